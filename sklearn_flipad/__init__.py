@@ -1,0 +1,33 @@
+"""Did this generative model make this sample? Single-model attribution in the open world."""
+
+from sklearn_flipad.activations import OutputActivation
+from sklearn_flipad.calibration import FNRThresholdCalibrator
+from sklearn_flipad.detectors import DeepSADDetector
+from sklearn_flipad.features import (
+    ChannelSelector,
+    DCTTransformer,
+    FinalLayerInverter,
+    InlierScaler,
+    InversionResult,
+    RawTransformer,
+)
+from sklearn_flipad.final_layer import FinalLayer
+from sklearn_flipad.pipelines import make_dctpad, make_flipad, make_rawpad
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ChannelSelector",
+    "DCTTransformer",
+    "DeepSADDetector",
+    "FNRThresholdCalibrator",
+    "FinalLayer",
+    "FinalLayerInverter",
+    "InlierScaler",
+    "InversionResult",
+    "OutputActivation",
+    "RawTransformer",
+    "make_dctpad",
+    "make_flipad",
+    "make_rawpad",
+]

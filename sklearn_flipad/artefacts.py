@@ -1,0 +1,113 @@
+"""Reading and writing arrays with a description, without pickle.
+
+One safetensors file holds the arrays; its header holds the description as JSON and a
+SHA-256 of both.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+__all__ = ["content_digest", "load_arrays", "save_arrays"]
+
+
+def save_arrays(path, arrays, description):
+    """Write arrays and their description; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    arrays : dict of str to ndarray
+        The arrays.
+    description : dict
+        JSON values; ``description["format"]`` names the kind of content.
+    """
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    metadata = {
+        "description": _text(description),
+        "sha256": content_digest(arrays, description),
+    }
+    data = save(arrays, metadata=metadata)
+    path = Path(path)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
+
+
+def load_arrays(path, expected_format):
+    """Read what :func:`save_arrays` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        File to read.
+    expected_format : str
+        The format that the description must name.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+    description : dict
+
+    Raises
+    ------
+    ValueError
+        If the file is not readable, is of another format or was changed.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in list(file.keys())}
+        description = json.loads(header.get("description", "{}"))
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{path} is not a complete safetensors file ({error}). It may be truncated; "
+            "copy it again from its source."
+        ) from error
+    if description.get("format") != expected_format:
+        found = description.get("format", "something else")
+        raise ValueError(f"{path} holds {found}, not {expected_format}.")
+    if header.get("sha256") != content_digest(arrays, description):
+        raise ValueError(
+            f"The content of {path} does not match its checksum: it was changed after it "
+            "was written. Do not use it; copy it again from its source."
+        )
+    return arrays, description
+
+
+def content_digest(arrays, description):
+    """SHA-256 of named arrays and their description.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        The arrays.
+    description : dict
+        JSON values.
+
+    Returns
+    -------
+    str
+        Hexadecimal digest; it does not depend on the order of the names.
+    """
+    digest = hashlib.sha256(_text(description).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name}:{array.dtype}:{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _text(description):
+    return json.dumps(description, sort_keys=True)

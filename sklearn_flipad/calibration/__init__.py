@@ -1,0 +1,17 @@
+"""Thresholds with a chosen false-negative rate."""
+
+from sklearn_flipad.calibration._threshold import FNRThresholdCalibrator
+from sklearn_flipad.calibration.rules import (
+    conformal_threshold,
+    min_calibration_size,
+    pac_threshold,
+    quantile_threshold,
+)
+
+__all__ = [
+    "FNRThresholdCalibrator",
+    "conformal_threshold",
+    "min_calibration_size",
+    "pac_threshold",
+    "quantile_threshold",
+]

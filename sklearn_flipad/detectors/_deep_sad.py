@@ -1,0 +1,332 @@
+"""DeepSAD as a scikit-learn outlier estimator (Appendix B)."""
+
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+from skorch import NeuralNet
+from skorch.callbacks import Callback, LRScheduler
+from tqdm.auto import tqdm
+
+from sklearn_flipad.calibration.rules import quantile_threshold
+from sklearn_flipad.detectors.loss import DeepSADLoss, squared_distance
+from sklearn_flipad.detectors.networks import MLP, LeNet
+from sklearn_flipad.devices import resolve_device
+from sklearn_flipad.validation import check_labels, check_samples, check_two_classes
+
+__all__ = ["DeepSADDetector"]
+
+
+class DeepSADDetector(OutlierMixin, BaseEstimator):
+    """Deep semi-supervised anomaly detection.
+
+    A network is trained to map inliers close to a fixed centre and outliers far from it;
+    the anomaly score of a sample is the distance of its representation to the centre.
+
+    Parameters
+    ----------
+    module : type, default=None
+        Class of the network, called as ``module(input_shape, **module_params)``. By
+        default :class:`~sklearn_flipad.detectors.LeNet` for samples of shape
+        ``(channels, height, width)`` and :class:`~sklearn_flipad.detectors.MLP` for rows
+        of a table.
+    module_params : dict, default=None
+        Further arguments of the network, as ``{"channels": (128, 256, 128)}``.
+    eta : float, default=1
+        Weight of the labelled samples, > 0.
+    max_epochs : int, default=50
+        Passes over the data.
+    lr : float, default=5e-4
+        Learning rate of Adam.
+    milestones : sequence of int, default=(25,)
+        Epochs at which the learning rate is multiplied by `gamma`.
+    gamma : float, default=0.1
+        Factor of the learning rate, > 0.
+    weight_decay : float, default=5e-7
+        Weight decay, >= 0.
+    batch_size : int, default=128
+        Samples in a training step, >= 2.
+    min_center : float, default=0.1
+        Coordinates of the centre are kept at least so far from 0, >= 0; a coordinate at
+        0 could be reached by zero weights.
+    fnr : float, default=0.005
+        Fraction of the training inliers that the detector's own threshold calls
+        outliers. Training scores are optimistic: for a false-negative rate that holds on
+        new samples use :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    device : str or torch.device, default=None
+        Where to train; CUDA if there is one, else the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the weights and of the order of the samples. Torch's global generator is
+        left as it was.
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained network.
+    center_ : ndarray of float32, shape (rep_dim,)
+        The centre: the mean initial representation of the training samples.
+    history_ : list of float
+        Training loss of every epoch.
+    offset_ : float
+        Samples with ``score_samples(X) >= offset_`` are called inliers.
+    n_features_in_ : int
+        Number of elements of one sample.
+
+    See Also
+    --------
+    FNRThresholdCalibrator : Places the threshold on held-out inliers.
+
+    References
+    ----------
+    Equation (6), Appendix B and Appendix G.7 of Laszkiewicz et al., ICML 2024; Ruff et
+    al., "Deep Semi-Supervised Anomaly Detection", ICLR 2020.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_flipad import DeepSADDetector
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(0, 1, (200, 5)), rng.normal(4, 1, (200, 5))])
+    >>> y = np.repeat([1, -1], 200)
+    >>> detector = DeepSADDetector(max_epochs=5, random_state=0).fit(X, y)
+    >>> detector.predict(X[[0, -1]])
+    array([ 1, -1])
+    """
+
+    _parameter_constraints: dict = {
+        "module": [type, None],
+        "module_params": [dict, None],
+        "eta": [Interval(Real, 0, None, closed="neither")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "milestones": [tuple, list],
+        "gamma": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "min_center": [Interval(Real, 0, None, closed="left")],
+        "fnr": [Interval(Real, 0, 1, closed="neither")],
+        "device": [str, torch.device, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        module=None,
+        module_params=None,
+        eta=1.0,
+        max_epochs=50,
+        lr=5e-4,
+        milestones=(25,),
+        gamma=0.1,
+        weight_decay=5e-7,
+        batch_size=128,
+        min_center=0.1,
+        fnr=0.005,
+        device=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.module = module
+        self.module_params = module_params
+        self.eta = eta
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.milestones = milestones
+        self.gamma = gamma
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.min_center = min_center
+        self.fnr = fnr
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, channels, height, width) or (n, n_features)
+            Features, standardised or not.
+        y : array-like of shape (n,), default=None
+            +1 for inliers, -1 for outliers, 0 for unlabelled samples, which the loss
+            treats as inliers of weight one. None means that all are unlabelled.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is not valid, or the labelled samples are all of one
+            class.
+        """
+        self._validate_params()
+        X = check_samples(self, X, reset=True).astype(np.float32, copy=False)
+        y = check_labels(y, len(X))
+        check_two_classes(y)
+        if len(X) < 2:
+            raise ValueError("Training needs at least 2 samples, got n_samples=1.")
+        device = resolve_device(self.device)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        with _seeded(seed, device):
+            net = self._build_net(X.shape[1:], len(X), seed, device).initialize()
+            center = self._initial_center(net, X)
+            net.criterion_.center = center
+            net.partial_fit(X, y.astype(np.float32))
+        self.net_ = net
+        self.center_ = center.cpu().numpy()
+        self.history_ = net.history[:, "train_loss"]
+        self._sample_shape = X.shape[1:]
+        inliers = X[y != -1]
+        self.offset_ = -quantile_threshold(-self.score_samples(inliers), self.fnr)
+        return self
+
+    def score_samples(self, X):
+        """Minus the anomaly score, the distance to the centre; larger is more normal.
+
+        Parameters
+        ----------
+        X : array-like, shape of the training samples
+            Features.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If X is not finite or of another shape than in fit.
+        """
+        check_is_fitted(self)
+        X = check_samples(self, X, reset=False).astype(np.float32, copy=False)
+        X = X.reshape(len(X), *self._sample_shape)
+        center = self.net_.criterion_.center
+        distances = [
+            squared_distance(representation, center).double().sqrt().cpu()
+            for representation in self.net_.forward_iter(X)
+        ]
+        return -torch.cat(distances).numpy()
+
+    def decision_function(self, X):
+        """Signed distance to the threshold: ``score_samples(X) - offset_``.
+
+        Parameters
+        ----------
+        X : array-like, shape of the training samples
+            Features.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Negative for outliers.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Label samples.
+
+        Parameters
+        ----------
+        X : array-like, shape of the training samples
+            Features.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            +1 for inliers, -1 for outliers.
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def fit_predict(self, X, y=None):
+        """Fit to the samples and label them.
+
+        Parameters
+        ----------
+        X : array-like
+            Features, as in :meth:`fit`.
+        y : array-like of shape (n,), default=None
+            Labels, as in :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+        """
+        return self.fit(X, y).predict(X)
+
+    def _build_net(self, sample_shape, n_samples, seed, device):
+        module = self.module or (LeNet if len(sample_shape) == 3 else MLP)
+        params = {f"module__{k}": v for k, v in (self.module_params or {}).items()}
+        schedule = LRScheduler("MultiStepLR", milestones=list(self.milestones), gamma=self.gamma)
+        return NeuralNet(
+            module,
+            DeepSADLoss,
+            criterion__eta=self.eta,
+            optimizer=torch.optim.Adam,
+            optimizer__weight_decay=self.weight_decay,
+            lr=self.lr,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            train_split=None,
+            iterator_train__shuffle=True,
+            # Batch norm cannot be trained on a batch of one.
+            iterator_train__drop_last=n_samples % self.batch_size == 1,
+            iterator_train__generator=torch.Generator().manual_seed(seed),
+            callbacks=[("schedule", schedule), ("progress", _Progress(self.verbose))],
+            module__input_shape=tuple(sample_shape),
+            device=str(device),
+            verbose=0,
+            **params,
+        )
+
+    def _initial_center(self, net, X):
+        """Mean initial representation, each coordinate at least `min_center` from 0."""
+        total = sum(batch.double().sum(dim=0) for batch in net.forward_iter(X))
+        center = (total / len(X)).float()
+        sign = torch.where(center < 0, -1.0, 1.0)
+        return sign * center.abs().clamp_min(self.min_center)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.non_deterministic = self.random_state is None
+        return tags
+
+
+class _Progress(Callback):
+    """A progress bar over the epochs."""
+
+    def __init__(self, verbose):
+        self.verbose = verbose
+
+    def on_train_begin(self, net, **kwargs):
+        self.bar_ = tqdm(
+            total=net.max_epochs, desc="training", unit="epoch", disable=not self.verbose
+        )
+
+    def on_epoch_end(self, net, **kwargs):
+        self.bar_.set_postfix(loss=f"{net.history[-1, 'train_loss']:.4f}")
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()
+        del self.bar_  # a bar cannot be pickled
+
+
+@contextmanager
+def _seeded(seed, device):
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,46 @@
+"""The DeepSAD loss, equation (6) of the paper."""
+
+import torch
+from torch import nn
+
+__all__ = ["DeepSADLoss"]
+
+
+class DeepSADLoss(nn.Module):
+    """Mean over a batch of ``d`` (unlabelled) and ``eta * d ** y`` (labelled).
+
+    ``d`` is the squared distance of a representation to the centre. The weight decay of
+    equation (6) is the optimiser's.
+
+    Parameters
+    ----------
+    eta : float, default=1
+        Weight of labelled samples.
+    eps : float, default=1e-6
+        Added to ``d`` before it is raised to the power -1.
+
+    Attributes
+    ----------
+    center : torch.Tensor, shape (rep_dim,)
+        The centre; set before training.
+
+    References
+    ----------
+    Ruff et al., "Deep Semi-Supervised Anomaly Detection", ICLR 2020.
+    """
+
+    def __init__(self, eta=1.0, eps=1e-6):
+        super().__init__()
+        self.eta = eta
+        self.eps = eps
+        self.register_buffer("center", torch.zeros(()))
+
+    def forward(self, representation, y):
+        d = squared_distance(representation, self.center)
+        labelled = self.eta * (d + self.eps) ** y
+        return torch.where(y == 0, d, labelled).mean()
+
+
+def squared_distance(representation, center):
+    """Squared Euclidean distance of each row to the centre."""
+    return torch.square(representation - center).sum(dim=1)

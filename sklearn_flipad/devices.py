@@ -1,0 +1,36 @@
+"""Choosing a torch device."""
+
+import torch
+
+__all__ = ["resolve_device"]
+
+
+def resolve_device(device):
+    """The torch device that a parameter ``device`` means.
+
+    Parameters
+    ----------
+    device : str, torch.device or None
+        None means CUDA where there is one, else the CPU.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        If there is no such device on this machine.
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(0, device=resolved)
+    except (RuntimeError, AssertionError) as error:
+        found = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+        raise ValueError(
+            f"device={str(device)!r} cannot be used: {str(error).splitlines()[0]} "
+            f"Devices on this machine: {', '.join(found)}."
+        ) from error
+    return resolved

@@ -1,0 +1,46 @@
+"""The paper's generators, their training, the shipped weights, and sampling."""
+
+from sklearn_flipad.generators.architectures import (
+    ConvDiscriminator,
+    DCGANGenerator,
+    EBGANDiscriminator,
+    LSGANDiscriminator,
+    LSGANGenerator,
+)
+from sklearn_flipad.generators.objectives import (
+    CrossEntropyObjective,
+    EnergyObjective,
+    LeastSquaresObjective,
+    WassersteinGPObjective,
+)
+from sklearn_flipad.generators.pretrained import (
+    list_pretrained,
+    load_pretrained,
+    pretrained_card,
+)
+from sklearn_flipad.generators.sampling import sample, sample_batches
+from sklearn_flipad.generators.training import (
+    initialize_weights,
+    recalibrate_batch_norm,
+    train_gan,
+)
+
+__all__ = [
+    "ConvDiscriminator",
+    "CrossEntropyObjective",
+    "DCGANGenerator",
+    "EBGANDiscriminator",
+    "EnergyObjective",
+    "LSGANDiscriminator",
+    "LSGANGenerator",
+    "LeastSquaresObjective",
+    "WassersteinGPObjective",
+    "initialize_weights",
+    "list_pretrained",
+    "load_pretrained",
+    "pretrained_card",
+    "recalibrate_batch_norm",
+    "sample",
+    "sample_batches",
+    "train_gan",
+]

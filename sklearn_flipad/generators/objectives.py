@@ -1,0 +1,118 @@
+"""The four adversarial objectives of Appendix G.2.
+
+An objective turns a discriminator, real images and generated images into two losses. It
+holds constants only.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+__all__ = [
+    "CrossEntropyObjective",
+    "EnergyObjective",
+    "LeastSquaresObjective",
+    "WassersteinGPObjective",
+]
+
+
+@dataclass(frozen=True)
+class CrossEntropyObjective:
+    """Non-saturating GAN loss with soft labels (DCGAN).
+
+    Parameters
+    ----------
+    real_label, fake_label : float, default=0.9, 0.1
+        Targets of the discriminator.
+    """
+
+    real_label: float = 0.9
+    fake_label: float = 0.1
+
+    def discriminator_loss(self, discriminator, real, fake):
+        """Cross-entropy of the discriminator's logits on both halves."""
+        on_real, on_fake = discriminator(real), discriminator(fake)
+        return self._loss(on_real, self.real_label) + self._loss(on_fake, self.fake_label)
+
+    def generator_loss(self, discriminator, fake):
+        """Cross-entropy of calling the generated images real."""
+        return self._loss(discriminator(fake), self.real_label)
+
+    @staticmethod
+    def _loss(logits, label):
+        return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+
+
+@dataclass(frozen=True)
+class WassersteinGPObjective:
+    """Wasserstein loss with gradient penalty (WGAN-GP).
+
+    Parameters
+    ----------
+    penalty : float, default=10
+        Weight of the squared deviation of the critic's gradient norm from one, taken
+        between real and generated images.
+    """
+
+    penalty: float = 10.0
+
+    def discriminator_loss(self, discriminator, real, fake):
+        """Negative Wasserstein estimate plus the gradient penalty."""
+        mix = torch.rand(len(real), 1, 1, 1, device=real.device)
+        between = torch.lerp(fake, real, mix).requires_grad_(True)
+        (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
+        deviation = torch.square(gradient.flatten(1).norm(dim=1) - 1).mean()
+        critic = discriminator(fake).mean() - discriminator(real).mean()
+        return critic + self.penalty * deviation
+
+    def generator_loss(self, discriminator, fake):
+        """Negative mean critic value."""
+        return -discriminator(fake).mean()
+
+
+@dataclass(frozen=True)
+class LeastSquaresObjective:
+    """Least-squares loss with targets 1 (real) and 0 (generated) (LSGAN)."""
+
+    def discriminator_loss(self, discriminator, real, fake):
+        """Mean squared distance of the discriminator to its targets."""
+        on_real, on_fake = discriminator(real), discriminator(fake)
+        return 0.5 * (torch.square(on_real - 1).mean() + torch.square(on_fake).mean())
+
+    def generator_loss(self, discriminator, fake):
+        """Mean squared distance of the generated images to the real target."""
+        return 0.5 * torch.square(discriminator(fake) - 1).mean()
+
+
+@dataclass(frozen=True)
+class EnergyObjective:
+    """Energy loss with pull-away term (EBGAN).
+
+    The discriminator returns ``(energy, code)``.
+
+    Parameters
+    ----------
+    margin : float, default=1
+        Energy, in mean squared error, above which a generated image no longer
+        interests the discriminator.
+    pull_away : float, default=0.1
+        Weight of the mean squared cosine between the codes of different generated
+        images, which the generator lowers to stay diverse.
+    """
+
+    margin: float = 1.0
+    pull_away: float = 0.1
+
+    def discriminator_loss(self, discriminator, real, fake):
+        """Energy of the real images plus the hinge on the generated ones."""
+        (on_real, _), (on_fake, _) = discriminator(real), discriminator(fake)
+        return on_real.mean() + F.relu(self.margin - on_fake).mean()
+
+    def generator_loss(self, discriminator, fake):
+        """Energy of the generated images plus the pull-away term."""
+        energy, code = discriminator(fake)
+        code = F.normalize(code, dim=1)
+        n = len(code)
+        cosines = torch.square(code @ code.T)
+        return energy.mean() + self.pull_away * (cosines.sum() - n) / (n * (n - 1))

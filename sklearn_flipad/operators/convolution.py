@@ -1,0 +1,213 @@
+"""Convolutions and transposed convolutions as linear operators."""
+
+import torch
+from torch.nn import functional as F
+
+from sklearn_flipad.operators.base import LinearOperator
+
+__all__ = ["ConvOperator", "ConvTransposeOperator"]
+
+_CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_CONV_TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+
+
+def _per_axis(value, ndim):
+    return (value,) * ndim if isinstance(value, int) else tuple(value)
+
+
+class _Geometry:
+    """Stride, padding, dilation and groups of a convolution over `ndim` axes."""
+
+    def __init__(self, kernel_size, stride, padding, dilation, groups):
+        ndim = len(kernel_size)
+        self.kernel_size = tuple(kernel_size)
+        self.stride = _per_axis(stride, ndim)
+        self.padding = _per_axis(padding, ndim)
+        self.dilation = _per_axis(dilation, ndim)
+        self.groups = groups
+
+    @property
+    def ndim(self):
+        return len(self.kernel_size)
+
+    @property
+    def reach(self):
+        """Distance between the first and the last tap, plus one."""
+        pairs = zip(self.dilation, self.kernel_size, strict=True)
+        return tuple(d * (k - 1) + 1 for d, k in pairs)
+
+    def gathered(self, size):
+        """Spatial size of a convolution's output for the input `size`."""
+        axes = zip(size, self.padding, self.reach, self.stride, strict=True)
+        return tuple((s + 2 * p - r) // st + 1 for s, p, r, st in axes)
+
+    def scattered(self, size):
+        """Smallest spatial size of a transposed convolution's output."""
+        axes = zip(size, self.padding, self.reach, self.stride, strict=True)
+        return tuple((s - 1) * st - 2 * p + r for s, p, r, st in axes)
+
+    def gather(self, x, weight):
+        return _CONV[self.ndim](
+            x, weight, None, self.stride, self.padding, self.dilation, self.groups
+        )
+
+    def scatter(self, x, weight, output_padding):
+        return _CONV_TRANSPOSE[self.ndim](
+            x, weight, None, self.stride, self.padding, output_padding, self.groups, self.dilation
+        )
+
+
+class ConvOperator(LinearOperator):
+    """The linear part of ``torch.nn.Conv1d``, ``Conv2d`` or ``Conv3d``.
+
+    Parameters
+    ----------
+    weight : torch.Tensor, shape (out_channels, in_channels // groups, *kernel_size)
+        The kernel.
+    input_shape : tuple of int
+        Shape ``(in_channels, *spatial)`` of one input.
+    stride, dilation : int or tuple of int, default=1
+        As in torch.
+    padding : int, tuple of int, "valid" or "same", default=0
+        As in torch.
+    groups : int, default=1
+        As in torch.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}, default="zeros"
+        As in torch.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other.
+    """
+
+    def __init__(
+        self,
+        weight,
+        input_shape,
+        *,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups=1,
+        padding_mode="zeros",
+    ):
+        _check_input(weight, input_shape, weight.shape[1] * groups)
+        geometry = _Geometry(weight.shape[2:], stride, 0, dilation, groups)
+        margins = self._margins(padding, geometry)
+        symmetric = all(left == right for left, right in margins)
+        if symmetric and padding_mode == "zeros":
+            geometry.padding = tuple(left for left, _ in margins)
+            margins = None
+        self._geometry = geometry
+        self._padding_mode = "constant" if padding_mode == "zeros" else padding_mode
+        # F.pad starts with the last axis.
+        self._pad = None if margins is None else [m for pair in margins[::-1] for m in pair]
+        size = input_shape[1:]
+        if margins is not None:
+            size = tuple(s + sum(pair) for s, pair in zip(size, margins, strict=True))
+        self._padded_size = size
+        output_size = geometry.gathered(size)
+        if min(output_size) < 1:
+            raise ValueError(
+                f"An input of shape {tuple(input_shape)} is smaller than the kernel's reach."
+            )
+        self._arguments = {
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "groups": groups,
+            "padding_mode": padding_mode,
+        }
+        super().__init__(weight, input_shape, (weight.shape[0], *output_size))
+
+    @staticmethod
+    def _margins(padding, geometry):
+        if padding == "valid":
+            return [(0, 0)] * geometry.ndim
+        if padding == "same":
+            totals = [reach - 1 for reach in geometry.reach]
+            return [(total // 2, total - total // 2) for total in totals]
+        return [(p, p) for p in _per_axis(padding, geometry.ndim)]
+
+    def forward(self, z):
+        return self._geometry.gather(self._padded(z), self.weight)
+
+    def _padded(self, z):
+        return z if self._pad is None else F.pad(z, self._pad, mode=self._padding_mode)
+
+    def adjoint(self, r):
+        smallest = self._geometry.scattered(self.output_shape[1:])
+        missing = tuple(s - m for s, m in zip(self._padded_size, smallest, strict=True))
+        padded = self._geometry.scatter(r, self.weight, missing)
+        if self._pad is None:
+            return padded
+        with torch.enable_grad():  # padding is linear: its adjoint is its gradient
+            z = padded.new_zeros(len(r), *self.input_shape, requires_grad=True)
+            return torch.autograd.grad(self._padded(z), z, padded)[0]
+
+    def to(self, device=None, dtype=None):
+        weight = self.weight.to(device=device, dtype=dtype)
+        return ConvOperator(weight, self.input_shape, **self._arguments)
+
+
+class ConvTransposeOperator(LinearOperator):
+    """The linear part of ``ConvTranspose1d``, ``ConvTranspose2d`` or ``ConvTranspose3d``.
+
+    Parameters
+    ----------
+    weight : torch.Tensor, shape (in_channels, out_channels // groups, *kernel_size)
+        The kernel.
+    input_shape : tuple of int
+        Shape ``(in_channels, *spatial)`` of one input.
+    stride, dilation : int or tuple of int, default=1
+        As in torch.
+    padding, output_padding : int or tuple of int, default=0
+        As in torch.
+    groups : int, default=1
+        As in torch.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other.
+    """
+
+    def __init__(
+        self, weight, input_shape, *, stride=1, padding=0, output_padding=0, dilation=1, groups=1
+    ):
+        _check_input(weight, input_shape, weight.shape[0])
+        self._geometry = _Geometry(weight.shape[2:], stride, padding, dilation, groups)
+        self._output_padding = _per_axis(output_padding, self._geometry.ndim)
+        smallest = self._geometry.scattered(input_shape[1:])
+        size = tuple(s + p for s, p in zip(smallest, self._output_padding, strict=True))
+        if min(size) < 1:
+            raise ValueError(f"An input of shape {tuple(input_shape)} has an empty output.")
+        self._arguments = {
+            "stride": stride,
+            "padding": padding,
+            "output_padding": output_padding,
+            "dilation": dilation,
+            "groups": groups,
+        }
+        super().__init__(weight, input_shape, (weight.shape[1] * groups, *size))
+
+    def forward(self, z):
+        return self._geometry.scatter(z, self.weight, self._output_padding)
+
+    def adjoint(self, r):
+        gathered = self._geometry.gather(r, self.weight)
+        # An output padding of a stride or more lets the gathering window fit once more.
+        return gathered[(..., *(slice(s) for s in self.input_shape[1:]))]
+
+    def to(self, device=None, dtype=None):
+        weight = self.weight.to(device=device, dtype=dtype)
+        return ConvTransposeOperator(weight, self.input_shape, **self._arguments)
+
+
+def _check_input(weight, input_shape, n_channels):
+    if len(input_shape) != weight.ndim - 1 or input_shape[0] != n_channels:
+        raise ValueError(
+            f"A kernel of shape {tuple(weight.shape)} needs inputs of {n_channels} channels "
+            f"and {weight.ndim - 2} spatial axes, got input_shape={tuple(input_shape)}."
+        )

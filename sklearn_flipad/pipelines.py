@@ -1,0 +1,185 @@
+"""The paper's three attributors as plain scikit-learn pipelines."""
+
+from sklearn.pipeline import Pipeline
+
+from sklearn_flipad.calibration import FNRThresholdCalibrator
+from sklearn_flipad.detectors import DeepSADDetector
+from sklearn_flipad.features import (
+    DCTTransformer,
+    FinalLayerInverter,
+    InlierScaler,
+    RawTransformer,
+)
+
+__all__ = ["make_dctpad", "make_flipad", "make_rawpad"]
+
+
+def make_flipad(
+    final_layer,
+    *,
+    lam=1e-3,
+    pool_size=None,
+    detector=None,
+    fnr=0.005,
+    method="conformal",
+    cv=0.2,
+    device=None,
+    memory=None,
+    random_state=None,
+    verbose=0,
+):
+    """FLIPAD: final-layer inversion, scaling by inliers, calibrated DeepSAD.
+
+    Parameters
+    ----------
+    final_layer : FinalLayer
+        The final layer of the model at hand.
+    lam : float, default=1e-3
+        Penalty of the inversion, see :class:`~sklearn_flipad.FinalLayerInverter`.
+    pool_size : int, default=None
+        Max-pooling of the activations; no pooling by default.
+    detector : estimator, default=None
+        Outlier detector; :class:`~sklearn_flipad.DeepSADDetector` by default.
+    fnr, method, cv
+        See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    device : str or torch.device, default=None
+        Where to compute; CUDA if there is one, else the CPU.
+    memory : str or joblib.Memory, default=None
+        Cache of the pipeline's transformers.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the default detector and of the hold-out.
+    verbose : int, default=0
+        Whether to show progress bars.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        With the steps ``invert``, ``scale`` and ``detect``, each of which can be
+        replaced or grid-searched.
+
+    References
+    ----------
+    Section 4.3 and Appendix G.7 of Laszkiewicz et al., ICML 2024.
+
+    Examples
+    --------
+    >>> from sklearn_flipad import FinalLayer, make_flipad
+    >>> from sklearn_flipad.generators import load_pretrained
+    >>> generator = load_pretrained("fashion/dcgan-0")
+    >>> layer = FinalLayer.from_generator(generator, n_samples=100, random_state=0)
+    >>> [name for name, _ in make_flipad(layer, lam=1e-2).steps]
+    ['invert', 'scale', 'detect']
+    """
+    invert = FinalLayerInverter(
+        final_layer, lam=lam, pool_size=pool_size, device=device, verbose=verbose
+    )
+    detector = detector or DeepSADDetector(
+        device=device, random_state=random_state, verbose=verbose
+    )
+    return _assemble(
+        [("invert", invert), ("scale", InlierScaler())],
+        detector,
+        fnr=fnr,
+        method=method,
+        cv=cv,
+        random_state=random_state,
+        memory=memory,
+    )
+
+
+def make_dctpad(
+    *,
+    crop_size=None,
+    detector=None,
+    fnr=0.005,
+    method="conformal",
+    cv=0.2,
+    device=None,
+    memory=None,
+    random_state=None,
+    verbose=0,
+):
+    """DCTPAD: logarithmic DCT spectra, scaling by inliers, calibrated DeepSAD.
+
+    Parameters
+    ----------
+    crop_size : int, default=None
+        Side of the central crop of the spectra; no crop by default.
+    detector, fnr, method, cv, device, memory, random_state, verbose
+        See :func:`make_flipad`.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        With the steps ``dct``, ``scale`` and ``detect``.
+
+    References
+    ----------
+    Section 4.1 and Appendix G.7 of Laszkiewicz et al., ICML 2024.
+    """
+    detector = detector or DeepSADDetector(
+        device=device, random_state=random_state, verbose=verbose
+    )
+    return _assemble(
+        [("dct", DCTTransformer(crop_size=crop_size)), ("scale", InlierScaler())],
+        detector,
+        fnr=fnr,
+        method=method,
+        cv=cv,
+        random_state=random_state,
+        memory=memory,
+    )
+
+
+def make_rawpad(
+    *,
+    size=None,
+    mode="nearest",
+    detector=None,
+    fnr=0.005,
+    method="conformal",
+    cv=0.2,
+    device=None,
+    memory=None,
+    random_state=None,
+    verbose=0,
+):
+    """RawPAD: pixels, calibrated DeepSAD.
+
+    Parameters
+    ----------
+    size : int, default=None
+        Side to which the images are resized or cropped; unchanged by default.
+    mode : {"nearest", "crop"}, default="nearest"
+        See :class:`~sklearn_flipad.RawTransformer`.
+    detector, fnr, method, cv, device, memory, random_state, verbose
+        See :func:`make_flipad`.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        With the steps ``raw``, ``scale`` (``"passthrough"``: the paper does not scale
+        pixels) and ``detect``.
+
+    References
+    ----------
+    Section 4.1 and Appendix G.7 of Laszkiewicz et al., ICML 2024.
+    """
+    detector = detector or DeepSADDetector(
+        device=device, random_state=random_state, verbose=verbose
+    )
+    return _assemble(
+        [("raw", RawTransformer(size=size, mode=mode)), ("scale", "passthrough")],
+        detector,
+        fnr=fnr,
+        method=method,
+        cv=cv,
+        random_state=random_state,
+        memory=memory,
+    )
+
+
+def _assemble(features, detector, *, memory, **calibration):
+    return Pipeline(
+        [*features, ("detect", FNRThresholdCalibrator(detector, **calibration))], memory=memory
+    )

@@ -1,0 +1,128 @@
+"""Laws that every linear operator must obey."""
+
+import pytest
+import torch
+from torch import nn
+
+from sklearn_flipad.operators import ConvOperator, ConvTransposeOperator, DenseOperator
+
+from .conftest import OPERATORS
+
+
+def _randn(n, shape, seed):
+    return torch.randn(n, *shape, generator=torch.Generator().manual_seed(seed)).double()
+
+
+def test_adjoint(operator):
+    z, r = _randn(3, operator.input_shape, 0), _randn(3, operator.output_shape, 1)
+    left = (operator.forward(z) * r).flatten(1).sum(1)
+    right = (z * operator.adjoint(r)).flatten(1).sum(1)
+    torch.testing.assert_close(left, right)
+
+
+def test_shapes_and_dense(operator):
+    z = _randn(2, operator.input_shape, 0)
+    image = operator.forward(z)
+    assert image.shape == (2, *operator.output_shape)
+    assert operator.adjoint(image).shape == z.shape
+    matrix = operator.dense()
+    assert matrix.shape == (operator.n_outputs, operator.n_inputs)
+    torch.testing.assert_close(z.flatten(1) @ matrix.T, image.flatten(1))
+
+
+def test_norm_against_power_iteration(operator):
+    v = _randn(1, operator.input_shape, 2)
+    for _ in range(3000):
+        v = operator.adjoint(operator.forward(v))
+        v /= v.norm()
+    by_power = float(operator.forward(v).square().sum())
+    assert operator.norm_squared == pytest.approx(by_power, rel=1e-4)
+    assert operator.norm_squared >= by_power * (1 - 1e-9)
+
+
+def test_norm_of_a_large_operator_by_lanczos():
+    operator = ConvTransposeOperator(torch.ones(8, 1, 4, 4), (8, 16, 16), stride=2, padding=1)
+    dense = float(torch.linalg.matrix_norm(operator.dense().double(), ord=2)) ** 2
+    assert operator.norm_squared == pytest.approx(dense, rel=1e-8)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_batch_equals_loop(name):
+    operator = OPERATORS[name]
+    z = _randn(4, operator.input_shape, 3)
+    loop = torch.cat([operator.forward(row[None]) for row in z])
+    torch.testing.assert_close(operator.forward(z), loop)
+
+
+LAYERS = [
+    (nn.Conv1d(2, 3, 4, padding="same"), (2, 9)),
+    (nn.Conv2d(4, 6, 3, stride=2, padding=2, dilation=2, groups=2), (4, 9, 8)),
+    (nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), (2, 6, 6)),
+    (nn.Conv2d(2, 3, 5, padding=2, padding_mode="circular"), (2, 6, 6)),
+    (nn.Conv2d(2, 3, 2, padding="same", padding_mode="replicate"), (2, 5, 5)),
+    (nn.Conv3d(2, 3, 2, stride=2), (2, 4, 5, 6)),
+]
+TRANSPOSED_LAYERS = [
+    (nn.ConvTranspose1d(2, 3, 3, stride=3, output_padding=2), (2, 5)),
+    (nn.ConvTranspose2d(4, 6, 4, 2, 1, groups=2), (4, 5, 6)),
+    (nn.ConvTranspose2d(2, 3, 3, dilation=3, output_padding=2), (2, 4, 4)),
+    (nn.ConvTranspose3d(2, 3, 3, (1, 2, 3), 1, output_padding=(0, 1, 2)), (2, 3, 3, 3)),
+]
+
+
+def _arguments(layer, names):
+    return {name: getattr(layer, name) for name in names}
+
+
+@pytest.mark.parametrize(("layer", "shape"), LAYERS)
+@torch.no_grad()
+def test_equals_torch_convolution(layer, shape):
+    names = ("stride", "padding", "dilation", "groups", "padding_mode")
+    operator = ConvOperator(layer.weight, shape, **_arguments(layer, names))
+    z = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    bias = layer.bias.reshape(-1, *[1] * (len(shape) - 1))
+    torch.testing.assert_close(operator.forward(z) + bias, layer(z))
+
+
+@pytest.mark.parametrize(("layer", "shape"), TRANSPOSED_LAYERS)
+@torch.no_grad()
+def test_equals_torch_transposed_convolution(layer, shape):
+    names = ("stride", "padding", "output_padding", "dilation", "groups")
+    operator = ConvTransposeOperator(layer.weight, shape, **_arguments(layer, names))
+    z = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    bias = layer.bias.reshape(-1, *[1] * (len(shape) - 1))
+    torch.testing.assert_close(operator.forward(z) + bias, layer(z))
+
+
+def test_to_changes_type_and_nothing_else(operator):
+    single = operator.to(dtype=torch.float32)
+    assert single.dtype == torch.float32
+    assert operator.dtype == torch.float64
+    z = _randn(1, operator.input_shape, 0)
+    torch.testing.assert_close(
+        single.forward(z.float()).double(), operator.forward(z), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("build", "match"),
+    [
+        (lambda: DenseOperator(torch.ones(2, 3), (4,)), "end in 3"),
+        (lambda: ConvOperator(torch.ones(2, 3, 3, 3), (2, 8, 8)), "3 channels"),
+        (lambda: ConvOperator(torch.ones(2, 3, 3, 3), (3, 8)), "2 spatial axes"),
+        (lambda: ConvOperator(torch.ones(2, 3, 3, 3), (3, 2, 2)), "smaller than the kernel"),
+        (lambda: ConvTransposeOperator(torch.ones(2, 3, 3), (3, 8)), "2 channels"),
+        (lambda: ConvTransposeOperator(torch.ones(2, 3, 3), (2, 1), padding=2), "empty output"),
+    ],
+)
+def test_shapes_that_do_not_fit(build, match):
+    with pytest.raises(ValueError, match=match):
+        build()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_equals_cpu(operator):
+    z = _randn(2, operator.input_shape, 0)
+    on_gpu = operator.to(device="cuda")
+    torch.testing.assert_close(on_gpu.forward(z.cuda()).cpu(), operator.forward(z))

@@ -1,0 +1,190 @@
+"""Laws that every solver of the lasso problem must obey."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Lasso
+
+from sklearn_flipad.operators import ConvOperator, ConvTransposeOperator, DenseOperator
+from sklearn_flipad.solvers import FISTA, LassoProblem
+
+SOLVERS = {"fista": FISTA(), "fista-restart": FISTA(restart=True)}
+
+
+@pytest.fixture(params=SOLVERS)
+def solver(request):
+    return SOLVERS[request.param]
+
+
+def _problem(n=4, lam=0.1, dtype=torch.float64, seed=0):
+    rng = torch.Generator().manual_seed(seed)
+    weight = torch.randn(6, 1, 4, 4, generator=rng).to(dtype)
+    operator = ConvTransposeOperator(weight, (6, 4, 4), stride=2, padding=1)
+    b = torch.randn(n, *operator.output_shape, generator=rng).to(dtype)
+    return LassoProblem(operator, b, lam)
+
+
+def _dense_problem(n=3, lam=0.1):
+    rng = np.random.default_rng(0)
+    operator = DenseOperator(torch.from_numpy(rng.normal(size=(8, 30))), (30,))
+    return LassoProblem(operator, torch.from_numpy(rng.normal(size=(n, 8))), lam)
+
+
+def test_agrees_with_scikit_learn(solver):
+    problem = _dense_problem()
+    result = solver.solve(problem, tol=1e-10, max_iter=200_000)
+    assert result.converged.all()
+    matrix = problem.operator.weight.numpy()
+    for z, b in zip(result.z.numpy(), problem.b.numpy(), strict=True):
+        # scikit-learn minimises ||b - Gz||²/(2m) + alpha ||z||₁
+        lasso = Lasso(alpha=problem.lam / (2 * len(b)), fit_intercept=False, tol=1e-12)
+        lasso.set_params(max_iter=1_000_000).fit(matrix, b)
+        np.testing.assert_allclose(z, lasso.coef_, atol=1e-5)
+
+
+def test_kkt_conditions(solver):
+    problem = _problem()
+    z = solver.solve(problem, tol=1e-9, max_iter=200_000).z
+    gradient = 2 * problem.operator.adjoint(problem.residual(z))
+    assert (gradient.abs() <= problem.lam * (1 + 1e-4)).all()
+    active = z.abs() > 1e-4
+    assert active.any()
+    torch.testing.assert_close(
+        gradient[active], problem.lam * z[active].sign(), rtol=2e-3, atol=0
+    )
+
+
+def test_large_penalty_gives_zero(solver):
+    problem = _problem()
+    critical = 2 * problem.operator.adjoint(problem.b).abs().max()
+    above = LassoProblem(problem.operator, problem.b, float(critical) * 1.0001)
+    result = solver.solve(above)
+    assert (result.z == 0).all()
+    assert (result.gap == 0).all()
+    below = LassoProblem(problem.operator, problem.b, float(critical) * 0.9)
+    assert (solver.solve(below, tol=1e-6).z != 0).any()
+
+
+def test_two_starting_points_one_solution(solver):
+    """Corollary D.6: the solution is unique, so it cannot depend on the start."""
+    problem = _problem()
+    start = torch.randn(4, *problem.operator.input_shape).double()
+    one = solver.solve(problem, tol=1e-10, max_iter=200_000)
+    two = solver.solve(problem, start=start, tol=1e-10, max_iter=200_000)
+    torch.testing.assert_close(one.z, two.z, atol=1e-4, rtol=1e-4)
+
+
+def test_batch_equals_loop(solver):
+    problem = _problem(n=5)
+    together = solver.solve(problem, tol=1e-4)
+    for i in range(5):
+        alone = solver.solve(problem.select(slice(i, i + 1)), tol=1e-4)
+        assert alone.n_iter == together.n_iter[i]
+        torch.testing.assert_close(alone.z[0], together.z[i], atol=1e-10, rtol=1e-10)
+
+
+def test_gap_bounds_the_suboptimality(solver):
+    problem = _problem(lam=0.05)
+    best = FISTA().solve(problem, tol=1e-11, max_iter=500_000).objective
+    rough = solver.solve(problem, tol=1e-2)
+    assert rough.converged.all()
+    assert (rough.gap <= 1e-2).all()
+    suboptimality = (rough.objective - best) / rough.objective
+    assert (suboptimality >= -1e-9).all()
+    assert (suboptimality <= rough.gap + 1e-9).all()
+    recomputed = problem.primal(rough.z, problem.residual(rough.z))
+    torch.testing.assert_close(recomputed, rough.objective)
+
+
+def test_iteration_limit_is_reported(solver):
+    result = solver.solve(_problem(lam=1e-4), tol=1e-9, max_iter=30)
+    assert not result.converged.any()
+    assert (result.n_iter == 30).all()
+    assert (result.gap > 1e-9).all()
+
+
+def test_callback_sees_only_open_samples(solver):
+    problem = _problem(n=3)
+    problem.b[1] = 0  # solved at the start
+    seen = []
+    solver.solve(
+        problem,
+        tol=1e-6,
+        callback=lambda n_iter, rows, z, objective, gap: seen.append((n_iter, rows.tolist())),
+    )
+    assert seen[0] == (0, [0, 1, 2])
+    assert all(1 not in rows for _, rows in seen[1:])
+
+
+def test_nan_is_never_a_solution(solver):
+    problem = _problem(n=2)
+    problem.b[0, 0, 0, 0] = torch.nan
+    result = solver.solve(problem, max_iter=2000)
+    assert result.converged.tolist() == [False, True]
+
+
+def test_sparse_recovery(solver):
+    """Theorem 4.5 (iii): a sparse activation is recovered from its image."""
+    rng = torch.Generator().manual_seed(0)
+    weight = torch.randn(10, 64, 3, 3, generator=rng).double()
+    operator = ConvOperator(weight.transpose(0, 1).contiguous()[:10, :10], (10, 8, 8), padding=1)
+    wide = ConvOperator(torch.randn(10, 20, 3, 3, generator=rng).double(), (20, 8, 8), padding=1)
+    for op in (operator, wide):
+        z = torch.zeros(1, *op.input_shape).double()
+        places = torch.randperm(op.n_inputs, generator=rng)[:12]
+        z.view(-1)[places] = torch.randn(12, generator=rng).double()
+        problem = LassoProblem(op, op.forward(z), 1e-5)
+        found = solver.solve(problem, tol=1e-6, max_iter=100_000).z
+        torch.testing.assert_close(found, z, atol=1e-3, rtol=0)
+
+
+def test_example_4_1_impossible_output():
+    kernel = torch.tensor([[0.0, 1.0], [2.0, 3.0]]).double()[None, None]
+    operator = ConvTransposeOperator(kernel, (1, 2, 2))
+    x = torch.tensor([[0.0, 0, 1], [0, 4, 6], [4, 12, 9]]).double()[None, None]
+    expected = torch.tensor([[0.0, 1.0], [2.0, 3.0]]).double()
+    torch.testing.assert_close(operator.forward(expected[None, None]), x)
+    solved = FISTA().solve(LassoProblem(operator, x, 1e-8), tol=1e-6, max_iter=100_000)
+    torch.testing.assert_close(solved.z[0, 0], expected, atol=1e-4, rtol=0)
+    # x' is near x but outside the image of G: no z makes the residual vanish.
+    moved = x.clone()
+    moved[0, 0, 1, 0] += 0.5
+    problem = LassoProblem(operator, moved, 1e-8)
+    z = FISTA().solve(problem, tol=1e-9, max_iter=100_000).z
+    least_squares = torch.linalg.lstsq(operator.dense(), moved.flatten()).solution
+    assert problem.residual(z).square().sum() > 0.01
+    torch.testing.assert_close(z.flatten(), least_squares, atol=1e-4, rtol=0)
+
+
+def test_example_4_2_unlikely_hidden_representation():
+    from scipy.stats import norm
+
+    def log_probability(diagonal):
+        ends = [((1 - 0.1) / d, (1 + 0.1) / d) for d in diagonal]
+        return sum(np.log(norm.cdf(high) - norm.cdf(low)) for low, high in ends)
+
+    assert log_probability((2, 0.5)) == pytest.approx(-7.16, abs=0.005)
+    assert log_probability((1, 1)) == pytest.approx(-6.06, abs=0.005)
+    # What the inversion infers tells the two generators apart by its size.
+    x = torch.ones(1, 2).double()
+    norms = []
+    for diagonal in ((2, 0.5), (1, 1)):
+        operator = DenseOperator(torch.diag(torch.tensor(diagonal).double()), (2,))
+        z = FISTA().solve(LassoProblem(operator, x, 1e-8), tol=1e-6).z
+        torch.testing.assert_close(z[0], 1 / torch.tensor(diagonal).double(), atol=1e-4, rtol=0)
+        norms.append(float(z.square().sum()))
+    assert norms[0] > 2 * norms[1]
+
+
+@pytest.mark.parametrize("d", [3, 10])
+def test_example_4_3_structured_hidden_representation(d):
+    identity = DenseOperator(torch.eye(d).double(), (d,))
+    matrix = torch.eye(d).double()
+    matrix[:, 0] = 1
+    structured = DenseOperator(matrix, (d,))
+    x = torch.ones(1, d).double()
+    plain = FISTA().solve(LassoProblem(identity, x, 1e-6), tol=1e-8, max_iter=100_000).z
+    simple = FISTA().solve(LassoProblem(structured, x, 1e-6), tol=1e-8, max_iter=100_000).z
+    assert (plain.abs() > 0.99).sum() == d
+    torch.testing.assert_close(simple[0], torch.eye(d).double()[0], atol=1e-4, rtol=0)
+    assert (simple.abs() > 1e-4).sum() == 1
