@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.final_layer import FinalLayer
-from sklearn_flipad.solvers import FISTA, LassoProblem
+from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
 from sklearn_flipad.validation import check_range, check_samples
 
 __all__ = ["FinalLayerInverter", "InversionResult"]
@@ -68,12 +68,13 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     lam : float, default=1e-3
         Penalty, > 0. There is no factor 1/2 before the square, so this is twice the
         ``alpha`` of formulations that have one; the paper's 0.0005 is such an ``alpha``.
-    solver : {"auto", "fista"} or a solver, default="auto"
-        How the problem is solved. A solver is an object with the method ``solve`` of
-        :class:`~sklearn_flipad.solvers.FISTA`.
-    tol : float, default=1e-3
+    solver : {"auto", "douglas-rachford", "fista"} or a solver, default="auto"
+        How the problem is solved; ``"auto"`` is ``"douglas-rachford"``. A solver is an
+        object with the method ``solve`` of
+        :class:`~sklearn_flipad.solvers.DouglasRachford`.
+    tol : float, default=1e-2
         Relative duality gap at which a sample is solved.
-    max_iter : int, default=10_000
+    max_iter : int, default=2000
         Largest number of iterations.
     pool_size : int, default=None
         Side of the windows of a max-pooling of the activations, done batch by batch so
@@ -126,7 +127,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     _parameter_constraints: dict = {
         "final_layer": [FinalLayer],
         "lam": [Interval(Real, 0, None, closed="neither")],
-        "solver": [StrOptions({"auto", "fista"}), HasMethods("solve")],
+        "solver": [StrOptions({"auto", "douglas-rachford", "fista"}), HasMethods("solve")],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "pool_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -142,8 +143,8 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         *,
         lam=1e-3,
         solver="auto",
-        tol=1e-3,
-        max_iter=10_000,
+        tol=1e-2,
+        max_iter=2000,
         pool_size=None,
         clip_eps=1e-4,
         batch_size="auto",
@@ -377,9 +378,8 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 bar.update(len(x))
 
     def _solver(self):
-        if isinstance(self.solver, str):
-            return FISTA()
-        return self.solver
+        named = {"auto": DouglasRachford, "douglas-rachford": DouglasRachford, "fista": FISTA}
+        return named[self.solver]() if isinstance(self.solver, str) else self.solver
 
     def _to_output_range(self, x):
         """uint8 grey levels to floats, linearly and exactly."""

@@ -6,6 +6,8 @@ from math import prod
 
 import torch
 
+from sklearn_flipad.operators.gram import gram_solver
+
 __all__ = ["LinearOperator"]
 
 #: Up to this many rows or columns a spectral norm is computed densely.
@@ -38,6 +40,7 @@ class LinearOperator(ABC):
         self.output_shape = tuple(output_shape)
         self.n_inputs = prod(self.input_shape)
         self.n_outputs = prod(self.output_shape)
+        self._gram_solvers = {}
 
     @abstractmethod
     def forward(self, z):
@@ -71,6 +74,22 @@ class LinearOperator(ABC):
             return self.forward(eye.reshape(-1, *self.input_shape)).flatten(1).T
         eye = torch.eye(self.n_outputs, dtype=self.dtype, device=self.device)
         return self.adjoint(eye.reshape(-1, *self.output_shape)).flatten(1)
+
+    def gram_solver(self, ridge):
+        """The solver of ``(ridge I + G G^T) t = r``, factored once for each ridge.
+
+        Parameters
+        ----------
+        ridge : float
+            Added to the diagonal, > 0.
+
+        Returns
+        -------
+        GramSolver
+        """
+        if ridge not in self._gram_solvers:
+            self._gram_solvers[ridge] = gram_solver(self, ridge)
+        return self._gram_solvers[ridge]
 
     @cached_property
     def norm_squared(self):

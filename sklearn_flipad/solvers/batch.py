@@ -6,7 +6,7 @@ import torch
 
 from sklearn_flipad.solvers.problem import LassoResult
 
-__all__ = ["BatchIteration", "run"]
+__all__ = ["BatchIteration", "column", "run"]
 
 
 class BatchIteration(ABC):
@@ -35,6 +35,9 @@ class BatchIteration(ABC):
     @abstractmethod
     def certify(self):
         """Primal objective and dual bound of the current point, each shape ``(n,)``."""
+
+    def refresh(self):
+        """What a method does between two checks, such as a restart; nothing here."""
 
     def keep(self, rows):
         """Forget all samples but `rows`."""
@@ -92,7 +95,13 @@ def run(iteration, *, tol, max_iter, check_every, callback=None):
             if len(rows):
                 iteration.keep(staying)
         if len(rows):
+            iteration.refresh()
             for _ in range(min(check_every, max_iter - done)):
                 iteration.advance()
             done = min(done + check_every, max_iter)
     return LassoResult(z, objective, gap, n_iter, gap <= tol)
+
+
+def column(values, like):
+    """Per-sample values, shaped to broadcast over the axes of `like` and in its type."""
+    return values.to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from sklearn_flipad.solvers.batch import BatchIteration, run
+from sklearn_flipad.solvers.batch import BatchIteration, column, run
 
 __all__ = ["FISTA"]
 
@@ -99,10 +99,10 @@ class _FISTAIteration(BatchIteration):
             uphill = ((self.y - self.z) * change).flatten(1).sum(dim=1) > 0
             self.momentum = torch.where(uphill, torch.ones_like(self.momentum), self.momentum)
         following = (1 + torch.sqrt(1 + 4 * self.momentum**2)) / 2
-        weight = ((self.momentum - 1) / following).to(self.z.dtype)
+        weight = (self.momentum - 1) / following
         self.momentum = following
-        image = torch.addcmul(self.image, _column(weight, self.image), self.image - previous_image)
-        self.y = change.mul_(_column(weight, change)).add_(self.z)
+        image = torch.addcmul(self.image, column(weight, self.image), self.image - previous_image)
+        self.y = change.mul_(column(weight, change)).add_(self.z)
         self.residual = self.problem.b - image
         self.correlation = self.problem.operator.adjoint(self.residual)
 
@@ -113,6 +113,3 @@ class _FISTAIteration(BatchIteration):
         primal = self.problem.primal(self.z, self.problem.b - self.image)
         return primal, self.problem.dual(self.residual, self.correlation)
 
-
-def _column(weight, like):
-    return weight.reshape(-1, *[1] * (like.ndim - 1))

@@ -1,0 +1,6 @@
+"""Pictures in the manner of scikit-learn's Display classes; they need ``[plot]``."""
+
+from sklearn_flipad.plotting._features import FeatureMapDisplay
+from sklearn_flipad.plotting._scores import ScoreHistogramDisplay
+
+__all__ = ["FeatureMapDisplay", "ScoreHistogramDisplay"]
