@@ -283,8 +283,8 @@ class FinalLayer:
         bias = module.bias
         return cls(
             kind,
-            module.weight.detach().float().cpu(),
-            None if bias is None else bias.detach().float().cpu(),
+            module.weight.detach().float().cpu().numpy(),
+            None if bias is None else bias.detach().float().cpu().numpy(),
             {name: getattr(module, name) for name in names},
             input_shape=input_shape,
             mean_activation=mean_activation,

@@ -188,7 +188,7 @@ class DeepSADDetector(OutlierMixin, BaseEstimator):
         self.center_ = center.cpu().numpy()
         self.history_ = net.history[:, "train_loss"]
         self._sample_shape = X.shape[1:]
-        inliers = X[y != -1]
+        inliers = X[y == 1] if (y == 1).any() else X
         self.offset_ = -quantile_threshold(-self.score_samples(inliers), self.fnr)
         return self
 
@@ -283,6 +283,8 @@ class DeepSADDetector(OutlierMixin, BaseEstimator):
             # Batch norm cannot be trained on a batch of one.
             iterator_train__drop_last=n_samples % self.batch_size == 1,
             iterator_train__generator=torch.Generator().manual_seed(seed),
+            # A loader draws a seed even if it needs none; not from the global generator.
+            iterator_valid__generator=torch.Generator(),
             callbacks=[("schedule", schedule), ("progress", _Progress(self.verbose))],
             module__input_shape=tuple(sample_shape),
             device=str(device),

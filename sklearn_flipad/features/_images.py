@@ -155,10 +155,10 @@ class DCTTransformer(_ImageTransformer):
         return _cropped_shape(shape, self.crop_size)
 
     def _transform(self, images):
-        spectrum = fft.dctn(images, type=2, norm="ortho", axes=(2, 3))
+        # float64, because the logarithm magnifies rounding errors of small coefficients
+        spectrum = fft.dctn(images.astype(np.float64), type=2, norm="ortho", axes=(2, 3))
         spectrum = np.abs(_central_crop(spectrum, self.crop_size))
-        spectrum += self.eps
-        return np.log(spectrum, out=spectrum)
+        return np.log(spectrum + self.eps).astype(images.dtype)
 
 
 class RawTransformer(_ImageTransformer):
@@ -235,7 +235,7 @@ class RawTransformer(_ImageTransformer):
 
 def _as_float(images):
     if images.dtype == np.uint8:
-        return images.astype(np.float32) / np.float32(127.5) - 1
+        return (images / 127.5 - 1).astype(np.float32)
     return images
 
 
