@@ -36,7 +36,8 @@ def check_samples(estimator, X, *, reset, sample_shape=None):
     ValueError
         If X is empty, holds NaN or infinity, or has another shape.
     """
-    if np.ndim(X) <= 2:
+    ndim = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+    if ndim <= 2:
         X = validate_data(estimator, X, reset=reset, dtype=_DTYPES, ensure_all_finite=False)
     else:
         X = check_array(X, allow_nd=True, dtype=_DTYPES, ensure_all_finite=False)

@@ -211,13 +211,16 @@ class DeepSADDetector(OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = check_samples(self, X, reset=False).astype(np.float32, copy=False)
-        X = X.reshape(len(X), *self._sample_shape)
+        n = len(X)
+        # Networks take other code paths, with other rounding, for a few odd rows: without
+        # whole lanes of 8 a sample would have another score alone than in a batch.
+        X = np.pad(X.reshape(n, -1), ((0, -n % 8), (0, 0))).reshape(-1, *self._sample_shape)
         center = self.net_.criterion_.center
         distances = [
             squared_distance(representation, center).double().sqrt().cpu()
             for representation in self.net_.forward_iter(X)
         ]
-        return -torch.cat(distances).numpy()
+        return -torch.cat(distances).numpy()[:n]
 
     def decision_function(self, X):
         """Signed distance to the threshold: ``score_samples(X) - offset_``.
@@ -284,6 +287,7 @@ class DeepSADDetector(OutlierMixin, BaseEstimator):
             iterator_train__drop_last=n_samples % self.batch_size == 1,
             iterator_train__generator=torch.Generator().manual_seed(seed),
             # A loader draws a seed even if it needs none; not from the global generator.
+            iterator_valid__batch_size=128,
             iterator_valid__generator=torch.Generator(),
             callbacks=[("schedule", schedule), ("progress", _Progress(self.verbose))],
             module__input_shape=tuple(sample_shape),

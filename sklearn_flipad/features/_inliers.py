@@ -201,6 +201,10 @@ class ChannelSelector(SelectorMixin, BaseEstimator):
             channels.
         """
         self._validate_params()
+        if y is None:
+            raise ValueError(
+                "ChannelSelector requires y to be passed, but the target y is None."
+            )
         X = check_samples(self, X, reset=True)
         y = check_labels(y, len(X))
         if not ((y == 1).any() and (y == -1).any()):
@@ -232,8 +236,6 @@ class ChannelSelector(SelectorMixin, BaseEstimator):
             If X is not finite or of another shape than in fit.
         """
         check_is_fitted(self)
-        if np.ndim(X) <= 2:
-            return super().transform(X)
         X = check_samples(self, X, reset=False)
         return X[:, self._get_support_mask()]
 

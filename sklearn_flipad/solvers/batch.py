@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 
 import torch
 
-from sklearn_flipad.solvers.problem import LassoResult
+from sklearn_flipad.solvers.problem import LassoProblem, LassoResult
 
-__all__ = ["BatchIteration", "column", "run"]
+__all__ = ["BatchIteration", "column", "pad_to_lanes", "run"]
 
 
 class BatchIteration(ABC):
@@ -46,7 +46,13 @@ class BatchIteration(ABC):
             setattr(self, name, getattr(self, name)[rows])
 
 
-def run(iteration, *, tol, max_iter, check_every, callback=None):
+#: Batches are kept at multiples of this. Matrix products and convolutions take other
+#: code paths for a few odd rows, with other rounding, which hundreds of iterations
+#: magnify: a sample would have other features alone than in a batch.
+_LANES = 8
+
+
+def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
     """Iterate until every sample's relative duality gap is at most `tol`.
 
     A sample that has finished leaves the batch at the check at which it did, so what it
@@ -55,7 +61,9 @@ def run(iteration, *, tol, max_iter, check_every, callback=None):
     Parameters
     ----------
     iteration : BatchIteration
-        The method, at its starting point.
+        The method, at its starting point, on problems from :func:`pad_to_lanes`.
+    n_samples : int
+        How many of the problems are not padding.
     tol : float
         Relative duality gap at which a sample is finished.
     max_iter : int
@@ -70,36 +78,63 @@ def run(iteration, *, tol, max_iter, check_every, callback=None):
     -------
     LassoResult
     """
-    problem = iteration.problem
-    n, device = len(problem), problem.b.device
-    z = problem.b.new_empty(n, *problem.operator.input_shape)
-    objective = torch.empty(n, dtype=torch.float64, device=device)
+    operator, device = iteration.problem.operator, iteration.problem.b.device
+    z = iteration.problem.b.new_empty(n_samples, *operator.input_shape)
+    objective = torch.empty(n_samples, dtype=torch.float64, device=device)
     gap = torch.empty_like(objective)
-    n_iter = torch.empty(n, dtype=torch.int64, device=device)
-    rows = torch.arange(n, device=device)
+    n_iter = torch.empty(n_samples, dtype=torch.int64, device=device)
+    rows = torch.arange(len(iteration.problem), device=device)
+    still_open = rows < n_samples
     done = 0
-    while len(rows):
+    while True:
         value, bound = iteration.certify()
-        relative = problem.relative_gap(value, bound)
+        relative = iteration.problem.relative_gap(value, bound)
         if callback is not None:
-            callback(done, rows, iteration.solution(), value, relative)
-        # not (a <= b) rather than a > b: a NaN must not be taken for a solution
-        finished = relative <= tol
-        leaving = torch.ones_like(finished) if done >= max_iter else finished
+            seen = (rows, iteration.solution(), value, relative)
+            callback(done, *(part[still_open] for part in seen))
+        leaving = still_open & (relative <= tol) if done < max_iter else still_open
         if leaving.any():
             left = rows[leaving]
             z[left] = iteration.solution()[leaving]
             objective[left], gap[left], n_iter[left] = value[leaving], relative[leaving], done
-            staying = ~leaving
-            rows = rows[staying]
-            if len(rows):
-                iteration.keep(staying)
-        if len(rows):
-            iteration.refresh()
-            for _ in range(min(check_every, max_iter - done)):
-                iteration.advance()
-            done = min(done + check_every, max_iter)
-    return LassoResult(z, objective, gap, n_iter, gap <= tol)
+            still_open = still_open & ~leaving
+            n_open = int(still_open.sum())
+            if not n_open:
+                return LassoResult(z, objective, gap, n_iter, gap <= tol)
+            kept = torch.argsort(~still_open, stable=True)[: _whole_lanes(n_open)]
+            if len(kept) < len(rows):
+                iteration.keep(kept)
+                rows, still_open = rows[kept], still_open[kept]
+        iteration.refresh()
+        for _ in range(min(check_every, max_iter - done)):
+            iteration.advance()
+        done = min(done + check_every, max_iter)
+
+
+def pad_to_lanes(problem, start=None):
+    """Add empty problems until their number is a multiple of the lanes.
+
+    Parameters
+    ----------
+    problem : LassoProblem
+        The problems.
+    start : torch.Tensor, default=None
+        Their starting points.
+
+    Returns
+    -------
+    LassoProblem, torch.Tensor or None
+        The padded problems and starting points.
+    """
+    n_missing = _whole_lanes(len(problem)) - len(problem)
+    b = torch.cat([problem.b, problem.b.new_zeros(n_missing, *problem.b.shape[1:])])
+    if start is not None:
+        start = torch.cat([start, start.new_zeros(n_missing, *start.shape[1:])])
+    return LassoProblem(problem.operator, b, problem.lam), start
+
+
+def _whole_lanes(n):
+    return -(-n // _LANES) * _LANES
 
 
 def column(values, like):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sklearn_flipad.solvers.batch import BatchIteration, column, run
+from sklearn_flipad.solvers.batch import BatchIteration, column, pad_to_lanes, run
 
 __all__ = ["DouglasRachford"]
 
@@ -66,9 +66,10 @@ class DouglasRachford:
         -------
         LassoResult
         """
-        iteration = _DouglasRachfordIteration(problem, start)
+        iteration = _DouglasRachfordIteration(*pad_to_lanes(problem, start))
         return run(
             iteration,
+            len(problem),
             tol=tol,
             max_iter=max_iter,
             check_every=self.check_every,

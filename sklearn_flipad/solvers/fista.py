@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from sklearn_flipad.solvers.batch import BatchIteration, column, run
+from sklearn_flipad.solvers.batch import BatchIteration, column, pad_to_lanes, run
 
 __all__ = ["FISTA"]
 
@@ -54,9 +54,10 @@ class FISTA:
         -------
         LassoResult
         """
-        iteration = _FISTAIteration(problem, start, self.restart)
+        iteration = _FISTAIteration(*pad_to_lanes(problem, start), self.restart)
         return run(
             iteration,
+            len(problem),
             tol=tol,
             max_iter=max_iter,
             check_every=self.check_every,

@@ -1,0 +1,146 @@
+"""scikit-learn's own checks, and what the estimators do inside its tools."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone, is_classifier, is_outlier_detector
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_flipad import (
+    ChannelSelector,
+    DCTTransformer,
+    DeepSADDetector,
+    FinalLayer,
+    FinalLayerInverter,
+    FNRThresholdCalibrator,
+    InlierScaler,
+    RawTransformer,
+    make_rawpad,
+)
+
+
+def translated(y):
+    """Labels of a check as +1 and -1; alternating, where it has one class only.
+
+    The checks label by 0, 1, 2 or by strings. The labels of attribution are +1, -1 and 0
+    by definition, and others are refused (see the tests of each estimator).
+    """
+    if y is None:
+        return None
+    y = np.asarray(y)
+    if y.dtype.kind == "f" and not (np.isfinite(y).all() and np.array_equal(y, np.rint(y))):
+        return y  # continuous targets must be refused as they are
+    if len(np.unique(y)) < 2:
+        return np.where(np.arange(len(y)) % 2 == 0, 1, -1)
+    return np.where(y == y.min(), -1, 1)
+
+
+class _Translating:
+    def fit(self, X, y=None):
+        return super().fit(X, translated(y))
+
+
+class CheckedScaler(_Translating, InlierScaler):
+    pass
+
+
+class CheckedSelector(_Translating, ChannelSelector):
+    pass
+
+
+class CheckedDetector(_Translating, DeepSADDetector):
+    pass
+
+
+class CheckedCalibrator(_Translating, FNRThresholdCalibrator):
+    pass
+
+
+class CheckedInverter(FinalLayerInverter):
+    """An inverter that meets the data of the checks with a layer of fitting width.
+
+    A final layer says how many features a sample has, and the checks use all numbers.
+    All but the choice of the layer is inherited.
+    """
+
+    def __init__(self, lam=1e-2):
+        self.lam = lam
+
+    def _inverter(self, X):
+        n_features = getattr(self, "n_features_in_", None)
+        if n_features is None:
+            n_features = max(1, np.asarray(X).shape[-1]) if np.asarray(X).ndim else 1
+        module = torch.nn.Linear(2 * n_features, n_features, bias=False)
+        rng = torch.Generator().manual_seed(0)
+        module.weight.data = torch.randn(module.weight.shape, generator=rng)
+        layer = FinalLayer.from_module(module, input_shape=(2 * n_features,))
+        inverter = FinalLayerInverter(layer, lam=self.lam, max_iter=20_000)
+        self._share(self, inverter)
+        return inverter
+
+    @staticmethod
+    def _share(source, target):
+        fitted = ("n_features_in_", "feature_names_in_")
+        vars(target).update({k: v for k, v in vars(source).items() if k in fitted})
+
+    def fit(self, X, y=None):
+        vars(self).pop("n_features_in_", None)
+        vars(self).pop("feature_names_in_", None)
+        self._share(self._inverter(X).fit(X), self)
+        self.final_layer_ = self._inverter(X).final_layer
+        return self
+
+    def transform(self, X):
+        return self._inverter(X).transform(X)
+
+    @property
+    def _n_features_out(self):
+        return 2 * self.n_features_in_
+
+
+MULTICLASS = "the three labels are +1, -1 and 0; translated() makes any others valid"
+LABELS = "classes_ are -1 and +1 by definition, not those of the check"
+EXPECTED_FAILURES = {
+    "CheckedCalibrator": {
+        "check_classifier_not_supporting_multiclass": MULTICLASS,
+        "check_classifiers_classes": LABELS,
+        "check_classifiers_train": LABELS,
+        "check_classifiers_one_label": LABELS,
+    },
+}
+
+
+def _small_detector(cls=DeepSADDetector):
+    return cls(max_epochs=2, module_params={"hidden": (8,)}, batch_size=16, random_state=0)
+
+
+@parametrize_with_checks(
+    [
+        CheckedScaler(),
+        CheckedSelector(),
+        DCTTransformer(),
+        RawTransformer(),
+        CheckedInverter(),
+        _small_detector(CheckedDetector),
+        CheckedCalibrator(_small_detector(), fnr=0.45, cv=0.5, random_state=0),
+    ],
+    expected_failed_checks=lambda e: EXPECTED_FAILURES.get(type(e).__name__, {}),
+)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+def test_kinds():
+    assert is_outlier_detector(DeepSADDetector())
+    assert is_classifier(FNRThresholdCalibrator(DeepSADDetector()))
+    assert is_classifier(make_rawpad())
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [InlierScaler(), ChannelSelector(), DeepSADDetector(), FNRThresholdCalibrator(DeepSADDetector())],
+)
+def test_other_labels_are_refused_by_name(estimator):
+    X = np.random.default_rng(0).normal(size=(6, 3))
+    with pytest.raises(ValueError, match="got also 2, 3"):
+        clone(estimator).fit(X, [1, -1, 0, 2, 3, 1])
