@@ -45,9 +45,7 @@ def test_conformal_rate_holds_on_average():
     """The expected rate is 1 - rank/(n + 1), whatever the distribution."""
     rng = np.random.default_rng(0)
     n, fnr = 60, 0.05
-    rates = [
-        stats.expon.sf(conformal_threshold(rng.exponential(size=n), fnr)) for _ in range(4000)
-    ]
+    rates = [stats.expon.sf(conformal_threshold(rng.exponential(size=n), fnr)) for _ in range(4000)]
     exact = 1 - np.ceil((n + 1) * (1 - fnr)) / (n + 1)
     assert exact <= fnr
     assert np.mean(rates) == pytest.approx(exact, abs=4 * np.std(rates) / np.sqrt(4000))
@@ -210,7 +208,7 @@ def test_bad_input_fits_nothing(data, params, rows, match):
 def test_too_few_for_a_frozen_estimator(data):
     X, y = data
     frozen = FrozenEstimator(FirstColumn().fit(X))
-    with pytest.raises(ValueError, match="n_samples=100. Provide more inliers, or ask"):
+    with pytest.raises(ValueError, match=r"n_samples=100\. Provide more inliers, or ask"):
         FNRThresholdCalibrator(frozen).fit(X[:100], y[:100])
 
 

@@ -130,7 +130,9 @@ def test_unlabelled_samples(blobs):
 def test_eta_weighs_the_labelled(blobs):
     X, y = blobs
     mixed = np.where(np.arange(600) % 2 == 0, 0, y)
-    losses = [_detector(eta=eta, lr=1e-12, max_epochs=1).fit(X, mixed).history_[0] for eta in (1, 3)]
+    losses = [
+        _detector(eta=eta, lr=1e-12, max_epochs=1).fit(X, mixed).history_[0] for eta in (1, 3)
+    ]
     unlabelled = _detector(lr=1e-12, max_epochs=1).fit(X).history_[0]
     assert losses[1] > losses[0]
     assert losses[0] != unlabelled
@@ -211,7 +213,14 @@ def test_bad_data_leaves_the_detector_unfitted(blobs, change, match):
 
 @pytest.mark.parametrize(
     "params",
-    [{"eta": 0}, {"lr": -1}, {"max_epochs": 0}, {"batch_size": 1}, {"fnr": 1}, {"device": "cuda:99"}],
+    [
+        {"eta": 0},
+        {"lr": -1},
+        {"max_epochs": 0},
+        {"batch_size": 1},
+        {"fnr": 1},
+        {"device": "cuda:99"},
+    ],
 )
 def test_bad_parameters(blobs, params):
     with pytest.raises(ValueError, match=next(iter(params))):

@@ -138,7 +138,12 @@ def test_kinds():
 
 @pytest.mark.parametrize(
     "estimator",
-    [InlierScaler(), ChannelSelector(), DeepSADDetector(), FNRThresholdCalibrator(DeepSADDetector())],
+    [
+        InlierScaler(),
+        ChannelSelector(),
+        DeepSADDetector(),
+        FNRThresholdCalibrator(DeepSADDetector()),
+    ],
 )
 def test_other_labels_are_refused_by_name(estimator):
     X = np.random.default_rng(0).normal(size=(6, 3))

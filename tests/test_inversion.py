@@ -70,9 +70,16 @@ def test_result_certifies_itself(dcgan_layer, images, features):
 
 def test_solvers_agree(linear_layer):
     X = np.random.default_rng(0).normal(size=(6, 5))
+    inverter = FinalLayerInverter(linear_layer, lam=0.05, tol=1e-5, max_iter=100_000)
     found = [
-        FinalLayerInverter(linear_layer, lam=0.05, solver=s, tol=1e-5, max_iter=100_000).transform(X)
-        for s in ("auto", "douglas-rachford", "fista", FISTA(restart=True), DouglasRachford(10))
+        inverter.set_params(solver=solver).transform(X)
+        for solver in (
+            "auto",
+            "douglas-rachford",
+            "fista",
+            FISTA(restart=True),
+            DouglasRachford(10),
+        )
     ]
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], atol=2e-3)
@@ -212,9 +219,7 @@ def test_uint8_needs_a_range():
         FinalLayerInverter(unbounded).transform(X)
     ranged = FinalLayer.from_module(module, input_shape=(4, 8, 8), output_range=(-1, 1))
     found = FinalLayerInverter(ranged).transform(X)
-    np.testing.assert_allclose(
-        found, FinalLayerInverter(unbounded).transform(X - 1.0), atol=1e-5
-    )
+    np.testing.assert_allclose(found, FinalLayerInverter(unbounded).transform(X - 1.0), atol=1e-5)
 
 
 def test_leaky_relu_and_softplus_layers():

@@ -49,9 +49,7 @@ def test_kkt_conditions(solver):
     assert (gradient.abs() <= problem.lam * (1 + 1e-4)).all()
     active = z.abs() > 1e-4
     assert active.any()
-    torch.testing.assert_close(
-        gradient[active], problem.lam * z[active].sign(), rtol=2e-3, atol=0
-    )
+    torch.testing.assert_close(gradient[active], problem.lam * z[active].sign(), rtol=2e-3, atol=0)
 
 
 def test_large_penalty_gives_zero(solver):

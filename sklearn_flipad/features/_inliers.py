@@ -202,9 +202,7 @@ class ChannelSelector(SelectorMixin, BaseEstimator):
         """
         self._validate_params()
         if y is None:
-            raise ValueError(
-                "ChannelSelector requires y to be passed, but the target y is None."
-            )
+            raise ValueError("ChannelSelector requires y to be passed, but the target y is None.")
         X = check_samples(self, X, reset=True)
         y = check_labels(y, len(X))
         if not ((y == 1).any() and (y == -1).any()):

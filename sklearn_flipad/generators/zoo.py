@@ -118,7 +118,7 @@ def train_recipe(recipe, X, *, seed=0, out_dir=".", work_dir=".", verbose=1, cal
         "name": f"fashion/{recipe}-{seed}",
         **{key: spec[key] for key in ("generator", "discriminator", "objective", "training")},
         "seed": seed,
-        "data": f"Fashion-MNIST train split, {len(X)} images, padded to 32x32",
+        "data": f"Fashion-MNIST train split, {len(X)} images, padded to 32x32, contrast 0.75",
         "command": f"python -m sklearn_flipad.generators.zoo {recipe} --seed {seed}",
         "torch": torch.__version__,
         "date": datetime.now(UTC).date().isoformat(),

@@ -66,9 +66,11 @@ class ConvOperator(LinearOperator):
         The kernel.
     input_shape : tuple of int
         Shape ``(in_channels, *spatial)`` of one input.
-    stride, dilation : int or tuple of int, default=1
+    stride : int or tuple of int, default=1
         As in torch.
     padding : int, tuple of int, "valid" or "same", default=0
+        As in torch.
+    dilation : int or tuple of int, default=1
         As in torch.
     groups : int, default=1
         As in torch.
@@ -160,9 +162,11 @@ class ConvTransposeOperator(LinearOperator):
         The kernel.
     input_shape : tuple of int
         Shape ``(in_channels, *spatial)`` of one input.
-    stride, dilation : int or tuple of int, default=1
+    stride : int or tuple of int, default=1
         As in torch.
     padding, output_padding : int or tuple of int, default=0
+        As in torch.
+    dilation : int or tuple of int, default=1
         As in torch.
     groups : int, default=1
         As in torch.

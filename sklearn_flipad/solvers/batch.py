@@ -36,8 +36,9 @@ class BatchIteration(ABC):
     def certify(self):
         """Primal objective and dual bound of the current point, each shape ``(n,)``."""
 
+    @abstractmethod
     def refresh(self):
-        """What a method does between two checks, such as a restart; nothing here."""
+        """Do what is done between two checks, such as a restart."""
 
     def keep(self, rows):
         """Forget all samples but `rows`."""

@@ -107,10 +107,12 @@ class _FISTAIteration(BatchIteration):
         self.residual = self.problem.b - image
         self.correlation = self.problem.operator.adjoint(self.residual)
 
+    def refresh(self):
+        """Do nothing: momentum is reset within an iteration."""
+
     def solution(self):
         return self.z
 
     def certify(self):
         primal = self.problem.primal(self.z, self.problem.b - self.image)
         return primal, self.problem.dual(self.residual, self.correlation)
-

