@@ -1,0 +1,236 @@
+"""Architectures, training, sampling and the shipped generators."""
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_flipad.datasets import load_fashion_mnist, load_fashion_sample
+from sklearn_flipad.generators import (
+    ConvDiscriminator,
+    CrossEntropyObjective,
+    DCGANGenerator,
+    EBGANDiscriminator,
+    EnergyObjective,
+    LeastSquaresObjective,
+    LSGANDiscriminator,
+    LSGANGenerator,
+    WassersteinGPObjective,
+    initialize_weights,
+    list_pretrained,
+    load_pretrained,
+    pretrained_card,
+    recalibrate_batch_norm,
+    sample,
+    sample_batches,
+    train_gan,
+)
+from sklearn_flipad.generators.pretrained import load_generator, save_generator
+
+SEEDS_0 = ["fashion/dcgan-0", "fashion/ebgan-0", "fashion/lsgan-0", "fashion/wgan-gp-0"]
+
+
+def test_paper_architectures():
+    """The default sizes of Appendix G.2."""
+    generator = DCGANGenerator()
+    convolutions = [m for m in generator.main if isinstance(m, torch.nn.ConvTranspose2d)]
+    assert [m.in_channels for m in convolutions] == [100, 512, 256, 128, 64]
+    assert [m.padding[0] for m in convolutions] == [0, 1, 1, 1, 1]
+    with torch.no_grad():
+        assert generator(torch.randn(2, 100)).shape == (2, 3, 64, 64)
+        images = LSGANGenerator()(torch.randn(2, 100))
+        assert images.shape == (2, 3, 64, 64)
+        assert ConvDiscriminator()(images).shape == (2,)
+        assert LSGANDiscriminator()(images).shape == (2,)
+        energy, code = EBGANDiscriminator()(images)
+    assert energy.shape == (2,)
+    assert code.shape == (2, 256 * 8 * 8)
+    assert LSGANDiscriminator().main[-1].in_features == 512
+    with pytest.raises(ValueError, match="multiple of 8"):
+        LSGANGenerator(image_size=30)
+
+
+def _small_gan(kind):
+    generator = DCGANGenerator(8, (16, 8), 1)
+    if kind == "energy":
+        return generator, EBGANDiscriminator((4, 8), 1), EnergyObjective()
+    norm = "layer" if kind == "wasserstein" else "batch"
+    discriminator = ConvDiscriminator((8, 16), 1, norm=norm)
+    if kind == "squares":
+        discriminator = LSGANDiscriminator((8, 16), 1, 16)
+    objective = {
+        "cross-entropy": CrossEntropyObjective(),
+        "wasserstein": WassersteinGPObjective(),
+        "squares": LeastSquaresObjective(),
+    }[kind]
+    return generator, discriminator, objective
+
+
+KINDS = ["cross-entropy", "wasserstein", "squares", "energy"]
+
+
+def _train(kind, n_epochs, **options):
+    generator, discriminator, objective = _small_gan(kind)
+    X = np.random.default_rng(0).integers(0, 256, (70, 1, 16, 16), dtype=np.uint8)
+    history = train_gan(
+        initialize_weights(generator),
+        initialize_weights(discriminator, 1),
+        X,
+        objective=objective,
+        n_epochs=n_epochs,
+        batch_size=16,
+        n_critic=2,
+        device="cpu",
+        verbose=0,
+        **options,
+    )
+    return generator, history
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_resumes_to_the_same_weights(kind, tmp_path):
+    whole, history = _train(kind, 3)
+    _train(kind, 2, checkpoint=tmp_path / "run.ckpt")
+    resumed, resumed_history = _train(kind, 3, checkpoint=tmp_path / "run.ckpt")
+    assert resumed_history == history
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    assert [p.name for p in tmp_path.iterdir()] == ["run.ckpt"]
+
+
+def test_training_is_seeded_and_local():
+    state = torch.get_rng_state()
+    first, _ = _train("squares", 1)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(7)
+    again, _ = _train("squares", 1)
+    other, _ = _train("squares", 1, random_state=1)
+    assert torch.equal(first.main[0].weight, again.main[0].weight)
+    assert not torch.equal(first.main[0].weight, other.main[0].weight)
+
+
+def test_training_needs_a_batch():
+    generator, discriminator, objective = _small_gan("squares")
+    with pytest.raises(ValueError, match="fewer than one batch"):
+        train_gan(generator, discriminator, np.zeros((3, 1, 16, 16)), objective=objective)
+
+
+def test_energy_objective_pulls_away():
+    class Codes(torch.nn.Module):
+        def forward(self, x):
+            return torch.zeros(len(x)), x.flatten(1)
+
+    same, different = torch.ones(4, 4), torch.eye(4)
+    loss = EnergyObjective(pull_away=0.1).generator_loss
+    assert float(loss(Codes(), same)) == pytest.approx(0.1)
+    assert float(loss(Codes(), different)) == pytest.approx(0.0, abs=1e-7)
+
+
+def test_recalibrated_statistics_are_averages():
+    generator = initialize_weights(DCGANGenerator(8, (16, 8), 1))
+    recalibrate_batch_norm(generator, n_batches=3, batch_size=32, random_state=0)
+    assert not generator.training
+    norm = generator.main[1]
+    assert norm.momentum == 0.1
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        hidden = [generator.main[0](torch.randn(32, 8, 1, 1, generator=rng)) for _ in range(3)]
+    expected = torch.cat(hidden).mean(dim=(0, 2, 3))
+    torch.testing.assert_close(norm.running_mean, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_shipped_generators():
+    assert set(SEEDS_0) <= set(list_pretrained())
+    with pytest.raises(ValueError, match="fashion/dcgan-0"):
+        load_pretrained("fashion/biggan-0")
+
+
+@pytest.mark.parametrize("name", SEEDS_0)
+def test_shipped_samples_look_like_the_data(name):
+    generator = load_pretrained(name)
+    assert not generator.training
+    assert generator.output_shape == (1, 32, 32)
+    card = pretrained_card(name)
+    assert card["name"] == name
+    assert {"seed", "data", "command", "date", "history", "objective"} <= set(card)
+    X, real = sample(generator, 300, random_state=0), load_fashion_sample(300)
+    assert X.shape == (300, 1, 32, 32)
+    assert X.dtype == np.uint8
+    assert abs(X.mean() - real.mean()) < 12
+    assert abs(X.std() - real.std()) < 12
+    # Diverse: the pixels vary over the samples about as much as over real garments.
+    assert X.std(axis=0).mean() > 0.7 * real.std(axis=0).mean()
+    # Garments lie in the middle.
+    assert X[:, :, 8:24, 8:24].mean() > 1.5 * X[:, :, :2].mean()
+
+
+def test_save_and_load(tmp_path):
+    generator = initialize_weights(DCGANGenerator(8, (16, 8), 1)).eval()
+    card = {
+        "generator": ("DCGANGenerator", {"latent_dim": 8, "channels": (16, 8), "out_channels": 1})
+    }
+    save_generator(generator, card, tmp_path / "a")
+    back = load_generator(tmp_path / "a")
+    for name, value in generator.state_dict().items():
+        if value.is_floating_point():
+            assert torch.equal(value.half().float(), back.state_dict()[name])
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 200])
+def test_samples_do_not_depend_on_the_batch_size(dcgan, batch_size):
+    expected = sample(dcgan, 20, dtype="float32", random_state=5)
+    found = sample(dcgan, 20, dtype="float32", random_state=5, batch_size=batch_size)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_grey_levels(dcgan):
+    x = sample(dcgan, 4, dtype="float32", random_state=0)
+    levels = sample(dcgan, 4, random_state=0)
+    np.testing.assert_array_equal(levels, np.rint((x.astype(float) + 1) * 127.5))
+    wide = sample(dcgan, 4, random_state=0, output_range=(-0.5, 0.5))
+    assert wide.max() == 255
+    assert wide.min() == 0
+    with pytest.raises(ValueError, match="dtype must be"):
+        sample(dcgan, 1, dtype="int8")
+    with pytest.raises(ValueError, match="at least 1"):
+        sample(dcgan, 0)
+
+
+def test_sampling_restores_the_mode():
+    generator = DCGANGenerator(8, (16, 8), 1).train()
+    assert sum(len(x) for x in sample_batches(generator, 5, batch_size=2, random_state=0)) == 5
+    assert generator.training
+    assert generator.main[1].num_batches_tracked == 0
+
+
+def test_fashion_sample():
+    X = load_fashion_sample()
+    assert X.shape == (2000, 1, 32, 32)
+    assert X.dtype == np.uint8
+    assert X.min() == 32
+    assert X.max() == 223
+    assert (X[:, :, :2] == 32).all()
+    recorded = load_fashion_sample(10, contrast=1)
+    np.testing.assert_array_equal(np.rint(127.5 + 0.75 * (recorded - 127.5)), X[:10])
+    for n in (0, 2001):
+        with pytest.raises(ValueError, match="between 1 and 2000"):
+            load_fashion_sample(n)
+    with pytest.raises(ValueError, match="contrast"):
+        load_fashion_sample(contrast=0)
+
+
+def test_fashion_mnist_from_idx_files(tmp_path):
+    import gzip
+
+    images = np.arange(2 * 784, dtype=np.uint32).astype(np.uint8).reshape(2, 28, 28)
+    header = np.array([2051, 2, 28, 28], dtype=">i4").tobytes()
+    path = tmp_path / "t10k-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(header + images.tobytes()))
+    X = load_fashion_mnist("test", contrast=1, data_dir=tmp_path)
+    np.testing.assert_array_equal(X[:, 0, 2:-2, 2:-2], images)
+    path.write_bytes(gzip.compress(header + images.tobytes()[:-1]))
+    with pytest.raises(ValueError, match="truncated"):
+        load_fashion_mnist("test", data_dir=tmp_path)
+    with pytest.raises(FileNotFoundError):
+        load_fashion_mnist("train", data_dir=tmp_path)
+    with pytest.raises(ValueError, match="'train' or 'test'"):
+        load_fashion_mnist("validation")

@@ -1,0 +1,160 @@
+"""The pipelines, inside scikit-learn's tools and end to end on generated images."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+
+from sklearn_flipad import (
+    ChannelSelector,
+    DeepSADDetector,
+    FinalLayerInverter,
+    FNRThresholdCalibrator,
+    InlierScaler,
+    make_dctpad,
+    make_flipad,
+    make_rawpad,
+)
+from sklearn_flipad.datasets import load_fashion_sample
+from sklearn_flipad.detectors import MLP
+from sklearn_flipad.generators import load_pretrained, sample
+
+
+def _detector(**params):
+    options = {"module": MLP, "module_params": {"hidden": (64,)}, "max_epochs": 6, "lr": 2e-3}
+    return DeepSADDetector(**options, random_state=0, **params)
+
+
+@pytest.fixture(scope="module")
+def data(dcgan):
+    X = np.concatenate([sample(dcgan, 200, random_state=0), load_fashion_sample(200)])
+    return X, np.repeat([1, -1], 200)
+
+
+@pytest.fixture(scope="module")
+def flipad(dcgan_layer, data):
+    pipeline = make_flipad(dcgan_layer, detector=_detector(), fnr=0.05, random_state=0)
+    return pipeline.fit(*data)
+
+
+def test_steps(dcgan_layer):
+    assert list(make_flipad(dcgan_layer).named_steps) == ["invert", "scale", "detect"]
+    assert list(make_dctpad().named_steps) == ["dct", "scale", "detect"]
+    assert list(make_rawpad().named_steps) == ["raw", "scale", "detect"]
+    assert make_rawpad()["scale"] == "passthrough"
+
+
+def test_parameters_arrive(dcgan_layer):
+    calibration = {"fnr": 0.1, "method": "pac", "cv": 0.5}
+    pipeline = make_flipad(
+        dcgan_layer, lam=0.1, pool_size=2, device="cpu", random_state=3, **calibration
+    )
+    params = pipeline.get_params()
+    assert params["invert__lam"] == 0.1
+    assert params["invert__pool_size"] == 2
+    assert params["detect__fnr"] == 0.1
+    assert params["detect__method"] == "pac"
+    assert params["detect__cv"] == 0.5
+    assert params["detect__estimator__random_state"] == 3
+    assert params["detect__estimator__device"] == params["invert__device"] == "cpu"
+    assert make_dctpad(crop_size=8)["dct"].crop_size == 8
+    assert make_rawpad(size=16, mode="crop")["raw"].get_params()["mode"] == "crop"
+
+
+@pytest.mark.parametrize("make", [make_rawpad, make_dctpad])
+def test_siblings_fit_and_decide(make, data):
+    X, y = data
+    pipeline = make(detector=_detector(), fnr=0.05, random_state=0).fit(X, y)
+    assert set(np.unique(pipeline.predict(X))) <= {-1, 1}
+    assert pipeline.score(X, y) > 0.5
+
+
+def test_flipad_tells_real_images_and_another_generator_apart(flipad, dcgan):
+    own = sample(dcgan, 300, random_state=9)
+    assert (flipad.predict(own) == -1).mean() < 0.15
+    assert (flipad.predict(load_fashion_sample()[1000:1300]) == -1).mean() > 0.9
+    foreign = sample(load_pretrained("fashion/lsgan-0"), 300, random_state=9)
+    assert flipad.decision_function(foreign).mean() < flipad.decision_function(own).mean()
+
+
+def test_scores_and_decisions_agree(flipad, data):
+    X, _ = data
+    scores = flipad.score_samples(X)
+    decision = flipad.decision_function(X)
+    np.testing.assert_allclose(decision, scores - flipad["detect"].offset_)
+    np.testing.assert_array_equal(flipad.predict(X) == 1, decision >= 0)
+
+
+def test_score_of_a_sample_is_its_own(flipad, data):
+    X, _ = data
+    whole = flipad.score_samples(X)
+    np.testing.assert_allclose(flipad.score_samples(X[3:4])[0], whole[3], rtol=1e-5)
+    np.testing.assert_allclose(flipad.score_samples(X[::-1])[::-1], whole, rtol=1e-5)
+
+
+def test_flat_images(flipad, data):
+    X, _ = data
+    invert = flipad["invert"]
+    np.testing.assert_allclose(
+        invert.transform(X[:4].reshape(4, -1)), invert.transform(X[:4]).reshape(4, -1), atol=1e-5
+    )
+
+
+def test_same_data_same_model(dcgan_layer, data, flipad):
+    again = clone(flipad).fit(*data)
+    np.testing.assert_array_equal(again.score_samples(data[0]), flipad.score_samples(data[0]))
+
+
+def test_grid_search_does_not_depend_on_n_jobs(dcgan_layer, data):
+    X, y = data
+    pipeline = make_flipad(dcgan_layer, detector=_detector(), fnr=0.1, random_state=0)
+    grid = {"invert__lam": [1e-2, 1.0]}
+    searches = [GridSearchCV(pipeline, grid, cv=2, n_jobs=n).fit(X, y) for n in (1, 2)]
+    features = [search.best_estimator_[:-1].transform(X[:5]) for search in searches]
+    np.testing.assert_allclose(*features, atol=1e-5)
+    results = [search.cv_results_["mean_test_score"] for search in searches]
+    np.testing.assert_allclose(*results, atol=0.02)
+    assert searches[0].best_score_ > 0.8
+
+
+def test_channel_selection_inside_a_pipeline(dcgan_layer, data):
+    pipeline = Pipeline(
+        [
+            ("invert", FinalLayerInverter(dcgan_layer)),
+            ("select", ChannelSelector(k=5)),
+            ("scale", InlierScaler()),
+            ("detect", FNRThresholdCalibrator(_detector(), fnr=0.1, random_state=0)),
+        ]
+    ).fit(*data)
+    assert pipeline["scale"].mean_.shape == (5, 16, 16)
+    assert pipeline.score(*data) > 0.6
+
+
+def test_memory(dcgan_layer, data, tmp_path):
+    pipeline = make_flipad(
+        dcgan_layer, detector=_detector(), fnr=0.05, random_state=0, memory=str(tmp_path)
+    )
+    pipeline.fit(*data)
+    assert any(tmp_path.rglob("output.pkl"))
+
+
+def test_pickle(flipad, data):
+    back = pickle.loads(pickle.dumps(flipad))
+    np.testing.assert_allclose(
+        back.score_samples(data[0][:20]), flipad.score_samples(data[0][:20]), rtol=1e-5
+    )
+
+
+def test_too_few_inliers_for_the_rate(dcgan_layer, data):
+    with pytest.raises(ValueError, match="needs at least 199 held-out inliers"):
+        make_rawpad(detector=_detector()).fit(*data)
+
+
+@pytest.mark.parametrize("spoil", [np.abs, lambda y: -np.abs(y), lambda y: y + 1])
+def test_bad_labels(data, spoil):
+    X, y = data
+    with pytest.raises(ValueError, match=r"one class|got also 2"):
+        make_rawpad(detector=_detector(), fnr=0.1).fit(X, spoil(y))
