@@ -4,9 +4,17 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_flipad.operators import ConvOperator, ConvTransposeOperator, DenseOperator
+from sklearn_flipad.operators import (
+    BlockTridiagonalGramSolver,
+    ConjugateGradientGramSolver,
+    ConvOperator,
+    ConvTransposeOperator,
+    DenseGramSolver,
+    DenseOperator,
+    gram_solver,
+)
 
-from .conftest import OPERATORS
+from .conftest import OPERATORS, _weight
 
 
 def _randn(n, shape, seed):
@@ -126,3 +134,71 @@ def test_cuda_equals_cpu(operator):
     z = _randn(2, operator.input_shape, 0)
     on_gpu = operator.to(device="cuda")
     torch.testing.assert_close(on_gpu.forward(z.cuda()).cpu(), operator.forward(z))
+
+
+def _gram_of(operator, ridge):
+    matrix = operator.dense()
+    return matrix @ matrix.T + ridge * torch.eye(operator.n_outputs, dtype=matrix.dtype)
+
+
+@pytest.mark.parametrize("kind", ["chosen", "dense", "cg"])
+def test_gram_solver_against_a_dense_solve(operator, kind):
+    ridge = 0.01 * operator.norm_squared
+    build = {
+        "chosen": gram_solver,
+        "dense": DenseGramSolver,
+        "cg": lambda o, r: ConjugateGradientGramSolver(o, r, tol=1e-9),
+    }[kind]
+    r = _randn(3, operator.output_shape, 4)
+    found = build(operator, ridge).solve(r)
+    expected = torch.linalg.solve(_gram_of(operator, ridge), r.flatten(1).T).T
+    torch.testing.assert_close(found.flatten(1), expected, atol=1e-7, rtol=1e-6)
+    assert found.shape == r.shape
+
+
+BANDED = {
+    "transposed, k4 s2": ConvTransposeOperator(
+        _weight(6, 2, 4, 4), (6, 10, 5), stride=2, padding=1
+    ),
+    "conv, k3": ConvOperator(_weight(2, 5, 3, 3), (5, 24, 6), padding=1),
+    "conv, k3 s2": ConvOperator(_weight(2, 5, 3, 3), (5, 41, 6), stride=2),
+    "conv, reflect": ConvOperator(
+        _weight(2, 5, 3, 3), (5, 24, 6), padding=1, padding_mode="reflect"
+    ),
+    "conv, dilated": ConvOperator(_weight(2, 5, 3, 3), (5, 40, 9), dilation=3),
+    "transposed 1d": ConvTransposeOperator(_weight(6, 1, 4), (6, 30), stride=2, padding=1),
+    "conv 3d": ConvOperator(_weight(1, 4, 3, 3, 3), (4, 20, 3, 3), padding=1),
+}
+
+
+@pytest.mark.parametrize("name", BANDED)
+def test_block_tridiagonal_gram_solver(name):
+    operator = BANDED[name]
+    ridge = 1e-3 * operator.norm_squared
+    solver = gram_solver(operator, ridge)
+    assert isinstance(solver, BlockTridiagonalGramSolver)
+    r = _randn(2, operator.output_shape, 5)
+    expected = torch.linalg.solve(_gram_of(operator, ridge), r.flatten(1).T).T
+    torch.testing.assert_close(solver.solve(r).flatten(1), expected, atol=1e-8, rtol=1e-7)
+    single = gram_solver(operator.to(dtype=torch.float32), ridge).solve(r.float())
+    error = (single.flatten(1) - expected).norm() / expected.norm()
+    assert error < 1e-4
+    # The interior of an image is the same everywhere, and stored once.
+    assert len({id(block) for block in solver.inverses}) <= len(solver.inverses)
+
+
+def test_interior_blocks_are_stored_once():
+    operator = ConvTransposeOperator(_weight(8, 1, 4, 4).float(), (8, 40, 4), stride=2, padding=1)
+    solver = gram_solver(operator, 1e-2 * operator.norm_squared)
+    assert len({id(block) for block in solver.inverses}) < len(solver.inverses) / 2
+
+
+def test_circular_padding_has_no_row_groups():
+    operator = ConvOperator(_weight(1, 3, 3, 3), (3, 30, 4), padding=1, padding_mode="circular")
+    assert isinstance(gram_solver(operator, 1.0), DenseGramSolver)
+
+
+def test_gram_solvers_are_built_once():
+    operator = BANDED["conv, k3"]
+    assert operator.gram_solver(0.5) is operator.gram_solver(0.5)
+    assert operator.gram_solver(0.5) is not operator.gram_solver(0.25)

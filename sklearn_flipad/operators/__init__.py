@@ -2,6 +2,23 @@
 
 from sklearn_flipad.operators.base import LinearOperator
 from sklearn_flipad.operators.convolution import ConvOperator, ConvTransposeOperator
+from sklearn_flipad.operators.gram import (
+    BlockTridiagonalGramSolver,
+    ConjugateGradientGramSolver,
+    DenseGramSolver,
+    GramSolver,
+    gram_solver,
+)
 from sklearn_flipad.operators.linear import DenseOperator
 
-__all__ = ["ConvOperator", "ConvTransposeOperator", "DenseOperator", "LinearOperator"]
+__all__ = [
+    "BlockTridiagonalGramSolver",
+    "ConjugateGradientGramSolver",
+    "ConvOperator",
+    "ConvTransposeOperator",
+    "DenseGramSolver",
+    "DenseOperator",
+    "GramSolver",
+    "LinearOperator",
+    "gram_solver",
+]

@@ -75,6 +75,16 @@ class LinearOperator(ABC):
         eye = torch.eye(self.n_outputs, dtype=self.dtype, device=self.device)
         return self.adjoint(eye.reshape(-1, *self.output_shape)).flatten(1)
 
+    def row_footprint(self):
+        """Which input rows an output row depends on, for images.
+
+        Returns
+        -------
+        torch.Tensor of bool, shape (n_output_rows, n_input_rows), or None
+            None where the outputs have no rows, as those of a dense layer.
+        """
+        return
+
     def gram_solver(self, ridge):
         """The solver of ``(ridge I + G G^T) t = r``, factored once for each ridge.
 

@@ -148,6 +148,14 @@ class ConvOperator(LinearOperator):
             z = padded.new_zeros(len(r), *self.input_shape, requires_grad=True)
             return torch.autograd.grad(self._padded(z), z, padded)[0]
 
+    def row_footprint(self):
+        rows = ConvOperator(
+            torch.ones(1, 1, self.weight.shape[2]),
+            (1, self.input_shape[1]),
+            **_of_rows(self._arguments),
+        )
+        return rows.dense() != 0
+
     def to(self, device=None, dtype=None):
         weight = self.weight.to(device=device, dtype=dtype)
         return ConvOperator(weight, self.input_shape, **self._arguments)
@@ -204,9 +212,23 @@ class ConvTransposeOperator(LinearOperator):
         # An output padding of a stride or more lets the gathering window fit once more.
         return gathered[(..., *(slice(s) for s in self.input_shape[1:]))]
 
+    def row_footprint(self):
+        rows = ConvTransposeOperator(
+            torch.ones(1, 1, self.weight.shape[2]),
+            (1, self.input_shape[1]),
+            **_of_rows(self._arguments),
+        )
+        return rows.dense() != 0
+
     def to(self, device=None, dtype=None):
         weight = self.weight.to(device=device, dtype=dtype)
         return ConvTransposeOperator(weight, self.input_shape, **self._arguments)
+
+
+def _of_rows(arguments):
+    """The arguments of a convolution along the first spatial axis alone."""
+    rows = {k: v[0] if isinstance(v, tuple) else v for k, v in arguments.items()}
+    return {**rows, "groups": 1}
 
 
 def _check_input(weight, input_shape, n_channels):
