@@ -37,6 +37,7 @@ def operator_cases():
          {"stride": 2, "padding": 1, "output_padding": 1}),
         ("transpose2d-dilation", (3, 2, 3, 3), (3, 4, 4),
          {"stride": 1, "dilation": 3, "output_padding": 2}),
+        ("transpose2d-columns", (32, 1, 4, 3), (32, 5, 4), {"stride": 2, "padding": (1, 0)}),
         ("transpose2d-groups", (4, 2, 3, 3), (4, 4, 4), {"stride": 2, "groups": 2}),
         ("transpose3d", (2, 3, 2, 2, 3), (2, 3, 2, 3), {"stride": (2, 1, 2)}),
     ]  # fmt: skip

