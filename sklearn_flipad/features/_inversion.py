@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from sklearn_flipad.devices import resolve_device
+from sklearn_flipad.features._cache import FeatureStore
 from sklearn_flipad.final_layer import FinalLayer
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
 from sklearn_flipad.validation import check_range, check_samples
@@ -24,6 +26,8 @@ _MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 #: Activations in one batch for ``batch_size="auto"``: a few buffers of this size fit
 #: into the cache of a CPU core and keep a GPU busy.
 _AUTO_ELEMENTS = 2**21
+#: To be raised when a change of the code changes the features.
+_STORE_FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +90,14 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Samples solved together.
     device : str or torch.device, default=None
         Where to compute; CUDA if there is one, else the CPU.
+    cache_dir : path-like, default=None
+        Folder of a store of features, so that a sample is never inverted twice with the
+        same layer, penalty and solver: not for another fold or classifier of a grid
+        search, not in another process, not after a restart. No store by default. Needs
+        the extra ``[cache]``. A solver of your own must have a ``repr`` that tells its
+        settings.
+    cache_limit : int, default=8 * 2**30
+        Size of that folder in bytes; the entries used least recently leave first.
     verbose : int, default=0
         Whether to show a progress bar.
 
@@ -134,6 +146,8 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "clip_eps": [Interval(Real, 0, 1, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "device": [str, torch.device, None],
+        "cache_dir": [str, PathLike, None],
+        "cache_limit": [Interval(Integral, 1, None, closed="left")],
         "verbose": ["verbose"],
     }
 
@@ -149,6 +163,8 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         clip_eps=1e-4,
         batch_size="auto",
         device=None,
+        cache_dir=None,
+        cache_limit=8 * 2**30,
         verbose=0,
     ):
         self.final_layer = final_layer
@@ -160,6 +176,8 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.clip_eps = clip_eps
         self.batch_size = batch_size
         self.device = device
+        self.cache_dir = cache_dir
+        self.cache_limit = cache_limit
         self.verbose = verbose
 
     def fit(self, X, y=None):
@@ -211,9 +229,17 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         X, flat = self._validated(X)
         features = np.empty((len(X), *self._feature_shape()), dtype=np.float32)
         gap = np.empty(len(X))
-        for rows, activations, result in self._solve_batches(X, [self.lam]):
-            features[rows] = self._pool(activations).cpu().numpy()
-            gap[rows] = result.gap.cpu().numpy()
+        if self.cache_dir is None:
+            self._fill(features, gap, X, np.arange(len(X)))
+        else:
+            with self._store() as store:
+                keys = store.keys(X)
+                found = [store.get(key) for key in keys]
+                for row, entry in enumerate(found):
+                    if entry is not None:
+                        features[row], gap[row] = entry
+                missing = np.array([row for row, entry in enumerate(found) if entry is None], int)
+                self._fill(features, gap, X, missing, store, keys)
         self._warn_unconverged(gap)
         return features.reshape(len(X), -1) if flat else features
 
@@ -324,6 +350,27 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             batch = torch.from_numpy(activations[rows].reshape(-1, *shape)).to(device)
             samples[rows] = self.final_layer.decode(batch).cpu().numpy()
         return samples.reshape(len(samples), -1) if flat else samples
+
+    def _fill(self, features, gap, X, missing, store=None, keys=None):
+        """Compute the features and gaps of the `missing` rows, storing each batch."""
+        if not len(missing):
+            return
+        for rows, activations, result in self._solve_batches(X[missing], [self.lam]):
+            rows = missing[rows]
+            features[rows] = self._pool(activations).cpu().numpy()
+            gap[rows] = result.gap.cpu().numpy()
+            if store is not None:
+                store.put([keys[row] for row in rows], features[rows], gap[rows])
+
+    def _store(self):
+        depends_on = (self.lam, self._solver(), self.tol, self.max_iter)
+        depends_on += (self.pool_size, self.clip_eps, self.final_layer.fingerprint)
+        return FeatureStore(
+            self.cache_dir,
+            size_limit=self.cache_limit,
+            context=repr((_STORE_FORMAT, *depends_on)),
+            shape=self._feature_shape(),
+        )
 
     def _check_samples(self, X, *, reset):
         return check_samples(self, X, reset=reset, sample_shape=self.final_layer.output_shape)
