@@ -12,7 +12,7 @@ __all__ = ["FISTA"]
 
 @dataclass(frozen=True)
 class FISTA:
-    """Accelerated proximal gradient with step 1/L.
+    """Accelerated proximal gradient.
 
     L is the Lipschitz constant of the gradient, ``2 ||G||²``.
 
@@ -23,6 +23,9 @@ class FISTA:
         of O'Donoghue and Candès).
     check_every : int, default=20
         Iterations between two looks at the duality gap.
+    step : float, default=None
+        Step size for the objective as it stands, without a factor 1/2; 1/L by default.
+        Steps above that may diverge.
 
     References
     ----------
@@ -33,6 +36,7 @@ class FISTA:
 
     restart: bool = False
     check_every: int = 20
+    step: float | None = None
 
     def solve(self, problem, *, start=None, tol=1e-3, max_iter=10_000, callback=None):
         """Solve a batch of lasso problems.
@@ -54,7 +58,7 @@ class FISTA:
         -------
         LassoResult
         """
-        iteration = _FISTAIteration(*pad_to_lanes(problem, start), self.restart)
+        iteration = _FISTAIteration(*pad_to_lanes(problem, start), self)
         return run(
             iteration,
             len(problem),
@@ -74,11 +78,11 @@ class _FISTAIteration(BatchIteration):
 
     per_sample = ("z", "image", "y", "residual", "correlation", "momentum")
 
-    def __init__(self, problem, start, restart):
+    def __init__(self, problem, start, settings):
         super().__init__(problem)
         operator = problem.operator
-        self.step = 1 / (2 * operator.norm_squared) if operator.norm_squared > 0 else 1.0
-        self.restart = restart
+        self.step = settings.step or 1 / (2 * operator.norm_squared or 1.0)
+        self.restart = settings.restart
         if start is None:
             self.z = problem.b.new_zeros(len(problem), *operator.input_shape)
             self.image = torch.zeros_like(problem.b)

@@ -1,0 +1,250 @@
+"""Time and iterations of the solvers to a given suboptimality, all in one run.
+
+``make bench`` runs it; ``--peers`` adds celer, skglm and pyproximal where they are
+installed (``pip install celer skglm pyproximal``). The table, the picture and a
+description of the machine land in ``benchmarks/results``.
+"""
+
+import argparse
+import json
+import platform
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from peers import PEERS, trace_peer
+from problems import cases
+
+import sklearn_flipad
+from sklearn_flipad.solvers import FISTA, DouglasRachford
+
+LEVELS = (1e-2, 1e-3, 1e-4)
+RESULTS = Path(__file__).parent / "results"
+
+#: The published setting takes steps of 0.025 for the objective with a factor 1/2.
+SOLVERS = {
+    "published (step 0.025)": (FISTA(step=0.0125), 10_000),
+    "FISTA (1/L)": (FISTA(), 20_000),
+    "FISTA + restart": (FISTA(restart=True), 20_000),
+    "Douglas-Rachford": (DouglasRachford(), 20_000),
+}
+
+
+class _EnoughError(Exception):
+    """All images are as good as was asked."""
+
+
+def trace(solver, max_iter, problem, best, target):
+    """Seconds, iterations and suboptimality of each image at every check.
+
+    The time of the callback itself is not counted.
+    """
+    seconds, iterations, excess = [], [], []
+    aside = 0.0
+    start = time.perf_counter()
+
+    def callback(n_iter, rows, z, objective, gap):
+        nonlocal aside
+        now = time.perf_counter()
+        seconds.append(now - start - aside)
+        iterations.append(n_iter)
+        excess.append(((objective - best) / best).numpy())
+        aside += time.perf_counter() - now
+        if excess[-1].max() <= target:
+            raise _EnoughError
+
+    with suppress(_EnoughError):
+        solver.solve(problem, tol=1e-12, max_iter=max_iter, callback=callback)
+    return np.array(seconds), np.array(iterations), np.array(excess)
+
+
+def reached(values, excess, level):
+    """For each image, the first of `values` at which its excess is at most `level`."""
+    good = np.minimum.accumulate(excess, axis=0) <= level
+    first = good.argmax(axis=0)
+    return np.where(good.any(axis=0), values[first], np.inf)
+
+
+def summary(seconds, iterations, excess, n):
+    """Milliseconds an image and iterations to each level: median and 95th percentile.
+
+    All images of a batch run together, so the time of one is the time of the batch until
+    then, divided by the size of the batch.
+    """
+    row = {"final excess, median": float(np.median(excess[-1])), "seconds": float(seconds[-1])}
+    for level in LEVELS:
+        time_to = reached(seconds, excess, level) / n * 1e3
+        steps_to = reached(iterations, excess, level)
+        row[f"{level:g}"] = {
+            "ms": [_quantile(time_to, 0.5), _quantile(time_to, 0.95)],
+            "iterations": [_quantile(steps_to, 0.5), _quantile(steps_to, 0.95)],
+        }
+    return row
+
+
+def _quantile(values, q):
+    value = float(np.quantile(values, q, method="higher"))
+    return value if np.isfinite(value) else None
+
+
+def roofline(problem):
+    """Operations and bytes of one iteration an image, and the machine's rates."""
+    operator = problem.operator
+    weight = operator.weight
+    per_pair = 2 * 2 * weight[0].numel() * operator.n_inputs  # forward and adjoint
+    solver = operator.gram_solver(1e-3 * operator.norm_squared)
+    entries = (
+        3 * sum(block.numel() for block in solver.inverses)
+        if hasattr(solver, "inverses")
+        else operator.n_outputs**2
+    )
+    a = torch.randn(1024, 1024)
+    gflops = 2 * 1024**3 / _best(lambda: a @ a) / 1e9
+    x = torch.randn(2**25)
+    y = torch.empty_like(x)
+    gbytes = 2 * 4 * x.numel() / _best(lambda: y.copy_(x)) / 1e9
+    flop = per_pair + 2 * entries
+    traffic = 4 * 10 * operator.n_inputs  # four passes over the activations
+    return {
+        "MFLOP an iteration": flop / 1e6,
+        "MB an iteration": traffic / 1e6,
+        "GFLOP/s": gflops,
+        "GB/s": gbytes,
+        "bound, ms an iteration": max(flop / gflops, traffic / gbytes) / 1e6,
+    }
+
+
+def _best(function, n=5):
+    times = []
+    for _ in range(n):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def measure(case, n_images, with_peers):
+    """All solvers on one case."""
+    problem = case.problem(n=n_images)
+    start = time.perf_counter()
+    FISTA().solve(problem.select(slice(0, 1)), max_iter=0)
+    setup = {"spectral norm": time.perf_counter() - start}
+    start = time.perf_counter()
+    DouglasRachford().solve(problem.select(slice(0, 1)), max_iter=0)
+    setup["Gram factorisation"] = time.perf_counter() - start
+    start = time.perf_counter()
+    reference = DouglasRachford(check_every=50).solve(
+        case.problem(torch.float64, n_images), tol=1e-6, max_iter=20_000
+    )
+    print(f"  reference: gap {float(reference.gap.max()):.1e}, {time.perf_counter() - start:.0f} s")
+    result = {
+        "n_images": n_images,
+        "reference gap": float(reference.gap.max()),
+        "set-up, seconds": setup,
+        "roofline": roofline(problem),
+        "solvers": {},
+    }
+    curves = {}
+    for name, (solver, max_iter) in SOLVERS.items():
+        traced = trace(solver, max_iter, problem, reference.objective, LEVELS[-1] / 2)
+        result["solvers"][name] = summary(*traced, n_images)
+        curves[name] = (traced[0] / n_images, np.median(traced[2], axis=1))
+        print(f"  {name}: {result['solvers'][name]}", flush=True)
+    if with_peers:
+        for name in PEERS:
+            traced = trace_peer(name, problem.select(slice(0, 1)), reference.objective[:1])
+            if traced is not None:
+                result["solvers"][name] = summary(*traced, 1)
+                curves[name] = (traced[0], traced[2][:, 0])
+                print(f"  {name}: {result['solvers'][name]}", flush=True)
+    return result, curves
+
+
+def machine():
+    """What the numbers were measured on."""
+    model = platform.processor()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = lines[0].split(":")[1].strip() if lines else model
+    return {
+        "cpu": model,
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "sklearn_flipad": sklearn_flipad.__version__,
+    }
+
+
+def write_table(results, path):
+    """A Markdown table of all cases."""
+    lines = [
+        "# Solvers of the final-layer inversion",
+        "",
+        "Milliseconds an image (and iterations) until the relative suboptimality is at most",
+        "the given level: median / 95th percentile over the images of a batch, single",
+        "precision, against a reference in double precision. Set-up is not included. A dash:",
+        "not reached. Peers solve one image at a time.",
+        "",
+        f"Machine: {results['machine']}",
+    ]
+    for name, case in results["cases"].items():
+        lines += ["", f"## {name}, {case['n_images']} images", ""]
+        setup = ", ".join(f"{k} {v:.2f} s" for k, v in case["set-up, seconds"].items())
+        bound = ", ".join(f"{v:.3g} {k}" for k, v in case["roofline"].items())
+        lines += [f"Set-up: {setup}.", f"Roofline of the default: {bound}.", ""]
+        header = " | ".join(f"{level:g}" for level in LEVELS)
+        lines += [f"| solver | {header} | end |", "| --- | " + "--- | " * (len(LEVELS) + 1)]
+        for solver, row in case["solvers"].items():
+            cells = [_cell(row[f"{level:g}"]) for level in LEVELS]
+            end = f"{row['final excess, median']:.1e} after {row['seconds']:.0f} s"
+            lines.append(f"| {solver} | {' | '.join(cells)} | {end} |")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _cell(entry):
+    if entry["ms"][0] is None:
+        return "-"
+    p95 = "-" if entry["ms"][1] is None else f"{entry['ms'][1]:.3g}"
+    return f"{entry['ms'][0]:.3g} / {p95} ({entry['iterations'][0]:.0f})"
+
+
+def draw(curves, path):
+    """Median suboptimality over time, one panel a case."""
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(
+        1, len(curves), figsize=(4 * len(curves), 3.5), sharey=True, layout="constrained"
+    )
+    for ax, (case, lines) in zip(np.atleast_1d(axes), curves.items(), strict=True):
+        for index, (name, (seconds, excess)) in enumerate(lines.items()):
+            ax.plot(seconds * 1e3, np.maximum(excess, 1e-6), label=name, color=f"C{index}")
+        ax.set(xscale="log", yscale="log", xlabel="ms an image", ylim=(1e-5, 10))
+        ax.set_title(case, fontsize="small")
+    np.atleast_1d(axes)[0].set_ylabel("relative suboptimality, median")
+    np.atleast_1d(axes)[0].legend(fontsize="x-small")
+    fig.savefig(path, dpi=120)
+
+
+def main():
+    """Measure, and write after every case what is there."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=32)
+    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--only", default="", help="part of the names of the cases to run")
+    args = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    results, curves = {"machine": machine(), "cases": {}}, {}
+    for case in cases(args.images):
+        if args.only in case.name:
+            print(case.name, flush=True)
+            results["cases"][case.name], curves[case.name] = measure(case, args.images, args.peers)
+            (RESULTS / "solvers.json").write_text(json.dumps(results, indent=1) + "\n")
+            write_table(results, RESULTS / "solvers.md")
+            draw(curves, RESULTS / "solvers.png")
+
+
+if __name__ == "__main__":
+    main()
