@@ -31,7 +31,6 @@ from sklearn_flipad import (
     make_rawpad,
 )
 from sklearn_flipad.datasets import load_fashion_sample
-from sklearn_flipad.detectors import MLP
 from sklearn_flipad.generators import list_pretrained, load_pretrained, sample
 from sklearn_flipad.metrics import attribution_scores
 from sklearn_flipad.plotting import FeatureMapDisplay, ScoreHistogramDisplay
@@ -58,10 +57,9 @@ def make_attributors(generator):
     """The three pipelines, with the same detector and the same false-negative rate."""
     layer = FinalLayer.from_generator(generator, random_state=0)
     detector = DeepSADDetector(
-        module=MLP,
-        module_params={"hidden": (256,)},
-        max_epochs=20,
-        milestones=(14,),
+        module_params={"channels": (16, 32, 64)},
+        max_epochs=10,
+        milestones=(7,),
         random_state=0,
         verbose=1,
     )

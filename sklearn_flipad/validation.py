@@ -5,13 +5,13 @@ from math import inf, prod
 import numpy as np
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-__all__ = ["check_labels", "check_range", "check_samples", "check_two_classes"]
+__all__ = ["check_labels", "check_samples", "check_two_classes"]
 
 #: The first is what other types become.
 _DTYPES = (np.float64, np.float32, np.uint8)
 
 
-def check_samples(estimator, X, *, reset, sample_shape=None):
+def check_samples(estimator, X, *, reset, sample_shape=None, value_range=None):
     """Validate samples and record or compare their number of features.
 
     Parameters
@@ -25,6 +25,8 @@ def check_samples(estimator, X, *, reset, sample_shape=None):
         Whether to record the number of features, as in fit, or to compare with it.
     sample_shape : tuple of int, default=None
         The shape that one sample must have; any if None.
+    value_range : pair of float, default=None
+        Smallest and largest value that floats may have; any if None.
 
     Returns
     -------
@@ -34,25 +36,37 @@ def check_samples(estimator, X, *, reset, sample_shape=None):
     Raises
     ------
     ValueError
-        If X is empty, holds NaN or infinity, or has another shape.
+        If X is empty, holds NaN or infinity, is out of range or has another shape.
     """
-    ndim = X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
-    if ndim <= 2:
-        X = validate_data(estimator, X, reset=reset, dtype=_DTYPES, ensure_all_finite=False)
-    else:
-        X = check_array(X, allow_nd=True, dtype=_DTYPES, ensure_all_finite=False)
-        _check_n_features(estimator, prod(X.shape[1:]), reset)
+    given = X
+    X = check_array(
+        X,
+        allow_nd=np.ndim(X) > 2,
+        dtype=_DTYPES,
+        ensure_all_finite=False,
+        estimator=estimator,
+        input_name="X",
+    )
+    if not reset:
+        _check_n_features(estimator, given, X, reset=False)
     if sample_shape is not None and X.shape[1:] not in (sample_shape, (prod(sample_shape),)):
         raise ValueError(
             f"X must have shape (n, {', '.join(map(str, sample_shape))}) or "
             f"(n, {prod(sample_shape)}), got {X.shape}."
         )
     _check_finite(X)
+    if value_range is not None and X.dtype != np.uint8:
+        _check_range(X, *value_range)
+    if reset:  # at the end: what is refused leaves no trace
+        _check_n_features(estimator, given, X, reset=True)
     return X
 
 
-def _check_n_features(estimator, n_features, reset):
-    if reset:
+def _check_n_features(estimator, given, X, reset):
+    n_features = prod(X.shape[1:])
+    if X.ndim <= 2:
+        validate_data(estimator, given, reset=reset, skip_check_array=True)
+    elif reset:
         estimator.n_features_in_ = n_features
     elif getattr(estimator, "n_features_in_", n_features) != n_features:
         raise ValueError(
@@ -72,7 +86,7 @@ def _check_finite(X):
         )
 
 
-def check_range(X, low, high):
+def _check_range(X, low, high):
     """Refuse floats outside the range of a layer's output.
 
     Parameters

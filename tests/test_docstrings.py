@@ -42,7 +42,9 @@ def documented_names():
             for member, value in vars(thing).items():
                 own = inspect.isfunction(value) or isinstance(value, (classmethod, property))
                 # Operators and networks: what forward and adjoint do is their class's.
-                if own and not member.startswith("_") and member not in _OF_THE_CLASS:
+                own = own and not member.startswith("_") and member not in _OF_THE_CLASS
+                inherited = value.__doc__ is None and inspect.getdoc(getattr(thing, member))
+                if own and not inherited:
                     yield f"{name}.{member}"
 
 

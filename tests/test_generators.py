@@ -98,9 +98,15 @@ def test_training_resumes_to_the_same_weights(kind, tmp_path):
 
 
 def test_training_is_seeded_and_local():
+    generator, discriminator, objective = _small_gan("squares")
+    X = np.zeros((16, 1, 16, 16), dtype=np.uint8)
     state = torch.get_rng_state()
-    first, _ = _train("squares", 1)
+    train_gan(
+        generator, discriminator, X, objective=objective, n_epochs=1, batch_size=16, verbose=0
+    )
     assert torch.equal(torch.get_rng_state(), state)
+
+    first, _ = _train("squares", 1)
     torch.manual_seed(7)
     again, _ = _train("squares", 1)
     other, _ = _train("squares", 1, random_state=1)

@@ -173,8 +173,8 @@ def test_bad_images(dcgan_layer, images, name):
     with pytest.raises(ValueError, match=match):
         inverter.transform(spoil(images))
     with pytest.raises(ValueError, match=match):
-        inverter.fit(spoil(images)).transform(spoil(images))
-    assert not hasattr(inverter, "n_features_in_") or name == "range"
+        inverter.fit(spoil(images))
+    assert not hasattr(inverter, "n_features_in_")
 
 
 @pytest.mark.parametrize(

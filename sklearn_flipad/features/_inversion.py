@@ -18,7 +18,7 @@ from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.features._cache import FeatureStore
 from sklearn_flipad.final_layer import FinalLayer
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
-from sklearn_flipad.validation import check_range, check_samples
+from sklearn_flipad.validation import check_samples
 
 __all__ = ["FinalLayerInverter", "InversionResult"]
 
@@ -373,7 +373,16 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         )
 
     def _check_samples(self, X, *, reset):
-        return check_samples(self, X, reset=reset, sample_shape=self.final_layer.output_shape)
+        if getattr(X, "dtype", None) == np.uint8:
+            self._check_grey_range()
+        layer = self.final_layer
+        return check_samples(
+            self,
+            X,
+            reset=reset,
+            sample_shape=layer.output_shape,
+            value_range=layer.activation.range,
+        )
 
     def _validated(self, X):
         """X with the sample shape, and whether it came flattened."""
@@ -381,10 +390,6 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         X = self._check_samples(X, reset=False)
         shape = self.final_layer.output_shape
         flat = X.shape[1:] != shape or len(shape) == 1
-        if X.dtype == np.uint8:
-            self._check_grey_range()
-        else:
-            check_range(X, *self.final_layer.activation.range)
         return X.reshape(len(X), *shape), flat
 
     def _check_grey_range(self):

@@ -126,7 +126,8 @@ class ConvDiscriminator(nn.Module):
         Channels of the image.
     norm : {"batch", "layer"}, default="batch"
         Normalisation of all hidden layers but the first. ``"layer"`` is WGAN-GP's: a
-        gradient penalty is a per-sample quantity that batch statistics would blur.
+        gradient penalty is a per-sample quantity that batch statistics would blur. The
+        first layer then has a bias, without which the critic could not see contrast.
 
     References
     ----------
@@ -139,7 +140,9 @@ class ConvDiscriminator(nn.Module):
         layers, width = [], in_channels
         for depth, n_channels in enumerate(channels):
             side //= 2
-            layers.append(nn.Conv2d(width, n_channels, 4, 2, 1, bias=False))
+            # Layer normalisation undoes any scaling of the image unless a bias comes first.
+            bias = depth == 0 and norm == "layer"
+            layers.append(nn.Conv2d(width, n_channels, 4, 2, 1, bias=bias))
             if depth > 0 and norm == "batch":
                 layers.append(nn.BatchNorm2d(n_channels))
             elif depth > 0 and norm == "layer":

@@ -41,13 +41,31 @@ class GramSolver(ABC):
 
     @abstractmethod
     def solve(self, r):
-        """The solutions: ``(n, *output_shape)`` to ``(n, *output_shape)``."""
+        """Solve the systems of a batch.
+
+        Parameters
+        ----------
+        r : torch.Tensor, shape (n, *output_shape)
+            Right-hand sides.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, *output_shape)
+            The solutions.
+        """
 
 
 class DenseGramSolver(GramSolver):
     """The inverse as a matrix: one product a solve.
 
     Factored in float64 once; the products are in the operator's type.
+
+    Parameters
+    ----------
+    operator : LinearOperator
+        G.
+    ridge : float
+        Added to the diagonal, > 0.
     """
 
     def __init__(self, operator, ridge):
@@ -86,24 +104,21 @@ class BlockTridiagonalGramSolver(GramSolver):
         self.edges = [row * width for row in row_groups]
         diagonal, below = self._blocks(operator.to(dtype=torch.float64))
         self.inverses, self.couplings = [], []
+        inverse = None
         for index, block in enumerate(diagonal):
             block.diagonal().add_(ridge)
-            if index == 0:
-                coupling = None
-            else:
-                coupling = below[index - 1] @ inverse  # noqa: F821, set in the last round
+            if index > 0:
+                coupling = below[index - 1] @ inverse
                 block -= coupling @ below[index - 1].T
+                self._store(self.couplings, coupling)
             inverse = _inverse(block)
             self._store(self.inverses, inverse)
-            self._store(self.couplings, coupling)
 
     def _store(self, blocks, block):
-        if block is not None:
-            block = block.to(self.operator.dtype)
-            last = blocks[-1] if blocks else None
-            if last is not None and last.shape == block.shape:
-                close = torch.finfo(block.dtype).eps * float(last.abs().max())
-                block = last if (last - block).abs().max() <= close else block
+        block = block.to(self.operator.dtype)
+        if blocks and blocks[-1].shape == block.shape:
+            close = torch.finfo(block.dtype).eps * float(blocks[-1].abs().max())
+            block = blocks[-1] if (blocks[-1] - block).abs().max() <= close else block
         blocks.append(block)
 
     def _blocks(self, operator):
@@ -144,12 +159,12 @@ class BlockTridiagonalGramSolver(GramSolver):
     def solve(self, r):
         flat = self._to_rows(r).clone()
         parts = [flat[:, start:stop] for start, stop in pairwise(self.edges)]
-        for above, part, coupling in zip(parts, parts[1:], self.couplings[1:], strict=False):
+        for above, part, coupling in zip(parts, parts[1:], self.couplings, strict=False):
             part.addmm_(above, coupling.T, alpha=-1)
         for index in reversed(range(len(parts))):
             part = parts[index] @ self.inverses[index]
             if index + 1 < len(parts):
-                part.addmm_(parts[index + 1], self.couplings[index + 1], alpha=-1)
+                part.addmm_(parts[index + 1], self.couplings[index], alpha=-1)
             parts[index].copy_(part)
         return self._to_image(flat).contiguous()
 

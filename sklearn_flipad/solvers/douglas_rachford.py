@@ -13,6 +13,8 @@ __all__ = ["DouglasRachford"]
 _RIDGE = 1e-3
 #: The first threshold, relative to the root mean square of the least-norm solution.
 _FIRST_THRESHOLD = 8.0
+#: The least first step, relative to 1/||G||²; it takes over where lam is large.
+_LEAST_STEP = 60.0
 #: A restart happens when the fixed-point residual has shrunk to this fraction.
 _RESTART = 0.3
 
@@ -35,8 +37,11 @@ class DouglasRachford:
 
     Notes
     -----
-    With ``t`` the solution of the small system, ``t / step`` is a dual point and
-    ``G^T t`` is known from the projection, so the dual bound costs no operator call.
+    With ``t`` the solution of the small system, ``t / step`` is a dual point.
+
+    Made for the small penalties of final-layer inversion. Above a tenth of the penalty
+    that makes the solution 0, ``2 max |G^T b|``, ``FISTA(restart=True)`` needs fewer
+    iterations.
 
     References
     ----------
@@ -98,8 +103,8 @@ class _DouglasRachfordIteration(BatchIteration):
         self.gram = operator.gram_solver(self.ridge)
         least_norm = operator.adjoint(self.gram.solve(b))
         size = _norm(least_norm) / operator.n_inputs**0.5
-        step = 2 * _FIRST_THRESHOLD * size / problem.lam
-        self.step = torch.where(step > 0, step, torch.ones_like(step))
+        self.step = 2 * _FIRST_THRESHOLD * size / problem.lam
+        self.step += _LEAST_STEP / (operator.norm_squared or 1.0)
         if start is None:
             self.w, self.s = torch.zeros_like(least_norm), torch.zeros_like(b)
         else:
@@ -140,9 +145,12 @@ class _DouglasRachfordIteration(BatchIteration):
 
     def certify(self):
         z = self.solution()
-        primal = self.problem.primal(z, self.problem.residual(z))
+        residual = self.problem.residual(z)
         step = column(self.step, z)
-        return primal, self.problem.dual(self.t / step, self.q / step)
+        bound = self.problem.dual(self.t / step, self.q / step)
+        # The residual is the better dual point where lam is large.
+        other = self.problem.dual(residual, self.problem.operator.adjoint(residual))
+        return self.problem.primal(z, residual), torch.maximum(bound, other)
 
     def _fixed_point_residual(self):
         in_u = self._shrink(self.s, self.step) - self.s + self.root * self.t
