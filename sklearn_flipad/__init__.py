@@ -2,7 +2,7 @@
 
 from sklearn_flipad.activations import OutputActivation
 from sklearn_flipad.calibration import FNRThresholdCalibrator
-from sklearn_flipad.detectors import DeepSADDetector
+from sklearn_flipad.detectors import DeepSADDetector, FingerprintDetector, ReconstructionDetector
 from sklearn_flipad.features import (
     ChannelSelector,
     DCTTransformer,
@@ -23,10 +23,12 @@ __all__ = [
     "FNRThresholdCalibrator",
     "FinalLayer",
     "FinalLayerInverter",
+    "FingerprintDetector",
     "InlierScaler",
     "InversionResult",
     "OutputActivation",
     "RawTransformer",
+    "ReconstructionDetector",
     "make_dctpad",
     "make_flipad",
     "make_rawpad",

@@ -1,0 +1,342 @@
+"""SM-Inv: how well a generator can reproduce a sample (Appendix E)."""
+
+from numbers import Integral, Real
+from os import PathLike
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils._param_validation import Interval, StrOptions
+from tqdm.auto import tqdm
+
+from sklearn_flipad.calibration.rules import quantile_threshold
+from sklearn_flipad.detectors.distances import euclidean_distance, inception_distance
+from sklearn_flipad.devices import resolve_device
+from sklearn_flipad.generators.sampling import latent_batches, unwrap
+from sklearn_flipad.validation import check_labels, check_samples
+
+__all__ = ["ReconstructionDetector"]
+
+#: Relative improvement of the distance that counts as one.
+_IMPROVEMENT = 1e-3
+
+
+class ReconstructionDetector(OutlierMixin, BaseEstimator):
+    """Distance of a sample to the best reconstruction that a generator has for it.
+
+    The latent is searched by gradient descent from several starting points, the same for
+    each sample; the best iterate of all counts.
+
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        The model at hand. It runs in eval mode.
+    latent_shape : tuple of int, default=None
+        Shape of one latent; by default the generator's attribute ``latent_shape``.
+    distance : {"l2", "inception"} or callable, default="l2"
+        Euclidean distance over the number of elements; that of Inception-V3 features; or
+        ``distance(x, reconstruction)`` that returns a differentiable tensor ``(n,)``, for
+        example a :class:`~sklearn_flipad.detectors.FeatureDistance`.
+    inception_weights : path-like, default=None
+        File with the weights for ``"inception"``.
+    n_restarts : int, default=10
+        Starting points.
+    max_iter : int, default=1000
+        Largest number of steps of Adam.
+    lr : float, default=0.1
+        Learning rate.
+    patience : int, default=200
+        A sample is finished when no step of the last `patience` improved its distance by
+        a thousandth.
+    output_range : pair of float, default=(-1, 1)
+        Values of the generator that stand for the grey levels 0 and 255.
+    fnr : float, default=None
+        Fraction of the training inliers that the detector's own threshold calls
+        outliers. By default it has no threshold, since fitting one inverts all of them;
+        :class:`~sklearn_flipad.FNRThresholdCalibrator` places one.
+    batch_size : int, default=64
+        Samples inverted together.
+    device : str or torch.device, default=None
+        Where to compute; CUDA if there is one, else the CPU.
+    random_state : int, default=0
+        Seed of the starting points.
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    offset_ : float
+        Samples with ``score_samples(X) >= offset_`` are called inliers. Only with `fnr`.
+    n_features_in_ : int
+        Number of elements of one sample.
+
+    See Also
+    --------
+    FingerprintDetector : The other baseline, SM-F.
+
+    Notes
+    -----
+    ``score_samples`` works without fit.
+
+    References
+    ----------
+    Appendices E and G.7 of Laszkiewicz et al., ICML 2024; Albright and McCloskey,
+    "Source generator attribution via inversion", CVPR Workshops 2019.
+    """
+
+    _parameter_constraints: dict = {
+        "generator": [torch.nn.Module],
+        "latent_shape": [tuple, None],
+        "distance": [StrOptions({"l2", "inception"}), callable],
+        "inception_weights": [str, PathLike, None],
+        "n_restarts": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "output_range": [tuple],
+        "fnr": [Interval(Real, 0, 1, closed="neither"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "device": [str, torch.device, None],
+        "random_state": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        generator,
+        *,
+        latent_shape=None,
+        distance="l2",
+        inception_weights=None,
+        n_restarts=10,
+        max_iter=1000,
+        lr=0.1,
+        patience=200,
+        output_range=(-1.0, 1.0),
+        fnr=None,
+        batch_size=64,
+        device=None,
+        random_state=0,
+        verbose=0,
+    ):
+        self.generator = generator
+        self.latent_shape = latent_shape
+        self.distance = distance
+        self.inception_weights = inception_weights
+        self.n_restarts = n_restarts
+        self.max_iter = max_iter
+        self.lr = lr
+        self.patience = patience
+        self.output_range = output_range
+        self.fnr = fnr
+        self.batch_size = batch_size
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Validate, and place a threshold if `fnr` is given.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *sample_shape) or (n, n_features)
+            Samples: uint8 grey levels, or floats as the generator makes them.
+        y : array-like of shape (n,), default=None
+            +1 for the model's samples; others are ignored. None means that all are the
+            model's.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is not valid, or no sample is the model's.
+        FileNotFoundError
+            If the weights of ``"inception"`` are missing.
+        """
+        self._validate_params()
+        checked = check_samples(self, X, reset=True)
+        own = check_labels(y, len(checked)) == 1 if y is not None else np.ones(len(checked), bool)
+        if not own.any():
+            raise ValueError("y holds no sample labelled +1, of the one class of the model.")
+        vars(self).pop("offset_", None)
+        if self.fnr is not None:
+            self.offset_ = -quantile_threshold(-self.score_samples(checked[own]), self.fnr)
+        return self
+
+    def score_samples(self, X):
+        """Minus the distance to the best reconstruction; larger is more normal.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *sample_shape) or (n, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If X is not valid or has not as many elements as the generator's samples.
+        """
+        return -self.reconstruct(X)[1]
+
+    def reconstruct(self, X):
+        """The best reconstructions and their distances.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *sample_shape) or (n, n_features)
+            Samples.
+
+        Returns
+        -------
+        reconstructions : ndarray of float32, shape (n, *sample_shape)
+            What the generator makes of the best latents.
+        distances : ndarray of float64, shape (n,)
+            Their distances to the samples.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`score_samples`.
+        """
+        self._validate_params()
+        X = check_samples(self, X, reset=False)
+        device = resolve_device(self.device)
+        distance = self._distance()
+        generator = unwrap(self.generator).to(device)
+        starts = self._starts(generator, device)
+        modes = [(m, m.training) for m in generator.modules()]
+        frozen = [(p, p.requires_grad) for p in generator.parameters()]
+        generator.eval().requires_grad_(False)
+        parts = []
+        try:
+            with tqdm(total=len(X), disable=not self.verbose, desc="inverting", unit="") as bar:
+                for rows in gen_batches(len(X), self.batch_size):
+                    parts.append(self._invert(generator, distance, starts, X[rows], device))
+                    bar.update(len(parts[-1][0]))
+        finally:
+            for module, mode in modes:
+                module.training = mode
+            for parameter, mode in frozen:
+                parameter.requires_grad_(mode)
+        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+    def _distance(self):
+        if self.distance == "l2":
+            return euclidean_distance
+        if self.distance == "inception":
+            return inception_distance(self.inception_weights)
+        return self.distance
+
+    def _starts(self, generator, device):
+        batches = latent_batches(
+            generator,
+            self.n_restarts,
+            latent_shape=self.latent_shape,
+            batch_size=self.n_restarts,
+            device=device,
+            random_state=check_random_state(self.random_state),
+        )
+        ((starts,),) = batches
+        return starts
+
+    def _invert(self, generator, distance, starts, X, device):
+        """Invert a batch; each sample has `n_restarts` consecutive rows."""
+        n, n_restarts = len(X), len(starts)
+        with torch.no_grad():
+            shape = generator(starts[:1]).shape[1:]
+        if np.prod(X.shape[1:]) != shape.numel():
+            raise ValueError(
+                f"X has samples of shape {X.shape[1:]}, but the generator makes {tuple(shape)}."
+            )
+        # Whole lanes of 8 samples: networks take other code paths for a few odd rows.
+        padded = np.concatenate([X, np.repeat(X[-1:], -n % 8, axis=0)])
+        x = self._to_output_range(torch.from_numpy(padded).to(device)).reshape(-1, *shape)
+        x = x.repeat_interleave(n_restarts, dim=0)
+        z = starts.repeat(len(padded), *[1] * (starts.ndim - 1)).requires_grad_(True)
+        optimizer = torch.optim.Adam([z], lr=self.lr)
+        best = torch.full((len(padded),), torch.inf, device=device)
+        best_z = z.detach()[::n_restarts].clone()
+        reference, since = best.clone(), torch.zeros(len(padded), device=device)
+        for _ in range(self.max_iter + 1):
+            distances = distance(x, generator(z))
+            open_ = since < self.patience
+            with torch.no_grad():
+                least, restart = distances.detach().reshape(-1, n_restarts).min(dim=1)
+                better = open_ & (least < best)
+                best = torch.where(better, least, best)
+                row = torch.arange(len(best), device=device) * n_restarts + restart
+                best_z[better] = z.detach()[row[better]]
+                progress = best < reference * (1 - _IMPROVEMENT)
+                reference = torch.where(progress, best, reference)
+                since = torch.where(progress | ~open_, since * ~progress, since + 1)
+            if not (since < self.patience).any():
+                break
+            optimizer.zero_grad(set_to_none=True)
+            distances.sum().backward()
+            optimizer.step()
+        with torch.no_grad():
+            reconstructions = generator(best_z)
+        return reconstructions[:n].cpu().numpy(), best[:n].double().cpu().numpy()
+
+    def _to_output_range(self, x):
+        if x.dtype != torch.uint8:
+            return x.float()
+        low, high = self.output_range
+        return (x.double() * ((high - low) / 255) + low).float()
+
+    def decision_function(self, X):
+        """Signed distance to the threshold: ``score_samples(X) - offset_``.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *sample_shape) or (n, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Negative for outliers.
+
+        Raises
+        ------
+        AttributeError
+            If there is no threshold.
+        """
+        if not hasattr(self, "offset_"):
+            raise AttributeError(
+                "This ReconstructionDetector has no threshold. Fit it with fnr=..., or put it "
+                "into an FNRThresholdCalibrator."
+            )
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Label samples.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *sample_shape) or (n, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            +1 for inliers, -1 for outliers.
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.three_d_array = True
+        return tags

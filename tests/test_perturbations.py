@@ -1,0 +1,160 @@
+"""Perturbations: what they do to pixels, and that images do not influence each other."""
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
+
+from sklearn_flipad import RawTransformer
+from sklearn_flipad.perturbations import (
+    CenterCropResize,
+    Downscale,
+    GaussianBlur,
+    GaussianNoise,
+    JPEGCompression,
+    WebPCompression,
+)
+
+ALL = [
+    GaussianBlur(3, 1.0),
+    CenterCropResize(12),
+    Downscale(8),
+    GaussianNoise(0.05),
+    JPEGCompression(80),
+    WebPCompression(80),
+]
+
+
+def _names(perturbation):
+    return type(perturbation).__name__
+
+
+@pytest.fixture(scope="module")
+def colour():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (5, 3, 16, 20), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("perturbation", ALL, ids=_names)
+def test_images_do_not_influence_each_other(perturbation, colour):
+    together = perturbation.fit_transform(colour)
+    assert together.dtype == np.uint8
+    assert together.shape == colour.shape
+    assert (together != colour).any()
+    order = [3, 0, 4, 2, 1]
+    np.testing.assert_array_equal(perturbation.transform(colour[order]), together[order])
+    for i in range(len(colour)):
+        alone = clone(perturbation).transform(colour[i : i + 1])
+        np.testing.assert_array_equal(alone[0], together[i])
+
+
+@pytest.mark.parametrize("perturbation", ALL, ids=_names)
+def test_floats_are_grey_levels_on_another_scale(perturbation, colour):
+    levels = perturbation.fit_transform(colour[:, :1]).astype(float)
+    for dtype in (np.float32, np.float64):
+        floats = (colour[:, :1] / 127.5 - 1).astype(dtype)
+        perturbed = perturbation.fit_transform(floats)
+        assert perturbed.dtype == dtype
+        assert np.abs(perturbed).max() <= 1
+        if not isinstance(perturbation, GaussianNoise):  # its seed is the image itself
+            np.testing.assert_allclose((perturbed + 1) * 127.5, levels, atol=0.51)
+
+
+@pytest.mark.parametrize("perturbation", ALL, ids=_names)
+def test_refused_images(perturbation, colour):
+    perturbation = clone(perturbation)
+    for X, match in [
+        (colour.reshape(5, -1), r"\(n, channels, height, width\)"),
+        (colour[:0], "minimum of 1"),
+        (colour / 100.0, "outside the output range"),
+        (np.full((1, 1, 16, 16), np.nan), "NaN"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            perturbation.fit(X)
+        with pytest.raises(ValueError, match=match):
+            perturbation.transform(X)
+    assert not hasattr(perturbation, "n_features_in_")
+
+
+@pytest.mark.parametrize(
+    ("perturbation", "match"),
+    [
+        (GaussianBlur(4), "odd"),
+        (GaussianBlur(3, 0), "'sigma'"),
+        (CenterCropResize(17), "larger than the images, of 16x20"),
+        (Downscale(0), "'size'"),
+        (GaussianNoise(-1), "'std'"),
+        (JPEGCompression(0), "'quality'"),
+        (WebPCompression(101), "'quality'"),
+    ],
+    ids=str,
+)
+def test_refused_parameters(perturbation, match, colour):
+    with pytest.raises(ValueError, match=match):
+        perturbation.fit(colour).transform(colour)
+
+
+def test_compression_needs_one_or_three_channels(colour):
+    for compression in (JPEGCompression(), WebPCompression()):
+        with pytest.raises(ValueError, match="1 or 3 channels, but X has 2"):
+            compression.transform(colour[:, :2])
+
+
+def test_blur_of_one_pixel_is_the_identity(colour):
+    np.testing.assert_array_equal(GaussianBlur(1).transform(colour), colour)
+
+
+def test_blur_by_hand():
+    step = np.zeros((1, 1, 1, 4), np.uint8)
+    step[..., 2:] = 100
+    # Weights exp(-1/2), 1, exp(-1/2) over their sum; a one-pixel row mirrors onto itself.
+    weight = np.exp(-0.5) / (1 + 2 * np.exp(-0.5))
+    expected = np.rint([0, 100 * weight, 100 * (1 - weight), 100])
+    np.testing.assert_array_equal(GaussianBlur(3, 1.0).transform(step)[0, 0, 0], expected)
+
+
+def test_crop_enlarges_the_centre():
+    image = np.zeros((1, 1, 8, 8), np.uint8)
+    image[..., 2:6, 2:6] = 200
+    np.testing.assert_array_equal(CenterCropResize(4).transform(image), 200)
+    np.testing.assert_array_equal(CenterCropResize(8).transform(image), image)
+
+
+def test_downscale_averages():
+    checkers = np.indices((8, 8)).sum(axis=0)[None, None] % 2 * 200
+    small = Downscale(4).transform(checkers.astype(np.uint8))
+    assert abs(small.astype(int) - 100).max() <= 40
+    np.testing.assert_array_equal(Downscale(8).transform(checkers.astype(np.uint8)), checkers)
+
+
+def test_noise_has_the_deviation_it_says():
+    grey = np.zeros((2, 1, 64, 64))
+    grey[1] += 0.01
+    noise = GaussianNoise(0.05, random_state=3).transform(grey) - grey
+    assert noise.std() == pytest.approx(0.05, rel=0.05)
+    assert abs(noise.mean()) < 0.003
+    assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.05
+    other = GaussianNoise(0.05, random_state=4).transform(grey) - grey
+    assert (other != noise).any()
+
+
+def test_jpeg_is_pillows(colour):
+    file = io.BytesIO()
+    Image.fromarray(colour[0].transpose(1, 2, 0)).save(file, "JPEG", quality=90)
+    expected = np.asarray(Image.open(file)).transpose(2, 0, 1)
+    np.testing.assert_array_equal(JPEGCompression(90).transform(colour)[0], expected)
+
+
+@pytest.mark.parametrize("perturbation", ALL, ids=_names)
+def test_scikit_learn(perturbation, colour):
+    """check_estimator has no images; what of it serves for them, and a pipeline."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Can't test estimator")
+        check_estimator(perturbation)
+    features = make_pipeline(perturbation, RawTransformer()).fit_transform(colour)
+    assert features.shape == colour.shape
