@@ -11,7 +11,7 @@ from scipy import sparse
 
 __all__ = ["PEERS", "trace_peer"]
 
-_TIME_LIMIT = 120.0
+_TIME_LIMIT = 60.0
 
 
 def _matrix(problem):

@@ -26,9 +26,9 @@ RESULTS = Path(__file__).parent / "results"
 #: The published setting takes steps of 0.025 for the objective with a factor 1/2.
 SOLVERS = {
     "published (step 0.025)": (FISTA(step=0.0125), 10_000),
-    "FISTA (1/L)": (FISTA(), 20_000),
-    "FISTA + restart": (FISTA(restart=True), 20_000),
-    "Douglas-Rachford": (DouglasRachford(), 20_000),
+    "FISTA (1/L)": (FISTA(), 10_000),
+    "FISTA + restart": (FISTA(restart=True), 10_000),
+    "Douglas-Rachford": (DouglasRachford(), 10_000),
 }
 
 

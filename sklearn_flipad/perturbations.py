@@ -14,7 +14,7 @@ from scipy import ndimage
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval
 
-from sklearn_flipad.validation import check_samples
+from sklearn_flipad.validation import check_samples, shape_of
 
 __all__ = [
     "CenterCropResize",
@@ -80,7 +80,7 @@ class _Perturbation(TransformerMixin, BaseEstimator):
         return perturbed.astype(X.dtype)
 
     def _checked(self, X, *, reset):
-        shape = np.shape(X)
+        shape = shape_of(X)
         if len(shape) != 4:
             raise ValueError(
                 f"X must have shape (n, channels, height, width), got {shape}. Perturb images "

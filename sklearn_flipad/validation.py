@@ -5,7 +5,7 @@ from math import inf, prod
 import numpy as np
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-__all__ = ["check_labels", "check_samples", "check_two_classes"]
+__all__ = ["check_labels", "check_samples", "check_two_classes", "shape_of"]
 
 #: The first is what other types become.
 _DTYPES = (np.float64, np.float32, np.uint8)
@@ -41,7 +41,7 @@ def check_samples(estimator, X, *, reset, sample_shape=None, value_range=None):
     given = X
     X = check_array(
         X,
-        allow_nd=np.ndim(X) > 2,
+        allow_nd=len(shape_of(X)) > 2,
         dtype=_DTYPES,
         ensure_all_finite=False,
         estimator=estimator,
@@ -60,6 +60,11 @@ def check_samples(estimator, X, *, reset, sample_shape=None, value_range=None):
     if reset:  # at the end: what is refused leaves no trace
         _check_n_features(estimator, given, X, reset=True)
     return X
+
+
+def shape_of(X):
+    """The shape of an array, data frame or nested sequence."""
+    return tuple(X.shape if hasattr(X, "shape") else np.asarray(X).shape)
 
 
 def _check_n_features(estimator, given, X, reset):

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from sklearn_flipad.calibration.rules import quantile_threshold
 from sklearn_flipad.detectors.prnu import noise_residual
-from sklearn_flipad.validation import check_labels, check_samples
+from sklearn_flipad.validation import check_labels, check_samples, shape_of
 
 __all__ = ["FingerprintDetector"]
 
@@ -214,7 +214,7 @@ class FingerprintDetector(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def _checked(self, X, *, reset):
-        given = np.shape(X)
+        given = shape_of(X)
         if len(given) == 3 or len(given) > 4:
             raise ValueError(
                 f"X must have shape (n, channels, height, width) or (n, n_features), got {given}."
