@@ -1,5 +1,7 @@
 """Configuration of the documentation."""
 
+import re
+
 import sklearn_flipad
 
 project = "sklearn_flipad"
@@ -33,3 +35,21 @@ sphinx_gallery_conf = {
     "min_reported_time": 1e9,
     "write_computation_times": False,
 }
+
+
+def _skip_inherited(app, what, name, obj, skip, options):
+    """Leave out what torch and scikit-learn document themselves."""
+    function = obj.fget if isinstance(obj, property) else obj
+    module = getattr(function, "__module__", None) or ""
+    return skip or not module.startswith("sklearn_flipad")
+
+
+def _escape_stars(app, what, name, obj, options, lines):
+    """A star in a shape such as (n, *output_shape) is no emphasis."""
+    lines[:] = [re.sub(r"(?<!`)\((\w+[^()`]*), \*", r"(\1, \*", line) for line in lines]
+
+
+def setup(app):
+    """Connect the handlers."""
+    app.connect("autodoc-skip-member", _skip_inherited)
+    app.connect("autodoc-process-docstring", _escape_stars)
