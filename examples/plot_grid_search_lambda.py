@@ -42,7 +42,7 @@ search = GridSearchCV(flipad, {"invert__lam": [1e-4, 1e-3, 1e-2, 1e-1]}, cv=3).f
 print(search.best_params_)
 
 # %%
-# Accuracy by penalty. Below the paper's 0.001 it hardly matters;
+# Accuracy by penalty. Up to ten times the paper's 0.001 it hardly matters;
 # a penalty that is too large takes the features away.
 
 results = search.cv_results_
