@@ -12,7 +12,13 @@ from sklearn_flipad.features import (
     RawTransformer,
 )
 from sklearn_flipad.final_layer import FinalLayer
-from sklearn_flipad.pipelines import make_dctpad, make_flipad, make_rawpad
+from sklearn_flipad.pipelines import (
+    make_dctpad,
+    make_flipad,
+    make_rawpad,
+    make_smf,
+    make_sminv,
+)
 
 __version__ = "0.1.0"
 
@@ -32,4 +38,6 @@ __all__ = [
     "make_dctpad",
     "make_flipad",
     "make_rawpad",
+    "make_smf",
+    "make_sminv",
 ]

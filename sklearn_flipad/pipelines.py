@@ -1,9 +1,10 @@
-"""The paper's three attributors as plain scikit-learn pipelines."""
+"""The paper's attributors as plain scikit-learn pipelines."""
 
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from sklearn_flipad.calibration import FNRThresholdCalibrator
-from sklearn_flipad.detectors import DeepSADDetector
+from sklearn_flipad.detectors import DeepSADDetector, FingerprintDetector, ReconstructionDetector
 from sklearn_flipad.features import (
     DCTTransformer,
     FinalLayerInverter,
@@ -11,7 +12,7 @@ from sklearn_flipad.features import (
     RawTransformer,
 )
 
-__all__ = ["make_dctpad", "make_flipad", "make_rawpad"]
+__all__ = ["make_dctpad", "make_flipad", "make_rawpad", "make_smf", "make_sminv"]
 
 
 def make_flipad(
@@ -179,7 +180,90 @@ def make_rawpad(
     )
 
 
-def _assemble(features, detector, *, memory, **calibration):
+def make_smf(
+    *,
+    fnr=0.005,
+    method="conformal",
+    cv=0.2,
+    n_jobs=None,
+    random_state=None,
+    verbose=0,
+):
+    """SM-F: the PRNU fingerprint of a model, calibrated.
+
+    Parameters
+    ----------
+    fnr, method, cv
+        See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    n_jobs : int, default=None
+        Threads; 1 by default, -1 for all cores.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the hold-out.
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        With the one step ``detect``.
+
+    References
+    ----------
+    Appendix E of Laszkiewicz et al., ICML 2024.
+    """
+    detector = FingerprintDetector(n_jobs=n_jobs, verbose=verbose)
+    return _assemble([], detector, fnr=fnr, method=method, cv=cv, random_state=random_state)
+
+
+def make_sminv(
+    generator,
+    *,
+    distance="l2",
+    n_restarts=10,
+    max_iter=1000,
+    fnr=0.005,
+    method="conformal",
+    device=None,
+    random_state=0,
+    verbose=0,
+):
+    """SM-Inv: the distance to the best reconstruction, calibrated.
+
+    Nothing is trained, so all samples of the model calibrate the threshold.
+
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        The model at hand.
+    distance, n_restarts, max_iter
+        See :class:`~sklearn_flipad.ReconstructionDetector`.
+    fnr, method
+        See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    device, random_state, verbose
+        See :class:`~sklearn_flipad.ReconstructionDetector`.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        With the one step ``detect``.
+
+    References
+    ----------
+    Appendices E and G.7 of Laszkiewicz et al., ICML 2024.
+    """
+    detector = ReconstructionDetector(
+        generator,
+        distance=distance,
+        n_restarts=n_restarts,
+        max_iter=max_iter,
+        device=device,
+        random_state=random_state,
+        verbose=verbose,
+    )
+    return _assemble([], FrozenEstimator(detector), fnr=fnr, method=method)
+
+
+def _assemble(features, detector, *, memory=None, **calibration):
     return Pipeline(
         [*features, ("detect", FNRThresholdCalibrator(detector, **calibration))], memory=memory
     )

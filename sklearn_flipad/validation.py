@@ -113,8 +113,8 @@ def _check_range(X, low, high):
     if bad.any():
         first = int(bad.argmax())
         raise ValueError(
-            f"{bad.sum()} of {len(X)} samples have values outside the output range "
-            f"[{low:g}, {high:g}] of the final layer; the first is sample {first}, with values "
+            f"{bad.sum()} of {len(X)} samples have values outside the range "
+            f"[{low:g}, {high:g}]; the first is sample {first}, with values "
             f"from {flat[first].min():g} to {flat[first].max():g}. Pass grey levels as uint8, "
             "or rescale the samples to the range."
         )

@@ -6,7 +6,13 @@ import torch
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-from sklearn_flipad import FingerprintDetector, FNRThresholdCalibrator, ReconstructionDetector
+from sklearn_flipad import (
+    FingerprintDetector,
+    FNRThresholdCalibrator,
+    ReconstructionDetector,
+    make_smf,
+    make_sminv,
+)
 from sklearn_flipad.detectors import FeatureDistance
 from sklearn_flipad.detectors.distances import euclidean_distance, inception_distance
 from sklearn_flipad.detectors.prnu import noise_residual, wiener_adaptive
@@ -232,3 +238,16 @@ def test_threshold_of_its_own(small):
     with pytest.raises(ValueError, match=r"no sample labelled \+1"):
         _detector(small).fit(X, np.full(12, -1))
     assert clone(detector).fnr == 0.25
+
+
+def test_pipelines_of_the_baselines(small, colour):
+    own = sample(small, 24, random_state=0)
+    X, y = np.concatenate([own, 255 - own]), np.repeat([1, -1], 24)
+    sminv = make_sminv(small, n_restarts=4, max_iter=80, fnr=0.2).fit(X, y)
+    assert len(sminv["detect"].calibration_scores_) == 24
+    assert (sminv.predict(255 - own) == -1).mean() > 0.9
+    smf = make_smf(fnr=0.2, cv=0.5, random_state=0).fit(X, y)
+    assert smf["detect"].estimator_.n_samples_seen_ == 12
+    np.testing.assert_array_equal(
+        smf.predict(X) == 1, smf.score_samples(X) >= smf["detect"].offset_
+    )

@@ -157,7 +157,7 @@ BAD_IMAGES = {
             "contains NaN or infinity: 8 of 8 samples, the first is sample 0"),
     "inf": (lambda X: X / np.r_[1000.0, 0, np.full(6, 1000.0)][:, None, None, None],
             "first is sample 1"),
-    "range": (lambda X: X / 100.0 - 1, r"outside the output range \[-1, 1\]"),
+    "range": (lambda X: X / 100.0 - 1, r"outside the range \[-1, 1\]"),
     "shape": (lambda X: X[:, :, :-1], r"shape \(n, 1, 32, 32\) or \(n, 1024\)"),
     "flat shape": (lambda X: X.reshape(8, -1)[:, :-1], r"got \(8, 1023\)"),
     "empty": (lambda X: X[:0], "minimum of 1 is required"),

@@ -71,7 +71,7 @@ def test_refused_images(perturbation, colour):
     for X, match in [
         (colour.reshape(5, -1), r"\(n, channels, height, width\)"),
         (colour[:0], "minimum of 1"),
-        (colour / 100.0, "outside the output range"),
+        (colour / 100.0, "outside the range"),
         (np.full((1, 1, 16, 16), np.nan), "NaN"),
     ]:
         with pytest.raises(ValueError, match=match):
