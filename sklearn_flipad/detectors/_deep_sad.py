@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -14,6 +14,7 @@ from skorch.callbacks import Callback, LRScheduler
 from tqdm.auto import tqdm
 
 from sklearn_flipad.calibration.rules import quantile_threshold
+from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.detectors.loss import DeepSADLoss, squared_distance
 from sklearn_flipad.detectors.networks import MLP, LeNet
 from sklearn_flipad.devices import resolve_device
@@ -22,7 +23,7 @@ from sklearn_flipad.validation import check_labels, check_samples, check_two_cla
 __all__ = ["DeepSADDetector"]
 
 
-class DeepSADDetector(OutlierMixin, BaseEstimator):
+class DeepSADDetector(OffsetMixin, BaseEstimator):
     """Deep semi-supervised anomaly detection.
 
     A network is trained to map inliers close to a fixed centre and outliers far from it;
@@ -221,36 +222,6 @@ class DeepSADDetector(OutlierMixin, BaseEstimator):
             for representation in self.net_.forward_iter(X)
         ]
         return -torch.cat(distances).numpy()[:n]
-
-    def decision_function(self, X):
-        """Signed distance to the threshold: ``score_samples(X) - offset_``.
-
-        Parameters
-        ----------
-        X : array-like, shape of the training samples
-            Features.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            Negative for outliers.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X):
-        """Label samples.
-
-        Parameters
-        ----------
-        X : array-like, shape of the training samples
-            Features.
-
-        Returns
-        -------
-        ndarray of int, shape (n,)
-            +1 for inliers, -1 for outliers.
-        """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def fit_predict(self, X, y=None):
         """Fit to the samples and label them.

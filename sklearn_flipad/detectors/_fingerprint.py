@@ -4,20 +4,21 @@ from numbers import Integral, Real
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 from sklearn_flipad.calibration.rules import quantile_threshold
+from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.detectors.prnu import noise_residual
 from sklearn_flipad.validation import check_labels, check_samples, shape_of
 
 __all__ = ["FingerprintDetector"]
 
 
-class FingerprintDetector(OutlierMixin, BaseEstimator):
+class FingerprintDetector(OffsetMixin, BaseEstimator):
     """Correlate the noise residual of an image with the mean residual of a model.
 
     Only the model's own samples, labelled +1, make the fingerprint; others are ignored.
@@ -182,36 +183,6 @@ class FingerprintDetector(OutlierMixin, BaseEstimator):
         fingerprint = _standardized(self.fingerprint_[None])[0] / self.fingerprint_.size
         scores = [_standardized(batch) @ fingerprint for batch in self._residuals(X)]
         return np.concatenate(scores)
-
-    def decision_function(self, X):
-        """Signed distance to the threshold: ``score_samples(X) - offset_``.
-
-        Parameters
-        ----------
-        X : array-like, shape of the training samples
-            Images.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            Negative for outliers.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X):
-        """Label samples.
-
-        Parameters
-        ----------
-        X : array-like, shape of the training samples
-            Images.
-
-        Returns
-        -------
-        ndarray of int, shape (n,)
-            +1 for inliers, -1 for outliers.
-        """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def _checked(self, X, *, reset):
         given = shape_of(X)

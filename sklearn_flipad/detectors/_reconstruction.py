@@ -5,12 +5,13 @@ from os import PathLike
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from tqdm.auto import tqdm
 
 from sklearn_flipad.calibration.rules import quantile_threshold
+from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.detectors.distances import euclidean_distance, inception_distance
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.generators.sampling import latent_batches, unwrap
@@ -22,7 +23,7 @@ __all__ = ["ReconstructionDetector"]
 _IMPROVEMENT = 1e-3
 
 
-class ReconstructionDetector(OutlierMixin, BaseEstimator):
+class ReconstructionDetector(OffsetMixin, BaseEstimator):
     """Distance of a sample to the best reconstruction that a generator has for it.
 
     The latent is searched by gradient descent from several starting points, the same for
@@ -315,22 +316,7 @@ class ReconstructionDetector(OutlierMixin, BaseEstimator):
                 "This ReconstructionDetector has no threshold. Fit it with fnr=..., or put it "
                 "into an FNRThresholdCalibrator."
             )
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X):
-        """Label samples.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, *sample_shape) or (n, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of int, shape (n,)
-            +1 for inliers, -1 for outliers.
-        """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
+        return super().decision_function(X)
 
     def __sklearn_is_fitted__(self):
         return True
