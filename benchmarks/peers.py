@@ -4,9 +4,12 @@ Each runs with growing budgets from a cold start, until it is good enough or a t
 is over; (seconds, budget, suboptimality) of every run make its trace.
 """
 
+import importlib
 import time
+from functools import partial
 
 import numpy as np
+import torch
 from scipy import sparse
 
 __all__ = ["PEERS", "trace_peer"]
@@ -20,8 +23,6 @@ def _matrix(problem):
     blocks = []
     n, chunk = operator.n_outputs, 256
     eye = np.eye(min(n, chunk), n, dtype=np.float32)
-    import torch
-
     for start in range(0, n, chunk):
         rows = torch.from_numpy(np.roll(eye, start, axis=1)[: min(chunk, n - start)])
         images = operator.adjoint(rows.reshape(-1, *operator.output_shape))
@@ -29,23 +30,9 @@ def _matrix(problem):
     return sparse.vstack(blocks).tocsc()
 
 
-def _celer(matrix, b, lam, budget):
-    from celer import Lasso
-
-    model = Lasso(
-        alpha=lam / (2 * len(b)),
-        fit_intercept=False,
-        max_iter=budget,
-        max_epochs=1000,
-        tol=1e-10,
-    )
-    return model.fit(matrix, b).coef_
-
-
-def _skglm(matrix, b, lam, budget):
-    from skglm import Lasso
-
-    model = Lasso(
+def _lasso(package, matrix, b, lam, budget):
+    """Celer and skglm, which share scikit-learn's interface."""
+    model = importlib.import_module(package).Lasso(
         alpha=lam / (2 * len(b)), fit_intercept=False, max_iter=budget, max_epochs=1000, tol=1e-10
     )
     return model.fit(matrix, b).coef_
@@ -69,8 +56,8 @@ def _pyproximal(matrix, b, lam, budget):
 
 #: The function that solves, and its first budget.
 PEERS = {
-    "celer": (_celer, 1),
-    "skglm": (_skglm, 1),
+    "celer": (partial(_lasso, "celer"), 1),
+    "skglm": (partial(_lasso, "skglm"), 1),
     "pyproximal (FISTA)": (_pyproximal, 100),
 }
 

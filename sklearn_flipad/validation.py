@@ -5,7 +5,7 @@ from math import inf, prod
 import numpy as np
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-__all__ = ["check_labels", "check_samples", "check_two_classes", "shape_of"]
+__all__ = ["check_labels", "check_samples", "check_two_classes", "own_samples", "shape_of"]
 
 #: The first is what other types become.
 _DTYPES = (np.float64, np.float32, np.uint8)
@@ -153,6 +153,33 @@ def check_labels(y, n_samples):
             f"(unlabelled), got also {', '.join(others)}."
         )
     return y.astype(np.int64)
+
+
+def own_samples(X, y):
+    """The samples of the model, for detectors that learn from them alone.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, ...)
+        Samples.
+    y : array-like of shape (n,) or None
+        Labels; None means that all are the model's.
+
+    Returns
+    -------
+    ndarray, shape (n_own, ...)
+
+    Raises
+    ------
+    ValueError
+        If y is not valid or holds no +1.
+    """
+    if y is None:
+        return X
+    own = check_labels(y, len(X)) == 1
+    if not own.any():
+        raise ValueError("y holds no sample labelled +1, of the one class of the model.")
+    return X[own]
 
 
 def check_two_classes(y):

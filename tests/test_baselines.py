@@ -215,6 +215,7 @@ def test_feature_distance(small):
     detector = _detector(small, distance=FeatureDistance(extractor), max_iter=40)
     assert (detector.score_samples(X) <= 0).all()
     assert extractor.training
+    assert all(parameter.grad is None for parameter in extractor.parameters())
 
 
 def test_missing_inception_weights_say_where_they_are(small, tmp_path):

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from sklearn_flipad.calibration.rules import quantile_threshold
 from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.detectors.prnu import noise_residual
-from sklearn_flipad.validation import check_labels, check_samples, shape_of
+from sklearn_flipad.validation import check_samples, own_samples, shape_of
 
 __all__ = ["FingerprintDetector"]
 
@@ -129,6 +129,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         self._validate_params()
         X, total = self._sum_of_residuals(X, y, reset=True)
         self.fingerprint_, self.n_samples_seen_ = total / len(X), len(X)
+        # Computed anew, so that the residuals of all images are never in memory at once.
         self.offset_ = -quantile_threshold(-self.score_samples(X), self.fnr)
         return self
 
@@ -199,11 +200,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         return X.reshape(len(X), *shape)
 
     def _sum_of_residuals(self, X, y, *, reset):
-        X = self._checked(X, reset=reset)
-        if y is not None:
-            X = X[check_labels(y, len(X)) == 1]
-            if not len(X):
-                raise ValueError("y holds no sample labelled +1, of the one class of the model.")
+        X = own_samples(self._checked(X, reset=reset), y)
         total = sum(batch.sum(axis=0) for batch in self._residuals(X))
         if reset:
             self._image_shape = X.shape[1:]

@@ -14,8 +14,8 @@ from sklearn_flipad.calibration.rules import quantile_threshold
 from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.detectors.distances import euclidean_distance, inception_distance
 from sklearn_flipad.devices import resolve_device
-from sklearn_flipad.generators.sampling import latent_batches, unwrap
-from sklearn_flipad.validation import check_labels, check_samples
+from sklearn_flipad.generators.sampling import evaluating, from_grey_levels, latent_batches, unwrap
+from sklearn_flipad.validation import check_samples, own_samples
 
 __all__ = ["ReconstructionDetector"]
 
@@ -156,16 +156,13 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         ValueError
             If a parameter, X or y is not valid, or no sample is the model's.
         FileNotFoundError
-            If the weights of ``"inception"`` are missing.
+            With `fnr`, if the weights of ``"inception"`` are missing.
         """
         self._validate_params()
-        checked = check_samples(self, X, reset=True)
-        own = check_labels(y, len(checked)) == 1 if y is not None else np.ones(len(checked), bool)
-        if not own.any():
-            raise ValueError("y holds no sample labelled +1, of the one class of the model.")
+        own = own_samples(check_samples(self, X, reset=True), y)
         vars(self).pop("offset_", None)
         if self.fnr is not None:
-            self.offset_ = -quantile_threshold(-self.score_samples(checked[own]), self.fnr)
+            self.offset_ = -quantile_threshold(-self.score_samples(own), self.fnr)
         return self
 
     def score_samples(self, X):
@@ -213,20 +210,21 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         distance = self._distance()
         generator = unwrap(self.generator).to(device)
         starts = self._starts(generator, device)
-        modes = [(m, m.training) for m in generator.modules()]
-        frozen = [(p, p.requires_grad) for p in generator.parameters()]
-        generator.eval().requires_grad_(False)
         parts = []
-        try:
-            with tqdm(total=len(X), disable=not self.verbose, desc="inverting", unit="") as bar:
-                for rows in gen_batches(len(X), self.batch_size):
-                    parts.append(self._invert(generator, distance, starts, X[rows], device))
-                    bar.update(len(parts[-1][0]))
-        finally:
-            for module, mode in modes:
-                module.training = mode
-            for parameter, mode in frozen:
-                parameter.requires_grad_(mode)
+        with (
+            evaluating(generator),
+            tqdm(total=len(X), disable=not self.verbose, desc="inverting", unit="") as bar,
+        ):
+            shape = generator(starts[:1]).shape[1:]
+            if np.prod(X.shape[1:]) != shape.numel():
+                raise ValueError(
+                    f"X has samples of shape {X.shape[1:]}, but the generator makes {tuple(shape)}."
+                )
+            for rows in gen_batches(len(X), self.batch_size):
+                x = from_grey_levels(torch.from_numpy(X[rows]).to(device), self.output_range)
+                x = x.float().reshape(-1, *shape)
+                parts.append(self._invert(generator, distance, starts, x))
+                bar.update(len(x))
         return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
     def _distance(self):
@@ -248,50 +246,36 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         ((starts,),) = batches
         return starts
 
-    def _invert(self, generator, distance, starts, X, device):
+    def _invert(self, generator, distance, starts, x):
         """Invert a batch; each sample has `n_restarts` consecutive rows."""
-        n, n_restarts = len(X), len(starts)
-        with torch.no_grad():
-            shape = generator(starts[:1]).shape[1:]
-        if np.prod(X.shape[1:]) != shape.numel():
-            raise ValueError(
-                f"X has samples of shape {X.shape[1:]}, but the generator makes {tuple(shape)}."
-            )
+        n, n_restarts = len(x), len(starts)
         # Whole lanes of 8 samples: networks take other code paths for a few odd rows.
-        padded = np.concatenate([X, np.repeat(X[-1:], -n % 8, axis=0)])
-        x = self._to_output_range(torch.from_numpy(padded).to(device)).reshape(-1, *shape)
+        x = torch.cat([x, x[-1:].repeat(-n % 8, *[1] * (x.ndim - 1))])
+        n_lanes = len(x)
         x = x.repeat_interleave(n_restarts, dim=0)
-        z = starts.repeat(len(padded), *[1] * (starts.ndim - 1)).requires_grad_(True)
+        z = starts.repeat(n_lanes, *[1] * (starts.ndim - 1)).requires_grad_(True)
         optimizer = torch.optim.Adam([z], lr=self.lr)
-        best = torch.full((len(padded),), torch.inf, device=device)
+        best = x.new_full((n_lanes,), torch.inf)
         best_z = z.detach()[::n_restarts].clone()
-        reference, since = best.clone(), torch.zeros(len(padded), device=device)
+        reference, since = best.clone(), torch.zeros_like(best)
+        first_rows = torch.arange(n_lanes, device=x.device) * n_restarts
         for _ in range(self.max_iter + 1):
-            distances = distance(x, generator(z))
-            open_ = since < self.patience
-            with torch.no_grad():
-                least, restart = distances.detach().reshape(-1, n_restarts).min(dim=1)
-                better = open_ & (least < best)
-                best = torch.where(better, least, best)
-                row = torch.arange(len(best), device=device) * n_restarts + restart
-                best_z[better] = z.detach()[row[better]]
-                progress = best < reference * (1 - _IMPROVEMENT)
-                reference = torch.where(progress, best, reference)
-                since = torch.where(progress | ~open_, since * ~progress, since + 1)
+            with torch.enable_grad():
+                distances = distance(x, generator(z))
+                total = distances.sum()
+            least, restart = distances.detach().reshape(-1, n_restarts).min(dim=1)
+            better = (since < self.patience) & (least < best)  # a finished sample stays
+            best = torch.where(better, least, best)
+            best_z[better] = z.detach()[(first_rows + restart)[better]]
+            progress = best < reference * (1 - _IMPROVEMENT)
+            reference = torch.where(progress, best, reference)
+            since = torch.where(progress, 0, since + 1)
             if not (since < self.patience).any():
                 break
-            optimizer.zero_grad(set_to_none=True)
-            distances.sum().backward()
+            # With respect to z alone, so that no network gathers gradients.
+            (z.grad,) = torch.autograd.grad(total, z)
             optimizer.step()
-        with torch.no_grad():
-            reconstructions = generator(best_z)
-        return reconstructions[:n].cpu().numpy(), best[:n].double().cpu().numpy()
-
-    def _to_output_range(self, x):
-        if x.dtype != torch.uint8:
-            return x.float()
-        low, high = self.output_range
-        return (x.double() * ((high - low) / 255) + low).float()
+        return generator(best_z)[:n].cpu().numpy(), best[:n].double().cpu().numpy()
 
     def decision_function(self, X):
         """Signed distance to the threshold: ``score_samples(X) - offset_``.

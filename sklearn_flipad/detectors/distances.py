@@ -1,5 +1,7 @@
 """Distances between samples and their reconstructions, for SM-Inv."""
 
+from pathlib import Path
+
 import torch
 
 from sklearn_flipad.generators.sampling import evaluating
@@ -78,8 +80,6 @@ def inception_distance(weights):
     ----------
     Zhang et al., "On Attribution of Deepfakes", arXiv:2008.09194.
     """
-    from pathlib import Path
-
     if weights is None or not Path(weights).is_file():
         raise FileNotFoundError(
             f"distance='inception' needs the weights of Inception-V3, but inception_weights="

@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.features._cache import FeatureStore
 from sklearn_flipad.final_layer import FinalLayer
+from sklearn_flipad.generators.sampling import from_grey_levels
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
 from sklearn_flipad.validation import check_samples
 
@@ -417,7 +418,8 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             tqdm(total=len(X), disable=not self.verbose, desc="inverting", unit="") as bar,
         ):
             for rows in gen_batches(len(X), self._batch_size()):
-                x = self._to_output_range(torch.from_numpy(X[rows]).to(device))
+                x = torch.from_numpy(X[rows]).to(device)
+                x = from_grey_levels(x, self.final_layer.output_range)
                 b = self.final_layer.shifted_target(x, clip_eps=self.clip_eps).float()
                 start = None
                 for lam in lams:
@@ -432,13 +434,6 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _solver(self):
         named = {"auto": DouglasRachford, "douglas-rachford": DouglasRachford, "fista": FISTA}
         return named[self.solver]() if isinstance(self.solver, str) else self.solver
-
-    def _to_output_range(self, x):
-        """uint8 grey levels to floats, linearly and exactly."""
-        if x.dtype != torch.uint8:
-            return x.double()
-        low, high = self.final_layer.output_range
-        return x.double() * ((high - low) / 255) + low
 
     def _feature_shape(self):
         shape = self.final_layer.input_shape

@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state, gen_batches
 from torch import nn
 from tqdm.auto import tqdm
 
-__all__ = ["evaluating", "latent_batches", "sample", "sample_batches", "unwrap"]
+__all__ = ["evaluating", "from_grey_levels", "latent_batches", "sample", "sample_batches", "unwrap"]
 
 
 def unwrap(generator):
@@ -160,6 +160,17 @@ def sample(generator, n_samples, *, dtype="uint8", output_range=(-1.0, 1.0), **o
     if dtype == "uint8":
         batches = (_grey_levels(x, output_range) for x in batches)
     return np.concatenate(list(batches))
+
+
+def from_grey_levels(x, output_range):
+    """uint8 grey levels to float64, linearly and exactly; the inverse of what `sample` does.
+
+    Other types are taken as values in the range already.
+    """
+    if x.dtype != torch.uint8:
+        return x.double()
+    low, high = output_range
+    return x.double() * ((high - low) / 255) + low
 
 
 def _grey_levels(x, output_range):
