@@ -85,76 +85,85 @@ class DouglasRachford:
 class _DouglasRachfordIteration(BatchIteration):
     """The iterate ``(w, s)`` that belongs to the variables ``(z, u)``, and its anchor.
 
-    At the current iterate, ``clamped`` is w clipped to the threshold, so that
-    ``w - clamped`` is the soft-thresholded, primal point; ``(v, vs)`` is its reflection,
-    ``t`` solves the projection's small system, and ``q = G^T t``.
+    Everything is divided by the sample's threshold, ``lam/2`` times its step, so that
+    all samples are clipped at 1. ``clipped`` is w clipped to [-1, 1], so ``w - clipped``
+    is the soft-thresholded, primal point. ``v`` is the reflection of w at that point and
+    stands for w, which is ``v + 2 clipped``; ``t`` solves the projection's small system.
     """
 
     per_sample = (
-        "w", "s", "anchor", "anchor_s", "step", "since_restart", "first_residual",
-        "clamped", "v", "vs", "t", "q",
+        "b", "step", "by_residual", "anchor", "anchor_s", "since_restart", "first_residual",
+        "v", "clipped", "s", "t", "q",
     )  # fmt: skip
 
     def __init__(self, problem, start):
         super().__init__(problem)
-        operator, b = problem.operator, problem.b
+        operator = problem.operator
         self.ridge = _RIDGE * operator.norm_squared or 1.0
         self.root = self.ridge**0.5
         self.gram = operator.gram_solver(self.ridge)
-        least_norm = operator.adjoint(self.gram.solve(b))
+        least_norm = operator.adjoint(self.gram.solve(problem.b))
         size = _norm(least_norm) / operator.n_inputs**0.5
-        self.step = 2 * _FIRST_THRESHOLD * size / problem.lam
-        self.step += _LEAST_STEP / (operator.norm_squared or 1.0)
+        step = 2 * _FIRST_THRESHOLD * size / problem.lam
+        least_step = _LEAST_STEP / (operator.norm_squared or 1.0)
+        self.by_residual = step < least_step
+        self.step = step + least_step
+        self.b = problem.b / self._threshold(problem.b)
         if start is None:
-            self.w, self.s = torch.zeros_like(least_norm), torch.zeros_like(b)
+            self.anchor, self.anchor_s = torch.zeros_like(least_norm), torch.zeros_like(self.b)
         else:
-            step = column(self.step, b)
-            self.w = start + step * (problem.lam / 2) * start.sign()
-            self.s = problem.residual(start) * ((1 + self.ridge * step) / self.root)
-        self.anchor, self.anchor_s = self.w, self.s
+            self.anchor = start / self._threshold(start) + start.sign()
+            residual = problem.residual(start) / self._threshold(self.b)
+            self.anchor_s = residual * column((1 + self.ridge * self.step) / self.root, self.b)
+        self.v, self.s = self.anchor.clone(), self.anchor_s.clone()
+        self.clipped = torch.empty_like(self.v)
         self.since_restart = torch.zeros_like(self.step)
-        self._evaluate()
+        self._reflect()
+        self.q = operator.adjoint(self.t)
         self.first_residual = self._fixed_point_residual()
 
-    def _clamp(self, w, step):
-        threshold = column(step * (self.problem.lam / 2), w)
-        return w.clamp(-threshold, threshold)
+    def _threshold(self, like):
+        return column(self.step * (self.problem.lam / 2), like)
 
-    def _shrink(self, s, step):
-        return s / (1 + self.ridge * column(step, s))
+    def _shrinkage(self, rows=slice(None)):
+        """The factor by which the prox of u shrinks s."""
+        return column(1 / (1 + self.ridge * self.step[rows]), self.s)
 
-    def _evaluate(self):
-        self.clamped = self._clamp(self.w, self.step)
-        self.v = torch.sub(self.w, self.clamped, alpha=2)
-        self.vs = 2 * self._shrink(self.s, self.step) - self.s
-        small = self.problem.residual(self.v).sub_(self.vs, alpha=self.root)
+    def _reflect(self):
+        """Go from w, which is in v, to its reflection and to what follows from that."""
+        torch.clamp(self.v, -1, 1, out=self.clipped)
+        self.v.sub_(self.clipped, alpha=2)
+        small = self.b - self.problem.operator.forward(self.v)
+        small.addcmul_(self.s, 2 * self._shrinkage() - 1, value=-self.root)
         self.t = self.gram.solve(small)
-        self.q = self.problem.operator.adjoint(self.t)
 
     def advance(self):
-        weight = (self.since_restart + 1) / (self.since_restart + 2)
-        reflected = self.v.add_(self.q, alpha=2)
-        self.w = torch.lerp(self.anchor, reflected, column(weight, reflected))
-        reflected = self.vs.add_(self.t, alpha=2 * self.root)
-        self.s = torch.lerp(self.anchor_s, reflected, column(weight, reflected))
+        weight = 1 / (self.since_restart + 2)
         self.since_restart = self.since_restart + 1
-        self._evaluate()
+        self.v.add_(self.problem.operator.adjoint(self.t), alpha=2)
+        self.v.lerp_(self.anchor, column(weight, self.v))
+        self.s.mul_(2 * self._shrinkage() - 1).add_(self.t, alpha=2 * self.root)
+        self.s.lerp_(self.anchor_s, column(weight, self.s))
+        self._reflect()
 
     def solution(self):
-        return self.w - self.clamped
+        return (self.v + self.clipped).mul_(self._threshold(self.v))
 
     def certify(self):
         z = self.solution()
         residual = self.problem.residual(z)
-        step = column(self.step, z)
-        bound = self.problem.dual(self.t / step, self.q / step)
-        # The residual is the better dual point where lam is large.
-        other = self.problem.dual(residual, self.problem.operator.adjoint(residual))
-        return self.problem.primal(z, residual), torch.maximum(bound, other)
+        self.q = self.problem.operator.adjoint(self.t)
+        bound = self.problem.dual(self.t, self.q)
+        if self.by_residual.any():
+            # Where lam is large, the residual is the better dual point.
+            other = self.problem.dual(residual, self.problem.operator.adjoint(residual))
+            bound = torch.where(self.by_residual, torch.maximum(bound, other), bound)
+        return self.problem.primal(z, residual), bound
 
     def _fixed_point_residual(self):
-        in_u = self._shrink(self.s, self.step) - self.s + self.root * self.t
-        return torch.hypot(_norm(self.q - self.clamped), _norm(in_u))
+        in_u = (self._shrinkage() - 1) * self.s + self.root * self.t
+        scale = self.step * (self.problem.lam / 2)
+        return torch.hypot(_norm(self.q - self.clipped), _norm(in_u)) * scale
 
     def refresh(self):
         """Restart the samples whose fixed-point residual has shrunk enough."""
@@ -166,27 +175,26 @@ class _DouglasRachfordIteration(BatchIteration):
 
     def _restart(self, rows):
         """Anchor samples at their next plain iterate, with a balanced step."""
-        step, balanced = self.step[rows], self._balanced_step(rows)
-        w = self.v[rows] + self.q[rows] + self.clamped[rows]
-        s = self._shrink(self.s[rows], step) + self.root * self.t[rows]
+        ratio = self._balance(rows)
+        w = self.v[rows] + self.q[rows] + self.clipped[rows]
+        clipped = w.clamp(-1, 1)
         # The prox keeps its point and its subgradient when the step changes.
-        ratio = column(balanced / step, w)
-        self.anchor, self.anchor_s = self.anchor.clone(), self.anchor_s.clone()
-        self.anchor[rows] = w + (ratio - 1) * self._clamp(w, step)
-        shrunk = self._shrink(s, step)
-        self.anchor_s[rows] = shrunk + ratio * (s - shrunk)
-        self.step[rows] = balanced
-        # The next iterate is the anchor itself: its weight is (-1 + 1) / (-1 + 2) = 0.
+        self.anchor[rows] = (w - clipped) / column(ratio, w) + clipped
+        shrinkage = self._shrinkage(rows)
+        s = shrinkage * self.s[rows] + self.root * self.t[rows]
+        self.anchor_s[rows] = shrinkage * s / column(ratio, s) + (1 - shrinkage) * s
+        self.step[rows] *= ratio
+        self.b[rows] /= column(ratio, s)
+        # The next iterate is the anchor itself: its weight is 1 / (-1 + 2) = 1.
         self.since_restart[rows] = -1
 
-    def _balanced_step(self, rows):
-        """Geometric mean of the step and of how far z moved relative to the dual."""
-        step, anchor = self.step[rows], self.anchor[rows]
-        clamped = self._clamp(anchor, step)
-        dual_move = _norm(self.clamped[rows] - clamped) / step
-        primal_move = _norm(self.w[rows] - self.clamped[rows] - anchor + clamped)
+    def _balance(self, rows):
+        """How much longer a step would have moved primal and dual points equally far."""
+        clipped = self.anchor[rows].clamp(-1, 1)
+        dual_move = _norm(self.clipped[rows] - clipped)
+        primal_move = _norm(self.v[rows] + self.clipped[rows] - self.anchor[rows] + clipped)
         moved = (primal_move > 0) & (dual_move > 0)
-        return torch.where(moved, (step * primal_move / dual_move).sqrt(), step)
+        return torch.where(moved, (primal_move / dual_move).sqrt(), torch.ones_like(dual_move))
 
 
 def _norm(x):
