@@ -89,24 +89,23 @@ def _quantile(values, q):
     return value if np.isfinite(value) else None
 
 
+def _ridge(operator):
+    return 1e-3 * operator.norm_squared
+
+
 def roofline(problem):
     """Operations and bytes of one iteration an image, and the machine's rates."""
     operator = problem.operator
     weight = operator.weight
     per_pair = 2 * 2 * weight[0].numel() * operator.n_inputs  # forward and adjoint
-    solver = operator.gram_solver(1e-3 * operator.norm_squared)
-    entries = (
-        3 * sum(block.numel() for block in solver.inverses)
-        if hasattr(solver, "inverses")
-        else operator.n_outputs**2
-    )
+    solver = operator.gram_solver(_ridge(operator))
     a = torch.randn(1024, 1024)
     gflops = 2 * 1024**3 / _best(lambda: a @ a) / 1e9
     x = torch.randn(2**25)
     y = torch.empty_like(x)
     gbytes = 2 * 4 * x.numel() / _best(lambda: y.copy_(x)) / 1e9
-    flop = per_pair + 2 * entries
-    traffic = 4 * 10 * operator.n_inputs  # four passes over the activations
+    flop = per_pair + 2 * solver.n_multiplications
+    traffic = 4 * 12 * operator.n_inputs  # reads and writes of the activations
     return {
         "MFLOP an iteration": flop / 1e6,
         "MB an iteration": traffic / 1e6,
@@ -137,30 +136,38 @@ def measure(case, n_images, with_peers):
     setup["Gram factorisation"] = time.perf_counter() - start
     start = time.perf_counter()
     reference = DouglasRachford(check_every=50).solve(
-        case.problem(torch.float64, n_images), tol=1e-5, max_iter=8_000
+        case.problem(torch.float64, n_images), tol=3e-5, max_iter=4_000
     )
     print(f"  reference: gap {float(reference.gap.max()):.1e}, {time.perf_counter() - start:.0f} s")
     result = {
         "n_images": n_images,
         "reference gap": float(reference.gap.max()),
+        "Gram solver": type(problem.operator.gram_solver(_ridge(problem.operator))).__name__,
         "set-up, seconds": setup,
         "roofline": roofline(problem),
         "solvers": {},
+        "curves": {},
     }
-    curves = {}
+    curves = result["curves"]
     for name, (solver, max_iter) in SOLVERS.items():
         traced = trace(solver, max_iter, problem, reference.objective, LEVELS[-1] / 2)
         result["solvers"][name] = summary(*traced, n_images)
-        curves[name] = (traced[0] / n_images, np.median(traced[2], axis=1))
+        curves[name] = _curve(traced[0] / n_images, np.median(traced[2], axis=1))
         print(f"  {name}: {result['solvers'][name]}", flush=True)
     if with_peers:
         for name in PEERS:
             traced = trace_peer(name, problem.select(slice(0, 1)), reference.objective[:1])
             if traced is not None:
                 result["solvers"][name] = summary(*traced, 1)
-                curves[name] = (traced[0], traced[2][:, 0])
+                curves[name] = _curve(traced[0], traced[2][:, 0])
                 print(f"  {name}: {result['solvers'][name]}", flush=True)
-    return result, curves
+    return result
+
+
+def _curve(seconds, excess):
+    """At most a hundred points of a convergence plot."""
+    every = -(-len(seconds) // 100)
+    return [np.asarray(values)[::every].round(8).tolist() for values in (seconds, excess)]
 
 
 def machine():
@@ -195,7 +202,11 @@ def write_table(results, path):
         lines += ["", f"## {name}, {case['n_images']} images", ""]
         setup = ", ".join(f"{k} {v:.2f} s" for k, v in case["set-up, seconds"].items())
         bound = ", ".join(f"{v:.3g} {k}" for k, v in case["roofline"].items())
-        lines += [f"Set-up: {setup}.", f"Roofline of the default: {bound}.", ""]
+        lines += [
+            f"Set-up: {setup} ({case['Gram solver']}).",
+            f"Roofline of the default: {bound}.",
+            "",
+        ]
         header = " | ".join(f"{level:g}" for level in LEVELS)
         lines += [f"| solver | {header} | end |", "| --- | " + "--- | " * (len(LEVELS) + 1)]
         for solver, row in case["solvers"].items():
@@ -212,21 +223,31 @@ def _cell(entry):
     return f"{entry['ms'][0]:.3g} / {p95} ({entry['iterations'][0]:.0f})"
 
 
-def draw(curves, path):
+def draw(results, path):
     """Median suboptimality over time, one panel a case."""
     import matplotlib.pyplot as plt
 
+    cases = results["cases"]
     fig, axes = plt.subplots(
-        1, len(curves), figsize=(4 * len(curves), 3.5), sharey=True, layout="constrained"
+        1, len(cases), figsize=(4 * len(cases), 3.5), sharey=True, squeeze=False
     )
-    for ax, (case, lines) in zip(np.atleast_1d(axes), curves.items(), strict=True):
-        for index, (name, (seconds, excess)) in enumerate(lines.items()):
-            ax.plot(seconds * 1e3, np.maximum(excess, 1e-6), label=name, color=f"C{index}")
+    for ax, (case, result) in zip(axes[0], cases.items(), strict=True):
+        for index, (name, (seconds, excess)) in enumerate(result["curves"].items()):
+            marker = "o" if len(seconds) < 10 else None
+            ax.plot(
+                np.multiply(seconds, 1e3),
+                np.maximum(excess, 1e-6),
+                label=name,
+                color=f"C{index}",
+                marker=marker,
+            )
         ax.set(xscale="log", yscale="log", xlabel="ms an image", ylim=(1e-5, 10))
         ax.set_title(case, fontsize="small")
-    np.atleast_1d(axes)[0].set_ylabel("relative suboptimality, median")
-    np.atleast_1d(axes)[0].legend(fontsize="x-small")
+    axes[0, 0].set_ylabel("relative suboptimality, median")
+    axes[0, 0].legend(fontsize="x-small")
+    fig.tight_layout()
     fig.savefig(path, dpi=120)
+    plt.close(fig)
 
 
 def main():
@@ -235,16 +256,22 @@ def main():
     parser.add_argument("--images", type=int, default=32)
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--only", default="", help="part of the names of the cases to run")
+    parser.add_argument("--resume", action="store_true", help="keep the cases already measured")
     args = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    results, curves = {"machine": machine(), "cases": {}}, {}
+    results = {"machine": machine(), "cases": {}}
+    stored = RESULTS / "solvers.json"
+    if args.resume and stored.exists():
+        before = json.loads(stored.read_text())
+        if before["machine"] == results["machine"]:
+            results = before
     for case in cases(args.images):
-        if args.only in case.name:
+        if args.only in case.name and case.name not in results["cases"]:
             print(case.name, flush=True)
-            results["cases"][case.name], curves[case.name] = measure(case, args.images, args.peers)
-            (RESULTS / "solvers.json").write_text(json.dumps(results, indent=1) + "\n")
+            results["cases"][case.name] = measure(case, args.images, args.peers)
+            stored.write_text(json.dumps(results, indent=1) + "\n")
             write_table(results, RESULTS / "solvers.md")
-            draw(curves, RESULTS / "solvers.png")
+            draw(results, RESULTS / "solvers.png")
 
 
 if __name__ == "__main__":

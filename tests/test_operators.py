@@ -6,6 +6,7 @@ from torch import nn
 
 from sklearn_flipad.operators import (
     BlockTridiagonalGramSolver,
+    CirculantGramSolver,
     ConjugateGradientGramSolver,
     ConvOperator,
     ConvTransposeOperator,
@@ -13,6 +14,7 @@ from sklearn_flipad.operators import (
     DenseOperator,
     gram_solver,
 )
+from sklearn_flipad.operators.gram.circulant import PeriodicExtension
 
 from .conftest import OPERATORS, _weight
 
@@ -185,6 +187,63 @@ def test_block_tridiagonal_gram_solver(name):
     assert error < 1e-4
     # The interior of an image is the same everywhere, and stored once.
     assert len({id(block) for block in solver.inverses}) <= len(solver.inverses)
+
+
+PERIODIC = {
+    "transposed, k4 s2": ConvTransposeOperator(
+        _weight(24, 2, 4, 4), (24, 10, 9), stride=2, padding=1
+    ),
+    "transposed, unequal strides": ConvTransposeOperator(
+        _weight(12, 1, 5, 3), (12, 9, 12), stride=(3, 1), padding=1
+    ),
+    "conv, k3": ConvOperator(_weight(2, 5, 3, 3), (5, 14, 11), padding=1),
+    "conv, k3 s2": ConvOperator(_weight(2, 5, 3, 3), (5, 31, 26), stride=2),
+    "conv, valid": ConvOperator(_weight(2, 5, 3, 3), (5, 14, 12)),
+    "conv, reflect": ConvOperator(
+        _weight(2, 5, 3, 3), (5, 14, 12), padding=1, padding_mode="reflect"
+    ),
+    "conv, circular": ConvOperator(
+        _weight(2, 5, 3, 3), (5, 14, 12), padding=1, padding_mode="circular"
+    ),
+    "conv, grouped": ConvOperator(_weight(2, 3, 3, 3), (6, 14, 12), padding=1, groups=2),
+}
+
+
+@pytest.mark.parametrize("name", PERIODIC)
+def test_circulant_gram_solver(name):
+    operator = PERIODIC[name]
+    ridge = 1e-3 * operator.norm_squared
+    solver = CirculantGramSolver(operator, ridge, PeriodicExtension.smallest(operator))
+    r = _randn(3, operator.output_shape, 5)
+    expected = torch.linalg.solve(_gram_of(operator, ridge), r.flatten(1).T).T
+    torch.testing.assert_close(solver.solve(r).flatten(1), expected, atol=1e-8, rtol=1e-7)
+    single = operator.to(dtype=torch.float32)
+    single = CirculantGramSolver(single, ridge, PeriodicExtension.smallest(single)).solve(r.float())
+    error = (single.flatten(1) - expected).norm() / expected.norm()
+    assert error < 1e-4
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        ConvTransposeOperator(_weight(6, 1, 4), (6, 30), stride=2, padding=1),
+        ConvTransposeOperator(_weight(6, 1, 4, 4), (6, 3, 3), stride=2, padding=1),
+        ConvTransposeOperator(
+            _weight(6, 1, 3, 3), (6, 12, 12), stride=2, padding=1, output_padding=0
+        ),
+        DenseOperator(_weight(5, 12), (12,)),
+    ],
+    ids=["one axis", "no interior", "part of a cell", "dense"],
+)
+def test_no_periodic_extension(operator):
+    assert PeriodicExtension.smallest(operator) is None
+
+
+def test_large_images_are_solved_by_frequencies():
+    operator = ConvTransposeOperator(
+        _weight(16, 3, 4, 4).float(), (16, 32, 32), stride=2, padding=1
+    )
+    assert isinstance(gram_solver(operator, 1e-3 * operator.norm_squared), CirculantGramSolver)
 
 
 def test_interior_blocks_are_stored_once():

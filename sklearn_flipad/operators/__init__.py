@@ -4,6 +4,7 @@ from sklearn_flipad.operators.base import LinearOperator
 from sklearn_flipad.operators.convolution import ConvOperator, ConvTransposeOperator
 from sklearn_flipad.operators.gram import (
     BlockTridiagonalGramSolver,
+    CirculantGramSolver,
     ConjugateGradientGramSolver,
     DenseGramSolver,
     GramSolver,
@@ -13,6 +14,7 @@ from sklearn_flipad.operators.linear import DenseOperator
 
 __all__ = [
     "BlockTridiagonalGramSolver",
+    "CirculantGramSolver",
     "ConjugateGradientGramSolver",
     "ConvOperator",
     "ConvTransposeOperator",

@@ -75,15 +75,22 @@ class LinearOperator(ABC):
         eye = torch.eye(self.n_outputs, dtype=self.dtype, device=self.device)
         return self.adjoint(eye.reshape(-1, *self.output_shape)).flatten(1)
 
-    def row_footprint(self):
-        """Which input rows an output row depends on, for images.
+    def axis_maps(self):
+        """How outputs depend on inputs along each spatial axis, for image layers.
 
         Returns
         -------
-        torch.Tensor of bool, shape (n_output_rows, n_input_rows), or None
-            None where the outputs have no rows, as those of a dense layer.
+        tuple of torch.Tensor, each shape (output size, input size), or None
+            The matrix of a map along one axis with the same geometry and with weights in
+            general position, which tells what is equal and what is 0 in any such layer.
+            None where the outputs have no spatial axes, as those of a dense layer.
         """
         return
+
+    @property
+    def period(self):
+        """Outputs, along each spatial axis, after which an image layer repeats itself."""
+        return ()
 
     def gram_solver(self, ridge):
         """The solver of ``(ridge I + G G^T) t = r``, factored once for each ridge.

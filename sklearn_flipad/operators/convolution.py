@@ -148,13 +148,12 @@ class ConvOperator(LinearOperator):
             z = padded.new_zeros(len(r), *self.input_shape, requires_grad=True)
             return torch.autograd.grad(self._padded(z), z, padded)[0]
 
-    def row_footprint(self):
-        rows = ConvOperator(
-            torch.ones(1, 1, self.weight.shape[2]),
-            (1, self.input_shape[1]),
-            **_of_rows(self._arguments),
-        )
-        return rows.dense() != 0
+    def axis_maps(self):
+        return _axis_maps(ConvOperator, self._geometry, self.input_shape, self._arguments)
+
+    @property
+    def period(self):
+        return (1,) * self._geometry.ndim
 
     def to(self, device=None, dtype=None):
         weight = self.weight.to(device=device, dtype=dtype)
@@ -241,23 +240,26 @@ class ConvTransposeOperator(LinearOperator):
         # An output padding of a stride or more lets the gathering window fit once more.
         return gathered[(..., *(slice(s) for s in self.input_shape[1:]))]
 
-    def row_footprint(self):
-        rows = ConvTransposeOperator(
-            torch.ones(1, 1, self.weight.shape[2]),
-            (1, self.input_shape[1]),
-            **_of_rows(self._arguments),
-        )
-        return rows.dense() != 0
+    def axis_maps(self):
+        return _axis_maps(ConvTransposeOperator, self._geometry, self.input_shape, self._arguments)
+
+    @property
+    def period(self):
+        return self._geometry.stride
 
     def to(self, device=None, dtype=None):
         weight = self.weight.to(device=device, dtype=dtype)
         return ConvTransposeOperator(weight, self.input_shape, **self._arguments)
 
 
-def _of_rows(arguments):
-    """The arguments of a convolution along the first spatial axis alone."""
-    rows = {k: v[0] if isinstance(v, tuple) else v for k, v in arguments.items()}
-    return {**rows, "groups": 1}
+def _axis_maps(kind, geometry, input_shape, arguments):
+    """The matrices of one-dimensional operators with weights in general position."""
+    maps = []
+    for axis, (taps, size) in enumerate(zip(geometry.kernel_size, input_shape[1:], strict=True)):
+        weight = torch.arange(1, taps + 1, dtype=torch.float64).sqrt().reshape(1, 1, taps)
+        along = {k: v[axis] if isinstance(v, tuple) else v for k, v in arguments.items()}
+        maps.append(kind(weight, (1, size), **{**along, "groups": 1}).dense())
+    return tuple(maps)
 
 
 def _check_input(weight, input_shape, n_channels):

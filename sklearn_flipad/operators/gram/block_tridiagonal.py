@@ -1,82 +1,12 @@
-"""Solving (ridge I + G G^T) t = r, the small system behind every exact projection.
+"""Block Cholesky factorisation of a Gram matrix over groups of image rows."""
 
-The outputs of a final layer are 5 to 43 times fewer than its inputs, so the Gram matrix
-is the small side. Which solver serves depends on its structure alone:
-:func:`gram_solver` chooses.
-"""
-
-from abc import ABC, abstractmethod
 from itertools import pairwise
 
 import torch
 
-__all__ = [
-    "BlockTridiagonalGramSolver",
-    "ConjugateGradientGramSolver",
-    "DenseGramSolver",
-    "GramSolver",
-    "gram_solver",
-]
+from sklearn_flipad.operators.gram.base import GramSolver, inverse
 
-#: Largest number of entries of a factor, 1 GB in single precision.
-_MAX_ENTRIES = 2**28
-#: Largest number of outputs whose Gram matrix is factored densely.
-_MAX_DENSE = 8192
-
-
-class GramSolver(ABC):
-    """Solves ``(ridge I + G G^T) t = r`` for batches of r.
-
-    Parameters
-    ----------
-    operator : LinearOperator
-        G.
-    ridge : float
-        Added to the diagonal, > 0.
-    """
-
-    def __init__(self, operator, ridge):
-        self.operator = operator
-        self.ridge = ridge
-
-    @abstractmethod
-    def solve(self, r):
-        """Solve the systems of a batch.
-
-        Parameters
-        ----------
-        r : torch.Tensor, shape (n, *output_shape)
-            Right-hand sides.
-
-        Returns
-        -------
-        torch.Tensor, shape (n, *output_shape)
-            The solutions.
-        """
-
-
-class DenseGramSolver(GramSolver):
-    """The inverse as a matrix: one product a solve.
-
-    Factored in float64 once; the products are in the operator's type.
-
-    Parameters
-    ----------
-    operator : LinearOperator
-        G.
-    ridge : float
-        Added to the diagonal, > 0.
-    """
-
-    def __init__(self, operator, ridge):
-        super().__init__(operator, ridge)
-        matrix = operator.to(dtype=torch.float64).dense()
-        gram = matrix @ matrix.T
-        gram.diagonal().add_(ridge)
-        self.inverse = _inverse(gram).to(operator.dtype)
-
-    def solve(self, r):
-        return (r.flatten(1) @ self.inverse).reshape(r.shape)
+__all__ = ["BlockTridiagonalGramSolver", "row_partition"]
 
 
 class BlockTridiagonalGramSolver(GramSolver):
@@ -104,15 +34,15 @@ class BlockTridiagonalGramSolver(GramSolver):
         self.edges = [row * width for row in row_groups]
         diagonal, below = self._blocks(operator.to(dtype=torch.float64))
         self.inverses, self.couplings = [], []
-        inverse = None
+        inverted = None
         for index, block in enumerate(diagonal):
             block.diagonal().add_(ridge)
             if index > 0:
-                coupling = below[index - 1] @ inverse
+                coupling = below[index - 1] @ inverted
                 block -= coupling @ below[index - 1].T
                 self._store(self.couplings, coupling)
-            inverse = _inverse(block)
-            self._store(self.inverses, inverse)
+            inverted = inverse(block)
+            self._store(self.inverses, inverted)
 
     def _store(self, blocks, block):
         block = block.to(self.operator.dtype)
@@ -156,6 +86,10 @@ class BlockTridiagonalGramSolver(GramSolver):
         channels, rows, *rest = self.operator.output_shape
         return flat.reshape(len(flat), rows, channels, *rest).transpose(1, 2)
 
+    @property
+    def n_multiplications(self):
+        return sum(b.numel() for b in self.inverses) + 2 * sum(b.numel() for b in self.couplings)
+
     def solve(self, r):
         flat = self._to_rows(r).clone()
         parts = [flat[:, start:stop] for start, stop in pairwise(self.edges)]
@@ -167,50 +101,6 @@ class BlockTridiagonalGramSolver(GramSolver):
                 part.addmm_(parts[index + 1], self.couplings[index], alpha=-1)
             parts[index].copy_(part)
         return self._to_image(flat).contiguous()
-
-
-class ConjugateGradientGramSolver(GramSolver):
-    """Conjugate gradients, for outputs that are too many to factor.
-
-    Parameters
-    ----------
-    operator : LinearOperator
-        G.
-    ridge : float
-        Added to the diagonal, > 0.
-    tol : float, default=1e-5
-        Relative residual at which a sample is solved.
-    max_iter : int, default=300
-        Largest number of iterations.
-    """
-
-    def __init__(self, operator, ridge, tol=1e-5, max_iter=300):
-        super().__init__(operator, ridge)
-        self.tol = tol
-        self.max_iter = max_iter
-
-    def solve(self, r):
-        t = torch.zeros_like(r)
-        residual, direction = r.clone(), r.clone()
-        square = _inner(residual, residual)
-        target = self.tol**2 * square
-        for _ in range(self.max_iter):
-            active = square > target
-            if not active.any():
-                break
-            image = self.operator.forward(self.operator.adjoint(direction))
-            image.add_(direction, alpha=self.ridge)
-            # A solved sample stands still, so that its neighbours do not change it.
-            step = torch.where(active, square / _inner(direction, image), 0)
-            t.add_(_like(step, r) * direction)
-            residual.sub_(_like(step, r) * image)
-            previous, square = square, _inner(residual, residual)
-            ratio = torch.where(active, square / previous, 0)
-            direction = torch.where(
-                _like(active, r), residual + _like(ratio, r) * direction, direction
-            )
-            square = torch.where(active, square, previous)
-        return t
 
 
 def row_partition(footprint):
@@ -244,44 +134,3 @@ def row_partition(footprint):
         if best is not None:
             break  # larger groups cost more
     return None if best is None or len(best[1]) < 4 else best[1]
-
-
-def gram_solver(operator, ridge):
-    """The solver that fits an operator's structure.
-
-    Block tridiagonal where image rows allow it and that is less work than a dense
-    product, dense for small outputs, conjugate gradients otherwise.
-
-    Parameters
-    ----------
-    operator : LinearOperator
-        G.
-    ridge : float
-        Added to the diagonal of ``G G^T``, > 0.
-
-    Returns
-    -------
-    GramSolver
-    """
-    footprint = operator.row_footprint()
-    edges = None if footprint is None else row_partition(footprint)
-    if edges is not None:
-        width = operator.n_outputs // operator.output_shape[1]
-        entries = 3 * sum(((b - a) * width) ** 2 for a, b in pairwise(edges))
-        if entries < min(operator.n_outputs**2 / 2, _MAX_ENTRIES):
-            return BlockTridiagonalGramSolver(operator, ridge, edges)
-    if operator.n_outputs <= _MAX_DENSE:
-        return DenseGramSolver(operator, ridge)
-    return ConjugateGradientGramSolver(operator, ridge)
-
-
-def _inverse(matrix):
-    return torch.cholesky_inverse(torch.linalg.cholesky(matrix))
-
-
-def _inner(x, y):
-    return (x * y).flatten(1).sum(dim=1)
-
-
-def _like(values, r):
-    return values.reshape(-1, *[1] * (r.ndim - 1))

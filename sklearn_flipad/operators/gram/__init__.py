@@ -1,0 +1,66 @@
+"""Solving (ridge I + G G^T) t = r, the small system behind every exact projection.
+
+The outputs of a final layer are 5 to 43 times fewer than its inputs, so the Gram matrix
+is the small side. Which solver serves depends on its structure alone:
+:func:`gram_solver` chooses.
+"""
+
+from itertools import pairwise
+
+from sklearn_flipad.operators.gram.base import GramSolver
+from sklearn_flipad.operators.gram.block_tridiagonal import (
+    BlockTridiagonalGramSolver,
+    row_partition,
+)
+from sklearn_flipad.operators.gram.circulant import CirculantGramSolver, PeriodicExtension
+from sklearn_flipad.operators.gram.conjugate_gradient import ConjugateGradientGramSolver
+from sklearn_flipad.operators.gram.dense import DenseGramSolver
+
+__all__ = [
+    "BlockTridiagonalGramSolver",
+    "CirculantGramSolver",
+    "ConjugateGradientGramSolver",
+    "DenseGramSolver",
+    "GramSolver",
+    "gram_solver",
+]
+
+#: Largest number of entries of a factor, 1 GB in single precision.
+_MAX_ENTRIES = 2**28
+#: Largest number of outputs whose Gram matrix is factored densely.
+_MAX_DENSE = 8192
+
+
+def gram_solver(operator, ridge):
+    """The solver that fits an operator's structure.
+
+    Block tridiagonal or circulant with a border where that is less work than a dense
+    product, dense for small outputs, conjugate gradients otherwise.
+
+    Parameters
+    ----------
+    operator : LinearOperator
+        G.
+    ridge : float
+        Added to the diagonal of ``G G^T``, > 0.
+
+    Returns
+    -------
+    GramSolver
+    """
+    maps = operator.axis_maps()
+    edges = None if maps is None else row_partition(maps[0] != 0)
+    wide = operator.n_inputs >= operator.n_outputs
+    extension = PeriodicExtension.smallest(operator) if wide else None
+    by_rows = float("inf")
+    if edges is not None:
+        width = operator.n_outputs // operator.output_shape[1]
+        by_rows = 3 * sum(((b - a) * width) ** 2 for a, b in pairwise(edges))
+    by_frequencies = float("inf") if extension is None else extension.n_multiplications
+    if min(by_rows, by_frequencies) < min(operator.n_outputs**2 / 2, _MAX_ENTRIES):
+        if by_rows <= by_frequencies:
+            return BlockTridiagonalGramSolver(operator, ridge, edges)
+        return CirculantGramSolver(operator, ridge, extension)
+    if operator.n_outputs <= _MAX_DENSE:
+        return DenseGramSolver(operator, ridge)
+    return ConjugateGradientGramSolver(operator, ridge)

@@ -1,0 +1,48 @@
+"""The small system behind every exact projection: (ridge I + G G^T) t = r."""
+
+from abc import ABC, abstractmethod
+
+import torch
+
+__all__ = ["GramSolver", "inverse"]
+
+
+class GramSolver(ABC):
+    """Solves ``(ridge I + G G^T) t = r`` for batches of r.
+
+    Parameters
+    ----------
+    operator : LinearOperator
+        G.
+    ridge : float
+        Added to the diagonal, > 0.
+    """
+
+    def __init__(self, operator, ridge):
+        self.operator = operator
+        self.ridge = ridge
+
+    @property
+    @abstractmethod
+    def n_multiplications(self):
+        """Multiplications a sample in one solve, about; for iterative solvers, in one step."""
+
+    @abstractmethod
+    def solve(self, r):
+        """Solve the systems of a batch.
+
+        Parameters
+        ----------
+        r : torch.Tensor, shape (n, *output_shape)
+            Right-hand sides.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, *output_shape)
+            The solutions.
+        """
+
+
+def inverse(matrix):
+    """The inverse of symmetric, positive definite matrices, by Cholesky factorisation."""
+    return torch.cholesky_inverse(torch.linalg.cholesky(matrix))
