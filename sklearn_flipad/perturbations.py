@@ -11,6 +11,7 @@ from numbers import Integral, Real
 import numpy as np
 from PIL import Image, features
 from scipy import ndimage
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval
 
@@ -23,7 +24,40 @@ __all__ = [
     "GaussianNoise",
     "JPEGCompression",
     "WebPCompression",
+    "named",
 ]
+
+
+def named(perturbations):
+    """Perturbations by name; a sequence is named by how its members print.
+
+    Parameters
+    ----------
+    perturbations : sequence of transformer, or dict of str to transformer
+        Perturbations.
+
+    Returns
+    -------
+    dict of str to transformer
+
+    Raises
+    ------
+    ValueError
+        If two members of a sequence print alike.
+
+    Examples
+    --------
+    >>> from sklearn_flipad.perturbations import GaussianBlur, named
+    >>> list(named([GaussianBlur(3, sigma=3.0)]))
+    ['GaussianBlur(kernel_size=3, sigma=3.0)']
+    """
+    if hasattr(perturbations, "items"):
+        return dict(perturbations)
+    with config_context(print_changed_only=False):
+        names = [repr(perturbation) for perturbation in perturbations]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Perturbations must have different names, got {names}.")
+    return dict(zip(names, perturbations, strict=True))
 
 
 class _Perturbation(TransformerMixin, BaseEstimator):

@@ -19,6 +19,7 @@ from sklearn_flipad.generators import (
     list_pretrained,
     load_pretrained,
     pretrained_card,
+    pretrained_samples,
     recalibrate_batch_norm,
     sample,
     sample_batches,
@@ -167,6 +168,16 @@ def test_shipped_samples_look_like_the_data(name):
     assert X.std(axis=0).mean() > 0.7 * real.std(axis=0).mean()
     # Garments lie in the middle.
     assert X[:, :, 8:24, 8:24].mean() > 1.5 * X[:, :, :2].mean()
+
+
+@pytest.mark.parametrize("name", list_pretrained())
+def test_samples_of_the_card_come_out_again(name):
+    stored = pretrained_samples(name)
+    again = sample(load_pretrained(name), len(stored), random_state=0)
+    assert stored.shape == (16, 1, 32, 32)
+    assert np.abs(again.astype(int) - stored).max() <= 1
+    if pretrained_card(name)["torch"] == torch.__version__:
+        np.testing.assert_array_equal(again, stored)
 
 
 def test_save_and_load(tmp_path):

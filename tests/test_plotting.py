@@ -6,7 +6,13 @@ import pytest
 from sklearn.ensemble import IsolationForest
 
 from sklearn_flipad import DCTTransformer, FNRThresholdCalibrator
-from sklearn_flipad.plotting import FeatureMapDisplay, ScoreHistogramDisplay
+from sklearn_flipad.perturbations import GaussianBlur, GaussianNoise
+from sklearn_flipad.plotting import (
+    FeatureMapDisplay,
+    PerturbationDisplay,
+    SampleGridDisplay,
+    ScoreHistogramDisplay,
+)
 
 mpl.use("Agg")
 
@@ -58,3 +64,33 @@ def test_feature_maps_from_transformer():
     X = np.random.default_rng(0).normal(size=(6, 2, 8, 8))
     display = FeatureMapDisplay.from_estimator(DCTTransformer(), X, ["a", "b"] * 3, channels=2)
     np.testing.assert_allclose(display.maps[0], DCTTransformer().transform(X[::2]).mean(axis=0))
+
+
+def test_sample_grid(dcgan):
+    display = SampleGridDisplay.from_generators({"a": dcgan, "b": dcgan}, n_samples=3)
+    assert display.axes_.shape == (2, 3)
+    drawn = display.axes_[1, 2].images[0].get_array()
+    np.testing.assert_array_equal(drawn, display.images["b"][2, 0])
+    assert display.axes_[1, 0].get_ylabel() == "b"
+
+
+def test_sample_grid_with_rows_of_unequal_length_and_colours():
+    rng = np.random.default_rng(0)
+    images = {"one": rng.uniform(-1, 1, (1, 3, 4, 4)), "two": rng.uniform(-1, 1, (2, 3, 4, 4))}
+    display = SampleGridDisplay.from_samples(images)
+    assert not display.axes_[0, 1].axison
+    drawn = display.axes_[1, 1].images[0].get_array()
+    np.testing.assert_allclose(drawn, np.moveaxis(images["two"][1], 0, 2) / 2 + 0.5)
+    with pytest.raises(ValueError, match="1 or 3 channels"):
+        SampleGridDisplay.from_samples({"x": np.zeros((1, 2, 4, 4))})
+
+
+def test_perturbations():
+    X = np.random.default_rng(0).integers(0, 256, (2, 1, 8, 8)).astype(np.uint8)
+    blur, noise = GaussianBlur(3, sigma=1.0), GaussianNoise(0.1, random_state=0)
+    display = PerturbationDisplay.from_perturbations({"blur": blur, "noise": noise}, X)
+    assert [ax.get_title() for ax in display.axes_[0]] == ["original", "blur", "noise"]
+    drawn = display.axes_[1, 1].images[0].get_array()
+    np.testing.assert_array_equal(drawn, blur.fit_transform(X)[1, 0])
+    titles = PerturbationDisplay.from_perturbations([blur], X).axes_[0]
+    assert "GaussianBlur" in titles[1].get_title()

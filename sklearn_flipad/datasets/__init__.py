@@ -1,5 +1,14 @@
 """Loaders of real data, each local and offline by default."""
 
 from sklearn_flipad.datasets._fashion import load_fashion_mnist, load_fashion_sample
+from sklearn_flipad.datasets._images import load_celeba, load_images, load_lsun_bedroom
+from sklearn_flipad.datasets._tables import load_table
 
-__all__ = ["load_fashion_mnist", "load_fashion_sample"]
+__all__ = [
+    "load_celeba",
+    "load_fashion_mnist",
+    "load_fashion_sample",
+    "load_images",
+    "load_lsun_bedroom",
+    "load_table",
+]

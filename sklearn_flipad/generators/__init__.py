@@ -17,6 +17,7 @@ from sklearn_flipad.generators.pretrained import (
     list_pretrained,
     load_pretrained,
     pretrained_card,
+    pretrained_samples,
 )
 from sklearn_flipad.generators.sampling import sample, sample_batches
 from sklearn_flipad.generators.training import (
@@ -39,6 +40,7 @@ __all__ = [
     "list_pretrained",
     "load_pretrained",
     "pretrained_card",
+    "pretrained_samples",
     "recalibrate_batch_norm",
     "sample",
     "sample_batches",

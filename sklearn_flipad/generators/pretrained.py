@@ -1,38 +1,48 @@
 """Saving generators of the zoo and loading those that are part of the package.
 
-A generator is two files: its weights (safetensors, half precision) and its model card
-(JSON), which names the architecture.
+A generator is three files: its weights (safetensors, half precision), its model card
+(JSON), which names the architecture, and a grid of its samples (PNG).
 """
 
+import io
 import json
 import os
 from importlib.resources import files
 
+import numpy as np
 import safetensors.torch
+from PIL import Image
 
 from sklearn_flipad.generators import architectures
+from sklearn_flipad.generators.sampling import sample
 
 __all__ = [
     "list_pretrained",
     "load_generator",
     "load_pretrained",
     "pretrained_card",
+    "pretrained_samples",
     "save_generator",
 ]
 
+#: Rows and columns of a grid of samples.
+_GRID = 4
+
 
 def save_generator(generator, card, stem):
-    """Write a generator's weights in half precision, and its model card.
+    """Write a generator's weights in half precision, its model card and its samples.
+
+    The samples are those of the weights as saved, for the latents of seed 0.
 
     Parameters
     ----------
     generator : torch.nn.Module
-        The generator.
+        An image generator with outputs in [-1, 1].
     card : dict
         JSON values; ``card["generator"]`` is a pair of the name of a class in
         :mod:`sklearn_flipad.generators` and its parameters.
     stem : pathlib.Path
-        Path of the two files without their suffixes.
+        Path of the three files without their suffixes.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
@@ -40,13 +50,21 @@ def save_generator(generator, card, stem):
         for name, value in generator.state_dict().items()
         if value.is_floating_point()
     }
-    for suffix, content in {
-        ".safetensors": safetensors.torch.save(tensors),
-        ".json": (json.dumps(card, indent=1) + "\n").encode(),
-    }.items():
-        partial = stem.with_suffix(suffix + ".partial")
-        partial.write_bytes(content)
-        os.replace(partial, stem.with_suffix(suffix))
+    _write(stem.with_suffix(".safetensors"), safetensors.torch.save(tensors))
+    _write(stem.with_suffix(".json"), (json.dumps(card, indent=1) + "\n").encode())
+    samples = sample(load_generator(stem), _GRID**2, random_state=0)
+    channels, height, width = samples.shape[1:]
+    tiles = samples.reshape(_GRID, _GRID, channels, height, width).transpose(0, 3, 1, 4, 2)
+    image = tiles.reshape(_GRID * height, _GRID * width, channels)
+    buffer = io.BytesIO()
+    Image.fromarray(image.squeeze(2) if channels == 1 else image).save(buffer, "PNG", optimize=True)
+    _write(stem.with_suffix(".png"), buffer.getvalue())
+
+
+def _write(path, content):
+    partial = path.with_suffix(path.suffix + ".partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)
 
 
 def load_generator(stem):
@@ -55,7 +73,7 @@ def load_generator(stem):
     Parameters
     ----------
     stem : pathlib.Path
-        Path of the two files without their suffixes.
+        Path of the files without their suffixes.
 
     Returns
     -------
@@ -132,3 +150,31 @@ def pretrained_card(name):
         If there is no such generator.
     """
     return json.loads(_stem(name).with_suffix(".json").read_text())
+
+
+def pretrained_samples(name):
+    """The grid of samples that was stored with a shipped generator when it was trained.
+
+    ``sample(load_pretrained(name), 16, random_state=0)`` gives them again: bit for bit with
+    the version of torch on the card and the same kind of processor, within one grey level
+    elsewhere.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`list_pretrained`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (16, channels, height, width)
+
+    Raises
+    ------
+    ValueError
+        If there is no such generator.
+    """
+    with Image.open(_stem(name).with_suffix(".png")) as image:
+        grid = np.atleast_3d(np.asarray(image))
+    height, width, channels = grid.shape[0] // _GRID, grid.shape[1] // _GRID, grid.shape[2]
+    tiles = grid.reshape(_GRID, height, _GRID, width, channels).transpose(0, 2, 4, 1, 3)
+    return tiles.reshape(_GRID**2, channels, height, width)

@@ -1,9 +1,9 @@
 """How the shipped generators are trained.
 
 ``python -m sklearn_flipad.generators.zoo dcgan --seed 0`` trains ``fashion/dcgan-0`` from
-Fashion-MNIST, showing its progress, and writes the two files that are part of the
-package: the weights (safetensors, half precision) and the model card (JSON). A training
-that was interrupted continues from its checkpoint.
+Fashion-MNIST, showing its progress, and writes the files that are part of the
+package: the weights (safetensors, half precision), the model card (JSON) and a grid of
+samples (PNG). A training that was interrupted continues from its checkpoint.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def train_recipe(recipe, X, *, seed=0, out_dir=".", work_dir=".", verbose=1, cal
     seed : int, default=0
         Seed of the weights and of the training.
     out_dir : path-like, default="."
-        Where ``fashion-<recipe>-<seed>.safetensors`` and ``.json`` go.
+        Where ``fashion-<recipe>-<seed>.safetensors``, ``.json`` and ``.png`` go.
     work_dir : path-like, default="."
         Where the checkpoint is kept.
     verbose : int, default=1

@@ -1,6 +1,14 @@
 """Pictures in the manner of scikit-learn's Display classes; they need ``[plot]``."""
 
 from sklearn_flipad.plotting._features import FeatureMapDisplay
+from sklearn_flipad.plotting._robustness import RobustnessDisplay
+from sklearn_flipad.plotting._samples import PerturbationDisplay, SampleGridDisplay
 from sklearn_flipad.plotting._scores import ScoreHistogramDisplay
 
-__all__ = ["FeatureMapDisplay", "ScoreHistogramDisplay"]
+__all__ = [
+    "FeatureMapDisplay",
+    "PerturbationDisplay",
+    "RobustnessDisplay",
+    "SampleGridDisplay",
+    "ScoreHistogramDisplay",
+]
