@@ -229,7 +229,12 @@ def draw(results, path):
 
     cases = results["cases"]
     fig, axes = plt.subplots(
-        1, len(cases), figsize=(4 * len(cases), 3.5), sharey=True, squeeze=False
+        1,
+        len(cases),
+        figsize=(4 * len(cases) + 2, 3.5),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
     for ax, (case, result) in zip(axes[0], cases.items(), strict=True):
         for index, (name, (seconds, excess)) in enumerate(result["curves"].items()):
@@ -244,8 +249,8 @@ def draw(results, path):
         ax.set(xscale="log", yscale="log", xlabel="ms an image", ylim=(1e-5, 10))
         ax.set_title(case, fontsize="small")
     axes[0, 0].set_ylabel("relative suboptimality, median")
-    axes[0, 0].legend(fontsize="x-small")
-    fig.tight_layout()
+    lines = {line.get_label(): line for ax in axes[0] for line in ax.lines}
+    fig.legend(lines.values(), lines.keys(), fontsize="x-small", loc="outside right center")
     fig.savefig(path, dpi=120)
     plt.close(fig)
 
