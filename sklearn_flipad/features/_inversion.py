@@ -28,7 +28,7 @@ _MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 #: into the cache of a CPU core and keep a GPU busy.
 _AUTO_ELEMENTS = 2**21
 #: To be raised when a change of the code changes the features.
-_STORE_FORMAT = 1
+_STORE_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
