@@ -56,7 +56,9 @@ class LassoProblem:
         ``||G^T nu||_inf <= lam``; the bound is ``nu^T b - ||nu||²/4``.
         """
         squares = _sum_of_squares(residual)
-        largest = torch.linalg.vector_norm(correlation.flatten(1), torch.inf, dim=1).double()
+        # Several times faster on a CPU than the norm of order inf.
+        axes = tuple(range(1, correlation.ndim))
+        largest = torch.maximum(correlation.amax(axes), -correlation.amin(axes)).double()
         best = _sum(residual * self.b) / squares.clamp_min(torch.finfo(torch.float64).tiny)
         scale = torch.minimum(best, self.lam / (2 * largest)).clamp_min(0)
         # scale (2 best - scale) squares, written so that squares = 0 is harmless
