@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 __all__ = ["load_table"]
@@ -43,17 +44,18 @@ def load_table(path, *, columns=None, drop=()):
     if missing:
         raise ValueError(f"{path} has no columns {missing}; it has {list(table.columns)}.")
     table = table[list(columns)] if columns is not None else table
-    table = table.drop(columns=[name for name in drop if name in table.columns])
+    table = table.drop(columns=list(drop), errors="ignore")
     if table.empty:
         raise ValueError(f"{path} has no rows or no columns left.")
     wrong = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
     if wrong:
         raise ValueError(f"Columns {wrong} of {path} are not numeric: drop or encode them.")
     table = table.astype("float64")
+    finite = np.isfinite(table.to_numpy())
     unknown = {
-        name: int(row)
-        for name, row in (~table.abs().lt(float("inf"))).idxmax().items()
-        if not abs(table[name].loc[row]) < float("inf")
+        name: int(column.argmin())
+        for name, column in zip(table, finite.T, strict=True)
+        if not column.all()
     }
     if unknown:
         raise ValueError(

@@ -71,13 +71,22 @@ class PeriodicExtension:
         return tuple(len(border) for border in self.border)
 
     @property
+    def groups(self):
+        """Groups of two frequencies, along rows and columns."""
+        return tuple((n + 1) // 2 for n in self.cells)
+
+    @property
+    def in_group(self):
+        """Frequencies, phases and channels of a group."""
+        return 4 * self.channels * prod(self.period)
+
+    @property
     def n_multiplications(self):
         """Multiplications of one solve, about."""
         inner = prod(len(border) - int(border.sum()) for border in self.border)
         n_border = self.channels * (prod(self.extended) - inner)
         n_outputs = self.channels * prod(self.extended)
-        in_group = 4 * self.channels * prod(self.period)
-        return n_border**2 + 2 * n_outputs * (sum(self.extended) + in_group)
+        return n_border**2 + 2 * n_outputs * (sum(self.extended) + self.in_group)
 
 
 def _extend(matrix, period, extra):
@@ -171,21 +180,16 @@ class CirculantGramSolver(GramSolver):
         A group has the cosine and the sine of one frequency along each axis, for all
         phases and channels. C does not couple groups.
         """
-        (height, width), n = self._group_shape, len(spectrum)
+        (height, width), n = self.extension.groups, len(spectrum)
         rows, columns = (2 * p for p in self.extension.period)
         split = spectrum.reshape(n, -1, height, rows, width, columns)
         return split.permute(2, 4, 1, 3, 5, 0).reshape(height * width, -1, n)
 
     def _to_spectrum(self, groups):
-        (height, width), n = self._group_shape, groups.shape[-1]
+        (height, width), n = self.extension.groups, groups.shape[-1]
         rows, columns = (2 * p for p in self.extension.period)
         split = groups.reshape(height, width, -1, rows, columns, n)
         return split.permute(5, 2, 0, 3, 1, 4).reshape(n, -1, height * rows, width * columns)
-
-    @property
-    def _group_shape(self):
-        bases = zip(self._bases, self.extension.period, strict=True)
-        return tuple(basis.shape[1] // (2 * p) for basis, p in bases)
 
     def _border_of(self, spectrum):
         """Values in the border: whole rows, then what is left of whole columns."""
@@ -239,8 +243,7 @@ class CirculantGramSolver(GramSolver):
 
     def _frequency_blocks(self, operator):
         """Diagonal blocks of the circulant, found with one probe for all groups at once."""
-        n_groups = prod(self._group_shape)
-        in_group = 4 * self.extension.channels * prod(self.extension.period)
+        n_groups, in_group = prod(self.extension.groups), self.extension.in_group
         eye = torch.eye(in_group, dtype=torch.float64, device=operator.device)
         probes = self._to_spectrum(eye.expand(n_groups, in_group, in_group))
         cells = self._to_cells(_inverse_transform(probes, *self._bases))
