@@ -2,7 +2,12 @@
 
 from sklearn_flipad.activations import OutputActivation
 from sklearn_flipad.calibration import FNRThresholdCalibrator
-from sklearn_flipad.detectors import DeepSADDetector, FingerprintDetector, ReconstructionDetector
+from sklearn_flipad.detectors import (
+    CombinedDetector,
+    DeepSADDetector,
+    FingerprintDetector,
+    ReconstructionDetector,
+)
 from sklearn_flipad.features import (
     ChannelSelector,
     DCTTransformer,
@@ -13,6 +18,7 @@ from sklearn_flipad.features import (
 )
 from sklearn_flipad.final_layer import FinalLayer
 from sklearn_flipad.pipelines import (
+    make_combined,
     make_dctpad,
     make_flipad,
     make_rawpad,
@@ -24,6 +30,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ChannelSelector",
+    "CombinedDetector",
     "DCTTransformer",
     "DeepSADDetector",
     "FNRThresholdCalibrator",
@@ -35,6 +42,7 @@ __all__ = [
     "OutputActivation",
     "RawTransformer",
     "ReconstructionDetector",
+    "make_combined",
     "make_dctpad",
     "make_flipad",
     "make_rawpad",

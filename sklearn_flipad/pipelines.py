@@ -4,7 +4,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from sklearn_flipad.calibration import FNRThresholdCalibrator
-from sklearn_flipad.detectors import DeepSADDetector, FingerprintDetector, ReconstructionDetector
+from sklearn_flipad.detectors import (
+    CombinedDetector,
+    DeepSADDetector,
+    FingerprintDetector,
+    ReconstructionDetector,
+)
 from sklearn_flipad.features import (
     DCTTransformer,
     FinalLayerInverter,
@@ -12,7 +17,14 @@ from sklearn_flipad.features import (
     RawTransformer,
 )
 
-__all__ = ["make_dctpad", "make_flipad", "make_rawpad", "make_smf", "make_sminv"]
+__all__ = [
+    "make_combined",
+    "make_dctpad",
+    "make_flipad",
+    "make_rawpad",
+    "make_smf",
+    "make_sminv",
+]
 
 
 def make_flipad(
@@ -220,6 +232,7 @@ def make_sminv(
     *,
     distance="l2",
     n_restarts=10,
+    optimizer="adam",
     max_iter=1000,
     fnr=0.005,
     method="conformal",
@@ -235,7 +248,7 @@ def make_sminv(
     ----------
     generator : torch.nn.Module
         The model at hand.
-    distance, n_restarts, max_iter
+    distance, n_restarts, optimizer, max_iter
         See :class:`~sklearn_flipad.ReconstructionDetector`.
     fnr, method
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
@@ -255,12 +268,55 @@ def make_sminv(
         generator,
         distance=distance,
         n_restarts=n_restarts,
+        optimizer=optimizer,
         max_iter=max_iter,
         device=device,
         random_state=random_state,
         verbose=verbose,
     )
     return _assemble([], FrozenEstimator(detector), fnr=fnr, method=method)
+
+
+def make_combined(
+    attributors,
+    *,
+    rule="max",
+    fnr=0.005,
+    method="conformal",
+    cv=0.2,
+    random_state=None,
+):
+    """Several attributors, one calibrated decision.
+
+    Of the model's samples, a part is held out to calibrate the joint threshold; the
+    attributors share the rest, and hold out a part of that to calibrate their own.
+
+    Parameters
+    ----------
+    attributors : dict of str to estimator
+        Names and attributors, for example of :func:`make_flipad` and :func:`make_rawpad`.
+        Their own thresholds serve as units of their scores.
+    rule : {"max", "mean"}, default="max"
+        See :class:`~sklearn_flipad.CombinedDetector`.
+    fnr, method, cv
+        Of the joint decision, see :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the joint hold-out.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        With the one step ``detect``.
+
+    Examples
+    --------
+    >>> from sklearn_flipad import make_combined, make_dctpad, make_rawpad
+    >>> combined = make_combined({"raw": make_rawpad(), "dct": make_dctpad()}, fnr=0.05)
+    >>> combined.get_params()["detect__estimator__raw__detect__fnr"]
+    0.005
+    """
+    detector = CombinedDetector(list(attributors.items()), rule=rule)
+    return _assemble([], detector, fnr=fnr, method=method, cv=cv, random_state=random_state)
 
 
 def _assemble(features, detector, *, memory=None, **calibration):

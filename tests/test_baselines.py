@@ -15,6 +15,7 @@ from sklearn_flipad import (
 )
 from sklearn_flipad.detectors import FeatureDistance
 from sklearn_flipad.detectors.distances import euclidean_distance, inception_distance
+from sklearn_flipad.detectors.lbfgs import BatchedLBFGS
 from sklearn_flipad.detectors.prnu import noise_residual, wiener_adaptive
 from sklearn_flipad.generators import DCGANGenerator, initialize_weights, sample
 
@@ -151,13 +152,14 @@ def _detector(generator, **options):
     return ReconstructionDetector(generator, **{**defaults, **options})
 
 
-def test_own_samples_are_recovered(small):
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_own_samples_are_recovered(small, optimizer):
     own = sample(small, 10, random_state=0)
     other = initialize_weights(DCGANGenerator(4, (8, 8), 1), 5).eval()
     for parameter in other.parameters():
         parameter.data.mul_(8)
     foreign = sample(other, 10, random_state=0)
-    detector = _detector(small)
+    detector = _detector(small, optimizer=optimizer)
     distances = -detector.score_samples(own), -detector.score_samples(foreign)
     assert np.median(distances[0]) < 0.5 * np.median(distances[1])
     reconstructions, again = detector.reconstruct(own)
@@ -169,14 +171,53 @@ def test_own_samples_are_recovered(small):
     assert (calibrated.predict(foreign) == -1).mean() > 0.5
 
 
-def test_reconstruction_does_not_depend_on_the_batch(small):
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_reconstruction_does_not_depend_on_the_batch(small, optimizer):
     X = sample(small, 9, random_state=0)
-    together = _detector(small, max_iter=30).score_samples(X)
+    options = {"max_iter": 30, "optimizer": optimizer}
+    together = _detector(small, **options).score_samples(X)
     for batch_size in (1, 4):
-        found = _detector(small, max_iter=30, batch_size=batch_size).score_samples(X)
+        found = _detector(small, batch_size=batch_size, **options).score_samples(X)
         np.testing.assert_allclose(found, together, rtol=1e-4)
-    flat = _detector(small, max_iter=30).score_samples(X.reshape(9, -1))
+    flat = _detector(small, **options).score_samples(X.reshape(9, -1))
     np.testing.assert_array_equal(flat, together)
+
+
+def _rosenbrock(z):
+    x, y = z[:, ::2], z[:, 1::2]
+    return (100 * (y - x.square()).square() + (1 - x).square()).sum(dim=1)
+
+
+def _search(z, n_steps):
+    search = BatchedLBFGS(z)
+    for _ in range(n_steps):
+        at = z.clone().requires_grad_(True)
+        values = _rosenbrock(at)
+        search.step(values.detach(), torch.autograd.grad(values.sum(), at)[0])
+    return z
+
+
+def test_lbfgs_finds_the_minimum_row_by_row():
+    starts = torch.randn(5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = _search(starts.clone(), 200)
+    torch.testing.assert_close(found, torch.ones_like(found), atol=1e-6, rtol=0)
+    for row in range(5):
+        alone = _search(starts[row : row + 1].clone(), 30)
+        torch.testing.assert_close(alone[0], _search(starts.clone(), 30)[row])
+
+
+def test_lbfgs_stays_at_a_minimum():
+    z = torch.ones(2, 4)
+    torch.testing.assert_close(_search(z, 50), torch.ones(2, 4), atol=1e-5, rtol=0)
+
+
+def test_lbfgs_comes_closer_than_adam(small):
+    X = sample(small, 6, random_state=4)
+    adam, lbfgs = (
+        -_detector(small, optimizer=name, max_iter=60).score_samples(X)
+        for name in ("adam", "lbfgs")
+    )
+    assert np.median(lbfgs) < np.median(adam)
 
 
 def test_more_effort_is_never_worse(small):

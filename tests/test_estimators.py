@@ -8,6 +8,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_flipad import (
     ChannelSelector,
+    CombinedDetector,
     DCTTransformer,
     DeepSADDetector,
     FinalLayer,
@@ -59,6 +60,10 @@ class CheckedFingerprint(_Translating, FingerprintDetector):
 
 
 class CheckedCalibrator(_Translating, FNRThresholdCalibrator):
+    pass
+
+
+class CheckedCombination(_Translating, CombinedDetector):
     pass
 
 
@@ -135,6 +140,12 @@ def _small_detector(cls=DeepSADDetector):
         _small_detector(CheckedDetector),
         CheckedFingerprint(fnr=0.1),
         CheckedCalibrator(_small_detector(), fnr=0.45, cv=0.5, random_state=0),
+        CheckedCombination(
+            [
+                (name, FNRThresholdCalibrator(_small_detector(), fnr=0.45, cv=0.5, random_state=0))
+                for name in ("a", "b")
+            ]
+        ),
     ],
     expected_failed_checks=lambda e: EXPECTED_FAILURES.get(type(e).__name__, {}),
 )
