@@ -7,14 +7,14 @@ SHA-256 of both.
 import hashlib
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-__all__ = ["content_digest", "load_arrays", "save_arrays"]
+__all__ = ["content_digest", "load_arrays", "save_arrays", "write_atomically"]
 
 
 def save_arrays(path, arrays, description):
@@ -34,15 +34,27 @@ def save_arrays(path, arrays, description):
         "description": _text(description),
         "sha256": content_digest(arrays, description),
     }
-    data = save(arrays, metadata=metadata)
+    write_atomically(path, save(arrays, metadata=metadata))
+
+
+def write_atomically(path, data):
+    """Write a file that appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    data : bytes
+        Its content.
+    """
     path = Path(path)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
+    # Not by tempfile, whose files nobody else may read.
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        partial.write_bytes(data)
         os.replace(partial, path)
     except BaseException:
-        os.unlink(partial)
+        partial.unlink(missing_ok=True)
         raise
 
 

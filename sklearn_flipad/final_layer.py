@@ -8,6 +8,7 @@ from torch import nn
 
 from sklearn_flipad.activations import OutputActivation
 from sklearn_flipad.artefacts import content_digest, load_arrays, save_arrays
+from sklearn_flipad.generators.sampling import evaluating
 from sklearn_flipad.generators.tracing import trace_final_layer
 from sklearn_flipad.operators import ConvOperator, ConvTransposeOperator, DenseOperator
 
@@ -172,11 +173,12 @@ class FinalLayer:
             Any module with a convolution, transposed convolution or linear layer.
         latent_shape : tuple of int, default=None
             Shape of one latent, drawn from N(0, I); by default the generator's
-            attribute ``latent_shape``.
+            attribute ``latent_shape``, unless it has a method ``sampler``.
         sampler : callable, default=None
             For other inputs: ``sampler(n, rng)`` returns a tensor, or a tuple of
             tensors, that the generator is called with; `rng` is a
-            :class:`numpy.random.RandomState`. Takes the place of `latent_shape`.
+            :class:`numpy.random.RandomState`. Takes the place of `latent_shape`. By
+            default the generator's method ``sampler``, if it has one.
         n_samples : int, default=5000
             Number of Monte-Carlo samples of the mean activation, >= 1.
         activation : str or OutputActivation, default="auto"
@@ -280,11 +282,11 @@ class FinalLayer:
         if isinstance(activation, str):
             activation = OutputActivation(activation)
         _, names = _OPERATORS[kind]
-        bias = module.bias
+        weight, bias = _effective_parameters(module)
         return cls(
             kind,
-            module.weight.detach().float().cpu().numpy(),
-            None if bias is None else bias.detach().float().cpu().numpy(),
+            weight.float().cpu().numpy(),
+            None if bias is None else bias.float().cpu().numpy(),
             {name: getattr(module, name) for name in names},
             input_shape=input_shape,
             mean_activation=mean_activation,
@@ -451,6 +453,18 @@ class FinalLayer:
 
 
 _FORMAT = "sklearn_flipad.FinalLayer/1"
+
+
+def _effective_parameters(module):
+    """Weight and bias that the layer computes with, behind weight or spectral normalisation.
+
+    In training mode, reading a spectrally normalised weight would change it.
+    """
+    with evaluating(module):
+        for hook in module._forward_pre_hooks.values():
+            if hasattr(hook, "compute_weight"):  # torch.nn.utils.weight_norm and spectral_norm
+                hook(module, None)
+        return module.weight.detach(), None if module.bias is None else module.bias.detach()
 
 
 def _read_only(values, dtype):

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
+from sklearn_flipad.generators import sample
 
 
 class Tiny(nn.Module):
@@ -141,6 +142,148 @@ def test_mean_activation_does_not_depend_on_the_batch_size(batch_size):
     ]
     means = [layer.mean_activation for layer in layers]
     np.testing.assert_allclose(*means, rtol=1e-5, atol=1e-7)
+
+
+def _compiled(generator):
+    return torch.compile(generator, backend="eager")
+
+
+def _compiled_in_place(generator):
+    generator.compile(backend="eager")
+    return generator
+
+
+class Outer(nn.Module):
+    """A generator with another module inside."""
+
+    latent_shape = (6,)
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, z):
+        return self.inner(z)
+
+
+WRAPPERS = {
+    "DataParallel": nn.DataParallel,
+    "compiled": _compiled,
+    "compiled DataParallel": lambda generator: _compiled(nn.DataParallel(generator)),
+    "DataParallel of compiled": lambda generator: nn.DataParallel(_compiled(generator)),
+    "compiled in place": _compiled_in_place,
+    "DataParallel inside": lambda generator: Outer(nn.DataParallel(generator)),
+    "compiled inside": lambda generator: Outer(_compiled(generator)),
+}
+
+
+@pytest.fixture(params=WRAPPERS)
+def wrapped(request):
+    """A generator in a wrapper that has been used before, in training mode."""
+    if "compiled" in request.param:
+        dynamo = pytest.importorskip("torch._dynamo")
+        if not dynamo.is_dynamo_supported():
+            pytest.skip("torch.compile is not supported here")
+        unwrapped = request.param not in ("compiled in place", "compiled inside")
+        if not unwrapped and not hasattr(torch.compiler, "set_stance"):
+            pytest.skip("torch 2.6 and later can see into compiled parts")
+        dynamo.reset()
+    if "DataParallel" in request.param and torch.cuda.is_available():
+        pytest.skip("where CUDA is, DataParallel does not run on the CPU")
+    generator = WRAPPERS[request.param](Tiny(torch.tanh)).eval()
+    with torch.no_grad():
+        generator(torch.zeros(100, 6))
+    return generator.train()
+
+
+def _assert_same_layer(layer, expected):
+    assert layer.activation == expected.activation
+    assert layer.output_shape == expected.output_shape
+    np.testing.assert_allclose(layer.weight, expected.weight, rtol=1e-6)
+    np.testing.assert_allclose(layer.bias, expected.bias, rtol=1e-6)
+    np.testing.assert_allclose(layer.mean_activation, expected.mean_activation, rtol=1e-6)
+
+
+def _modes(generator):
+    return [module.training for module in generator.modules()]
+
+
+def test_wrapped_generator(wrapped):
+    plain = Tiny(torch.tanh)
+    state, modes = copy.deepcopy(wrapped.state_dict()), _modes(wrapped)
+    layer = FinalLayer.from_generator(wrapped, n_samples=150, random_state=0)
+    expected = FinalLayer.from_generator(plain, n_samples=150, random_state=0)
+    _assert_same_layer(layer, expected)
+    x = sample(wrapped, 120, dtype="float32", random_state=0)
+    np.testing.assert_allclose(
+        x, sample(plain, 120, dtype="float32", random_state=0), rtol=1e-5, atol=1e-6
+    )
+    assert _modes(wrapped) == modes
+    for name, value in wrapped.state_dict().items():
+        assert torch.equal(value, state[name]), name
+
+
+NORMS = {
+    "parametrizations.spectral_norm": nn.utils.parametrizations.spectral_norm,
+    "spectral_norm": nn.utils.spectral_norm,
+    "parametrizations.weight_norm": nn.utils.parametrizations.weight_norm,
+    "weight_norm": nn.utils.weight_norm,
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("convolution", [True, False])
+@pytest.mark.parametrize("norm", NORMS)
+def test_normalised_weights(norm, convolution, training):
+    torch.manual_seed(1)
+    if convolution:
+        last = nn.Sequential(nn.Unflatten(1, (3, 2, 2)), nn.ConvTranspose2d(3, 2, 4, 2, 1))
+    else:
+        last = nn.Sequential(nn.Linear(12, 16))
+    last[-1] = NORMS[norm](last[-1])
+    generator = Tiny(torch.tanh, last=last).train()
+    with torch.no_grad():
+        for parameter in last.parameters():
+            parameter.mul_(3)  # the norm, or what is normalised, is no longer the initial one
+        generator(torch.randn(20, 6))
+    generator.train(training)
+    state, modes = copy.deepcopy(generator.state_dict()), _modes(generator)
+    layer = FinalLayer.from_generator(generator, n_samples=150, random_state=0)
+    assert _modes(generator) == modes
+    for name, value in generator.state_dict().items():
+        assert torch.equal(value, state[name]), name
+
+    plain = Tiny(torch.tanh, last=nn.Identity())
+    plain.load_state_dict({k: v for k, v in state.items() if not k.startswith("last")})
+    convolved = nn.ConvTranspose2d(3, 2, 4, 2, 1) if convolution else nn.Linear(12, 16)
+    plain.last = nn.Sequential(*last[:-1], convolved)
+    generator.eval()
+    with torch.no_grad():
+        generator(torch.randn(2, 6))
+        convolved.weight.copy_(last[-1].weight)
+        convolved.bias.copy_(last[-1].bias)
+    expected = FinalLayer.from_generator(plain, n_samples=150, random_state=0)
+    _assert_same_layer(layer, expected)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("norm", NORMS)
+def test_normalised_layer_without_its_generator(norm):
+    """The weight is the normalised one even if the layer has not run since it was loaded."""
+    torch.manual_seed(1)
+    trained, module = NORMS[norm](nn.Linear(12, 16)), NORMS[norm](nn.Linear(12, 16))
+    module.load_state_dict(trained.state_dict())
+    state = copy.deepcopy(module.state_dict())
+    layer = FinalLayer.from_module(module, input_shape=(12,))
+    x = torch.randn(5, 12)
+    with torch.no_grad():
+        expected = module.eval()(x)
+    torch.testing.assert_close(layer.decode(x), expected)
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, state[name]), name
 
 
 def test_sampler_and_latent_shape():

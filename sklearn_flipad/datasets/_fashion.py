@@ -12,7 +12,7 @@ _DEBIAN_DIR = "/usr/share/datasets/fashion-mnist"
 _PREFIXES = {"train": "train", "test": "t10k"}
 
 
-def load_fashion_mnist(split="train", *, contrast=0.75, data_dir=None):
+def load_fashion_mnist(split="train", *, contrast=0.75, data_dir=None, return_X_y=False):
     """Load the Fashion-MNIST images as 32x32 grey levels.
 
     The 28x28 images are padded by two background pixels a side, and their contrast is
@@ -30,19 +30,24 @@ def load_fashion_mnist(split="train", *, contrast=0.75, data_dir=None):
         as they were recorded, and 0.75 takes 0..255 to 32..223.
     data_dir : path-like, default=None
         Folder with the IDX files ``train-images-idx3-ubyte.gz`` and
-        ``t10k-images-idx3-ubyte.gz``. By default that of Debian's package
-        ``dataset-fashion-mnist``; where it is not installed, the images are fetched
-        from OpenML.
+        ``t10k-images-idx3-ubyte.gz``, and those of the labels, if asked for. By default
+        that of Debian's package ``dataset-fashion-mnist``; where it is not installed, the
+        images are fetched from OpenML.
+    return_X_y : bool, default=False
+        Whether to return the labels too.
 
     Returns
     -------
-    ndarray of uint8, shape (n, 1, 32, 32)
+    X : ndarray of uint8, shape (n, 1, 32, 32)
+        The images.
+    y : ndarray of uint8, shape (n,)
+        The kinds of garment, 0 to 9. Only with `return_X_y`.
 
     Raises
     ------
     ValueError
-        If `split` is unknown, `contrast` is out of range, or the file is not an IDX file
-        of 28x28 images.
+        If `split` is unknown, `contrast` is out of range, or a file is not an IDX file
+        of 28x28 images or of their labels.
     FileNotFoundError
         If `data_dir` is given and holds no such file.
 
@@ -55,8 +60,13 @@ def load_fashion_mnist(split="train", *, contrast=0.75, data_dir=None):
         raise ValueError(f"split must be 'train' or 'test', got {split!r}.")
     path = Path(data_dir or _DEBIAN_DIR) / f"{_PREFIXES[split]}-images-idx3-ubyte.gz"
     if data_dir is None and not path.exists():
-        return _prepare(_fetch_openml(split), contrast)
-    return _prepare(_read_idx(path), contrast)
+        X, y = _fetch_openml(split)
+    else:
+        X = _read_idx(path)
+        labels = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
+        y = _read_labels(labels, len(X)) if return_X_y else None
+    X = _prepare(X, contrast)
+    return (X, y) if return_X_y else X
 
 
 def load_fashion_sample(n=None, *, contrast=0.75):
@@ -96,12 +106,22 @@ def _read_idx(path):
     return np.frombuffer(data, np.uint8, offset=16).reshape(n, 28, 28)
 
 
+def _read_labels(path, n):
+    with gzip.open(path) as file:
+        data = file.read()
+    magic, length = np.frombuffer(data[:8], dtype=">i4")
+    if magic != 2049 or length != n or len(data) != 8 + n:
+        raise ValueError(f"{path} is not an IDX file of {n} labels, or is truncated.")
+    return np.frombuffer(data, np.uint8, offset=8)
+
+
 def _fetch_openml(split):
     from sklearn.datasets import fetch_openml
 
-    X = fetch_openml("Fashion-MNIST", version=1, as_frame=False).data
-    X = X.astype(np.uint8).reshape(-1, 28, 28)
-    return X[:60_000] if split == "train" else X[60_000:]
+    X, y = fetch_openml("Fashion-MNIST", version=1, as_frame=False, return_X_y=True)
+    X, y = X.astype(np.uint8).reshape(-1, 28, 28), y.astype(np.uint8)
+    rows = slice(60_000) if split == "train" else slice(60_000, None)
+    return X[rows], y[rows]
 
 
 def _prepare(images, contrast):

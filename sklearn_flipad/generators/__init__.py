@@ -1,6 +1,8 @@
 """The paper's generators, their training, the shipped weights, and sampling."""
 
 from sklearn_flipad.generators.architectures import (
+    ConditionalConvDiscriminator,
+    ConditionalDCGANGenerator,
     ConvDiscriminator,
     DCGANGenerator,
     EBGANDiscriminator,
@@ -19,6 +21,11 @@ from sklearn_flipad.generators.pretrained import (
     pretrained_card,
     pretrained_samples,
 )
+from sklearn_flipad.generators.quality import (
+    fashion_frechet_distance,
+    frechet_distance,
+    load_fashion_classifier,
+)
 from sklearn_flipad.generators.sampling import sample, sample_batches
 from sklearn_flipad.generators.training import (
     initialize_weights,
@@ -27,6 +34,8 @@ from sklearn_flipad.generators.training import (
 )
 
 __all__ = [
+    "ConditionalConvDiscriminator",
+    "ConditionalDCGANGenerator",
     "ConvDiscriminator",
     "CrossEntropyObjective",
     "DCGANGenerator",
@@ -36,8 +45,11 @@ __all__ = [
     "LSGANGenerator",
     "LeastSquaresObjective",
     "WassersteinGPObjective",
+    "fashion_frechet_distance",
+    "frechet_distance",
     "initialize_weights",
     "list_pretrained",
+    "load_fashion_classifier",
     "load_pretrained",
     "pretrained_card",
     "pretrained_samples",

@@ -1,17 +1,20 @@
-"""The generators and discriminators of Appendix G.2 of the FLIPAD paper.
+"""The generators and discriminators of Appendix G.2 and G.5 of the FLIPAD paper.
 
-The defaults are the paper's 64x64 RGB networks; every size is a parameter. A generator
-carries ``latent_shape`` and ``output_shape``, so that it can be sampled without being
-told either.
+The defaults are the paper's 64x64 RGB networks, and for the class-conditional pair the
+128x128 grey ones; every size is a parameter. A generator carries ``latent_shape`` and
+``output_shape``, so that it can be sampled without being told either.
 """
 
 from itertools import pairwise
 from math import prod
 
 import torch
+from scipy.special import ndtr
 from torch import nn
 
 __all__ = [
+    "ConditionalConvDiscriminator",
+    "ConditionalDCGANGenerator",
     "ConvDiscriminator",
     "DCGANGenerator",
     "EBGANDiscriminator",
@@ -37,10 +40,22 @@ class DCGANGenerator(nn.Module):
     out_channels : int, default=3
         Channels of the image.
 
+    Notes
+    -----
+    With ``channels=(1024, 512, 256, 128, 64), out_channels=1`` this is the 128x128 grey
+    generator of the paper's medical experiments, DCGAN and WGAN-GP alike (Appendix G.5:
+    models 5 and 6 of medigan). The sizes are those of the training code that Szafranowska
+    et al. published; the pretrained weights were not at hand to compare them with.
+
     References
     ----------
     Appendix G.2 of Laszkiewicz et al., "Single-Model Attribution of Generative Models
     Through Final-Layer Inversion", ICML 2024; Radford et al., ICLR 2016.
+
+    Szafranowska et al., "Sharing Generative Models Instead of Private Data: A Simulation
+    Study on Mammography Patch Classification", IWBI 2022; Osuala et al., "medigan: a
+    Python Library of Pretrained Generative Models for Medical Image Synthesis", Journal
+    of Medical Imaging, 2023.
     """
 
     def __init__(self, latent_dim=100, channels=(512, 256, 128, 64), out_channels=3):
@@ -62,6 +77,100 @@ class DCGANGenerator(nn.Module):
 
     def forward(self, z):
         return self.main(z.reshape(len(z), *self.latent_shape))
+
+
+class ConditionalDCGANGenerator(DCGANGenerator):
+    """DCGAN generator whose input is a latent and a class (C-DCGAN).
+
+    The class is embedded and concatenated with the latent; the rest is
+    :class:`DCGANGenerator`. ``forward(z, labels)`` takes latents
+    ``(n, latent_dim, 1, 1)`` and integer labels ``(n,)`` in ``0 .. n_classes - 1``.
+    Having a method :meth:`sampler`, the generator can be given to
+    :func:`~sklearn_flipad.generators.sample` and
+    :meth:`~sklearn_flipad.FinalLayer.from_generator` as it is.
+
+    Parameters
+    ----------
+    latent_dim : int, default=100
+        Number of latent dimensions.
+    channels : sequence of int, default=(1024, 512, 256, 128, 64)
+        Channels of the hidden layers.
+    out_channels : int, default=1
+        Channels of the image.
+    n_classes : int, default=2
+        Number of classes.
+    embedding_dim : int, default=100
+        Number of dimensions of an embedded class.
+
+    Notes
+    -----
+    The defaults describe the 128x128 grey C-DCGAN of the paper's medical experiments
+    (Appendix G.5: model 12 of medigan, malignant or benign masses). The sizes are those of
+    the training code that Szafranowska et al. published; the pretrained weights were not
+    at hand to compare them with. That code maps a label to as many values as the latent
+    has through a linear layer and a leaky ReLU. For a finite set of classes this is a
+    table of one vector a class, which the embedding is directly.
+
+    References
+    ----------
+    Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014; Appendix G.5 of
+    Laszkiewicz et al., ICML 2024; Szafranowska et al., IWBI 2022; Osuala et al., Journal
+    of Medical Imaging, 2023.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> from sklearn_flipad.generators import ConditionalDCGANGenerator, sample
+    >>> generator = ConditionalDCGANGenerator(channels=(16, 8))
+    >>> sample(generator, 3, random_state=0).shape
+    (3, 1, 16, 16)
+    >>> of_class_1 = partial(generator.sampler, label=1)
+    >>> sample(generator, 3, sampler=of_class_1, random_state=0).shape
+    (3, 1, 16, 16)
+    """
+
+    def __init__(
+        self,
+        latent_dim=100,
+        channels=(1024, 512, 256, 128, 64),
+        out_channels=1,
+        n_classes=2,
+        embedding_dim=100,
+    ):
+        super().__init__(latent_dim + embedding_dim, channels, out_channels)
+        self.latent_shape = (latent_dim, 1, 1)
+        self.embedding = nn.Embedding(n_classes, embedding_dim)
+
+    def forward(self, z, labels):
+        code = torch.cat([z.flatten(1), self.embedding(labels)], dim=1)
+        return self.main(code[:, :, None, None])
+
+    def sampler(self, n, rng, label=None):
+        """Draw inputs of the generator.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        rng : numpy.random.RandomState
+            Where they are drawn from.
+        label : int, default=None
+            The class of all of them; by default all classes are equally likely.
+
+        Returns
+        -------
+        z : torch.Tensor of float32, shape (n, latent_dim, 1, 1)
+            Latents from N(0, I).
+        labels : torch.Tensor of int64, shape (n,)
+            Their classes.
+        """
+        # A normal number more decides the class, so that the draws do not depend on how
+        # the samples are split into batches.
+        values = rng.standard_normal((n, self.latent_shape[0] + 1))
+        z = torch.from_numpy(values[:, :-1]).float().reshape(n, *self.latent_shape)
+        n_classes = self.embedding.num_embeddings
+        labels = torch.from_numpy(ndtr(values[:, -1]) * n_classes).long().clamp(max=n_classes - 1)
+        return z, labels if label is None else torch.full_like(labels, label)
 
 
 class LSGANGenerator(nn.Module):
@@ -121,7 +230,8 @@ class ConvDiscriminator(nn.Module):
     ----------
     channels : sequence of int, default=(64, 128, 256, 512)
         Channels of the hidden layers, each of which halves the image; after them it
-        must have 4 pixels a side.
+        must have 4 pixels a side. An image of 128x128 takes five, as
+        ``(64, 128, 256, 512, 1024)``.
     in_channels : int, default=3
         Channels of the image.
     norm : {"batch", "layer"}, default="batch"
@@ -154,6 +264,48 @@ class ConvDiscriminator(nn.Module):
 
     def forward(self, x):
         return self.main(x).flatten()
+
+
+class ConditionalConvDiscriminator(ConvDiscriminator):
+    """Strided-convolution discriminator of images and their classes (C-DCGAN).
+
+    The class is embedded as a further channel of the image; the rest is
+    :class:`ConvDiscriminator`. ``forward(x, labels)`` takes images and integer labels
+    ``(n,)``.
+
+    Parameters
+    ----------
+    channels : sequence of int, default=(64, 128, 256, 512, 1024)
+        Channels of the hidden layers, each of which halves the image; after them it
+        must have 4 pixels a side.
+    in_channels : int, default=1
+        Channels of the image.
+    norm : {"batch", "layer"}, default="batch"
+        Normalisation of all hidden layers but the first.
+    n_classes : int, default=2
+        Number of classes.
+
+    Notes
+    -----
+    The kernels are 4x4, as everywhere in the paper; the training code that Szafranowska
+    et al. published has 6x6 kernels in its discriminators.
+
+    References
+    ----------
+    Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014; Szafranowska et
+    al., IWBI 2022.
+    """
+
+    def __init__(
+        self, channels=(64, 128, 256, 512, 1024), in_channels=1, norm="batch", n_classes=2
+    ):
+        super().__init__(channels, in_channels + 1, norm)
+        side = 4 * 2 ** len(channels)
+        self.embedding = nn.Embedding(n_classes, side * side)
+
+    def forward(self, x, labels):
+        plane = self.embedding(labels).reshape(len(x), 1, *x.shape[2:])
+        return super().forward(torch.cat([x, plane], dim=1))
 
 
 class LSGANDiscriminator(nn.Module):

@@ -4,16 +4,14 @@ A generator is three files: its weights (safetensors, half precision), its model
 (JSON), which names the architecture, and a grid of its samples (PNG).
 """
 
-import io
 import json
-import os
 from importlib.resources import files
 
-import numpy as np
 import safetensors.torch
-from PIL import Image
 
+from sklearn_flipad.artefacts import write_atomically
 from sklearn_flipad.generators import architectures
+from sklearn_flipad.generators.grids import N_SAMPLES, load_grid, save_grid
 from sklearn_flipad.generators.sampling import sample
 
 __all__ = [
@@ -24,9 +22,6 @@ __all__ = [
     "pretrained_samples",
     "save_generator",
 ]
-
-#: Rows and columns of a grid of samples.
-_GRID = 4
 
 
 def save_generator(generator, card, stem):
@@ -50,21 +45,10 @@ def save_generator(generator, card, stem):
         for name, value in generator.state_dict().items()
         if value.is_floating_point()
     }
-    _write(stem.with_suffix(".safetensors"), safetensors.torch.save(tensors))
-    _write(stem.with_suffix(".json"), (json.dumps(card, indent=1) + "\n").encode())
-    samples = sample(load_generator(stem), _GRID**2, random_state=0)
-    channels, height, width = samples.shape[1:]
-    tiles = samples.reshape(_GRID, _GRID, channels, height, width).transpose(0, 3, 1, 4, 2)
-    image = tiles.reshape(_GRID * height, _GRID * width, channels)
-    buffer = io.BytesIO()
-    Image.fromarray(image.squeeze(2) if channels == 1 else image).save(buffer, "PNG", optimize=True)
-    _write(stem.with_suffix(".png"), buffer.getvalue())
-
-
-def _write(path, content):
-    partial = path.with_suffix(path.suffix + ".partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    write_atomically(stem.with_suffix(".safetensors"), safetensors.torch.save(tensors))
+    write_atomically(stem.with_suffix(".json"), (json.dumps(card, indent=1) + "\n").encode())
+    samples = sample(load_generator(stem), N_SAMPLES, random_state=0)
+    save_grid(samples, stem.with_suffix(".png"))
 
 
 def load_generator(stem):
@@ -173,8 +157,4 @@ def pretrained_samples(name):
     ValueError
         If there is no such generator.
     """
-    with Image.open(_stem(name).with_suffix(".png")) as image:
-        grid = np.atleast_3d(np.asarray(image))
-    height, width, channels = grid.shape[0] // _GRID, grid.shape[1] // _GRID, grid.shape[2]
-    tiles = grid.reshape(_GRID, height, _GRID, width, channels).transpose(0, 2, 4, 1, 3)
-    return tiles.reshape(_GRID**2, channels, height, width)
+    return load_grid(_stem(name).with_suffix(".png"))

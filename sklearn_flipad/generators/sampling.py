@@ -48,7 +48,8 @@ def latent_batches(
     """Yield the inputs of a generator, batch by batch.
 
     Normal latents are drawn one after the other, so that the i-th sample does not depend
-    on `batch_size`.
+    on `batch_size`. A generator with other inputs may bring a method
+    ``sampler(n, rng)``, which is used unless `latent_shape` or `sampler` is given.
 
     Parameters
     ----------
@@ -67,11 +68,14 @@ def latent_batches(
     Raises
     ------
     ValueError
-        If neither `latent_shape` nor `sampler` is given and the generator has no
-        attribute ``latent_shape``, or if `n_samples` is not positive.
+        If neither `latent_shape` nor `sampler` is given and the generator has neither,
+        or if `n_samples` is not positive.
     """
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
+    # Only a method counts: a submodule may have the same name and another purpose.
+    if sampler is None and latent_shape is None and hasattr(type(generator), "sampler"):
+        sampler = generator.sampler
     if sampler is None:
         latent_shape = latent_shape or getattr(generator, "latent_shape", None)
         if latent_shape is None:

@@ -1,6 +1,8 @@
 """Find a generator's last linear layer by running the generator."""
 
+import sys
 from collections import namedtuple
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -64,7 +66,7 @@ def trace_final_layer(
         random_state=check_random_state(random_state),
     )
     module, total, first = None, 0.0, None
-    with evaluating(generator):
+    with evaluating(generator), _eager():
         for latents in batches:
             if module is None:
                 module = _last_to_run(generator, latents)
@@ -80,6 +82,14 @@ def trace_final_layer(
     return FinalLayerTrace(
         module, np.asarray(total / n_samples), activation, tuple(x.shape[1:]), inputs, outputs
     )
+
+
+def _eager():
+    """Compiled parts of a generator run as they are written, so that hooks see the layers."""
+    # Importing dynamo takes seconds; where nobody has imported it, nothing is compiled.
+    if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
+        return torch.compiler.set_stance("force_eager")
+    return nullcontext()
 
 
 def _last_to_run(generator, latents):

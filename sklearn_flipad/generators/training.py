@@ -8,13 +8,17 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from sklearn_flipad.generators.grids import N_SAMPLES, save_grid
+from sklearn_flipad.generators.sampling import latent_batches, sample
+
 __all__ = ["initialize_weights", "recalibrate_batch_norm", "train_gan"]
 
 
 def initialize_weights(module, random_state=0):
     """Draw convolution weights from N(0, 0.02²) and batch-norm scales from N(1, 0.02²).
 
-    The initialisation of DCGAN (Radford et al., ICLR 2016), seeded.
+    The initialisation of DCGAN (Radford et al., ICLR 2016), seeded. Embeddings of classes
+    are drawn from N(0, 1), like latents.
 
     Parameters
     ----------
@@ -37,6 +41,8 @@ def initialize_weights(module, random_state=0):
         elif isinstance(layer, nn.BatchNorm2d):
             nn.init.normal_(layer.weight, 1.0, 0.02, generator=rng)
             nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.Embedding):
+            nn.init.normal_(layer.weight, generator=rng)
     return module
 
 
@@ -50,7 +56,7 @@ def recalibrate_batch_norm(generator, n_batches=100, batch_size=128, random_stat
     Parameters
     ----------
     generator : torch.nn.Module
-        Generator with ``latent_shape``, changed in place.
+        Generator with ``latent_shape`` or a method ``sampler``, changed in place.
     n_batches, batch_size : int, default=100, 128
         Latents used.
     random_state : int, default=0
@@ -66,11 +72,18 @@ def recalibrate_batch_norm(generator, n_batches=100, batch_size=128, random_stat
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a cumulative average
-    device = next(generator.parameters()).device
-    rng = torch.Generator().manual_seed(random_state)
+    if hasattr(type(generator), "sampler"):
+        batches = latent_batches(
+            generator, n_batches * batch_size, batch_size=batch_size, random_state=random_state
+        )
+    else:
+        device = next(generator.parameters()).device
+        rng = torch.Generator().manual_seed(random_state)
+        shape = (batch_size, *generator.latent_shape)
+        batches = ((torch.randn(shape, generator=rng).to(device),) for _ in range(n_batches))
     generator.train()
-    for _ in range(n_batches):
-        generator(torch.randn(batch_size, *generator.latent_shape, generator=rng).to(device))
+    for inputs in batches:
+        generator(*inputs)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return generator.eval()
@@ -82,6 +95,7 @@ def train_gan(
     X,
     *,
     objective,
+    labels=None,
     n_epochs=50,
     batch_size=128,
     learning_rate=2e-4,
@@ -90,6 +104,7 @@ def train_gan(
     random_state=0,
     device=None,
     checkpoint=None,
+    sample_dir=None,
     callback=None,
     verbose=1,
 ):
@@ -110,6 +125,9 @@ def train_gan(
     objective : object
         ``discriminator_loss(discriminator, real, fake)`` and
         ``generator_loss(discriminator, fake)``.
+    labels : array-like of int, shape (n,), default=None
+        Class of each image. Both networks then take the labels of the batch as their
+        second argument, and the objective gets the discriminator with them filled in.
     n_epochs, batch_size : int, default=50, 128
         Passes over the images and images a step; an incomplete last batch is skipped.
     learning_rate : float, default=2e-4
@@ -125,6 +143,10 @@ def train_gan(
         Where to train; CUDA if there is one, else the CPU.
     checkpoint : path-like, default=None
         File that is written after every epoch and resumed from if it exists.
+    sample_dir : path-like, default=None
+        Folder for a grid of samples after every epoch, ``epoch-001.png`` and so on:
+        always for the same latents, in eval mode. The training is the same with and
+        without it.
     callback : callable, default=None
         Called as ``callback(epoch, generator, losses)`` after every epoch.
     verbose : int, default=1
@@ -138,12 +160,19 @@ def train_gan(
     Raises
     ------
     ValueError
-        If there are fewer images than one batch holds.
+        If there are fewer images than one batch holds, or not as many labels as images.
     """
     if len(X) < batch_size:
         raise ValueError(
             f"X holds {len(X)} images, fewer than one batch of {batch_size}; lower batch_size."
         )
+    if labels is not None:
+        labels = torch.from_numpy(np.array(labels, dtype=np.int64))
+        if labels.shape != (len(X),):
+            raise ValueError(
+                f"labels must have shape ({len(X)},), one for each image, "
+                f"got {tuple(labels.shape)}."
+            )
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     run = _Run(generator.to(device), discriminator.to(device), learning_rate, betas)
@@ -159,18 +188,29 @@ def train_gan(
             sums, counts = np.zeros(2), np.zeros(2)
             for index, batch in enumerate(bar):
                 real = torch.from_numpy(X[batch.numpy()]).to(device).float() / 127.5 - 1
-                losses = run.step(real, objective, update_generator=(index + 1) % n_critic == 0)
+                condition = () if labels is None else (labels[batch].to(device),)
+                update_generator = (index + 1) % n_critic == 0
+                losses = run.step(real, condition, objective, update_generator=update_generator)
                 seen = np.isfinite(losses)
                 sums[seen] += losses[seen]
                 counts += seen
                 bar.set_postfix(d=f"{losses[0]:.3f}", g=f"{sums[1] / max(counts[1], 1):.3f}")
             means = sums / np.maximum(counts, 1)
             run.history.append({"discriminator": float(means[0]), "generator": float(means[1])})
+            # Before the checkpoint: what is interrupted in between is done again.
+            if sample_dir is not None:
+                with torch.random.fork_rng(devices=cuda):
+                    _save_samples(generator, Path(sample_dir), epoch + 1)
             if checkpoint is not None:
                 run.save(checkpoint)
             if callback is not None:
                 callback(epoch, generator, run.history[-1])
     return run.history
+
+
+def _save_samples(generator, folder, epoch):
+    folder.mkdir(parents=True, exist_ok=True)
+    save_grid(sample(generator, N_SAMPLES, random_state=0), folder / f"epoch-{epoch:03d}.png")
 
 
 class _Run:
@@ -186,20 +226,24 @@ class _Run:
         }
         self.history = []
 
-    def step(self, real, objective, *, update_generator):
-        """One discriminator update and, if asked, one generator update."""
+    def step(self, real, condition, objective, *, update_generator):
+        """One discriminator update and, if asked, one generator update.
+
+        `condition` is a tuple of what both networks take after their first argument.
+        """
         generator, discriminator = self.networks.values()
+        judge = (lambda x: discriminator(x, *condition)) if condition else discriminator
         generator.train()
         discriminator.train()
         losses = np.full(2, np.nan)
         latents = torch.randn(len(real), *generator.latent_shape).to(real.device)
         with torch.set_grad_enabled(update_generator):
-            fake = generator(latents)
-        loss = objective.discriminator_loss(discriminator, real, fake.detach())
+            fake = generator(latents, *condition)
+        loss = objective.discriminator_loss(judge, real, fake.detach())
         losses[0] = self._descend("discriminator", loss)
         if update_generator:
             discriminator.requires_grad_(False)
-            losses[1] = self._descend("generator", objective.generator_loss(discriminator, fake))
+            losses[1] = self._descend("generator", objective.generator_loss(judge, fake))
             discriminator.requires_grad_(True)
         if np.isinf(losses).any() or np.isnan(losses[0]):
             raise FloatingPointError("The GAN losses are no longer finite.")
