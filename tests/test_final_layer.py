@@ -57,6 +57,15 @@ def test_activation_is_recognised_by_what_it_does(name):
     assert found.slope == pytest.approx(expected.slope, rel=1e-3)
 
 
+def test_tanh_is_recognised_where_it_is_almost_linear():
+    last = torch.nn.Linear(8, 12)
+    torch.nn.init.uniform_(last.weight, -1e-3, 1e-3)
+    torch.nn.init.zeros_(last.bias)
+    generator = torch.nn.Sequential(last, torch.nn.Tanh())
+    layer = FinalLayer.from_generator(generator, latent_shape=(8,), n_samples=20, random_state=0)
+    assert layer.activation == OutputActivation("tanh")
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_inverse(name):
     activation = ACTIVATIONS[name][1]

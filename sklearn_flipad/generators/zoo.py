@@ -71,7 +71,9 @@ def _build(module, spec):
     return getattr(module, name)(**params)
 
 
-def train_recipe(recipe, X, *, seed=0, out_dir=".", work_dir=".", verbose=1, callback=None):
+def train_recipe(
+    recipe, X, *, seed=0, out_dir=".", work_dir=".", sample_dir=None, verbose=1, callback=None
+):
     """Train a generator of the zoo and write its weights and model card.
 
     Parameters
@@ -86,6 +88,8 @@ def train_recipe(recipe, X, *, seed=0, out_dir=".", work_dir=".", verbose=1, cal
         Where ``fashion-<recipe>-<seed>.safetensors``, ``.json`` and ``.png`` go.
     work_dir : path-like, default="."
         Where the checkpoint is kept.
+    sample_dir : path-like, default=None
+        Where a grid of samples goes after every epoch.
     verbose : int, default=1
         Whether to show progress bars.
     callback : callable, default=None
@@ -111,6 +115,7 @@ def train_recipe(recipe, X, *, seed=0, out_dir=".", work_dir=".", verbose=1, cal
         objective=_build(objectives, spec["objective"]),
         random_state=seed,
         checkpoint=Path(work_dir) / f"fashion-{recipe}-{seed}.ckpt",
+        sample_dir=sample_dir,
         verbose=verbose,
         callback=callback,
         **spec["training"],
@@ -137,12 +142,18 @@ def _main(argv=None):
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="zoo", help="folder of the weights and the card")
     parser.add_argument("--work", default="zoo", help="folder of the checkpoint")
+    parser.add_argument("--samples", help="folder of a grid of samples after every epoch")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads")
     args = parser.parse_args(argv)
     if args.threads:
         torch.set_num_threads(args.threads)
     train_recipe(
-        args.recipe, load_fashion_mnist(), seed=args.seed, out_dir=args.out, work_dir=args.work
+        args.recipe,
+        load_fashion_mnist(),
+        seed=args.seed,
+        out_dir=args.out,
+        work_dir=args.work,
+        sample_dir=args.samples,
     )
 
 
