@@ -1,7 +1,9 @@
 """Perturbations by which somebody may hide where an image comes from (Section 5.2).
 
-Stateless transformers of images. In front of an attributor in a pipeline they immunise
-it: it is then trained on perturbed samples (the setting of Tables 3 and 13).
+Stateless transformers of images. An attributor that is fitted to perturbed samples is
+immunised (the setting of Tables 3 and 13). They are not a step of its pipeline: suspects
+arrive perturbed, and ``predict`` would perturb them again. See
+:func:`~sklearn_flipad.robustness.robustness_curve`.
 """
 
 import hashlib

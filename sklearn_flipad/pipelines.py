@@ -1,4 +1,9 @@
-"""The paper's attributors as plain scikit-learn pipelines."""
+"""The paper's attributors as plain scikit-learn pipelines.
+
+The steps before the last treat each sample alone. What is fitted to samples, the scaler
+and the detector, is inside the calibrator: the samples that calibrate the threshold must
+be as new to it as suspects will be, or the false-negative rate does not hold.
+"""
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
@@ -67,8 +72,9 @@ def make_flipad(
     Returns
     -------
     sklearn.pipeline.Pipeline
-        With the steps ``invert``, ``scale`` and ``detect``, each of which can be
-        replaced or grid-searched.
+        With the steps ``invert`` and ``detect``, the calibrator. Its estimator is a
+        pipeline with the steps ``scale`` and ``detector``. Each can be replaced or
+        grid-searched.
 
     References
     ----------
@@ -81,7 +87,7 @@ def make_flipad(
     >>> generator = load_pretrained("fashion/dcgan-0")
     >>> layer = FinalLayer.from_generator(generator, n_samples=100, random_state=0)
     >>> [name for name, _ in make_flipad(layer, lam=1e-2).steps]
-    ['invert', 'scale', 'detect']
+    ['invert', 'detect']
     """
     invert = FinalLayerInverter(
         final_layer, lam=lam, pool_size=pool_size, device=device, verbose=verbose
@@ -90,8 +96,8 @@ def make_flipad(
         device=device, random_state=random_state, verbose=verbose
     )
     return _assemble(
-        [("invert", invert), ("scale", InlierScaler())],
-        detector,
+        [("invert", invert)],
+        _scaled(InlierScaler(), detector),
         fnr=fnr,
         method=method,
         cv=cv,
@@ -124,7 +130,7 @@ def make_dctpad(
     Returns
     -------
     sklearn.pipeline.Pipeline
-        With the steps ``dct``, ``scale`` and ``detect``.
+        With the steps ``dct`` and ``detect``, as that of :func:`make_flipad`.
 
     References
     ----------
@@ -134,8 +140,8 @@ def make_dctpad(
         device=device, random_state=random_state, verbose=verbose
     )
     return _assemble(
-        [("dct", DCTTransformer(crop_size=crop_size)), ("scale", InlierScaler())],
-        detector,
+        [("dct", DCTTransformer(crop_size=crop_size))],
+        _scaled(InlierScaler(), detector),
         fnr=fnr,
         method=method,
         cv=cv,
@@ -171,8 +177,8 @@ def make_rawpad(
     Returns
     -------
     sklearn.pipeline.Pipeline
-        With the steps ``raw``, ``scale`` (``"passthrough"``: the paper does not scale
-        pixels) and ``detect``.
+        With the steps ``raw`` and ``detect``, as that of :func:`make_flipad`, but that
+        ``scale`` is ``"passthrough"``: the paper does not scale pixels.
 
     References
     ----------
@@ -182,8 +188,8 @@ def make_rawpad(
         device=device, random_state=random_state, verbose=verbose
     )
     return _assemble(
-        [("raw", RawTransformer(size=size, mode=mode)), ("scale", "passthrough")],
-        detector,
+        [("raw", RawTransformer(size=size, mode=mode))],
+        _scaled("passthrough", detector),
         fnr=fnr,
         method=method,
         cv=cv,
@@ -317,6 +323,10 @@ def make_combined(
     """
     detector = CombinedDetector(list(attributors.items()), rule=rule)
     return _assemble([], detector, fnr=fnr, method=method, cv=cv, random_state=random_state)
+
+
+def _scaled(scaler, detector):
+    return Pipeline([("scale", scaler), ("detector", detector)])
 
 
 def _assemble(features, detector, *, memory=None, **calibration):

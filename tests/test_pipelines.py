@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
@@ -41,10 +41,10 @@ def flipad(dcgan_layer, data):
 
 
 def test_steps(dcgan_layer):
-    assert list(make_flipad(dcgan_layer).named_steps) == ["invert", "scale", "detect"]
-    assert list(make_dctpad().named_steps) == ["dct", "scale", "detect"]
-    assert list(make_rawpad().named_steps) == ["raw", "scale", "detect"]
-    assert make_rawpad()["scale"] == "passthrough"
+    assert list(make_flipad(dcgan_layer).named_steps) == ["invert", "detect"]
+    assert list(make_dctpad().named_steps) == ["dct", "detect"]
+    assert list(make_rawpad().named_steps) == ["raw", "detect"]
+    assert make_rawpad()["detect"].estimator["scale"] == "passthrough"
 
 
 def test_parameters_arrive(dcgan_layer):
@@ -58,10 +58,37 @@ def test_parameters_arrive(dcgan_layer):
     assert params["detect__fnr"] == 0.1
     assert params["detect__method"] == "pac"
     assert params["detect__cv"] == 0.5
-    assert params["detect__estimator__random_state"] == 3
-    assert params["detect__estimator__device"] == params["invert__device"] == "cpu"
+    assert params["detect__estimator__detector__random_state"] == 3
+    assert params["detect__estimator__detector__device"] == params["invert__device"] == "cpu"
     assert make_dctpad(crop_size=8)["dct"].crop_size == 8
     assert make_rawpad(size=16, mode="crop")["raw"].get_params()["mode"] == "crop"
+
+
+class _SquaredNorm(OutlierMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    def score_samples(self, X):
+        return -np.square(X.reshape(len(X), -1)).sum(axis=1)
+
+
+def test_scaler_does_not_see_what_calibrates():
+    """With few samples in many dimensions, held-out inliers would otherwise score too low."""
+    rng = np.random.default_rng(0)
+    test = rng.normal(size=(2000, 1, 20, 20))
+    rates = {"inside": [], "before": []}
+    for seed in range(10):
+        X = rng.normal(size=(120, 1, 20, 20))
+        inside = make_rawpad(detector=_SquaredNorm(), fnr=0.1, cv=0.5, random_state=seed)
+        inside.set_params(detect__estimator__scale=InlierScaler())
+        scaler = InlierScaler().fit(X)
+        before = FNRThresholdCalibrator(_SquaredNorm(), fnr=0.1, cv=0.5, random_state=seed)
+        before.fit(scaler.transform(X))
+        rates["inside"].append((inside.fit(X).predict(test) == -1).mean())
+        rates["before"].append((before.predict(scaler.transform(test)) == -1).mean())
+    assert np.mean(rates["inside"]) < 0.13
+    assert np.mean(rates["before"]) > 0.17
 
 
 @pytest.mark.parametrize("make", [make_rawpad, make_dctpad])
@@ -121,15 +148,15 @@ def test_grid_search_does_not_depend_on_n_jobs(dcgan_layer, data):
 
 
 def test_channel_selection_inside_a_pipeline(dcgan_layer, data):
+    fitted = [("select", ChannelSelector(k=5)), ("scale", InlierScaler())]
+    detector = Pipeline([*fitted, ("detector", _detector())])
     pipeline = Pipeline(
         [
             ("invert", FinalLayerInverter(dcgan_layer)),
-            ("select", ChannelSelector(k=5)),
-            ("scale", InlierScaler()),
-            ("detect", FNRThresholdCalibrator(_detector(), fnr=0.1, random_state=0)),
+            ("detect", FNRThresholdCalibrator(detector, fnr=0.1, random_state=0)),
         ]
     ).fit(*data)
-    assert pipeline["scale"].mean_.shape == (5, 16, 16)
+    assert pipeline["detect"].estimator_["scale"].mean_.shape == (5, 16, 16)
     assert pipeline.score(*data) > 0.6
 
 

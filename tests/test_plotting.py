@@ -3,12 +3,15 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
+import torch
 from sklearn.ensemble import IsolationForest
 
-from sklearn_flipad import DCTTransformer, FNRThresholdCalibrator
+from sklearn_flipad import DCTTransformer, FinalLayer, FinalLayerInverter, FNRThresholdCalibrator
+from sklearn_flipad.generators import sample
 from sklearn_flipad.perturbations import GaussianBlur, GaussianNoise
 from sklearn_flipad.plotting import (
     FeatureMapDisplay,
+    InversionDisplay,
     PerturbationDisplay,
     SampleGridDisplay,
     ScoreHistogramDisplay,
@@ -94,3 +97,84 @@ def test_perturbations():
     np.testing.assert_array_equal(drawn, blur.fit_transform(X)[1, 0])
     titles = PerturbationDisplay.from_perturbations([blur], X).axes_[0]
     assert "GaussianBlur" in titles[1].get_title()
+
+
+@pytest.fixture(scope="module")
+def inverted(dcgan, dcgan_layer):
+    """An inverter, three samples and their activations."""
+    inverter = FinalLayerInverter(dcgan_layer, lam=1e-2)
+    X = sample(dcgan, 3, random_state=0)
+    return inverter, X, inverter.invert(X).activations
+
+
+def test_inversion(inverted):
+    inverter, X, activations = inverted
+    display = InversionDisplay.from_estimator(inverter, X, ["a", "b", "c"], channels=[7, 2])
+    assert display.axes_.shape == (3, 5)
+    assert [ax.get_ylabel() for ax in display.axes_[:, 0]] == ["a", "b", "c"]
+    titles = [ax.get_title() for ax in display.axes_[0]]
+    assert titles == ["sample", "reconstruction", "residual", "channel 7", "channel 2"]
+    samples = X / 127.5 - 1
+    reconstructions = inverter.inverse_transform(activations)
+    changes = activations - inverter.final_layer.mean_activation
+    np.testing.assert_allclose(display.residuals, samples - reconstructions, atol=1e-12)
+    np.testing.assert_allclose(display.changes, changes[:, [7, 2]])
+    drawn = [ax.images[0] for ax in display.axes_[1]]
+    np.testing.assert_allclose(drawn[0].get_array(), X[1, 0] / 255, atol=1e-12)
+    np.testing.assert_allclose(drawn[1].get_array(), reconstructions[1, 0] / 2 + 0.5)
+    np.testing.assert_allclose(drawn[2].get_array(), display.residuals[1, 0])
+    np.testing.assert_allclose(drawn[4].get_array(), changes[1, 2])
+
+
+def test_inversion_scales_are_symmetrical_and_shared_by_the_rows(inverted):
+    inverter, X, _ = inverted
+    display = InversionDisplay.from_estimator(inverter, X)
+    for columns, values in [((2,), display.residuals), ((3, 4, 5), display.changes)]:
+        limit = np.abs(values).max()
+        for ax in display.axes_[:, columns].ravel():
+            np.testing.assert_allclose(ax.images[0].get_clim(), (-limit, limit))
+    # Two colour bars beside the 18 axes.
+    assert len(display.figure_.axes) == 3 * 6 + 2
+
+
+def test_inversion_takes_the_channels_that_change_most(inverted):
+    inverter, X, activations = inverted
+    display = InversionDisplay.from_estimator(inverter, X, channels=2)
+    size = np.abs(activations - inverter.final_layer.mean_activation).mean(axis=(0, 2, 3))
+    assert display.channels == sorted(np.argsort(size)[-2:])
+    assert display.axes_[0, 0].get_ylabel() == ""
+
+
+def test_inversion_of_flattened_samples_and_with_pooling(inverted):
+    inverter, X, _ = inverted
+    expected = InversionDisplay.from_estimator(inverter, X)
+    pooled = FinalLayerInverter(inverter.final_layer, lam=inverter.lam, pool_size=2)
+    display = InversionDisplay.from_estimator(pooled, X.reshape(3, -1))
+    np.testing.assert_allclose(display.changes, expected.changes)
+    np.testing.assert_allclose(display.residuals, expected.residuals)
+
+
+def test_inversion_of_colours_with_an_unbounded_activation():
+    torch.manual_seed(0)
+    module = torch.nn.Conv2d(4, 3, 3, padding=1)
+    inverter = FinalLayerInverter(FinalLayer.from_module(module, input_shape=(4, 6, 6)), lam=1.0)
+    X = np.random.default_rng(0).normal(size=(2, 3, 6, 6))
+    display = InversionDisplay.from_estimator(inverter, X, channels=1)
+    assert display.value_range == (X.min(), X.max())
+    drawn = display.axes_[1, 2].images[0].get_array()
+    np.testing.assert_allclose(np.abs(drawn), np.abs(display.residuals[1]).max(axis=0))
+    assert drawn.min() < 0 < drawn.max()
+
+
+def test_inversion_that_changes_nothing():
+    flat = np.zeros((1, 1, 4, 4))
+    display = InversionDisplay(flat, flat, flat, channels=[0]).plot()
+    assert display.axes_[0, 2].images[0].get_clim() == (-1, 1)
+
+
+def test_inversion_refuses_what_it_cannot_draw(linear_layer, inverted):
+    with pytest.raises(ValueError, match=r"got one from \(12,\) to \(5,\)"):
+        InversionDisplay.from_estimator(FinalLayerInverter(linear_layer), np.zeros((2, 5)))
+    inverter, X, _ = inverted
+    with pytest.raises(ValueError, match="each of the 3 samples, got 2 names"):
+        InversionDisplay.from_estimator(inverter, X, ["a", "b"])

@@ -36,6 +36,9 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         :class:`sklearn.svm.OneClassSVM` does, should be given samples of the model alone,
         with ``y=None``. An already fitted one is passed as
         :class:`sklearn.frozen.FrozenEstimator`; then all inliers calibrate.
+        Transformers that learn from samples, as :class:`~sklearn_flipad.InlierScaler`,
+        belong in here, in a pipeline with the detector: before the calibrator they would
+        see the held-out inliers, which would then score lower than new ones.
     fnr : float, default=0.005
         False-negative rate, in (0, 1).
     method : {"conformal", "quantile", "pac"}, default="conformal"
