@@ -4,7 +4,7 @@ Immunisation against perturbed samples
 
 Who passes off a generator's images as their own may blur or compress them first. An
 attributor that was fitted on clean images may then take them for foreign. Immunisation
-(Section 5.4 of the paper, Tables 3 and 13) fits it on images under the perturbation that
+(Section 5.2 of the paper, Tables 3 and 13) fits it on images under the perturbation that
 is expected.
 """
 

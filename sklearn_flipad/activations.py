@@ -141,10 +141,10 @@ def identify_activation(before, after, tol=1e-4):
         if slope > tol:
             candidates.append(OutputActivation("leaky_relu", slope=slope))
     errors = [float((activation.forward(o) - x).abs().max()) for activation in candidates]
-    # The best, not the first: near 0, where untrained generators stay, tanh is almost linear.
     if min(errors) <= accepted:
-        return candidates[errors.index(min(errors))]
+        return _simplest(candidates, errors, x)
     _refuse_clipped(o, x, accepted)
+    rescaled, errors = [], []
     for activation in candidates:
         value = activation.forward(o)
         centred = value - value.mean()
@@ -152,15 +152,28 @@ def identify_activation(before, after, tol=1e-4):
         scale = float((centred * (x - x.mean())).sum() / spread) if spread > 0 else 0.0
         if scale:
             shift = float(x.mean() - scale * value.mean())
-            rescaled = OutputActivation(activation.name, scale, shift, activation.slope)
-            if (rescaled.forward(o) - x).abs().max() <= accepted:
-                return rescaled
+            found = OutputActivation(activation.name, scale, shift, activation.slope)
+            rescaled.append(found)
+            errors.append(float((found.forward(o) - x).abs().max()))
+    if errors and min(errors) <= accepted:
+        return _simplest(rescaled, errors, x)
     raise ValueError(
         "The output activation was not recognised: the generator's output is none of "
         f"{', '.join(_FORWARD)} of its last linear layer, nor an affine rescaling of one. "
         "Pass activation= (a name or an OutputActivation), or wrap the generator so that "
         "its output is what the activation returns."
     )
+
+
+def _simplest(activations, errors, x):
+    """The first that fits as well as the best, but for rounding.
+
+    Not the first that is accepted: near 0, where untrained generators stay, tanh is almost
+    linear.
+    """
+    rounding = torch.finfo(torch.float32).eps * float(x.abs().max())
+    good = [error <= min(errors) + rounding for error in errors]
+    return activations[good.index(True)]
 
 
 def _refuse_clipped(o, x, accepted):

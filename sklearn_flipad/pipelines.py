@@ -57,7 +57,9 @@ def make_flipad(
     pool_size : int, default=None
         Max-pooling of the activations; no pooling by default.
     detector : estimator, default=None
-        Outlier detector; :class:`~sklearn_flipad.DeepSADDetector` by default.
+        Outlier detector; :class:`~sklearn_flipad.DeepSADDetector` by default. It is refitted
+        with the scaler; to keep fitted ones, set ``detect__estimator`` to a frozen pipeline
+        of both.
     fnr, method, cv
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     device : str or torch.device, default=None
@@ -92,9 +94,8 @@ def make_flipad(
     invert = FinalLayerInverter(
         final_layer, lam=lam, pool_size=pool_size, device=device, verbose=verbose
     )
-    detector = detector or DeepSADDetector(
-        device=device, random_state=random_state, verbose=verbose
-    )
+    if detector is None:
+        detector = DeepSADDetector(device=device, random_state=random_state, verbose=verbose)
     return _assemble(
         [("invert", invert)],
         _scaled(InlierScaler(), detector),
@@ -136,9 +137,8 @@ def make_dctpad(
     ----------
     Section 4.1 and Appendix G.7 of Laszkiewicz et al., ICML 2024.
     """
-    detector = detector or DeepSADDetector(
-        device=device, random_state=random_state, verbose=verbose
-    )
+    if detector is None:
+        detector = DeepSADDetector(device=device, random_state=random_state, verbose=verbose)
     return _assemble(
         [("dct", DCTTransformer(crop_size=crop_size))],
         _scaled(InlierScaler(), detector),
@@ -184,9 +184,8 @@ def make_rawpad(
     ----------
     Section 4.1 and Appendix G.7 of Laszkiewicz et al., ICML 2024.
     """
-    detector = detector or DeepSADDetector(
-        device=device, random_state=random_state, verbose=verbose
-    )
+    if detector is None:
+        detector = DeepSADDetector(device=device, random_state=random_state, verbose=verbose)
     return _assemble(
         [("raw", RawTransformer(size=size, mode=mode))],
         _scaled("passthrough", detector),
@@ -295,7 +294,8 @@ def make_combined(
     """Several attributors, one calibrated decision.
 
     Of the model's samples, a part is held out to calibrate the joint threshold; the
-    attributors share the rest, and hold out a part of that to calibrate their own.
+    attributors are given the rest, and hold out a part of that to calibrate their own. With
+    the defaults of all, a false-negative rate of 0.5 % takes 1,244 samples of the model.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ def robustness_curve(
 
     References
     ----------
-    Section 5.4 and Tables 3 and 13 of Laszkiewicz et al., ICML 2024.
+    Section 5.2 and Tables 3 and 13 of Laszkiewicz et al., ICML 2024.
 
     Examples
     --------

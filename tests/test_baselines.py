@@ -17,7 +17,12 @@ from sklearn_flipad.detectors import FeatureDistance
 from sklearn_flipad.detectors.distances import euclidean_distance, inception_distance
 from sklearn_flipad.detectors.lbfgs import BatchedLBFGS
 from sklearn_flipad.detectors.prnu import noise_residual, wiener_adaptive
-from sklearn_flipad.generators import DCGANGenerator, initialize_weights, sample
+from sklearn_flipad.generators import (
+    ConditionalDCGANGenerator,
+    DCGANGenerator,
+    initialize_weights,
+    sample,
+)
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +223,19 @@ def test_lbfgs_comes_closer_than_adam(small):
         for name in ("adam", "lbfgs")
     )
     assert np.median(lbfgs) < np.median(adam)
+
+
+def test_starting_points_are_not_those_of_samples_with_the_same_seed(small):
+    X = sample(small, 4, dtype="float32", random_state=1)
+    distances = -_detector(small, max_iter=1, random_state=1).score_samples(X)
+    assert distances.min() > 1e-4
+
+
+def test_generators_with_several_inputs_are_refused():
+    generator = ConditionalDCGANGenerator(4, (8, 8), 1).eval()
+    X = np.zeros((1, 1, 16, 16), dtype=np.uint8)
+    with pytest.raises(ValueError, match="takes 2 inputs"):
+        ReconstructionDetector(generator).score_samples(X)
 
 
 def test_more_effort_is_never_worse(small):

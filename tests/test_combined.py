@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.frozen import FrozenEstimator
 
 from sklearn_flipad import CombinedDetector, FNRThresholdCalibrator, make_combined
 
@@ -93,6 +94,7 @@ def test_parameters_of_the_parts(parts):
     [
         ([], "is empty"),
         ([("a", Column())], "'a' is no FNRThresholdCalibrator .* but with Column"),
+        ([("a", FNRThresholdCalibrator(Column(), fnr=0.6))], "'a' has fnr=0.6"),
         ([("a", _part(0)), ("a", _part(1))], "not unique"),
         ([("a__b", _part(0))], "__"),
     ],
@@ -104,4 +106,25 @@ def test_what_cannot_be_combined(estimators, match, samples):
 
 def test_inliers_that_all_score_the_same(samples):
     combined = CombinedDetector([("a", _part(0, factor=0.0))]).fit(samples)
-    np.testing.assert_array_equal(combined.score_samples(samples), 0)
+    np.testing.assert_array_equal(combined.predict(samples), 1)
+
+
+def test_inliers_of_which_most_score_the_same(samples):
+    tied = samples.clip(min=5.0)
+    combined = CombinedDetector([("a", _part(0)), ("b", _part(1))]).fit(tied)
+    np.testing.assert_array_equal(combined.predict([[5.0, 5.0], [5.01, 5.0]]), [1, -1])
+
+
+def test_fitted_attributors(parts, samples):
+    fitted = [(name, FrozenEstimator(part.fit(samples))) for name, part in parts.items()]
+    combined = CombinedDetector(fitted).fit(samples[:5])
+    expected = CombinedDetector(list(parts.items())).fit(samples)
+    np.testing.assert_array_equal(combined.score_samples(samples), expected.score_samples(samples))
+
+
+def test_labels_reach_the_parts(samples):
+    labels = np.where(np.arange(len(samples)) < 300, 1, -1)
+    part = FNRThresholdCalibrator(Column(0), fnr=0.1, cv=0.5, random_state=0)
+    combined = CombinedDetector([("a", part)])
+    combined.fit_predict(samples, labels)
+    assert len(combined.estimators_[0].calibration_scores_) == 150

@@ -66,6 +66,30 @@ def test_tanh_is_recognised_where_it_is_almost_linear():
     assert layer.activation == OutputActivation("tanh")
 
 
+def test_small_rescaled_tanh_is_recognised():
+    last = torch.nn.Linear(12, 12)
+    torch.nn.init.uniform_(last.weight, -0.01, 0.01)
+    torch.nn.init.zeros_(last.bias)
+    generator = Tiny(lambda o: (torch.tanh(o) + 1) / 2, last=last)
+    found = FinalLayer.from_generator(generator, n_samples=200, random_state=0).activation
+    assert found.name == "tanh"
+    assert found.scale == pytest.approx(0.5, rel=1e-2)
+
+
+def test_identity_with_rounding_stays_identity():
+    generator = Tiny(lambda o: o * (1 + 3e-8))
+    layer = FinalLayer.from_generator(generator, n_samples=200, random_state=0)
+    assert layer.activation == OutputActivation("identity")
+
+
+def test_mean_activation_is_not_that_of_samples_with_the_same_seed(dcgan):
+    layer = FinalLayer.from_generator(dcgan, n_samples=20, random_state=0)
+    z = np.random.RandomState(0).standard_normal((20, *dcgan.latent_shape)).astype(np.float32)
+    with torch.no_grad():
+        inputs = dcgan.main[:-2](torch.from_numpy(z)).mean(dim=0).numpy()
+    assert np.abs(layer.mean_activation - inputs).max() > 0.01
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_inverse(name):
     activation = ACTIVATIONS[name][1]
@@ -132,7 +156,8 @@ def test_layer_that_does_not_compute_its_weights():
 
 def test_mean_activation_in_eval_mode():
     generator = Tiny(torch.tanh).train()
-    layer = FinalLayer.from_generator(generator, n_samples=300, batch_size=7, random_state=3)
+    rng = np.random.RandomState(3)
+    layer = FinalLayer.from_generator(generator, n_samples=300, batch_size=7, random_state=rng)
     assert generator.training
     assert generator.norm.training
     assert generator.norm.num_batches_tracked == 0

@@ -380,7 +380,7 @@ def test_frechet_distance_to_the_data():
     nearest = fashion_frechet_distance(real)
     for name in SEEDS_0:
         card = pretrained_card(name)["frechet_distance"]
-        assert card["value_of_real_images"] < nearest < 0.2 * card["value"]
+        assert card["value_of_training_images"] < nearest < 0.2 * card["value"]
         X = sample(load_pretrained(name), 2000, random_state=0)
         assert fashion_frechet_distance(X) == pytest.approx(card["value"], rel=0.2)
     X = sample(load_pretrained(name), card["n_samples"], random_state=0)

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
@@ -89,6 +90,14 @@ def test_scaler_does_not_see_what_calibrates():
         rates["before"].append((before.predict(scaler.transform(test)) == -1).mean())
     assert np.mean(rates["inside"]) < 0.13
     assert np.mean(rates["before"]) > 0.17
+
+
+def test_detector_that_has_a_length():
+    X = np.random.default_rng(0).normal(size=(100, 1, 4, 4))
+    flat = IsolationForest(random_state=0)
+    pipeline = make_rawpad(detector=flat, fnr=0.1, cv=0.5, random_state=0)
+    pipeline.fit(X.reshape(100, -1))
+    assert pipeline.predict(np.full((1, 16), 9.0)) == -1
 
 
 @pytest.mark.parametrize("make", [make_rawpad, make_dctpad])

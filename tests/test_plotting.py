@@ -178,3 +178,6 @@ def test_inversion_refuses_what_it_cannot_draw(linear_layer, inverted):
     inverter, X, _ = inverted
     with pytest.raises(ValueError, match="each of the 3 samples, got 2 names"):
         InversionDisplay.from_estimator(inverter, X, ["a", "b"])
+    for channels in (0, 33, [], [-1], [32]):
+        with pytest.raises(ValueError, match="a number from 1 to 32"):
+            InversionDisplay.from_estimator(inverter, X, channels=channels)

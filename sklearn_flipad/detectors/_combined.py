@@ -2,11 +2,13 @@
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_flipad.calibration import FNRThresholdCalibrator
 from sklearn_flipad.detectors._offset import OffsetMixin
 
 __all__ = ["CombinedDetector"]
@@ -16,7 +18,7 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
     """Join the calibrated scores of several attributors.
 
     Each attributor's anomaly score s is brought to a common scale by the inliers that it
-    was calibrated on: (s - m) / (t - m), where m is their median and t the attributor's
+    was calibrated on: 1 + (s - t) / (t - m), where m is their median and t the attributor's
     threshold. It is 0 for a typical sample of the model and 1 at the threshold. The
     joint anomaly score is the largest of them, or their mean.
 
@@ -38,8 +40,8 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
         The fitted attributors.
     named_estimators_ : dict of str to estimator
         The same by name.
-    centers_, scales_ : ndarray of float64, shape (n_estimators,)
-        The medians m, and the distances t - m of the thresholds from them.
+    thresholds_, scales_ : ndarray of float64, shape (n_estimators,)
+        The thresholds t, and their distances t - m from the medians.
     offset_ : float
         -1: with ``"max"``, samples that every attributor accepts are inliers. The
         joint false-negative rate is then up to the sum of theirs;
@@ -121,18 +123,21 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
         Raises
         ------
         ValueError
-            If there is no attributor, a name is invalid, or a part is not calibrated.
+            If there is no attributor, a name is invalid, a part is not calibrated, or its
+            false-negative rate is above one half.
         """
         self._validate_params()
         if not self.estimators:
             raise ValueError("estimators is empty; pass a list of (name, attributor) pairs.")
         names, estimators = zip(*self.estimators, strict=True)
         self._validate_names(names)
+        for name, estimator in self.estimators:
+            _check_calibrated(name, estimator)
         fitted = [clone(estimator).fit(X, y) for estimator in estimators]
-        centers, scales = zip(*map(_scale, names, fitted), strict=True)
+        thresholds, scales = zip(*map(_scale, fitted), strict=True)
         self.estimators_ = fitted
         self.named_estimators_ = dict(zip(names, fitted, strict=True))
-        self.centers_, self.scales_ = np.array(centers), np.array(scales)
+        self.thresholds_, self.scales_ = np.array(thresholds), np.array(scales)
         self.offset_ = -1.0
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(fitted[0], name):
@@ -154,7 +159,7 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
         """
         check_is_fitted(self)
         scores = np.stack([-part.score_samples(X) for part in self.estimators_], axis=1)
-        return (scores - self.centers_) / self.scales_
+        return 1 + (scores - self.thresholds_) / self.scales_
 
     def score_samples(self, X):
         """Minus the joint anomaly score; larger is more normal.
@@ -177,14 +182,30 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
         return tags
 
 
-def _scale(name, attributor):
-    """Median of the calibration scores and distance of the threshold from it."""
-    last = attributor[-1] if isinstance(attributor, Pipeline) else attributor
-    if not hasattr(last, "calibration_scores_"):
+def _calibrator(attributor):
+    """The calibrator that an attributor is or ends with, if it does."""
+    if isinstance(attributor, FrozenEstimator):
+        attributor = attributor.estimator
+    return attributor.steps[-1][1] if isinstance(attributor, Pipeline) else attributor
+
+
+def _check_calibrated(name, attributor):
+    last = _calibrator(attributor)
+    if not isinstance(last, FNRThresholdCalibrator):
         raise ValueError(
             f"The attributor {name!r} is no FNRThresholdCalibrator and does not end with one, "
             f"but with {type(last).__name__}; only calibrated scores can be compared."
         )
-    center = np.median(last.calibration_scores_)
-    # All inliers may score the same; any scale serves then.
-    return center, (last.threshold_ - center) or 1.0
+    if last.fnr > 0.5:
+        raise ValueError(
+            f"The attributor {name!r} has fnr={last.fnr:g}; a threshold below the median of the "
+            "inliers is no unit for scores. Give it a rate of at most 0.5."
+        )
+
+
+def _scale(attributor):
+    """The threshold and its distance from the median of the calibration scores."""
+    calibrator = _calibrator(attributor)
+    distance = calibrator.threshold_ - np.median(calibrator.calibration_scores_)
+    # Half of the inliers or more may score the same.
+    return calibrator.threshold_, distance or calibrator.calibration_scores_.std() or 1.0

@@ -223,22 +223,6 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         ]
         return -torch.cat(distances).numpy()[:n]
 
-    def fit_predict(self, X, y=None):
-        """Fit to the samples and label them.
-
-        Parameters
-        ----------
-        X : array-like
-            Features, as in :meth:`fit`.
-        y : array-like of shape (n,), default=None
-            Labels, as in :meth:`fit`.
-
-        Returns
-        -------
-        ndarray of int, shape (n,)
-        """
-        return self.fit(X, y).predict(X)
-
     def _build_net(self, sample_shape, n_samples, seed, device):
         module = self.module or (LeNet if len(sample_shape) == 3 else MLP)
         params = {f"module__{k}": v for k, v in (self.module_params or {}).items()}

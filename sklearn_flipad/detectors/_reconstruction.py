@@ -6,7 +6,7 @@ from os import PathLike
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from tqdm.auto import tqdm
 
@@ -15,7 +15,13 @@ from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.detectors.distances import euclidean_distance, inception_distance
 from sklearn_flipad.detectors.lbfgs import BatchedLBFGS
 from sklearn_flipad.devices import resolve_device
-from sklearn_flipad.generators.sampling import evaluating, from_grey_levels, latent_batches, unwrap
+from sklearn_flipad.generators.sampling import (
+    evaluating,
+    from_grey_levels,
+    latent_batches,
+    separate_stream,
+    unwrap,
+)
 from sklearn_flipad.solvers.batch import column
 from sklearn_flipad.validation import check_samples, own_samples
 
@@ -36,7 +42,8 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
     generator : torch.nn.Module
         The model at hand. It runs in eval mode.
     latent_shape : tuple of int, default=None
-        Shape of one latent; by default the generator's attribute ``latent_shape``.
+        Shape of one latent; by default the generator's attribute ``latent_shape``, or
+        what its method ``sampler`` draws.
     distance : {"l2", "inception"} or callable, default="l2"
         Euclidean distance over the number of elements; that of Inception-V3 features; or
         ``distance(x, reconstruction)`` that returns a differentiable tensor ``(n,)``, for
@@ -47,7 +54,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         Starting points.
     optimizer : {"adam", "lbfgs"}, default="adam"
         The paper's Adam, or L-BFGS on the squared distance, which comes closer with the
-        same number of gradients (``benchmarks/latent_search.py``).
+        same number of gradients on the shipped DCGAN (``benchmarks/latent_search.py``).
     max_iter : int, default=1000
         Largest number of steps; for ``"lbfgs"``, of trials of its line search.
     lr : float, default=0.1
@@ -66,7 +73,8 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
     device : str or torch.device, default=None
         Where to compute; CUDA if there is one, else the CPU.
     random_state : int, default=0
-        Seed of the starting points.
+        Seed of the starting points. They are not the latents that
+        :func:`~sklearn_flipad.generators.sample` draws with the same seed.
     verbose : int, default=0
         Whether to show a progress bar.
 
@@ -249,10 +257,15 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
             latent_shape=self.latent_shape,
             batch_size=self.n_restarts,
             device=device,
-            random_state=check_random_state(self.random_state),
+            random_state=separate_stream(self.random_state, 2),
         )
-        ((starts,),) = batches
-        return starts
+        (inputs,) = batches
+        if len(inputs) != 1:
+            raise ValueError(
+                f"The generator takes {len(inputs)} inputs, but only one latent can be searched. "
+                "Wrap it in a module that holds the others fixed, such as its class."
+            )
+        return inputs[0]
 
     def _invert(self, generator, distance, starts, x):
         """Invert a batch; each sample has `n_restarts` consecutive rows."""

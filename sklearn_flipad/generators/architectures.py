@@ -45,7 +45,7 @@ class DCGANGenerator(nn.Module):
     With ``channels=(1024, 512, 256, 128, 64), out_channels=1`` this is the 128x128 grey
     generator of the paper's medical experiments, DCGAN and WGAN-GP alike (Appendix G.5:
     models 5 and 6 of medigan). The sizes are those of the training code that Szafranowska
-    et al. published; the pretrained weights were not at hand to compare them with.
+    et al. published; they were not compared with the pretrained weights.
 
     References
     ----------
@@ -106,8 +106,8 @@ class ConditionalDCGANGenerator(DCGANGenerator):
     -----
     The defaults describe the 128x128 grey C-DCGAN of the paper's medical experiments
     (Appendix G.5: model 12 of medigan, malignant or benign masses). The sizes are those of
-    the training code that Szafranowska et al. published; the pretrained weights were not
-    at hand to compare them with. That code maps a label to as many values as the latent
+    the training code that Szafranowska et al. published; they were not compared with the
+    pretrained weights. That code maps a label to as many values as the latent
     has through a linear layer and a leaky ReLU. For a finite set of classes this is a
     table of one vector a class, which the embedding is directly.
 

@@ -117,7 +117,7 @@ def load_pretrained(name):
 
 
 def pretrained_card(name):
-    """Model card of a shipped generator: architecture, data, seed, command, losses.
+    """Model card of a shipped generator: architecture, data, seed, command, losses, quality.
 
     Parameters
     ----------

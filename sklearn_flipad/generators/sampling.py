@@ -1,6 +1,7 @@
 """Draw latents and samples from any generator."""
 
 from contextlib import contextmanager
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -8,7 +9,37 @@ from sklearn.utils import check_random_state, gen_batches
 from torch import nn
 from tqdm.auto import tqdm
 
-__all__ = ["evaluating", "from_grey_levels", "latent_batches", "sample", "sample_batches", "unwrap"]
+__all__ = [
+    "evaluating",
+    "from_grey_levels",
+    "latent_batches",
+    "sample",
+    "sample_batches",
+    "separate_stream",
+    "unwrap",
+]
+
+
+def separate_stream(random_state, purpose):
+    """Random numbers that are not those of `sample` for the same seed.
+
+    Latents that an attributor has used, in its mean activation or as starting points, would
+    otherwise be those of the samples that calibrate it.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        A seed, or random numbers to use as they are.
+    purpose : int
+        Streams of different purposes are independent.
+
+    Returns
+    -------
+    numpy.random.RandomState
+    """
+    if isinstance(random_state, Integral):
+        return np.random.RandomState([random_state, purpose])
+    return check_random_state(random_state)
 
 
 def unwrap(generator):

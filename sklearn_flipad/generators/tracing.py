@@ -6,11 +6,15 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 from torch import nn
 
 from sklearn_flipad.activations import OutputActivation, identify_activation
-from sklearn_flipad.generators.sampling import evaluating, latent_batches, unwrap
+from sklearn_flipad.generators.sampling import (
+    evaluating,
+    latent_batches,
+    separate_stream,
+    unwrap,
+)
 
 __all__ = ["FinalLayerTrace", "trace_final_layer"]
 
@@ -63,7 +67,7 @@ def trace_final_layer(
         sampler=sampler,
         batch_size=batch_size,
         device=device,
-        random_state=check_random_state(random_state),
+        random_state=separate_stream(random_state, 1),
     )
     module, total, first = None, 0.0, None
     with evaluating(generator), _eager():

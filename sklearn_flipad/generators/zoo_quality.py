@@ -50,7 +50,7 @@ def train_fashion_classifier(X, y, *, n_epochs=5, random_state=0):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
         classifier = FashionClassifier()
-        optimizer = torch.optim.Adam(classifier.parameters(), lr=2e-3)
+        optimizer = torch.optim.Adam(classifier.parameters())
         n_batches = len(X) // 128
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, n_epochs * n_batches)
         for epoch in range(n_epochs):
@@ -86,7 +86,7 @@ def _main(argv=None):
         card = pretrained_card(name)
         card["frechet_distance"] = {
             "value": round(fashion_frechet_distance(samples), 3),
-            "value_of_real_images": round(real, 3),
+            "value_of_training_images": round(real, 3),
             "n_samples": len(samples),
             "features": "FashionClassifier, against the test split",
         }

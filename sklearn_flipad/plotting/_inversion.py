@@ -112,10 +112,12 @@ class InversionDisplay:
         ------
         ValueError
             If the layer's samples are not images, or its activations not feature maps, if
-            `source` has another length than X, or as in :meth:`FinalLayerInverter.invert`.
+            `channels` is out of range, if `source` has another length than X, or as in
+            :meth:`FinalLayerInverter.invert`.
         """
         layer = inverter.final_layer
         _check_image_layer(layer)
+        _check_channels(channels, layer.input_shape[0])
         activations = inverter.invert(X).activations
         samples = np.asarray(X).reshape(len(activations), *layer.output_shape)
         samples = from_grey_levels(torch.from_numpy(samples), layer.output_range).numpy()
@@ -189,6 +191,18 @@ def _check_image_layer(layer):
             "InversionDisplay needs a final layer from activations of shape (channels, height, "
             "width) to images of shape (1 or 3 channels, height, width), got one from "
             f"{activations} to {samples}."
+        )
+
+
+def _check_channels(channels, n_channels):
+    if isinstance(channels, Integral):
+        valid = 1 <= channels <= n_channels
+    else:
+        valid = len(channels) > 0 and all(0 <= channel < n_channels for channel in channels)
+    if not valid:
+        raise ValueError(
+            f"channels must be a number from 1 to {n_channels}, or a sequence of indices from 0 "
+            f"to {n_channels - 1}, got {channels!r}."
         )
 
 
