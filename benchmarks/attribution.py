@@ -23,9 +23,12 @@ from sklearn_flipad.metrics import attribution_scores
 #: Samples of the model: a quarter trains, the rest calibrates.
 N_OWN, N_REAL, N_TEST = 4000, 1000, 1000
 #: SM-Inv calibrates on this many of them; nothing is trained.
-N_INVERTED = 1000
+N_INVERTED = 500
 #: Far below the paper's 10 restarts of 1,000 steps.
-SMINV = {"n_restarts": 2, "max_iter": 200}
+SMINV = {
+    "SM-Inv l2": {"n_restarts": 2, "optimizer": "lbfgs", "max_iter": 100},
+    "SM-Inv features": {"n_restarts": 2, "optimizer": "lbfgs", "max_iter": 60},
+}
 FNRS = (0.005, 0.05)
 COMBINED = ("RawPAD", "DCTPAD", "FLIPAD")
 
@@ -56,10 +59,11 @@ def make_attributor(method, owner, *, seed=0, cache_dir=None):
         return make_combined(parts, rule=rule, **common | {"cv": 0.5})
     if method == "SM-F":
         return make_smf(n_jobs=-1, **common)
-    if method.startswith("SM-Inv"):
+    if method in SMINV:
         extractor = load_fashion_classifier().features
         distance = "l2" if method == "SM-Inv l2" else FeatureDistance(extractor)
-        return make_sminv(load_pretrained(owner), distance=distance, fnr=FNRS[0], **SMINV)
+        options = SMINV[method]
+        return make_sminv(load_pretrained(owner), distance=distance, fnr=FNRS[0], **options)
     common["detector"] = DeepSADDetector(
         module=MLP,
         module_params={"hidden": (256,)},
@@ -71,6 +75,8 @@ def make_attributor(method, owner, *, seed=0, cache_dir=None):
         return make_rawpad(**common)
     if method == "DCTPAD":
         return make_dctpad(**common)
+    if method != "FLIPAD":
+        raise ValueError(f"Unknown method {method!r}.")
     layer = FinalLayer.from_generator(load_pretrained(owner), random_state=0)
     return make_flipad(layer, **common).set_params(invert__cache_dir=cache_dir)
 
@@ -85,7 +91,7 @@ def judge(method, owner, X, y, tests, *, seed=0, cache_dir=None):
     """
     start = time.perf_counter()
     attributor = make_attributor(method, owner, seed=seed, cache_dir=cache_dir)
-    if method.startswith("SM-Inv"):
+    if method in SMINV:
         X, y = X[:N_INVERTED], y[:N_INVERTED]
     attributor.fit(X, y)
     fitted = time.perf_counter()

@@ -16,7 +16,7 @@ from sklearn_flipad import ReconstructionDetector
 from sklearn_flipad.detectors.distances import euclidean_distance
 from sklearn_flipad.generators import load_pretrained, sample
 
-N_SAMPLES, N_RESTARTS, BUDGETS = 16, 4, (100, 300, 1000)
+N_SAMPLES, N_RESTARTS, BUDGETS = 16, 4, (100, 300)
 
 
 def batched(optimizer, generator, X, budget):
@@ -49,7 +49,7 @@ def scipy_lbfgs(generator, X, budget):
                 (gradient,) = torch.autograd.grad(square.sum(), z)
                 return square.item(), gradient.double().numpy().ravel()
 
-            options = {"maxfun": budget, "maxiter": budget, "ftol": 0, "gtol": 0, "maxcor": 20}
+            options = {"maxfun": budget, "maxiter": budget, "ftol": 0, "gtol": 0, "maxcor": 10}
             minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
             best[index] = min(best[index], least[0])
     return best

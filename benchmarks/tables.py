@@ -58,17 +58,40 @@ def sources(table, owner):
     return [name for name in others if name.endswith("-0")]
 
 
-def summary(rows):
-    """Mean over the unseen generators, and the real images beside it."""
+def summary(table, rows):
+    """What is shown of a table: mean accuracies against unseen generators, and more.
+
+    Returns
+    -------
+    DataFrame
+        Table ``methods``: a row for each owner and method, with the mean rates at the
+        smaller false-negative rate and the accuracy against real images. Otherwise accuracies
+        alone: by architecture (columns) for ``seeds``, by method (columns), perturbation and
+        false-negative rate for ``perturbed``.
+    """
     frame = pd.DataFrame(rows)
     frame["FNR"] = frame["found_fnr"].map(lambda rate: rate[0])
     frame["FPR"] = frame["found_fpr"].map(lambda rate: rate[0])
     frame["minutes"] = frame["fit_min"] + frame["score_min"]
-    frame["against"] = np.where(frame["source"] == "real", "real", "unseen generators")
-    keys = ["fnr", "against", "owner", "perturbation", "method"]
-    keys = [key for key in keys if frame[key].nunique() > 1]
+    frame["architecture"] = frame["owner"].map(architecture)
+    unseen, real = frame[frame["source"] != "real"], frame[frame["source"] == "real"]
+    strict = unseen["fnr"] == attribution.FNRS[0]
+    if table == "perturbed":
+        return _pivot(unseen, ["fnr", "perturbation"], "method")
+    if table == "seeds":
+        return _pivot(unseen[strict], ["method"], "architecture")
+    keys = ["owner", "method"]
     columns = ["accuracy", "FNR", "FPR", "auc", "minutes"]
-    return frame.groupby(keys, sort=False)[columns].mean().round(4).reset_index()
+    shown = unseen[strict].groupby(keys, sort=False)[columns].mean()
+    real = real[real["fnr"] == attribution.FNRS[0]].groupby(keys)["accuracy"].mean()
+    shown.insert(4, "accuracy, real", real)
+    return shown.round({"minutes": 2}).round(4).reset_index()
+
+
+def _pivot(frame, index, columns):
+    order = dict.fromkeys(frame[columns])
+    table = frame.pivot_table("accuracy", index, columns, sort=False)
+    return table[list(order)].round(4).reset_index()
 
 
 def matrix(rows):
@@ -77,20 +100,25 @@ def matrix(rows):
     frame = frame[(frame["method"] == "FLIPAD") & (frame["fnr"] == attribution.FNRS[0])]
     frame = frame[frame["source"] != "real"]
     frame["against"] = "seed " + frame["source"].str.rpartition("-")[2]
-    return frame.pivot_table("accuracy", "owner", "against").round(4).reset_index()
+    return _pivot(frame.sort_values(["owner", "against"]), ["owner"], "against")
 
 
 def write(table, rows):
-    """The rows as JSON, and what is printed of them as CSV."""
+    """The rows as JSON, and what is shown of them as CSV."""
     (RESULTS / f"{table}.json").write_text(json.dumps(rows, indent=1) + "\n")
-    summary(rows).to_csv(RESULTS / f"{table}.csv", index=False)
+    summary(table, rows).to_csv(RESULTS / f"{table}.csv", index=False)
     if table == "seeds" and "FLIPAD" in {row["method"] for row in rows}:
         matrix(rows).to_csv(RESULTS / "seeds_flipad.csv", index=False, na_rep="own")
 
 
 def run(table, owners, methods, rows):
     """Fill a table, case by case."""
-    done = {(row["owner"], row["perturbation"], row["method"]) for row in rows}
+    done = {
+        (row["owner"], row["perturbation"], row["method"])
+        for row in rows
+        if {r["source"] for r in rows if r["owner"] == row["owner"]}
+        >= set(sources(table, row["owner"]))
+    }
     names = PERTURBATIONS if table == "perturbed" else ["none"]
     for owner in owners:
         X, y, tests = attribution.load_data(owner, sources(table, owner))
@@ -122,7 +150,8 @@ def main():
     )
     parser.add_argument("table", choices=METHODS)
     parser.add_argument("--owners", nargs="+", help="by default all, or one of each architecture")
-    parser.add_argument("--methods", nargs="+")
+    every = sorted({method for methods in METHODS.values() for method in methods})
+    parser.add_argument("--methods", nargs="+", choices=every)
     parser.add_argument("--resume", action="store_true", help="keep the rows that are there")
     args = parser.parse_args()
     everyone = list_pretrained()
@@ -131,6 +160,7 @@ def main():
     target = RESULTS / f"{args.table}.json"
     rows = json.loads(target.read_text()) if args.resume and target.exists() else []
     run(args.table, args.owners or everyone, args.methods or METHODS[args.table], rows)
+    write(args.table, rows)
 
 
 if __name__ == "__main__":

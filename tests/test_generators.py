@@ -275,8 +275,11 @@ def test_conditional_training_resumes_to_the_same_weights(norm, tmp_path):
 def test_training_needs_a_label_for_each_image():
     generator, discriminator, objective = _small_gan("squares")
     X = np.zeros((16, 1, 16, 16), dtype=np.uint8)
-    with pytest.raises(ValueError, match=r"labels must have shape \(16,\)"):
-        train_gan(generator, discriminator, X, objective=objective, labels=[0, 1], batch_size=16)
+    for labels in ([0, 1], np.zeros(16), np.full(16, -1)):
+        with pytest.raises(ValueError, match="labels must be 16 integers from 0"):
+            train_gan(
+                generator, discriminator, X, objective=objective, labels=labels, batch_size=16
+            )
 
 
 def test_training_is_seeded_and_local():

@@ -59,7 +59,8 @@ def load_fashion_classifier():
     Returns
     -------
     FashionClassifier
-        In eval mode, on the CPU.
+        In eval mode, on the CPU, with fixed weights. Its attribute ``features`` maps images
+        ``(n, 1, 32, 32)`` in [-1, 1] to 64 features.
     """
     return _load()[0]
 

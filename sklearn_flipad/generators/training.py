@@ -160,19 +160,20 @@ def train_gan(
     Raises
     ------
     ValueError
-        If there are fewer images than one batch holds, or not as many labels as images.
+        If there are fewer images than one batch holds, or `labels` are not as many integers.
     """
     if len(X) < batch_size:
         raise ValueError(
             f"X holds {len(X)} images, fewer than one batch of {batch_size}; lower batch_size."
         )
     if labels is not None:
-        labels = torch.from_numpy(np.array(labels, dtype=np.int64))
-        if labels.shape != (len(X),):
+        labels = np.asarray(labels)
+        if labels.shape != (len(X),) or labels.dtype.kind not in "iu" or labels.min() < 0:
             raise ValueError(
-                f"labels must have shape ({len(X)},), one for each image, "
-                f"got {tuple(labels.shape)}."
+                f"labels must be {len(X)} integers from 0, one for each image, got an array of "
+                f"shape {labels.shape} and type {labels.dtype}."
             )
+        labels = torch.from_numpy(labels.astype(np.int64))
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     run = _Run(generator.to(device), discriminator.to(device), learning_rate, betas)

@@ -91,7 +91,7 @@ class SampleGridDisplay:
         Parameters
         ----------
         generators : dict of str to torch.nn.Module
-            Image generators with an attribute ``latent_shape``.
+            Image generators with an attribute ``latent_shape`` or a method ``sampler``.
         n_samples : int, default=8
             Images of each.
         random_state : int, default=0
