@@ -27,7 +27,7 @@ N_INVERTED = 500
 #: Far below the paper's 10 restarts of 1,000 steps.
 SMINV = {
     "SM-Inv l2": {"n_restarts": 2, "optimizer": "lbfgs", "max_iter": 100},
-    "SM-Inv features": {"n_restarts": 2, "optimizer": "lbfgs", "max_iter": 60},
+    "SM-Inv features": {"n_restarts": 1, "optimizer": "lbfgs", "max_iter": 50},
 }
 FNRS = (0.005, 0.05)
 COMBINED = ("RawPAD", "DCTPAD", "FLIPAD")

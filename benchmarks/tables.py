@@ -100,7 +100,9 @@ def matrix(rows):
     frame = frame[(frame["method"] == "FLIPAD") & (frame["fnr"] == attribution.FNRS[0])]
     frame = frame[frame["source"] != "real"]
     frame["against"] = "seed " + frame["source"].str.rpartition("-")[2]
-    return _pivot(frame.sort_values(["owner", "against"]), ["owner"], "against")
+    return _pivot(frame.sort_values(["against", "owner"]), ["owner"], "against").sort_values(
+        "owner"
+    )
 
 
 def write(table, rows):
