@@ -85,7 +85,9 @@ def summary(table, rows):
     shown = unseen[strict].groupby(keys, sort=False)[columns].mean()
     real = real[real["fnr"] == attribution.FNRS[0]].groupby(keys)["accuracy"].mean()
     shown.insert(4, "accuracy, real", real)
-    return shown.round({"minutes": 2}).round(4).reset_index()
+    shown = shown.round({"minutes": 2}).round(4).reset_index()
+    rank = [(owner, METHODS[table].index(method)) for owner, method in shown[keys].values]
+    return shown.iloc[sorted(range(len(rank)), key=rank.__getitem__)]
 
 
 def _pivot(frame, index, columns):
