@@ -70,10 +70,14 @@ def frechet_distance(mean, covariance, other_mean, other_covariance):
 
     Parameters
     ----------
-    mean, other_mean : array-like, shape (n_features,)
-        Means.
-    covariance, other_covariance : array-like, shape (n_features, n_features)
-        Covariances.
+    mean : array-like, shape (n_features,)
+        Mean of the one.
+    covariance : array-like, shape (n_features, n_features)
+        Its covariance.
+    other_mean : array-like, shape (n_features,)
+        Mean of the other.
+    other_covariance : array-like, shape (n_features, n_features)
+        Its covariance.
 
     Returns
     -------
