@@ -85,7 +85,7 @@ store.cleanup()
 
 # %%
 # As fitted, the attributor misses most own samples under this strong compression, and
-# more than the nominal 5 % under blur and noise. The immunised ones return to about 5 %.
+# more than the nominal 5 % under blur and noise. The immunised ones stay below 5 %.
 # That is what immunisation promises; it does not restore what the perturbation has
 # destroyed. The false-positive rate, large on clean images already, because the detector
 # was fitted on no more than 240 own samples, is larger under each perturbation. The AUC,
