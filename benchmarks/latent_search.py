@@ -16,7 +16,7 @@ from sklearn_flipad import ReconstructionDetector
 from sklearn_flipad.detectors.distances import euclidean_distance
 from sklearn_flipad.generators import load_pretrained, sample
 
-N_SAMPLES, N_RESTARTS, BUDGETS = 16, 4, (100, 300)
+N_SAMPLES, N_RESTARTS, BUDGETS = 8, 4, (100, 300)
 
 
 def batched(optimizer, generator, X, budget):
