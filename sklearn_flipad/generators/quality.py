@@ -13,7 +13,7 @@ from sklearn.utils import gen_batches
 from torch import nn
 
 from sklearn_flipad.artefacts import load_arrays, save_arrays
-from sklearn_flipad.generators.sampling import evaluating
+from sklearn_flipad.generators.sampling import evaluating, from_grey_levels
 
 __all__ = [
     "FashionClassifier",
@@ -166,7 +166,7 @@ def _load():
 
 def to_network(X):
     """Grey levels as the classifier takes them, in [-1, 1]."""
-    return torch.from_numpy(X).float() / 127.5 - 1
+    return from_grey_levels(torch.from_numpy(X), (-1.0, 1.0)).float()
 
 
 def _statistics(classifier, X):
