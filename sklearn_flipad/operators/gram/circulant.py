@@ -11,6 +11,9 @@ __all__ = ["CirculantGramSolver", "PeriodicExtension"]
 
 #: Cells that an image is at most extended by, per axis.
 _MAX_EXTRA = 3
+#: Batches are filled up to this. For fewer samples, products of small matrices take other
+#: code paths, which are no faster and round otherwise.
+_LEAST_BATCH = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,46 +171,47 @@ class CirculantGramSolver(GramSolver):
         return self.extension.n_multiplications
 
     def solve(self, r):
-        spectrum = self._to_groups(_transform(r, *self._image_bases))
-        border = self._border_of(self._to_spectrum(self.blocks @ spectrum))
-        spectrum += self._to_groups(self._from_border(border @ self.correction))
-        solved = self._to_spectrum(self.blocks @ spectrum)
-        return _inverse_transform(solved, *self._image_bases)
+        n_missing = _LEAST_BATCH - len(r)
+        if n_missing > 0:
+            filled = torch.cat([r, r.new_zeros(n_missing, *r.shape[1:])])
+            return self.solve(filled)[: len(r)]
+        spectrum = _transform(r, *self._image_bases, self.extension.groups[1])
+        border = self._border_of(self._filtered(self.blocks, spectrum, len(r)), len(r))
+        # In this order the large factor is read once, however small the batch is.
+        spectrum += self._from_border((border.T @ self.correction).T.contiguous())
+        filtered = self._filtered(self.blocks, spectrum, len(r))
+        return _inverse_transform(filtered, *self._image_bases, self.extension.channels)
 
-    def _to_groups(self, spectrum):
-        """Shape ``(n, channels, *frequencies)`` to ``(groups, in a group, n)``.
+    def _filtered(self, blocks, spectrum, n):
+        """Apply one matrix to each group of frequencies; C does not couple groups.
 
         A group has the cosine and the sine of one frequency along each axis, for all
-        phases and channels. C does not couple groups.
+        phases and channels.
         """
-        (height, width), n = self.extension.groups, len(spectrum)
-        rows, columns = (2 * p for p in self.extension.period)
-        split = spectrum.reshape(n, -1, height, rows, width, columns)
-        return split.permute(2, 4, 1, 3, 5, 0).reshape(height * width, -1, n)
+        return torch.bmm(blocks, spectrum.view(-1, blocks.shape[1], n)).view(spectrum.shape)
 
-    def _to_spectrum(self, groups):
-        (height, width), n = self.extension.groups, groups.shape[-1]
-        rows, columns = (2 * p for p in self.extension.period)
-        split = groups.reshape(height, width, -1, rows, columns, n)
-        return split.permute(5, 2, 0, 3, 1, 4).reshape(n, -1, height * rows, width * columns)
+    def _border_of(self, spectrum, n):
+        """Values in the border: whole columns of its rows, then what is left of its columns.
 
-    def _border_of(self, spectrum):
-        """Values in the border: whole rows, then what is left of whole columns."""
-        rows = torch.matmul(torch.matmul(self._border_rows, spectrum), self._bases[1].T)
-        columns = torch.matmul(self._other_rows, torch.matmul(spectrum, self._border_columns.T))
-        return torch.cat([rows.flatten(1), columns.flatten(1)], dim=1)
+        Shape ``(pixels and channels of the border, n)``.
+        """
+        pixel = self.extension.channels * n
+        rows = self._bases[1] @ _columns_first(_each(self._border_rows, spectrum), pixel)
+        columns = self._border_columns @ _columns_first(spectrum, pixel)
+        columns = columns.view(len(columns), spectrum.shape[1], pixel)
+        columns = _each(self._other_rows, columns)
+        return torch.cat([rows.view(-1, n), columns.view(-1, n)])
 
     def _from_border(self, values):
-        """Spectrum of an image that has `values` in its border and is 0 elsewhere."""
-        channels = self.extension.channels
-        (n_rows, _), (n_columns, _) = self._border_rows.shape, self._border_columns.shape
-        n_others, width = len(self._other_rows), len(self._bases[1])
-        cut = channels * n_rows * width
-        rows = values[:, :cut].reshape(len(values), channels, n_rows, width)
-        columns = values[:, cut:].reshape(len(values), channels, n_others, n_columns)
-        by_rows = torch.matmul(self._border_rows.T, torch.matmul(rows, self._bases[1]))
-        by_columns = torch.matmul(self._other_rows.T, columns)
-        return by_rows.add_(torch.matmul(by_columns, self._border_columns))
+        """Spectrum of images that have `values` in their border and are 0 elsewhere."""
+        (_, groups), width = self.extension.groups, len(self._bases[1])
+        pixel = self.extension.channels * values.shape[1]
+        cut = self.extension.channels * width * len(self._border_rows)
+        rows = self._bases[1].T @ values[:cut].reshape(width, -1)
+        spectrum = _each(self._border_rows.T, _columns_last(rows, groups, pixel))
+        columns = values[cut:].reshape(len(self._border_columns), len(self._other_rows), pixel)
+        columns = _each(self._other_rows.T, columns).flatten(1)
+        return spectrum.add_(_columns_last(self._border_columns.T @ columns, groups, pixel))
 
     def _stencil(self, operator):
         """Images under G G^T of the pixels of the middle cell, moved to the first cell.
@@ -243,10 +247,12 @@ class CirculantGramSolver(GramSolver):
 
     def _frequency_blocks(self, operator):
         """Diagonal blocks of the circulant, found with one probe for all groups at once."""
-        n_groups, in_group = prod(self.extension.groups), self.extension.in_group
+        (height, width), in_group = self.extension.groups, self.extension.in_group
+        channels = self.extension.channels
         eye = torch.eye(in_group, dtype=torch.float64, device=operator.device)
-        probes = self._to_spectrum(eye.expand(n_groups, in_group, in_group))
-        cells = self._to_cells(_inverse_transform(probes, *self._bases))
+        probes = eye.expand(height * width, -1, -1)
+        probes = probes.reshape(width, self._bases[0].shape[1], -1)
+        cells = self._to_cells(_inverse_transform(probes, *self._bases, channels))
         images = torch.fft.irfft2(
             torch.einsum(
                 "iohw,nihw->nohw",
@@ -255,7 +261,8 @@ class CirculantGramSolver(GramSolver):
             ),
             s=self.extension.cells,
         )
-        return self._to_groups(_transform(self._to_image(images), *self._bases))
+        spectrum = _transform(self._to_image(images), *self._bases, width)
+        return spectrum.view(-1, in_group, in_group)
 
     def _border_correction(self, operator, circulant, chunk=128):
         """The matrix from ``P C^-1 r`` to eta, transposed.
@@ -269,34 +276,68 @@ class CirculantGramSolver(GramSolver):
         eye = torch.eye(len(inside), dtype=torch.float64, device=operator.device)
         response, difference = torch.empty_like(eye), torch.zeros_like(eye)
         for start in range(0, len(eye), chunk):
-            rows = slice(start, start + chunk)
-            groups = self._to_groups(self._from_border(eye[rows]))
-            response[rows] = self._border_of(self._to_spectrum(self.blocks @ groups))
+            part = slice(start, start + chunk)
+            n = len(eye[part])
+            spectrum = self._from_border(eye[:, part])
+            filtered = self._filtered(self.blocks, spectrum, n)
+            response[:, part] = self._border_of(filtered, n)
         in_image = inside.nonzero().flatten()
         for start in range(0, len(in_image), chunk):
-            rows = in_image[start : start + chunk]
-            spectrum = self._from_border(eye[rows])
-            image = _inverse_transform(spectrum, *self._bases)[:, :, :height, :width]
-            gram = self._extend(operator.forward(operator.adjoint(image.contiguous())))
-            periodic = self._to_spectrum(circulant @ self._to_groups(spectrum))
-            difference[rows] = (self._border_of(periodic) - self._pick(gram)) * inside
+            part = in_image[start : start + chunk]
+            spectrum = self._from_border(eye[:, part])
+            image = _inverse_transform(spectrum, *self._bases, self.extension.channels)
+            image = image[:, :, :height, :width].contiguous()
+            gram = self._extend(operator.forward(operator.adjoint(image)))
+            periodic = self._filtered(circulant, spectrum, len(part))
+            wrong = self._border_of(periodic, len(part)) - self._pick(gram)
+            difference[:, part] = wrong * inside[:, None]
         system = torch.where(inside[:, None], eye - difference @ response, response)
         right = difference - torch.diag((~inside).double())
         return torch.linalg.solve(system, right).T.contiguous()
 
     def _pick(self, image):
-        """The border of images, in the order of :meth:`_border_of`."""
+        """The border of images, as :meth:`_border_of` has it."""
         rows, columns = (border.to(image.device) for border in self.extension.border)
         parts = image[:, :, rows], image[:, :, ~rows][..., columns]
-        return torch.cat([part.flatten(1) for part in parts], dim=1)
+        return torch.cat([part.permute(3, 2, 1, 0).flatten(0, 2) for part in parts])
 
 
-def _transform(image, rows, columns):
-    return torch.matmul(rows.T, torch.matmul(image, columns))
+def _transform(image, rows, columns, groups):
+    """The spectrum of images.
+
+    Its shape is ``(column groups, row frequencies, column frequencies of a group *
+    channels * n)``. So matrices of all groups can be applied at once, and neither they nor
+    the bases need another order of the elements.
+    """
+    height, width = image.shape[2:]
+    pixels = image.transpose(0, 1).reshape(-1, width)
+    by_columns = (columns.T @ pixels.T).view(groups, -1, height)
+    return _each(rows.T, by_columns.transpose(1, 2))
 
 
-def _inverse_transform(spectrum, rows, columns):
-    return torch.matmul(rows, torch.matmul(spectrum, columns.T))
+def _inverse_transform(spectrum, rows, columns, channels):
+    by_columns = torch.bmm(spectrum.transpose(1, 2), rows.T.expand(len(spectrum), -1, -1))
+    pixels = by_columns.view(columns.shape[1], -1).T @ columns.T
+    image = pixels.view(channels, -1, len(rows), len(columns))
+    return image.transpose(0, 1).contiguous()
+
+
+def _each(matrix, batch):
+    return torch.bmm(matrix.expand(len(batch), -1, -1), batch)
+
+
+def _columns_first(spectrum, pixel):
+    """Shape ``(groups, k, frequencies * pixel)`` to ``(groups * frequencies, k * pixel)``."""
+    groups, k, width = spectrum.shape
+    split = spectrum.view(groups, k, width // pixel, pixel).transpose(1, 2)
+    return split.reshape(groups * width // pixel, k * pixel)
+
+
+def _columns_last(spectrum, groups, pixel):
+    """What :func:`_columns_first` did, undone."""
+    k, frequencies = spectrum.shape[1] // pixel, len(spectrum) // groups
+    split = spectrum.view(groups, frequencies, k, pixel).transpose(1, 2)
+    return split.reshape(groups, k, frequencies * pixel)
 
 
 def _fourier_basis(n, period):
