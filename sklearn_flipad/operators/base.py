@@ -40,7 +40,7 @@ class LinearOperator(ABC):
         self.output_shape = tuple(output_shape)
         self.n_inputs = prod(self.input_shape)
         self.n_outputs = prod(self.output_shape)
-        self._gram_solvers = {}
+        self._derived = {}
 
     @abstractmethod
     def forward(self, z):
@@ -63,6 +63,44 @@ class LinearOperator(ABC):
     def dtype(self):
         """Type of the weights."""
         return self.weight.dtype
+
+    def weighted(self, factors):
+        """The map after its input channels have been multiplied by factors.
+
+        Parameters
+        ----------
+        factors : torch.Tensor, shape (input_shape[0],)
+            One factor a channel.
+
+        Returns
+        -------
+        LinearOperator
+
+        Raises
+        ------
+        NotImplementedError
+            If the inputs have no channels, as those of a dense layer.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no channels.")
+
+    def resized(self, size):
+        """The same kernel for inputs of another spatial size.
+
+        Parameters
+        ----------
+        size : tuple of int
+            Sizes of the spatial axes.
+
+        Returns
+        -------
+        LinearOperator
+
+        Raises
+        ------
+        NotImplementedError
+            If the inputs have no spatial axes, as those of a dense layer.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no spatial axes.")
 
     def dense(self):
         """The matrix of the map, shape ``(n_outputs, n_inputs)``.
@@ -92,6 +130,11 @@ class LinearOperator(ABC):
         """Outputs, along each spatial axis, after which an image layer repeats itself."""
         return ()
 
+    @property
+    def reach(self):
+        """Distance of a kernel's first and last tap plus one, along each spatial axis."""
+        return ()
+
     def gram_solver(self, ridge):
         """The solver of ``(ridge I + G G^T) t = r``, factored once for each ridge.
 
@@ -104,9 +147,26 @@ class LinearOperator(ABC):
         -------
         GramSolver
         """
-        if ridge not in self._gram_solvers:
-            self._gram_solvers[ridge] = gram_solver(self, ridge)
-        return self._gram_solvers[ridge]
+        return self.derived(("gram solver", ridge), lambda: gram_solver(self, ridge))
+
+    def derived(self, key, build):
+        """Something that depends on the operator alone, built at the first call.
+
+        Parameters
+        ----------
+        key : hashable
+            Its name.
+        build : callable
+            Called without arguments.
+
+        Returns
+        -------
+        object
+            What `build` returned.
+        """
+        if key not in self._derived:
+            self._derived[key] = build()
+        return self._derived[key]
 
     @cached_property
     def norm_squared(self):

@@ -57,7 +57,37 @@ class _Geometry:
         )
 
 
-class ConvOperator(LinearOperator):
+class _ImageOperator(LinearOperator):
+    """What both kinds of convolutions share.
+
+    Subclasses set ``_geometry``, and ``_arguments`` for the constructor.
+    """
+
+    def _like(self, weight, input_shape):
+        return type(self)(weight, input_shape, **self._arguments)
+
+    def to(self, device=None, dtype=None):
+        return self._like(self.weight.to(device=device, dtype=dtype), self.input_shape)
+
+    @property
+    def reach(self):
+        return self._geometry.reach
+
+    def resized(self, size):
+        return self._like(self.weight, (self.input_shape[0], *size))
+
+    def axis_maps(self):
+        maps = []
+        sizes = zip(self._geometry.kernel_size, self.input_shape[1:], strict=True)
+        for axis, (taps, size) in enumerate(sizes):
+            weight = torch.arange(1, taps + 1, dtype=torch.float64).sqrt().reshape(1, 1, taps)
+            arguments = self._arguments.items()
+            along = {k: v[axis] if isinstance(v, tuple) else v for k, v in arguments}
+            maps.append(type(self)(weight, (1, size), **{**along, "groups": 1}).dense())
+        return tuple(maps)
+
+
+class ConvOperator(_ImageOperator):
     """The linear part of ``torch.nn.Conv1d``, ``Conv2d`` or ``Conv3d``.
 
     Parameters
@@ -148,19 +178,19 @@ class ConvOperator(LinearOperator):
             z = padded.new_zeros(len(r), *self.input_shape, requires_grad=True)
             return torch.autograd.grad(self._padded(z), z, padded)[0]
 
-    def axis_maps(self):
-        return _axis_maps(ConvOperator, self._geometry, self.input_shape, self._arguments)
+    def weighted(self, factors):
+        groups = self._geometry.groups
+        by_group = factors.to(self.weight).reshape(groups, 1, -1)
+        by_output = by_group.expand(-1, len(self.weight) // groups, -1).flatten(0, 1)
+        weight = self.weight * by_output.reshape(*by_output.shape, *[1] * self._geometry.ndim)
+        return self._like(weight, self.input_shape)
 
     @property
     def period(self):
         return (1,) * self._geometry.ndim
 
-    def to(self, device=None, dtype=None):
-        weight = self.weight.to(device=device, dtype=dtype)
-        return ConvOperator(weight, self.input_shape, **self._arguments)
 
-
-class ConvTransposeOperator(LinearOperator):
+class ConvTransposeOperator(_ImageOperator):
     """The linear part of ``ConvTranspose1d``, ``ConvTranspose2d`` or ``ConvTranspose3d``.
 
     Parameters
@@ -240,26 +270,13 @@ class ConvTransposeOperator(LinearOperator):
         # An output padding of a stride or more lets the gathering window fit once more.
         return gathered[(..., *(slice(s) for s in self.input_shape[1:]))]
 
-    def axis_maps(self):
-        return _axis_maps(ConvTransposeOperator, self._geometry, self.input_shape, self._arguments)
+    def weighted(self, factors):
+        factors = factors.to(self.weight).reshape(-1, *[1] * (self.weight.ndim - 1))
+        return self._like(self.weight * factors, self.input_shape)
 
     @property
     def period(self):
         return self._geometry.stride
-
-    def to(self, device=None, dtype=None):
-        weight = self.weight.to(device=device, dtype=dtype)
-        return ConvTransposeOperator(weight, self.input_shape, **self._arguments)
-
-
-def _axis_maps(kind, geometry, input_shape, arguments):
-    """The matrices of one-dimensional operators with weights in general position."""
-    maps = []
-    for axis, (taps, size) in enumerate(zip(geometry.kernel_size, input_shape[1:], strict=True)):
-        weight = torch.arange(1, taps + 1, dtype=torch.float64).sqrt().reshape(1, 1, taps)
-        along = {k: v[axis] if isinstance(v, tuple) else v for k, v in arguments.items()}
-        maps.append(kind(weight, (1, size), **{**along, "groups": 1}).dense())
-    return tuple(maps)
 
 
 def _check_input(weight, input_shape, n_channels):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from sklearn_flipad.solvers.batch import BatchIteration, column, pad_to_lanes, run
+from sklearn_flipad.solvers.channel_scales import channel_scales
 
 __all__ = ["DouglasRachford"]
 
@@ -16,7 +17,10 @@ _FIRST_THRESHOLD = 8.0
 #: The least first step, relative to 1/||G||²; it takes over where lam is large.
 _LEAST_STEP = 60.0
 #: A restart happens when the fixed-point residual has shrunk to this fraction.
-_RESTART = 0.3
+_RESTART = 0.45
+#: An iterate k steps after a restart is drawn to the anchor by 1/(k + _DELAY). Halpern's
+#: own delay, 2, is the safest; a longer one lets an iteration that goes well run on.
+_DELAY = 25
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,13 @@ class DouglasRachford:
     The projection onto the constraint is exact and needs ``(ridge I + G G^T)^-1``, which
     depends neither on lam nor on the step size. So it is factored once for a layer, and
     every sample can have a step size of its own, balanced at its restarts so that primal
-    and dual points move equally far.
+    and dual points move equally far. Channels of image layers have factors to it, which
+    are found once for a layer (:mod:`~sklearn_flipad.solvers.channel_scales`).
 
     Parameters
     ----------
+    scaled : bool, default=True
+        Whether the channels of image layers have step sizes of their own.
     check_every : int, default=20
         Iterations between two looks at the duality gap and the restart criterion.
 
@@ -49,6 +56,7 @@ class DouglasRachford:
     PDHG for Linear Programming", arXiv:2407.16144, for the restarts and the reflection.
     """
 
+    scaled: bool = True
     check_every: int = 20
 
     def solve(self, problem, *, start=None, tol=1e-2, max_iter=2000, callback=None):
@@ -71,7 +79,7 @@ class DouglasRachford:
         -------
         LassoResult
         """
-        iteration = _DouglasRachfordIteration(*pad_to_lanes(problem, start))
+        iteration = _DouglasRachfordIteration(*pad_to_lanes(problem, start), self.scaled)
         return run(
             iteration,
             len(problem),
@@ -82,48 +90,74 @@ class DouglasRachford:
         )
 
 
+class _Splitting:
+    """What depends on the layer alone: scaled operators and the factored small system.
+
+    With D the channels' factors, the splitting is that of the problem in ``D^-1 z``.
+    """
+
+    def __init__(self, operator, scaled):
+        scales = channel_scales(operator, DouglasRachford(scaled=False)) if scaled else None
+        inner = operator if scales is None else operator.weighted(scales)
+        self.forward = (operator if scales is None else operator.weighted(scales**2)).forward
+        self.norm_squared = inner.norm_squared or 1.0
+        self.ridge = _RIDGE * self.norm_squared
+        self.gram = inner.gram_solver(self.ridge)
+        if scales is None:
+            self.scales = torch.ones((), dtype=operator.dtype, device=operator.device)
+        else:
+            shape = -1, *[1] * (len(operator.input_shape) - 1)
+            self.scales = scales.to(operator.weight).reshape(shape)
+
+
 class _DouglasRachfordIteration(BatchIteration):
     """The iterate ``(w, s)`` that belongs to the variables ``(z, u)``, and its anchor.
 
-    Everything is divided by the sample's threshold, ``lam/2`` times its step, so that
-    all samples are clipped at 1. ``clipped`` is w clipped to [-1, 1], so ``w - clipped``
-    is the soft-thresholded, primal point. ``v`` is the reflection of w at that point and
-    stands for w, which is ``v + 2 clipped``; ``t`` solves the projection's small system.
+    Everything is divided by the thresholds, ``lam/2`` times the sample's step and times
+    ``D²`` for w, so that all are clipped at 1. ``clipped`` is w clipped to [-1, 1], so
+    ``w - clipped`` is the soft-thresholded, primal point. ``v`` is the reflection of w at
+    that point and stands for w, which is ``v + 2 clipped``; ``t`` solves the projection's
+    small system.
     """
 
     per_sample = (
-        "b", "step", "by_residual", "anchor", "anchor_s", "since_restart", "first_residual",
+        "b", "step", "by_residual", "anchor", "anchor_s", "age", "first_residual",
         "v", "clipped", "s", "t", "q",
     )  # fmt: skip
 
-    def __init__(self, problem, start):
+    def __init__(self, problem, start, scaled):
         super().__init__(problem)
         operator = problem.operator
-        self.ridge = _RIDGE * operator.norm_squared or 1.0
+        self.splitting = operator.derived(
+            ("Douglas-Rachford", scaled), lambda: _Splitting(operator, scaled)
+        )
+        self.scales, self.ridge = self.splitting.scales, self.splitting.ridge
         self.root = self.ridge**0.5
-        self.gram = operator.gram_solver(self.ridge)
-        least_norm = operator.adjoint(self.gram.solve(problem.b))
+        least_norm = self.scales * operator.adjoint(self.splitting.gram.solve(problem.b))
         size = _norm(least_norm) / operator.n_inputs**0.5
         step = 2 * _FIRST_THRESHOLD * size / problem.lam
-        least_step = _LEAST_STEP / (operator.norm_squared or 1.0)
+        least_step = _LEAST_STEP / self.splitting.norm_squared
         self.by_residual = step < least_step
         self.step = step + least_step
         self.b = problem.b / self._threshold(problem.b)
         if start is None:
             self.anchor, self.anchor_s = torch.zeros_like(least_norm), torch.zeros_like(self.b)
         else:
-            self.anchor = start / self._threshold(start) + start.sign()
+            self.anchor = start / self._thresholds(start) + start.sign()
             residual = problem.residual(start) / self._threshold(self.b)
             self.anchor_s = residual * column((1 + self.ridge * self.step) / self.root, self.b)
         self.v, self.s = self.anchor.clone(), self.anchor_s.clone()
         self.clipped = torch.empty_like(self.v)
-        self.since_restart = torch.zeros_like(self.step)
+        self.age = torch.full_like(self.step, _DELAY)
         self._reflect()
         self.q = operator.adjoint(self.t)
         self.first_residual = self._fixed_point_residual()
 
     def _threshold(self, like):
         return column(self.step * (self.problem.lam / 2), like)
+
+    def _thresholds(self, like):
+        return self._threshold(like) * self.scales.square()
 
     def _shrinkage(self, rows=slice(None)):
         """The factor by which the prox of u shrinks s."""
@@ -133,13 +167,13 @@ class _DouglasRachfordIteration(BatchIteration):
         """Go from w, which is in v, to its reflection and to what follows from that."""
         torch.clamp(self.v, -1, 1, out=self.clipped)
         self.v.sub_(self.clipped, alpha=2)
-        small = self.b - self.problem.operator.forward(self.v)
+        small = self.b - self.splitting.forward(self.v)
         small.addcmul_(self.s, 2 * self._shrinkage() - 1, value=-self.root)
-        self.t = self.gram.solve(small)
+        self.t = self.splitting.gram.solve(small)
 
     def advance(self):
-        weight = 1 / (self.since_restart + 2)
-        self.since_restart = self.since_restart + 1
+        weight = 1 / self.age
+        self.age = (self.age + 1).clamp_min(_DELAY)
         self.v.add_(self.problem.operator.adjoint(self.t), alpha=2)
         self.v.lerp_(self.anchor, column(weight, self.v))
         self.s.mul_(2 * self._shrinkage() - 1).add_(self.t, alpha=2 * self.root)
@@ -147,7 +181,7 @@ class _DouglasRachfordIteration(BatchIteration):
         self._reflect()
 
     def solution(self):
-        return (self.v + self.clipped).mul_(self._threshold(self.v))
+        return (self.v + self.clipped).mul_(self._thresholds(self.v))
 
     def certify(self):
         z = self.solution()
@@ -163,7 +197,8 @@ class _DouglasRachfordIteration(BatchIteration):
     def _fixed_point_residual(self):
         in_u = (self._shrinkage() - 1) * self.s + self.root * self.t
         scale = self.step * (self.problem.lam / 2)
-        return torch.hypot(_norm(self.q - self.clipped), _norm(in_u)) * scale
+        in_z = (self.q - self.clipped).mul_(self.scales)
+        return torch.hypot(_norm(in_z), _norm(in_u)) * scale
 
     def refresh(self):
         """Restart the samples whose fixed-point residual has shrunk enough."""
@@ -185,14 +220,14 @@ class _DouglasRachfordIteration(BatchIteration):
         self.anchor_s[rows] = shrinkage * s / column(ratio, s) + (1 - shrinkage) * s
         self.step[rows] *= ratio
         self.b[rows] /= column(ratio, s)
-        # The next iterate is the anchor itself: its weight is 1 / (-1 + 2) = 1.
-        self.since_restart[rows] = -1
+        self.age[rows] = 1  # the next iterate is the anchor itself
 
     def _balance(self, rows):
         """How much longer a step would have moved primal and dual points equally far."""
         clipped = self.anchor[rows].clamp(-1, 1)
-        dual_move = _norm(self.clipped[rows] - clipped)
-        primal_move = _norm(self.v[rows] + self.clipped[rows] - self.anchor[rows] + clipped)
+        dual_move = _norm((self.clipped[rows] - clipped).mul_(self.scales))
+        moved = self.v[rows] + self.clipped[rows] - self.anchor[rows] + clipped
+        primal_move = _norm(moved.mul_(self.scales))
         moved = (primal_move > 0) & (dual_move > 0)
         return torch.where(moved, (primal_move / dual_move).sqrt(), torch.ones_like(dual_move))
 

@@ -1,0 +1,80 @@
+"""How far the channels of a layer's solutions reach, found on a small trial image."""
+
+import torch
+
+from sklearn_flipad.solvers.problem import LassoProblem
+
+__all__ = ["channel_scales"]
+
+#: Positions of the trial's activations, and its images and iterations.
+_N_POSITIONS = 144
+_N_IMAGES = 16
+_N_ITERATIONS = 60
+#: Channels that are hardly used are treated as if they had this part of the largest size.
+_LEAST_SIZE = 0.2
+#: Standard deviation of what a trial image's channels do not share, relative to the rest.
+_COLOURFULNESS = 0.15
+
+
+def channel_scales(operator, solver):
+    """One factor a channel, by which the steps of a splitting method gain.
+
+    The solutions of the lasso use some channels of activations far more than others, and
+    which ones is a property of the kernel: of columns that compete, the one with the
+    largest reach is used. A method that moves all channels at the same rate waits for the
+    largest. The factors are the square roots of the root mean square activations in the
+    solutions for a few random images with the spectrum of natural ones, on a small grid
+    of positions.
+
+    Parameters
+    ----------
+    operator : LinearOperator
+        G.
+    solver : solver
+        Solves the trial problems.
+
+    Returns
+    -------
+    torch.Tensor of float64, shape (channels,), or None
+        Factors with a mean square of about 1, rounded so that they are the same on any
+        machine. None where inputs have no channels and positions, as in a dense layer.
+    """
+    if not operator.period:
+        return None
+    small = _on_few_positions(operator.to(device="cpu", dtype=torch.float64))
+    images = _natural_images(_N_IMAGES, small.output_shape)
+    problem = LassoProblem(small, images, 1e-3)
+    z = solver.solve(problem, tol=1e-3, max_iter=_N_ITERATIONS).z
+    sizes = z.square().transpose(0, 1).flatten(1).mean(dim=1).sqrt()
+    if not sizes.any():
+        return None
+    scales = sizes.clamp_min(_LEAST_SIZE * float(sizes.max())).sqrt()
+    return (scales / scales.square().mean().sqrt()).round(decimals=2)
+
+
+def _on_few_positions(operator):
+    """The same kernel on a grid of about :data:`_N_POSITIONS`."""
+    size = operator.input_shape[1:]
+    side = round(_N_POSITIONS ** (1 / len(size)))
+    pairs = zip(size, operator.reach, strict=True)
+    return operator.resized(tuple(min(s, max(side, reach)) for s, reach in pairs))
+
+
+def _natural_images(n, shape):
+    """Random images whose spectrum is that of natural ones.
+
+    What the channels share has amplitudes that fall with the square of the frequency.
+    What they do not share is weaker and falls with the frequency itself.
+    """
+    generator = torch.Generator().manual_seed(0)
+    frequencies = [torch.fft.fftfreq(side, dtype=torch.float64) for side in shape[1:]]
+    frequency = torch.stack(torch.meshgrid(*frequencies, indexing="ij")).norm(dim=0)
+    frequency = frequency.clamp_min(1 / max(shape[1:]))
+
+    def noise(channels, power):
+        white = torch.randn(n, channels, *shape[1:], dtype=torch.float64, generator=generator)
+        axes = tuple(range(2, white.ndim))
+        coloured = torch.fft.ifftn(torch.fft.fftn(white, dim=axes) / frequency**power, dim=axes)
+        return coloured.real / coloured.real.std()
+
+    return noise(1, 2) + _COLOURFULNESS * noise(shape[0], 1)
