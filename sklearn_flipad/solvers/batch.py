@@ -40,6 +40,25 @@ class BatchIteration(ABC):
     def refresh(self):
         """Do what is done between two checks, such as a restart."""
 
+    def finished(self, rows, objective):
+        """What is returned of samples that leave.
+
+        Parameters
+        ----------
+        rows : torch.Tensor of bool, shape (n,)
+            The samples that leave.
+        objective : torch.Tensor, shape (n,)
+            Primal objective of the current point.
+
+        Returns
+        -------
+        z : torch.Tensor, shape (n_leaving, *input_shape)
+            Their solutions.
+        objective : torch.Tensor, shape (n_leaving,)
+            Primal objective of the solutions, at most that of the current point.
+        """
+        return self.solution()[rows], objective[rows]
+
     def keep(self, rows):
         """Forget all samples but `rows`."""
         self.problem = self.problem.select(rows)
@@ -96,8 +115,9 @@ def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
         leaving = still_open & (relative <= tol) if done < max_iter else still_open
         if leaving.any():
             left = rows[leaving]
-            z[left] = iteration.solution()[leaving]
-            objective[left], gap[left], n_iter[left] = value[leaving], relative[leaving], done
+            z[left], objective[left] = iteration.finished(leaving, value)
+            gap[left] = iteration.problem.relative_gap(objective[left], bound[leaving])
+            n_iter[left] = done
             still_open = still_open & ~leaving
             n_open = int(still_open.sum())
             if not n_open:

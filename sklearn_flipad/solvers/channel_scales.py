@@ -64,7 +64,7 @@ def _natural_images(n, shape):
     """Random images whose spectrum is that of natural ones.
 
     What the channels share has amplitudes that fall with the square of the frequency.
-    What they do not share is weaker and falls with the frequency itself.
+    What they do not share is weaker and falls with its power 1.5.
     """
     generator = torch.Generator().manual_seed(0)
     frequencies = [torch.fft.fftfreq(side, dtype=torch.float64) for side in shape[1:]]
@@ -77,4 +77,4 @@ def _natural_images(n, shape):
         coloured = torch.fft.ifftn(torch.fft.fftn(white, dim=axes) / frequency**power, dim=axes)
         return coloured.real / coloured.real.std()
 
-    return noise(1, 2) + _COLOURFULNESS * noise(shape[0], 1)
+    return noise(1, 2) + _COLOURFULNESS * noise(shape[0], 1.5)
