@@ -5,6 +5,8 @@ and the detector, is inside the calibrator: the samples that calibrate the thres
 be as new to it as suspects will be, or the false-negative rate does not hold.
 """
 
+from collections.abc import Mapping
+
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
@@ -314,6 +316,11 @@ def make_combined(
     sklearn.pipeline.Pipeline
         With the one step ``detect``.
 
+    Raises
+    ------
+    TypeError
+        If `attributors` is no dict.
+
     Examples
     --------
     >>> from sklearn_flipad import make_combined, make_dctpad, make_rawpad
@@ -321,6 +328,11 @@ def make_combined(
     >>> combined.get_params()["detect__estimator__raw__detect__fnr"]
     0.005
     """
+    if not isinstance(attributors, Mapping):
+        raise TypeError(
+            "attributors must be a dict of names and attributors, "
+            f"got {type(attributors).__name__}."
+        )
     detector = CombinedDetector(list(attributors.items()), rule=rule)
     return _assemble([], detector, fnr=fnr, method=method, cv=cv, random_state=random_state)
 

@@ -47,6 +47,13 @@ def test_scores_are_in_units_of_the_thresholds(parts, samples):
         np.testing.assert_allclose(combined.calibrated_scores(at)[:, index], [0, 1], atol=1e-9)
 
 
+def test_attributors_have_names(parts, samples):
+    with pytest.raises(ValueError, match="name, attributor"):
+        CombinedDetector([_part(0)]).fit(samples)
+    with pytest.raises(TypeError, match="dict of names"):
+        make_combined([_part(0), _part(1)])
+
+
 def test_rules(parts, samples):
     combined = CombinedDetector(list(parts.items())).fit(samples)
     scores = combined.calibrated_scores(samples)

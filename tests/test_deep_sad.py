@@ -166,7 +166,8 @@ def test_scores_do_not_depend_on_the_batch(blobs):
 
 def test_a_last_batch_of_one_is_no_problem(blobs):
     X, y = blobs
-    _detector(batch_size=2).fit(X[298:303], y[298:303])
+    detector = _detector(batch_size=2).fit(X[298:303], y[298:303])
+    assert np.isfinite(detector.score_samples(X)).all()
 
 
 def test_own_module(blobs):

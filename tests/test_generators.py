@@ -108,6 +108,9 @@ def test_conditional_generator_is_sampled_as_it_is():
     assert abs(np.corrcoef(z[:, -1, 0, 0], labels)[0, 1]) < 0.06
     of_class = partial(generator.sampler, label=2)
     assert (of_class(5, np.random.RandomState(0))[1] == 2).all()
+    for label in (-1, 3):
+        with pytest.raises(ValueError, match=f"from 0 to 2, got {label}"):
+            generator.sampler(5, np.random.RandomState(0), label=label)
 
     # The sampler that is given has precedence.
     X_2 = sample(generator, 30, dtype="float32", sampler=of_class, random_state=0)

@@ -140,7 +140,7 @@ def test_one_warning_says_how_many_and_by_how_much(dcgan_layer, images):
 def test_converged_gives_no_warning(dcgan_layer, images):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        FinalLayerInverter(dcgan_layer).transform(images)
+        assert FinalLayerInverter(dcgan_layer).invert(images).converged.all()
 
 
 def test_table_layer(linear_layer):

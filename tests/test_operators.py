@@ -158,6 +158,40 @@ def test_gram_solver_against_a_dense_solve(operator, kind):
     assert found.shape == r.shape
 
 
+IMAGE_LAYERS = [name for name in OPERATORS if OPERATORS[name].period]
+
+
+@pytest.mark.parametrize("name", IMAGE_LAYERS)
+def test_weighted_multiplies_the_input_channels(name):
+    operator = OPERATORS[name]
+    factors = torch.arange(1, operator.input_shape[0] + 1).double()
+    z = _randn(2, operator.input_shape, 6)
+    column = factors.reshape(-1, *[1] * (z.ndim - 2))
+    weighted = operator.weighted(factors)
+    torch.testing.assert_close(weighted.forward(z), operator.forward(z * column))
+    r = _randn(2, operator.output_shape, 7)
+    torch.testing.assert_close(weighted.adjoint(r), operator.adjoint(r) * column)
+
+
+@pytest.mark.parametrize("name", IMAGE_LAYERS)
+def test_resized_has_the_same_kernel(name):
+    operator = OPERATORS[name]
+    size = tuple(side + 4 for side in operator.input_shape[1:])
+    larger = operator.resized(size)
+    assert larger.input_shape == (operator.input_shape[0], *size)
+    again = larger.resized(operator.input_shape[1:])
+    z = _randn(2, operator.input_shape, 8)
+    assert torch.equal(again.forward(z), operator.forward(z))
+
+
+def test_a_dense_layer_has_neither_channels_nor_positions():
+    operator = DenseOperator(_weight(5, 12), (12,))
+    with pytest.raises(NotImplementedError, match="channels"):
+        operator.weighted(torch.ones(12))
+    with pytest.raises(NotImplementedError, match="spatial"):
+        operator.resized((3,))
+
+
 BANDED = {
     "transposed, k4 s2": ConvTransposeOperator(
         _weight(6, 2, 4, 4), (6, 10, 5), stride=2, padding=1
@@ -221,6 +255,16 @@ def test_circulant_gram_solver(name):
     single = CirculantGramSolver(single, ridge, PeriodicExtension.smallest(single)).solve(r.float())
     error = (single.flatten(1) - expected).norm() / expected.norm()
     assert error < 1e-4
+
+
+def test_circulant_gram_solver_of_any_batch():
+    """Rounding is the same for one sample alone and in a batch."""
+    operator = PERIODIC["transposed, k4 s2"].to(dtype=torch.float32)
+    solver = CirculantGramSolver(operator, 1.0, PeriodicExtension.smallest(operator))
+    r = _randn(32, operator.output_shape, 5).float()
+    together = solver.solve(r)
+    for n in (1, 8, 16, 24):
+        assert torch.equal(solver.solve(r[:n]), together[:n])
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ from sklearn.linear_model import Lasso
 
 from sklearn_flipad.operators import ConvOperator, ConvTransposeOperator, DenseOperator
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
+from sklearn_flipad.solvers.channel_scales import channel_scales
 
 SOLVERS = {
     "fista": FISTA(),
     "fista-restart": FISTA(restart=True),
     "douglas-rachford": DouglasRachford(),
+    "douglas-rachford-plain": DouglasRachford(scaled=False, polish=0),
 }
 
 
@@ -96,6 +98,49 @@ def test_douglas_rachford_serves_any_small_penalty(fraction):
     critical = float(2 * problem.operator.adjoint(problem.b).abs().max())
     problem = LassoProblem(problem.operator, problem.b, fraction * critical)
     assert DouglasRachford().solve(problem, tol=1e-2, max_iter=2000).converged.all()
+
+
+@pytest.mark.parametrize("max_iter", [20, 60])
+def test_polish_lowers_the_objective(max_iter):
+    problem = _problem(n=8, lam=0.01, dtype=torch.float32)
+    best = DouglasRachford().solve(problem, tol=1e-4, max_iter=20_000).objective
+    rough, polished = (
+        DouglasRachford(polish=steps).solve(problem, tol=0.0, max_iter=max_iter).objective - best
+        for steps in (0, 10)
+    )
+    assert (polished <= rough).all()
+    assert (polished < 0.8 * rough).any()
+    assert (polished >= -1e-4 * best).all()
+
+
+def test_what_has_not_moved_is_not_polished():
+    problem = _problem()
+    start = torch.ones(4, *problem.operator.input_shape).double()
+    result = DouglasRachford().solve(problem, start=start, max_iter=0)
+    torch.testing.assert_close(result.z, start)
+
+
+def test_channels_that_reach_far_have_long_steps():
+    """A channel that is one of two but ten times as strong is the one that is used."""
+    weight = torch.randn(1, 1, 3, 3, generator=torch.Generator().manual_seed(0)).double()
+    operator = ConvOperator(torch.cat([weight, weight / 10], dim=1), (2, 9, 9), padding=1)
+    solver = DouglasRachford(scaled=False)
+    strong, weak = channel_scales(operator, solver)
+    assert strong > 2 * weak
+    flipped = ConvOperator(torch.cat([weight / 10, weight], dim=1), (2, 9, 9), padding=1)
+    torch.testing.assert_close(channel_scales(flipped, solver), torch.stack([weak, strong]))
+    # They belong to the kernel and not to the size of the image or the type.
+    large = operator.resized((12, 12))
+    same = channel_scales(operator.resized((50, 40)).to(dtype=torch.float32), solver)
+    torch.testing.assert_close(same, channel_scales(large, solver), atol=0.02, rtol=0)
+
+
+def test_channel_scales_of_other_layers():
+    solver = DouglasRachford(scaled=False)
+    assert channel_scales(_dense_problem().operator, solver) is None
+    assert channel_scales(ConvOperator(torch.zeros(1, 2, 3, 3), (2, 9, 9)), solver) is None
+    one_axis = ConvOperator(torch.ones(1, 3, 5), (3, 40), dilation=4)
+    assert channel_scales(one_axis, solver).shape == (3,)
 
 
 def test_batch_equals_loop(solver):

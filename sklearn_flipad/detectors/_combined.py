@@ -123,12 +123,17 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
         Raises
         ------
         ValueError
-            If there is no attributor, a name is invalid, a part is not calibrated, or its
-            false-negative rate is above one half.
+            If there is no attributor, one has no name or an invalid one, a part is not
+            calibrated, or its false-negative rate is above one half.
         """
         self._validate_params()
         if not self.estimators:
             raise ValueError("estimators is empty; pass a list of (name, attributor) pairs.")
+        for pair in self.estimators:
+            if not (isinstance(pair, tuple) and len(pair) == 2):
+                raise ValueError(
+                    f"estimators must be a list of (name, attributor) pairs, got {pair!r} in it."
+                )
         names, estimators = zip(*self.estimators, strict=True)
         self._validate_names(names)
         for name, estimator in self.estimators:

@@ -163,12 +163,19 @@ class ConditionalDCGANGenerator(DCGANGenerator):
             Latents from N(0, I).
         labels : torch.Tensor of int64, shape (n,)
             Their classes.
+
+        Raises
+        ------
+        ValueError
+            If there is no such class.
         """
+        n_classes = self.embedding.num_embeddings
+        if label is not None and not 0 <= label < n_classes:
+            raise ValueError(f"label must be a class from 0 to {n_classes - 1}, got {label}.")
         # A normal number more decides the class, so that the draws do not depend on how
         # the samples are split into batches.
         values = rng.standard_normal((n, self.latent_shape[0] + 1))
         z = torch.from_numpy(values[:, :-1]).float().reshape(n, *self.latent_shape)
-        n_classes = self.embedding.num_embeddings
         labels = torch.from_numpy(ndtr(values[:, -1]) * n_classes).long().clamp(max=n_classes - 1)
         return z, labels if label is None else torch.full_like(labels, label)
 

@@ -146,7 +146,8 @@ def train_gan(
     sample_dir : path-like, default=None
         Folder for a grid of samples after every epoch, ``epoch-001.png`` and so on:
         always for the same latents, in eval mode. The training is the same with and
-        without it.
+        without it. With `labels`, the generator must have a method ``sampler``, as
+        :class:`~sklearn_flipad.generators.ConditionalDCGANGenerator` has.
     callback : callable, default=None
         Called as ``callback(epoch, generator, losses)`` after every epoch.
     verbose : int, default=1
