@@ -100,6 +100,16 @@ def test_douglas_rachford_serves_any_small_penalty(fraction):
     assert DouglasRachford().solve(problem, tol=1e-2, max_iter=2000).converged.all()
 
 
+@pytest.mark.parametrize("fraction", [0.01, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6])
+def test_douglas_rachford_serves_large_penalties(fraction):
+    """With hardly more inputs than outputs, changes of the step went on for ever."""
+    rng = torch.Generator().manual_seed(5)
+    operator = ConvOperator(0.17 * torch.randn(3, 4, 3, 3, generator=rng), (4, 6, 6), padding=1)
+    b = torch.randn(8, *operator.output_shape, generator=rng)
+    problem = LassoProblem(operator, b, fraction * float(2 * operator.adjoint(b).abs().max()))
+    assert DouglasRachford().solve(problem, tol=1e-2, max_iter=200).converged.all()
+
+
 @pytest.mark.parametrize("max_iter", [20, 60])
 def test_polish_lowers_the_objective(max_iter):
     problem = _problem(n=8, lam=0.01, dtype=torch.float32)

@@ -144,7 +144,8 @@ class _DouglasRachfordIteration(BatchIteration):
         size = _norm(least_norm) / operator.n_inputs**0.5
         step = 2 * _FIRST_THRESHOLD * size / problem.lam
         least_step = _LEAST_STEP / self.splitting.norm_squared
-        self.by_residual = step < least_step
+        # Where lam is large.
+        self.by_residual = step < 10 * least_step
         self.step = step + least_step
         self.b = problem.b / self._threshold(problem.b)
         if start is None:
@@ -246,7 +247,8 @@ class _DouglasRachfordIteration(BatchIteration):
         dual_move = _norm((self.clipped[rows] - clipped).mul_(self.scales))
         moved = self.v[rows] + self.clipped[rows] - self.anchor[rows] + clipped
         primal_move = _norm(moved.mul_(self.scales))
-        moved = (primal_move > 0) & (dual_move > 0)
+        # Where lam is large, changes of the step could go on for ever.
+        moved = (primal_move > 0) & (dual_move > 0) & ~self.by_residual[rows]
         return torch.where(moved, (primal_move / dual_move).sqrt(), torch.ones_like(dual_move))
 
 
