@@ -34,7 +34,7 @@ class DouglasRachford:
     depends neither on lam nor on the step size. So it is factored once for a layer, and
     every sample can have a step size of its own, balanced at its restarts so that primal
     and dual points move equally far. Channels of image layers have factors to it, which
-    are found once for a layer (:mod:`~sklearn_flipad.solvers.channel_scales`).
+    are found once for a layer, on a small trial image.
 
     Parameters
     ----------
