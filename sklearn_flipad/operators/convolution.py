@@ -251,11 +251,31 @@ class ConvTransposeOperator(_ImageOperator):
         )
         return self.weight.flatten(1).T.contiguous() if fits else None
 
+    @property
+    def _is_upsampling(self):
+        """Whether outputs are `stride` times as large, and each has a tap at its own cell."""
+        geometry = self._geometry
+        axes = zip(
+            self.input_shape[1:],
+            self.output_shape[1:],
+            geometry.kernel_size,
+            geometry.stride,
+            geometry.padding,
+            geometry.dilation,
+            strict=True,
+        )
+        return all(
+            out == stride * size and padding + stride <= taps and dilation == 1
+            for size, out, taps, stride, padding, dilation in axes
+        )
+
     def forward(self, z):
         geometry = self._geometry
         if self._columns is None:
             return geometry.scatter(z, self.weight, self._output_padding)
         columns = torch.matmul(self._columns, z.flatten(2))
+        if self._is_upsampling:
+            return self._interleaved(columns)
         return F.fold(
             columns,
             self.output_shape[1:],
@@ -264,6 +284,15 @@ class ConvTransposeOperator(_ImageOperator):
             geometry.padding,
             geometry.stride,
         )
+
+    def _interleaved(self, columns):
+        """What ``F.fold`` does, by additions of whole rows; it overwrites the columns."""
+        (p, q), (top, left) = self._geometry.stride, self._geometry.padding
+        taps = columns.view(len(columns), -1, *self._geometry.kernel_size, *self.input_shape[1:])
+        rows = _add_to_phases(taps, 2, p, top)
+        phases = _add_to_phases(rows, 3, q, left)
+        interleaved = phases.permute(0, 1, 4, 2, 5, 3)
+        return interleaved.reshape(len(columns), *self.output_shape)
 
     def adjoint(self, r):
         gathered = self._geometry.gather(r, self.weight)
@@ -277,6 +306,22 @@ class ConvTransposeOperator(_ImageOperator):
     @property
     def period(self):
         return self._geometry.stride
+
+
+def _add_to_phases(taps, axis, stride, padding):
+    """Add the taps along an axis to those that fall into the same phase of their cell.
+
+    `axis` is that of the taps; cells are two axes later. Returns a view of the phases.
+    """
+    phases = taps.narrow(axis, padding, stride)
+    n_cells = taps.shape[axis + 2]
+    for tap in range(taps.shape[axis]):
+        shift, phase = divmod(tap - padding, stride)
+        n_added = n_cells - abs(shift)
+        if shift and n_added > 0:
+            target = phases.select(axis, phase).narrow(axis + 1, max(shift, 0), n_added)
+            target += taps.select(axis, tap).narrow(axis + 1, max(-shift, 0), n_added)
+    return phases
 
 
 def _check_input(weight, input_shape, n_channels):

@@ -107,6 +107,7 @@ class _Splitting:
         inner = operator if scales is None else operator.weighted(scales)
         self.forward = (operator if scales is None else operator.weighted(scales**2)).forward
         self.norm_squared = inner.norm_squared or 1.0
+        self.polish_step = 1 / (2 * operator.norm_squared or 1.0)
         self.ridge = _RIDGE * self.norm_squared
         self.gram = inner.gram_solver(self.ridge)
         if scales is None:
@@ -123,7 +124,7 @@ class _DouglasRachfordIteration(BatchIteration):
     ``D²`` for w, so that all are clipped at 1. ``clipped`` is w clipped to [-1, 1], so
     ``w - clipped`` is the soft-thresholded, primal point. ``v`` is the reflection of w at
     that point and stands for w, which is ``v + 2 clipped``; ``t`` solves the projection's
-    small system.
+    small system, and ``q`` is ``G^T t``.
     """
 
     per_sample = (
@@ -158,7 +159,6 @@ class _DouglasRachfordIteration(BatchIteration):
         self.clipped = torch.empty_like(self.v)
         self.age = torch.full_like(self.step, _DELAY)
         self._reflect()
-        self.q = operator.adjoint(self.t)
         self.first_residual = self._fixed_point_residual()
 
     def _threshold(self, like):
@@ -178,12 +178,13 @@ class _DouglasRachfordIteration(BatchIteration):
         small = self.b - self.splitting.forward(self.v)
         small.addcmul_(self.s, 2 * self._shrinkage() - 1, value=-self.root)
         self.t = self.splitting.gram.solve(small)
+        self.q = self.problem.operator.adjoint(self.t)
 
     def advance(self):
         self.n_advanced += 1
         weight = 1 / self.age
         self.age = (self.age + 1).clamp_min(_DELAY)
-        self.v.add_(self.problem.operator.adjoint(self.t), alpha=2)
+        self.v.add_(self.q, alpha=2)
         self.v.lerp_(self.anchor, column(weight, self.v))
         self.s.mul_(2 * self._shrinkage() - 1).add_(self.t, alpha=2 * self.root)
         self.s.lerp_(self.anchor_s, column(weight, self.s))
@@ -196,7 +197,7 @@ class _DouglasRachfordIteration(BatchIteration):
         z, objective = super().finished(rows, objective)
         if not (self.n_polish and self.n_advanced):
             return z, objective
-        fista = FISTA(check_every=self.n_polish)
+        fista = FISTA(check_every=self.n_polish, step=self.splitting.polish_step)
         polished = fista.solve(self.problem.select(rows), start=z, tol=0.0, max_iter=self.n_polish)
         better = polished.objective < objective
         z[better] = polished.z[better]
@@ -205,7 +206,6 @@ class _DouglasRachfordIteration(BatchIteration):
     def certify(self):
         z = self.solution()
         residual = self.problem.residual(z)
-        self.q = self.problem.operator.adjoint(self.t)
         bound = self.problem.dual(self.t, self.q)
         if self.by_residual.any():
             # Where lam is large, the residual is the better dual point.
@@ -229,11 +229,13 @@ class _DouglasRachfordIteration(BatchIteration):
 
     def _restart(self, rows):
         """Anchor samples at their next plain iterate, with a balanced step."""
-        ratio = self._balance(rows)
-        w = self.v[rows] + self.q[rows] + self.clipped[rows]
-        clipped = w.clamp(-1, 1)
+        clipped, primal, anchor = self.clipped[rows], self.v[rows], self.anchor[rows]
+        primal += clipped
+        ratio = self._balance(rows, primal, clipped, anchor)
+        w = primal.add_(self.q[rows])
+        torch.clamp(w, -1, 1, out=clipped)
         # The prox keeps its point and its subgradient when the step changes.
-        self.anchor[rows] = (w - clipped) / column(ratio, w) + clipped
+        self.anchor[rows] = w.sub_(clipped).div_(column(ratio, w)).add_(clipped)
         shrinkage = self._shrinkage(rows)
         s = shrinkage * self.s[rows] + self.root * self.t[rows]
         self.anchor_s[rows] = shrinkage * s / column(ratio, s) + (1 - shrinkage) * s
@@ -241,15 +243,16 @@ class _DouglasRachfordIteration(BatchIteration):
         self.b[rows] /= column(ratio, s)
         self.age[rows] = 1  # the next iterate is the anchor itself
 
-    def _balance(self, rows):
+    def _balance(self, rows, primal, clipped, anchor):
         """How much longer a step would have moved primal and dual points equally far."""
-        clipped = self.anchor[rows].clamp(-1, 1)
-        dual_move = _norm((self.clipped[rows] - clipped).mul_(self.scales))
-        moved = self.v[rows] + self.clipped[rows] - self.anchor[rows] + clipped
-        primal_move = _norm(moved.mul_(self.scales))
+        dual_move = clipped - anchor.clamp(-1, 1)
+        primal_move = (primal - anchor).sub_(dual_move).add_(clipped)
+        dual_size = _norm(dual_move.mul_(self.scales))
+        primal_size = _norm(primal_move.mul_(self.scales))
         # Where lam is large, changes of the step could go on for ever.
-        moved = (primal_move > 0) & (dual_move > 0) & ~self.by_residual[rows]
-        return torch.where(moved, (primal_move / dual_move).sqrt(), torch.ones_like(dual_move))
+        balanced = (primal_size > 0) & (dual_size > 0) & ~self.by_residual[rows]
+        ratio = (primal_size / dual_size).sqrt()
+        return torch.where(balanced, ratio, torch.ones_like(ratio))
 
 
 def _norm(x):

@@ -146,25 +146,48 @@ class CirculantGramSolver(GramSolver):
         super().__init__(operator, ridge)
         self.extension = extension
         double = operator.to(dtype=torch.float64)
-        grid = zip(extension.cells, extension.period, strict=True)
-        self._bases = [_fourier_basis(n, p).to(double.device) for n, p in grid]
-        self._split_bases(extension.size)
+        self._index_border(double.device)
+        bases = [_fourier_basis(n).to(double.device) for n in extension.cells]
+        self._set_bases(bases)
         circulant = self._frequency_blocks(double)
         self.blocks = inverse(circulant + ridge * torch.eye(circulant.shape[1]).to(circulant))
         self.correction = self._border_correction(double, circulant)
         self.blocks = self.blocks.to(operator.dtype)
         self.correction = self.correction.to(operator.dtype)
-        self._bases = [basis.to(operator.dtype) for basis in self._bases]
-        self._split_bases(extension.size)
+        self._set_bases([basis.to(operator.dtype) for basis in bases])
 
-    def _split_bases(self, size):
-        """The rows of the bases that belong to the image, its border and the rest."""
-        self._image_bases = [basis[:n] for basis, n in zip(self._bases, size, strict=True)]
-        masks = [border.to(self._bases[0].device) for border in self.extension.border]
-        self._border_rows, self._border_columns = (
-            basis[mask] for basis, mask in zip(self._bases, masks, strict=True)
+    def _index_border(self, device):
+        """Where the border is in whole cells.
+
+        Its values come in two parts: the cells with a row of the border over the whole
+        width, and the cells with a column of it over what is left of the height.
+        """
+        extension = self.extension
+        rows, columns = (
+            border.reshape(-1, period)
+            for border, period in zip(extension.border, extension.period, strict=True)
         )
-        self._other_rows = self._bases[0][~masks[0]]
+        cells = [rows.any(1), columns.any(1), ~rows.all(1)]
+        self._border_cells = tuple(mask.nonzero().flatten().to(device) for mask in cells)
+        channels = torch.ones(extension.channels, dtype=torch.bool)
+        # Axes: column cells, row cells, phases of columns, channels, phases of rows.
+        whole = torch.einsum("vq,c,up->vuqcp", torch.ones_like(columns), channels, rows[cells[0]])
+        left = torch.einsum("vq,c,up->vuqcp", columns[cells[1]], channels, ~rows[cells[2]])
+        parts = torch.cat([whole.flatten(), left.flatten()])
+        self._n_whole = whole.numel()
+        self._picked = parts.nonzero().flatten().to(device)
+        self._n_parts = len(parts)
+
+    def _set_bases(self, bases):
+        """The rows of the bases that belong to the image, its border and the rest."""
+        self._bases = bases
+        grid = zip(self.extension.size, self.extension.period, strict=True)
+        self._image_bases = [
+            basis[: n // p].contiguous() for basis, (n, p) in zip(bases, grid, strict=True)
+        ]
+        rows, columns, others = self._border_cells
+        self._border_rows, self._border_columns = bases[0][rows], bases[1][columns]
+        self._other_rows = bases[0][others]
 
     @property
     def n_multiplications(self):
@@ -175,12 +198,32 @@ class CirculantGramSolver(GramSolver):
         if n_missing > 0:
             filled = torch.cat([r, r.new_zeros(n_missing, *r.shape[1:])])
             return self.solve(filled)[: len(r)]
-        spectrum = _transform(r, *self._image_bases, self.extension.groups[1])
+        spectrum = self._transform(r, self._image_bases)
         border = self._border_of(self._filtered(self.blocks, spectrum, len(r)), len(r))
-        # In this order the large factor is read once, however small the batch is.
-        spectrum += self._from_border((border.T @ self.correction).T.contiguous())
+        spectrum += self._from_border(self.correction @ border)
         filtered = self._filtered(self.blocks, spectrum, len(r))
-        return _inverse_transform(filtered, *self._image_bases, self.extension.channels)
+        return self._inverse_transform(filtered, self._image_bases)
+
+    def _transform(self, image, bases):
+        """The spectrum of images.
+
+        Its shape is ``(column groups, row frequencies, column frequencies of a group *
+        phases of columns * channels * phases of rows * n)``. So matrices of all groups can
+        be applied at once, and neither they nor the bases need another order of the
+        elements. Phases do not mix until then.
+        """
+        (rows, columns), (p, q) = bases, self.extension.period
+        split = image.view(*image.shape[:2], len(rows), p, len(columns), q)
+        split = split.permute(5, 1, 3, 0, 2, 4).reshape(-1, len(columns))
+        by_columns = (columns.T @ split.T).view(self.extension.groups[1], -1, len(rows))
+        return _each(rows.T, by_columns.transpose(1, 2))
+
+    def _inverse_transform(self, spectrum, bases):
+        (rows, columns), (p, q) = bases, self.extension.period
+        by_columns = torch.bmm(spectrum.transpose(1, 2), rows.T.expand(len(spectrum), -1, -1))
+        split = by_columns.view(columns.shape[1], -1).T @ columns.T
+        split = split.view(q, self.extension.channels, p, -1, len(rows), len(columns))
+        return split.permute(3, 1, 4, 2, 5, 0).flatten(4).flatten(2, 3)
 
     def _filtered(self, blocks, spectrum, n):
         """Apply one matrix to each group of frequencies; C does not couple groups.
@@ -191,27 +234,24 @@ class CirculantGramSolver(GramSolver):
         return torch.bmm(blocks, spectrum.view(-1, blocks.shape[1], n)).view(spectrum.shape)
 
     def _border_of(self, spectrum, n):
-        """Values in the border: whole columns of its rows, then what is left of its columns.
-
-        Shape ``(pixels and channels of the border, n)``.
-        """
-        pixel = self.extension.channels * n
-        rows = self._bases[1] @ _columns_first(_each(self._border_rows, spectrum), pixel)
-        columns = self._border_columns @ _columns_first(spectrum, pixel)
-        columns = columns.view(len(columns), spectrum.shape[1], pixel)
-        columns = _each(self._other_rows, columns)
-        return torch.cat([rows.view(-1, n), columns.view(-1, n)])
+        """Values in the border, shape ``(pixels and channels of the border, n)``."""
+        pixel = prod(self.extension.period) * self.extension.channels * n
+        whole = self._bases[1] @ _columns_first(_each(self._border_rows, spectrum), pixel)
+        left = self._border_columns @ _columns_first(spectrum, pixel)
+        left = _each(self._other_rows, left.view(len(left), spectrum.shape[1], pixel))
+        return torch.cat([whole.view(-1, n), left.view(-1, n)])[self._picked]
 
     def _from_border(self, values):
         """Spectrum of images that have `values` in their border and are 0 elsewhere."""
-        (_, groups), width = self.extension.groups, len(self._bases[1])
-        pixel = self.extension.channels * values.shape[1]
-        cut = self.extension.channels * width * len(self._border_rows)
-        rows = self._bases[1].T @ values[:cut].reshape(width, -1)
-        spectrum = _each(self._border_rows.T, _columns_last(rows, groups, pixel))
-        columns = values[cut:].reshape(len(self._border_columns), len(self._other_rows), pixel)
-        columns = _each(self._other_rows.T, columns).flatten(1)
-        return spectrum.add_(_columns_last(self._border_columns.T @ columns, groups, pixel))
+        groups, n = self.extension.groups[1], values.shape[1]
+        pixel = prod(self.extension.period) * self.extension.channels * n
+        parts = values.new_zeros(self._n_parts, n).index_copy_(0, self._picked, values)
+        whole, left = parts[: self._n_whole], parts[self._n_whole :]
+        whole = self._bases[1].T @ whole.view(len(self._bases[1]), -1)
+        spectrum = _each(self._border_rows.T, _columns_last(whole, groups, pixel))
+        left = left.view(len(self._border_columns), len(self._other_rows), pixel)
+        left = self._border_columns.T @ _each(self._other_rows.T, left).flatten(1)
+        return spectrum.add_(_columns_last(left, groups, pixel))
 
     def _stencil(self, operator):
         """Images under G G^T of the pixels of the middle cell, moved to the first cell.
@@ -248,11 +288,9 @@ class CirculantGramSolver(GramSolver):
     def _frequency_blocks(self, operator):
         """Diagonal blocks of the circulant, found with one probe for all groups at once."""
         (height, width), in_group = self.extension.groups, self.extension.in_group
-        channels = self.extension.channels
         eye = torch.eye(in_group, dtype=torch.float64, device=operator.device)
-        probes = eye.expand(height * width, -1, -1)
-        probes = probes.reshape(width, self._bases[0].shape[1], -1)
-        cells = self._to_cells(_inverse_transform(probes, *self._bases, channels))
+        probes = eye.expand(height * width, -1, -1).reshape(width, 2 * height, -1)
+        cells = self._to_cells(self._inverse_transform(probes, self._bases))
         images = torch.fft.irfft2(
             torch.einsum(
                 "iohw,nihw->nohw",
@@ -261,11 +299,11 @@ class CirculantGramSolver(GramSolver):
             ),
             s=self.extension.cells,
         )
-        spectrum = _transform(self._to_image(images), *self._bases, width)
+        spectrum = self._transform(self._to_image(images), self._bases)
         return spectrum.view(-1, in_group, in_group)
 
     def _border_correction(self, operator, circulant, chunk=128):
-        """The matrix from ``P C^-1 r`` to eta, transposed.
+        """The matrix from ``P C^-1 r`` to eta.
 
         In the border, ``eta = E x`` with E the difference of C and the Gram matrix and
         ``x = y + S eta``, where ``S = P C^-1 P^T``; outside, x is 0.
@@ -285,7 +323,7 @@ class CirculantGramSolver(GramSolver):
         for start in range(0, len(in_image), chunk):
             part = in_image[start : start + chunk]
             spectrum = self._from_border(eye[:, part])
-            image = _inverse_transform(spectrum, *self._bases, self.extension.channels)
+            image = self._inverse_transform(spectrum, self._bases)
             image = image[:, :, :height, :width].contiguous()
             gram = self._extend(operator.forward(operator.adjoint(image)))
             periodic = self._filtered(circulant, spectrum, len(part))
@@ -293,33 +331,15 @@ class CirculantGramSolver(GramSolver):
             difference[:, part] = wrong * inside[:, None]
         system = torch.where(inside[:, None], eye - difference @ response, response)
         right = difference - torch.diag((~inside).double())
-        return torch.linalg.solve(system, right).T.contiguous()
+        return torch.linalg.solve(system, right)
 
     def _pick(self, image):
-        """The border of images, as :meth:`_border_of` has it."""
-        rows, columns = (border.to(image.device) for border in self.extension.border)
-        parts = image[:, :, rows], image[:, :, ~rows][..., columns]
-        return torch.cat([part.permute(3, 2, 1, 0).flatten(0, 2) for part in parts])
-
-
-def _transform(image, rows, columns, groups):
-    """The spectrum of images.
-
-    Its shape is ``(column groups, row frequencies, column frequencies of a group *
-    channels * n)``. So matrices of all groups can be applied at once, and neither they nor
-    the bases need another order of the elements.
-    """
-    height, width = image.shape[2:]
-    pixels = image.transpose(0, 1).reshape(-1, width)
-    by_columns = (columns.T @ pixels.T).view(groups, -1, height)
-    return _each(rows.T, by_columns.transpose(1, 2))
-
-
-def _inverse_transform(spectrum, rows, columns, channels):
-    by_columns = torch.bmm(spectrum.transpose(1, 2), rows.T.expand(len(spectrum), -1, -1))
-    pixels = by_columns.view(columns.shape[1], -1).T @ columns.T
-    image = pixels.view(channels, -1, len(rows), len(columns))
-    return image.transpose(0, 1).contiguous()
+        """The border of extended images, as :meth:`_border_of` has it."""
+        (height, width), (p, q) = self.extension.cells, self.extension.period
+        split = image.view(len(image), -1, height, p, width, q).permute(4, 2, 5, 1, 3, 0)
+        rows, columns, others = self._border_cells
+        parts = split[:, rows], split[columns][:, others]
+        return torch.cat([part.flatten(0, 4) for part in parts])[self._picked]
 
 
 def _each(matrix, batch):
@@ -340,11 +360,11 @@ def _columns_last(spectrum, groups, pixel):
     return split.reshape(groups, k, frequencies * pixel)
 
 
-def _fourier_basis(n, period):
-    """Orthonormal real Fourier basis over `n` cells, repeated for each pixel of a cell.
+def _fourier_basis(n):
+    """Orthonormal real Fourier basis over `n` cells.
 
-    Rows are pixels. Columns come in pairs of cosine and sine; the constant is paired with
-    the alternating sequence if `n` is even and with 0 otherwise.
+    Columns come in pairs of cosine and sine; the constant is paired with the alternating
+    sequence if `n` is even and with 0 otherwise.
     """
     cell = torch.arange(n, dtype=torch.float64)
     alternating = (1 - 2 * (cell % 2)) if n % 2 == 0 else torch.zeros(n, dtype=torch.float64)
@@ -352,4 +372,4 @@ def _fourier_basis(n, period):
     for frequency in range(1, (n + 1) // 2):
         angle = 2 * torch.pi * frequency * cell / n
         columns += [angle.cos() * (2 / n) ** 0.5, angle.sin() * (2 / n) ** 0.5]
-    return torch.kron(torch.stack(columns, dim=1), torch.eye(period, dtype=torch.float64))
+    return torch.stack(columns, dim=1)
