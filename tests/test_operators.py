@@ -77,6 +77,13 @@ TRANSPOSED_LAYERS = [
     (nn.ConvTranspose2d(4, 6, 4, 2, 1, groups=2), (4, 5, 6)),
     (nn.ConvTranspose2d(2, 3, 3, dilation=3, output_padding=2), (2, 4, 4)),
     (nn.ConvTranspose3d(2, 3, 3, (1, 2, 3), 1, output_padding=(0, 1, 2)), (2, 3, 3, 3)),
+    # few output channels: a matrix product, with whole cells or without
+    (nn.ConvTranspose2d(32, 3, 4, 2, 1), (32, 5, 6)),
+    (nn.ConvTranspose2d(32, 2, 5, 2, 2, output_padding=1), (32, 5, 6)),
+    (nn.ConvTranspose2d(16, 1, (3, 4), (1, 2), 1), (16, 5, 6)),
+    (nn.ConvTranspose2d(16, 1, 6, 2, 2), (16, 1, 2)),
+    (nn.ConvTranspose2d(8, 2, 2, 2), (8, 3, 4)),
+    (nn.ConvTranspose2d(16, 1, 3, 2), (16, 3, 4)),
 ]
 
 

@@ -27,6 +27,8 @@ __all__ = [
 
 #: Largest number of entries of a factor, 1 GB in single precision.
 _MAX_ENTRIES = 2**28
+#: The matrices of the circulant solver are smaller: a multiplication takes up to twice as long.
+_CIRCULANT_COST = 2
 #: Largest number of outputs whose Gram matrix is factored densely.
 _MAX_DENSE = 8192
 
@@ -56,7 +58,9 @@ def gram_solver(operator, ridge):
     if edges is not None:
         width = operator.n_outputs // operator.output_shape[1]
         by_rows = 3 * sum(((b - a) * width) ** 2 for a, b in pairwise(edges))
-    by_frequencies = float("inf") if extension is None else extension.n_multiplications
+    by_frequencies = float("inf")
+    if extension is not None:
+        by_frequencies = _CIRCULANT_COST * extension.n_multiplications
     if min(by_rows, by_frequencies) < min(operator.n_outputs**2 / 2, _MAX_ENTRIES):
         if by_rows <= by_frequencies:
             return BlockTridiagonalGramSolver(operator, ridge, edges)

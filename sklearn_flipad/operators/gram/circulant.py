@@ -89,7 +89,7 @@ class PeriodicExtension:
         inner = prod(len(border) - int(border.sum()) for border in self.border)
         n_border = self.channels * (prod(self.extended) - inner)
         n_outputs = self.channels * prod(self.extended)
-        return n_border**2 + 2 * n_outputs * (sum(self.extended) + self.in_group)
+        return n_border**2 + 2 * n_outputs * (sum(self.cells) + self.in_group)
 
 
 def _extend(matrix, period, extra):
@@ -213,7 +213,7 @@ class CirculantGramSolver(GramSolver):
         elements. Phases do not mix until then.
         """
         (rows, columns), (p, q) = bases, self.extension.period
-        split = image.view(*image.shape[:2], len(rows), p, len(columns), q)
+        split = image.reshape(*image.shape[:2], len(rows), p, len(columns), q)
         split = split.permute(5, 1, 3, 0, 2, 4).reshape(-1, len(columns))
         by_columns = (columns.T @ split.T).view(self.extension.groups[1], -1, len(rows))
         return _each(rows.T, by_columns.transpose(1, 2))
