@@ -24,7 +24,7 @@ from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
 LEVELS = (1e-2, 1e-3, 1e-4)
 RESULTS = Path(__file__).parent / "results"
 
-PUBLISHED, PUBLISHED_TORCH = "published (step 0.025)", "  the same, torch's convolutions"
+PUBLISHED, PUBLISHED_TORCH = "published (step 0.025)", "published, torch's convolutions"
 
 #: The published setting takes steps of 0.025 for the objective with a factor 1/2.
 SOLVERS = {
@@ -124,7 +124,7 @@ def speed_ups(traces):
     """
     fista, default = traces["FISTA (1/L)"], traces["Douglas-Rachford"]
     ratios = {"FISTA (1/L) to 1e-3": _time_to(fista, 1e-3) / _time_to(default, 1e-3)}
-    labels = {PUBLISHED: "published setting", PUBLISHED_TORCH: "the same, torch's convolutions,"}
+    labels = {PUBLISHED: "published setting", PUBLISHED_TORCH: "it with torch's convolutions"}
     for name, label in labels.items():
         if name in traces:
             traced = traces[name]
@@ -302,29 +302,34 @@ def draw(results, path):
     """Median suboptimality over time, one panel a case."""
     import matplotlib.pyplot as plt
 
-    cases = results["cases"]
+    cases, names = results["cases"], [*SOLVERS, *PEERS]
+    columns = min(len(cases), 3)
+    rows = -(-len(cases) // columns)
     fig, axes = plt.subplots(
-        1,
-        len(cases),
-        figsize=(4 * len(cases) + 2, 3.5),
+        rows,
+        columns,
+        figsize=(4 * columns + 2, 3.5 * rows),
         sharey=True,
         squeeze=False,
         layout="constrained",
     )
-    for ax, (case, result) in zip(axes[0], cases.items(), strict=True):
-        for index, (name, (seconds, excess)) in enumerate(result["curves"].items()):
+    for ax in axes.flat[len(cases) :]:
+        ax.remove()
+    for ax, (case, result) in zip(axes.flat, cases.items(), strict=False):
+        for name, (seconds, excess) in result["curves"].items():
             marker = "o" if len(seconds) < 10 else None
             ax.plot(
                 np.multiply(seconds, 1e3),
                 np.maximum(excess, 1e-6),
-                label=name,
-                color=f"C{index}",
+                label=name.strip(),
+                color=f"C{names.index(name)}",
                 marker=marker,
             )
         ax.set(xscale="log", yscale="log", xlabel="ms an image", ylim=(1e-5, 10))
         ax.set_title(case, fontsize="small")
-    axes[0, 0].set_ylabel("relative suboptimality, median")
-    lines = {line.get_label(): line for ax in axes[0] for line in ax.lines}
+    for ax in axes[:, 0]:
+        ax.set_ylabel("relative suboptimality, median")
+    lines = {line.get_label(): line for ax in fig.axes for line in ax.lines}
     fig.legend(lines.values(), lines.keys(), fontsize="x-small", loc="outside right center")
     fig.savefig(path, dpi=120)
     plt.close(fig)
