@@ -233,6 +233,7 @@ class ConvTransposeOperator(_ImageOperator):
         }
         super().__init__(weight, input_shape, (weight.shape[1] * groups, *size))
         self._columns = self._as_columns()
+        self._is_upsampling = self._fills_cells()
 
     def _as_columns(self):
         """The kernel as a matrix from channels to taps, where that is the faster way.
@@ -251,8 +252,7 @@ class ConvTransposeOperator(_ImageOperator):
         )
         return self.weight.flatten(1).T.contiguous() if fits else None
 
-    @property
-    def _is_upsampling(self):
+    def _fills_cells(self):
         """Whether outputs are `stride` times as large, and each has a tap at its own cell."""
         geometry = self._geometry
         axes = zip(
