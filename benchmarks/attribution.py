@@ -16,9 +16,11 @@ from sklearn_flipad import (
 )
 from sklearn_flipad.calibration import conformal_threshold
 from sklearn_flipad.datasets import load_fashion_sample
-from sklearn_flipad.detectors import MLP, FeatureDistance
-from sklearn_flipad.generators import load_fashion_classifier, load_pretrained, sample
-from sklearn_flipad.metrics import attribution_scores
+from sklearn_flipad.detectors import MLP
+from sklearn_flipad.evaluation import attribution_scores
+from sklearn_flipad.reproduction import FeatureDistance
+from sklearn_flipad.sampling import sample
+from sklearn_flipad.zoo import load_fashion_classifier, load_pretrained
 
 #: Samples of the model: a quarter trains, the rest calibrates.
 N_OWN, N_REAL, N_TEST = 4000, 1000, 1000

@@ -13,8 +13,9 @@ import torch
 from scipy.optimize import minimize
 
 from sklearn_flipad import ReconstructionDetector
-from sklearn_flipad.detectors.distances import euclidean_distance
-from sklearn_flipad.generators import load_pretrained, sample
+from sklearn_flipad.reproduction.distances import euclidean_distance
+from sklearn_flipad.sampling import sample
+from sklearn_flipad.zoo import load_pretrained
 
 N_SAMPLES, N_RESTARTS, BUDGETS = 8, 4, (100, 300)
 

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 
 from sklearn_flipad import FinalLayer
-from sklearn_flipad.generators import DCGANGenerator, LSGANGenerator, load_pretrained, sample
+from sklearn_flipad.sampling import sample
 from sklearn_flipad.solvers import LassoProblem
+from sklearn_flipad.zoo import DCGANGenerator, LSGANGenerator, load_pretrained
 
 LAM = 1e-3
 

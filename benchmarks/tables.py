@@ -18,13 +18,13 @@ import attribution
 import numpy as np
 import pandas as pd
 
-from sklearn_flipad.generators import list_pretrained
-from sklearn_flipad.perturbations import (
+from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
     GaussianBlur,
     GaussianNoise,
     JPEGCompression,
 )
+from sklearn_flipad.zoo import list_pretrained
 
 RESULTS = Path(__file__).parent / "results"
 METHODS = {

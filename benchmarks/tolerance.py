@@ -13,7 +13,8 @@ import numpy as np
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter
 from sklearn_flipad.datasets import load_fashion_sample
-from sklearn_flipad.generators import load_pretrained, sample
+from sklearn_flipad.sampling import sample
+from sklearn_flipad.zoo import load_pretrained
 
 TOLERANCES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3)
 REFERENCE = 1e-4

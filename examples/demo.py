@@ -32,9 +32,10 @@ from sklearn_flipad import (
 )
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.generators import list_pretrained, load_pretrained, sample
-from sklearn_flipad.metrics import attribution_scores
+from sklearn_flipad.evaluation import attribution_scores
 from sklearn_flipad.plotting import FeatureMapDisplay, ScoreHistogramDisplay
+from sklearn_flipad.sampling import sample
+from sklearn_flipad.zoo import list_pretrained, load_pretrained
 
 OWN = "fashion/dcgan-0"
 FNR = 0.005

@@ -21,10 +21,11 @@ from sklearn.base import clone
 from sklearn_flipad import DeepSADDetector, FinalLayer, make_flipad
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.generators import load_pretrained, sample
-from sklearn_flipad.perturbations import GaussianBlur, GaussianNoise, JPEGCompression
+from sklearn_flipad.evaluation import robustness_curve
+from sklearn_flipad.evaluation.perturbations import GaussianBlur, GaussianNoise, JPEGCompression
 from sklearn_flipad.plotting import PerturbationDisplay, RobustnessDisplay
-from sklearn_flipad.robustness import robustness_curve
+from sklearn_flipad.sampling import sample
+from sklearn_flipad.zoo import load_pretrained
 
 generator = load_pretrained("fashion/dcgan-0")
 X_train = np.concatenate([sample(generator, 400, random_state=0), load_fashion_sample(100)])
@@ -75,7 +76,7 @@ print(f"immunised: {(immunised.predict(suspects) == -1).mean():.2f}")
 # ``predict`` would perturb them a second time, while the training images are perturbed
 # once.
 #
-# :func:`~sklearn_flipad.robustness.robustness_curve` does the same for each perturbation.
+# :func:`~sklearn_flipad.evaluation.robustness_curve` does the same for each perturbation.
 
 curve = robustness_curve(flipad, perturbations, X_test, y_test, X_train=X_train, y_train=y_train)
 RobustnessDisplay.from_curve(curve)

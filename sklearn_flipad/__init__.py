@@ -1,13 +1,7 @@
 """Did this generative model make this sample? Single-model attribution in the open world."""
 
-from sklearn_flipad.activations import OutputActivation
 from sklearn_flipad.calibration import FNRThresholdCalibrator
-from sklearn_flipad.detectors import (
-    CombinedDetector,
-    DeepSADDetector,
-    FingerprintDetector,
-    ReconstructionDetector,
-)
+from sklearn_flipad.detectors import CombinedDetector, DeepSADDetector, FingerprintDetector
 from sklearn_flipad.features import (
     ChannelSelector,
     DCTTransformer,
@@ -16,7 +10,7 @@ from sklearn_flipad.features import (
     InversionResult,
     RawTransformer,
 )
-from sklearn_flipad.final_layer import FinalLayer
+from sklearn_flipad.final_layer import FinalLayer, OutputActivation
 from sklearn_flipad.pipelines import (
     make_combined,
     make_dctpad,
@@ -25,6 +19,7 @@ from sklearn_flipad.pipelines import (
     make_smf,
     make_sminv,
 )
+from sklearn_flipad.reproduction import ReconstructionDetector
 
 __version__ = "0.1.0"
 

@@ -11,18 +11,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from sklearn_flipad.calibration import FNRThresholdCalibrator
-from sklearn_flipad.detectors import (
-    CombinedDetector,
-    DeepSADDetector,
-    FingerprintDetector,
-    ReconstructionDetector,
-)
+from sklearn_flipad.detectors import CombinedDetector, DeepSADDetector, FingerprintDetector
 from sklearn_flipad.features import (
     DCTTransformer,
     FinalLayerInverter,
     InlierScaler,
     RawTransformer,
 )
+from sklearn_flipad.reproduction import ReconstructionDetector
 
 __all__ = [
     "make_combined",
@@ -87,7 +83,7 @@ def make_flipad(
     Examples
     --------
     >>> from sklearn_flipad import FinalLayer, make_flipad
-    >>> from sklearn_flipad.generators import load_pretrained
+    >>> from sklearn_flipad.zoo import load_pretrained
     >>> generator = load_pretrained("fashion/dcgan-0")
     >>> layer = FinalLayer.from_generator(generator, n_samples=100, random_state=0)
     >>> [name for name, _ in make_flipad(layer, lam=1e-2).steps]

@@ -60,7 +60,7 @@ def operator(request):
 @pytest.fixture(scope="session")
 def dcgan():
     """The shipped generator that the tests call their own."""
-    from sklearn_flipad.generators import load_pretrained
+    from sklearn_flipad.zoo import load_pretrained
 
     return load_pretrained("fashion/dcgan-0")
 

@@ -13,16 +13,12 @@ from sklearn_flipad import (
     make_smf,
     make_sminv,
 )
-from sklearn_flipad.detectors import FeatureDistance
-from sklearn_flipad.detectors.distances import euclidean_distance, inception_distance
-from sklearn_flipad.detectors.lbfgs import BatchedLBFGS
 from sklearn_flipad.detectors.prnu import noise_residual, wiener_adaptive
-from sklearn_flipad.generators import (
-    ConditionalDCGANGenerator,
-    DCGANGenerator,
-    initialize_weights,
-    sample,
-)
+from sklearn_flipad.reproduction import FeatureDistance
+from sklearn_flipad.reproduction.distances import euclidean_distance, inception_distance
+from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
+from sklearn_flipad.sampling import sample
+from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator, initialize_weights
 
 
 @pytest.fixture(scope="module")

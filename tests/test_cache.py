@@ -10,8 +10,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn_flipad import DeepSADDetector, FinalLayerInverter, make_flipad
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.features import _inversion
-from sklearn_flipad.generators import sample
+from sklearn_flipad.features import inversion
+from sklearn_flipad.sampling import sample
 from sklearn_flipad.solvers import DouglasRachford
 
 
@@ -84,7 +84,7 @@ def test_a_crash_loses_only_the_batch_in_flight(inverter, X, monkeypatch):
             raise KeyboardInterrupt
         return activations
 
-    monkeypatch.setattr(_inversion.FinalLayerInverter, "_pool", failing)
+    monkeypatch.setattr(inversion.FinalLayerInverter, "_pool", failing)
     with pytest.raises(KeyboardInterrupt):
         inverter.transform(X)
     monkeypatch.undo()

@@ -13,12 +13,16 @@ MODULES = [
     "sklearn_flipad.calibration",
     "sklearn_flipad.datasets",
     "sklearn_flipad.detectors",
+    "sklearn_flipad.evaluation",
+    "sklearn_flipad.evaluation.perturbations",
     "sklearn_flipad.features",
-    "sklearn_flipad.generators",
-    "sklearn_flipad.metrics",
+    "sklearn_flipad.final_layer",
     "sklearn_flipad.operators",
     "sklearn_flipad.plotting",
+    "sklearn_flipad.reproduction",
+    "sklearn_flipad.sampling",
     "sklearn_flipad.solvers",
+    "sklearn_flipad.zoo",
 ]
 #: Malformed or misplaced sections, missing or unknown parameters, missing docstrings.
 CODES = ("GL03", "GL06", "GL07", "GL08", "SS0", "PR01", "PR02", "PR03")

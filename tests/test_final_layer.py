@@ -11,7 +11,7 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
-from sklearn_flipad.generators import sample
+from sklearn_flipad.sampling import sample
 
 
 class Tiny(nn.Module):
@@ -454,7 +454,7 @@ def test_failed_save_leaves_nothing(linear_layer, tmp_path, monkeypatch):
     def broken(*args):
         raise OSError("disk full")
 
-    monkeypatch.setattr("sklearn_flipad.artefacts.os.replace", broken)
+    monkeypatch.setattr("sklearn_flipad.persistence.arrays.os.replace", broken)
     with pytest.raises(OSError, match="disk full"):
         linear_layer.save(path)
     assert [p.name for p in tmp_path.iterdir()] == ["layer"]

@@ -8,7 +8,8 @@ import torch
 
 from sklearn_flipad import FinalLayer, OutputActivation
 from sklearn_flipad.datasets import load_fashion_mnist, load_fashion_sample
-from sklearn_flipad.generators import (
+from sklearn_flipad.sampling import sample, sample_batches
+from sklearn_flipad.zoo import (
     ConditionalConvDiscriminator,
     ConditionalDCGANGenerator,
     ConvDiscriminator,
@@ -29,12 +30,10 @@ from sklearn_flipad.generators import (
     pretrained_card,
     pretrained_samples,
     recalibrate_batch_norm,
-    sample,
-    sample_batches,
     train_gan,
 )
-from sklearn_flipad.generators.grids import load_grid, save_grid
-from sklearn_flipad.generators.pretrained import load_generator, save_generator
+from sklearn_flipad.zoo.grids import load_grid, save_grid
+from sklearn_flipad.zoo.pretrained import load_generator, save_generator
 
 SEEDS_0 = ["fashion/dcgan-0", "fashion/ebgan-0", "fashion/lsgan-0", "fashion/wgan-gp-0"]
 

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
 from sklearn_flipad.datasets import load_fashion_sample
-from sklearn_flipad.generators import sample
+from sklearn_flipad.sampling import sample
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sklearn_flipad.metrics import attribution_scores, clopper_pearson
+from sklearn_flipad.evaluation import attribution_scores, clopper_pearson
 
 
 def test_rates_and_accuracy():

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
-from sklearn_flipad.generators import DCGANGenerator, sample
+from sklearn_flipad.sampling import sample
+from sklearn_flipad.zoo import DCGANGenerator
 
 
 def test_import_is_light():

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_flipad import RawTransformer
-from sklearn_flipad.perturbations import (
+from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
     Downscale,
     GaussianBlur,

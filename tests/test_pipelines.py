@@ -21,7 +21,8 @@ from sklearn_flipad import (
 )
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.generators import load_pretrained, sample
+from sklearn_flipad.sampling import sample
+from sklearn_flipad.zoo import load_pretrained
 
 
 def _detector(**params):

@@ -7,8 +7,7 @@ import torch
 from sklearn.ensemble import IsolationForest
 
 from sklearn_flipad import DCTTransformer, FinalLayer, FinalLayerInverter, FNRThresholdCalibrator
-from sklearn_flipad.generators import sample
-from sklearn_flipad.perturbations import GaussianBlur, GaussianNoise
+from sklearn_flipad.evaluation.perturbations import GaussianBlur, GaussianNoise
 from sklearn_flipad.plotting import (
     FeatureMapDisplay,
     InversionDisplay,
@@ -16,6 +15,7 @@ from sklearn_flipad.plotting import (
     SampleGridDisplay,
     ScoreHistogramDisplay,
 )
+from sklearn_flipad.sampling import sample
 
 mpl.use("Agg")
 

@@ -8,10 +8,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_flipad import FNRThresholdCalibrator
-from sklearn_flipad.metrics import attribution_scores
-from sklearn_flipad.perturbations import GaussianNoise
+from sklearn_flipad.evaluation import attribution_scores, robustness_curve
+from sklearn_flipad.evaluation.perturbations import GaussianNoise
 from sklearn_flipad.plotting import RobustnessDisplay
-from sklearn_flipad.robustness import robustness_curve
 
 mpl.use("Agg")
 NOISES = {"weak": GaussianNoise(0.01, random_state=0), "strong": GaussianNoise(0.3, random_state=0)}

@@ -1,12 +1,12 @@
 """Thresholds with a chosen false-negative rate."""
 
-from sklearn_flipad.calibration._threshold import FNRThresholdCalibrator
 from sklearn_flipad.calibration.rules import (
     conformal_threshold,
     min_calibration_size,
     pac_threshold,
     quantile_threshold,
 )
+from sklearn_flipad.calibration.threshold import FNRThresholdCalibrator
 
 __all__ = [
     "FNRThresholdCalibrator",

@@ -1,8 +1,8 @@
 """Loaders of real data, each local and offline by default."""
 
-from sklearn_flipad.datasets._fashion import load_fashion_mnist, load_fashion_sample
-from sklearn_flipad.datasets._images import load_celeba, load_images, load_lsun_bedroom
-from sklearn_flipad.datasets._tables import load_table
+from sklearn_flipad.datasets.fashion import load_fashion_mnist, load_fashion_sample
+from sklearn_flipad.datasets.images import load_celeba, load_images, load_lsun_bedroom
+from sklearn_flipad.datasets.tables import load_table
 
 __all__ = [
     "load_celeba",

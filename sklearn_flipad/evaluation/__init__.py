@@ -1,0 +1,17 @@
+"""Measuring attributors: scores with exact intervals, perturbations, robustness."""
+
+from sklearn_flipad.evaluation.metrics import (
+    AttributionScores,
+    Rate,
+    attribution_scores,
+    clopper_pearson,
+)
+from sklearn_flipad.evaluation.robustness import robustness_curve
+
+__all__ = [
+    "AttributionScores",
+    "Rate",
+    "attribution_scores",
+    "clopper_pearson",
+    "robustness_curve",
+]

@@ -1,0 +1,340 @@
+"""Perturbations by which somebody may hide where an image comes from (Section 5.2).
+
+Stateless transformers of images. An attributor that is fitted to perturbed samples is
+immunised (the setting of Tables 3 and 13). They are not a step of its pipeline: suspects
+arrive perturbed, and ``predict`` would perturb them again. See
+:func:`~sklearn_flipad.evaluation.robustness.robustness_curve`.
+"""
+
+import hashlib
+import io
+from numbers import Integral, Real
+
+import numpy as np
+from PIL import Image, features
+from scipy import ndimage
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._param_validation import Interval
+
+from sklearn_flipad.validation import check_samples, shape_of
+
+__all__ = [
+    "CenterCropResize",
+    "Downscale",
+    "GaussianBlur",
+    "GaussianNoise",
+    "JPEGCompression",
+    "WebPCompression",
+    "named",
+]
+
+
+def named(perturbations):
+    """Perturbations by name; a sequence is named by how its members print.
+
+    Parameters
+    ----------
+    perturbations : sequence of transformer, or dict of str to transformer
+        Perturbations.
+
+    Returns
+    -------
+    dict of str to transformer
+
+    Raises
+    ------
+    ValueError
+        If two members of a sequence print alike.
+
+    Examples
+    --------
+    >>> from sklearn_flipad.evaluation.perturbations import GaussianBlur, named
+    >>> list(named([GaussianBlur(3, sigma=3.0)]))
+    ['GaussianBlur(kernel_size=3, sigma=3.0)']
+    """
+    if hasattr(perturbations, "items"):
+        return dict(perturbations)
+    with config_context(print_changed_only=False):
+        names = [repr(perturbation) for perturbation in perturbations]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Perturbations must have different names, got {names}.")
+    return dict(zip(names, perturbations, strict=True))
+
+
+class _Perturbation(TransformerMixin, BaseEstimator):
+    """A stateless transformer of uint8 images or of floats in [-1, 1]."""
+
+    def fit(self, X, y=None):
+        """Validate the parameters and the images; nothing is learned.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, channels, height, width)
+            Images: uint8 grey levels, or floats in [-1, 1].
+        y : Ignored
+            Not used.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not valid.
+        """
+        self._validate_params()
+        self._checked(X, reset=True)
+        return self
+
+    def transform(self, X):
+        """Perturb images.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, channels, height, width)
+            Images: uint8 grey levels, or floats in [-1, 1].
+
+        Returns
+        -------
+        ndarray, shape (n, channels, height, width)
+            Of the type of X: grey levels are rounded and clipped, floats are clipped.
+
+        Raises
+        ------
+        ValueError
+            If X is empty, not finite, out of range or has another shape.
+        """
+        self._validate_params()
+        X = self._checked(X, reset=False)
+        if X.dtype == np.uint8:
+            perturbed = np.clip(np.rint(self._perturb(X.astype(np.float64))), 0, 255)
+        else:
+            levels = (X.astype(np.float64) + 1) * 127.5
+            perturbed = np.clip(self._perturb(levels) / 127.5 - 1, -1, 1)
+        return perturbed.astype(X.dtype)
+
+    def _checked(self, X, *, reset):
+        shape = shape_of(X)
+        if len(shape) != 4:
+            raise ValueError(
+                f"X must have shape (n, channels, height, width), got {shape}. Perturb images "
+                "before they are flattened."
+            )
+        return check_samples(self, X, reset=reset, value_range=(-1, 1))
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32", "uint8"]
+        return tags
+
+
+class GaussianBlur(_Perturbation):
+    """Convolution with a truncated Gaussian, edges reflected.
+
+    Parameters
+    ----------
+    kernel_size : int, default=3
+        Pixels a side of the kernel, odd. The paper uses 3, and 1, which is the identity.
+    sigma : float, default=3.0
+        Standard deviation of the Gaussian in pixels, > 0. The paper's code uses the
+        kernel size.
+
+    References
+    ----------
+    Table 3 of Laszkiewicz et al., ICML 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_flipad.evaluation.perturbations import GaussianBlur
+    >>> point = np.zeros((1, 1, 3, 3), np.uint8)
+    >>> point[0, 0, 1, 1] = 90
+    >>> GaussianBlur(3, sigma=1e6).fit_transform(point)[0, 0, 1]
+    array([20, 10, 20], dtype=uint8)
+    """
+
+    _parameter_constraints: dict = {
+        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "sigma": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(self, kernel_size=3, sigma=3.0):
+        self.kernel_size = kernel_size
+        self.sigma = sigma
+
+    def _perturb(self, levels):
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {self.kernel_size}.")
+        offsets = np.arange(self.kernel_size) - self.kernel_size // 2
+        kernel = np.exp(-0.5 * (offsets / self.sigma) ** 2)
+        kernel /= kernel.sum()
+        for axis in (2, 3):
+            levels = ndimage.correlate1d(levels, kernel, axis=axis, mode="mirror")
+        return levels
+
+
+class _Resizing(_Perturbation):
+    """What goes through Pillow's resize, channel by channel."""
+
+    def _perturb(self, levels):
+        height, width = levels.shape[2:]
+        if self.size > min(height, width):
+            raise ValueError(
+                f"size={self.size} is larger than the images, of {height}x{width} pixels."
+            )
+        planes = levels.reshape(-1, height, width).astype(np.float32)
+        resized = [np.asarray(self._resize(Image.fromarray(plane))) for plane in planes]
+        return np.stack(resized).reshape(levels.shape).astype(np.float64)
+
+
+class CenterCropResize(_Resizing):
+    """The central square, enlarged to the size of the image (bilinear).
+
+    Parameters
+    ----------
+    size : int
+        Pixels a side of the crop, at most the shorter side. The paper uses 60 and 55 of
+        64.
+
+    References
+    ----------
+    Table 3 of Laszkiewicz et al., ICML 2024.
+    """
+
+    _parameter_constraints: dict = {"size": [Interval(Integral, 1, None, closed="left")]}
+
+    def __init__(self, size):
+        self.size = size
+
+    def _resize(self, image):
+        left, top = ((side - self.size) // 2 for side in image.size)
+        # Cropped first: the box of resize would let pixels outside of it bleed in.
+        crop = image.crop((left, top, left + self.size, top + self.size))
+        return crop.resize(image.size, Image.Resampling.BILINEAR)
+
+
+class Downscale(_Resizing):
+    """Reduction to a smaller side and enlargement back (bilinear).
+
+    Parameters
+    ----------
+    size : int
+        Pixels a side of the reduced image, at most the shorter side.
+    """
+
+    _parameter_constraints: dict = {"size": [Interval(Integral, 1, None, closed="left")]}
+
+    def __init__(self, size):
+        self.size = size
+
+    def _resize(self, image):
+        bilinear = Image.Resampling.BILINEAR
+        return image.resize((self.size, self.size), bilinear).resize(image.size, bilinear)
+
+
+class GaussianNoise(_Perturbation):
+    """Independent Gaussian noise in every pixel.
+
+    The noise of an image is seeded by the image itself and `random_state`, so it depends
+    on no other image, on no batch and on no order.
+
+    Parameters
+    ----------
+    std : float, default=0.05
+        Standard deviation on the scale where images span [-1, 1], >= 0. The paper uses
+        0.05 and 0.01.
+    random_state : int, default=0
+        Seed.
+
+    References
+    ----------
+    Table 3 of Laszkiewicz et al., ICML 2024.
+    """
+
+    _parameter_constraints: dict = {
+        "std": [Interval(Real, 0, None, closed="left")],
+        "random_state": [Interval(Integral, 0, None, closed="left")],
+    }
+
+    def __init__(self, std=0.05, random_state=0):
+        self.std = std
+        self.random_state = random_state
+
+    def _perturb(self, levels):
+        return np.stack([image + self._noise(image) for image in levels])
+
+    def _noise(self, image):
+        digest = hashlib.sha256(np.ascontiguousarray(image, dtype="<f8").tobytes()).digest()
+        words = np.frombuffer(digest, dtype="<u4")
+        rng = np.random.default_rng([self.random_state, *words])
+        return 127.5 * self.std * rng.standard_normal(image.shape)
+
+
+class _Compression(_Perturbation):
+    """A round trip through a lossy file format, as grey or as colour images."""
+
+    _parameter_constraints: dict = {"quality": [Interval(Integral, 1, 100, closed="both")]}
+
+    def _perturb(self, levels):
+        channels = levels.shape[1]
+        if channels not in (1, 3):
+            raise ValueError(
+                f"{self._format} holds images of 1 or 3 channels, but X has {channels}."
+            )
+        mode = "L" if channels == 1 else "RGB"
+        pixels = np.clip(np.rint(levels), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+        decoded = [self._round_trip(image.squeeze(), mode) for image in pixels]
+        return np.stack(decoded).transpose(0, 3, 1, 2).astype(np.float64)
+
+    def _round_trip(self, pixels, mode):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, format=self._format, quality=self.quality)
+        with Image.open(file) as image:
+            return np.atleast_3d(np.asarray(image.convert(mode)))
+
+
+class JPEGCompression(_Compression):
+    """A round trip through JPEG.
+
+    Parameters
+    ----------
+    quality : int, default=90
+        Quality factor of Pillow's encoder, 1 to 100. The paper uses 90 and 80.
+
+    References
+    ----------
+    Table 3 of Laszkiewicz et al., ICML 2024.
+    """
+
+    _format = "JPEG"
+
+    def __init__(self, quality=90):
+        self.quality = quality
+
+
+class WebPCompression(_Compression):
+    """A round trip through lossy WebP.
+
+    Parameters
+    ----------
+    quality : int, default=80
+        Quality factor of Pillow's encoder, 1 to 100.
+    """
+
+    _format = "WEBP"
+
+    def __init__(self, quality=80):
+        self.quality = quality
+
+    def _perturb(self, levels):
+        if not features.check("webp"):
+            raise ImportError("This build of Pillow cannot write WebP; install pillow's wheel.")
+        return super()._perturb(levels)

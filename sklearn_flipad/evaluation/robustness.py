@@ -1,0 +1,98 @@
+"""How decisions hold up when samples are perturbed (Tables 3 and 13 of the paper)."""
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+
+from sklearn_flipad.evaluation.metrics import attribution_scores
+from sklearn_flipad.evaluation.perturbations import named
+
+__all__ = ["robustness_curve"]
+
+
+def robustness_curve(
+    attributor, perturbations, X, y, *, X_train=None, y_train=None, confidence=0.95
+):
+    """Judge perturbed samples, by an attributor as it is and by immunised ones.
+
+    An immunised attributor is a clone that was fitted, and so calibrated, on training
+    samples under the very perturbation that it meets.
+
+    Parameters
+    ----------
+    attributor : estimator
+        Fitted; predicts +1 for samples of the model and -1 for others.
+    perturbations : sequence of transformer, or dict of str to transformer
+        Perturbations and their names; by default how they print.
+    X : array-like, shape (n, ...)
+        Test samples, not perturbed.
+    y : array-like of int, shape (n,)
+        +1 or -1.
+    X_train, y_train : array-like, default=None
+        Training samples, not perturbed, and labels as `attributor` takes them. If they are
+        given, a clone is fitted to each perturbation of them.
+    confidence : float, default=0.95
+        Confidence of the exact intervals.
+
+    Returns
+    -------
+    DataFrame
+        A row for each perturbation, after one named ``"none"``, and for each value of
+        ``immunised``. Columns: ``perturbation``, ``immunised``, ``accuracy``, ``auc``, and
+        ``fnr`` and ``fpr``, each with ``_low`` and ``_high``; see
+        :class:`~sklearn_flipad.evaluation.metrics.AttributionScores`.
+
+    Raises
+    ------
+    ValueError
+        If two perturbations have one name, or only one of `X_train` and `y_train` is given.
+
+    References
+    ----------
+    Section 5.2 and Tables 3 and 13 of Laszkiewicz et al., ICML 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.ensemble import IsolationForest
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import FunctionTransformer
+    >>> from sklearn_flipad import FNRThresholdCalibrator
+    >>> from sklearn_flipad.evaluation.perturbations import GaussianNoise
+    >>> from sklearn_flipad.evaluation.robustness import robustness_curve
+    >>> X = np.random.default_rng(0).uniform(-0.2, 0.2, size=(200, 1, 4, 4))
+    >>> X[100:] += 0.5
+    >>> y = np.repeat([1, -1], 100)
+    >>> pixels = FunctionTransformer(lambda X: X.reshape(len(X), -1))
+    >>> calibrator = FNRThresholdCalibrator(IsolationForest(random_state=0), fnr=0.1)
+    >>> attributor = make_pipeline(pixels, calibrator).fit(X, y)
+    >>> noises = {"weak": GaussianNoise(0.01), "strong": GaussianNoise(0.5)}
+    >>> curve = robustness_curve(attributor, noises, X, y, X_train=X, y_train=y)
+    >>> list(curve["perturbation"])
+    ['none', 'weak', 'weak', 'strong', 'strong']
+    """
+    if (X_train is None) != (y_train is None):
+        raise ValueError("X_train and y_train go together: give both or neither.")
+    X, y = np.asarray(X), np.asarray(y)
+    rows = [_row("none", False, attributor, X, y, confidence)]
+    for name, perturbation in named(perturbations).items():
+        perturbed = clone(perturbation).fit_transform(X)
+        rows.append(_row(name, False, attributor, perturbed, y, confidence))
+        if X_train is not None:
+            training = clone(perturbation).fit_transform(np.asarray(X_train))
+            immunised = clone(attributor).fit(training, y_train)
+            rows.append(_row(name, True, immunised, perturbed, y, confidence))
+    return pd.DataFrame(rows)
+
+
+def _row(name, immunised, attributor, X, y, confidence):
+    decisions = attributor.decision_function(X)
+    scores = attribution_scores(
+        y, np.where(decisions >= 0, 1, -1), decisions, confidence=confidence
+    )
+    row = {"perturbation": name, "immunised": immunised}
+    row |= {"accuracy": scores.accuracy, "auc": scores.auc}
+    for rate in ("fnr", "fpr"):
+        found = getattr(scores, rate)
+        row |= {rate: found.value, f"{rate}_low": found.low, f"{rate}_high": found.high}
+    return row

@@ -1,0 +1,482 @@
+"""Final-layer inversion as a transformer (Section 4.3)."""
+
+import warnings
+from dataclasses import dataclass
+from numbers import Integral, Real
+from os import PathLike
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import gen_batches
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from sklearn_flipad.devices import resolve_device
+from sklearn_flipad.features._store import FeatureStore
+from sklearn_flipad.final_layer import FinalLayer
+from sklearn_flipad.sampling import from_grey_levels
+from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
+from sklearn_flipad.validation import check_samples
+
+__all__ = ["FinalLayerInverter", "InversionResult"]
+
+_MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+#: Activations in one batch for ``batch_size="auto"``: a few buffers of this size fit
+#: into the cache of a CPU core and keep a GPU busy.
+_AUTO_ELEMENTS = 2**21
+#: To be raised when a change of the code changes the features.
+_STORE_FORMAT = 2
+
+
+@dataclass(frozen=True, eq=False)
+class InversionResult:
+    """What :meth:`FinalLayerInverter.invert` returns.
+
+    Attributes
+    ----------
+    activations : ndarray of float32, shape (n, *input_shape)
+        The estimated activations before the final layer.
+    objective : ndarray of float64, shape (n,)
+        Value of the lasso problem (8).
+    gap : ndarray of float64, shape (n,)
+        Relative duality gap: the objective exceeds the minimum by at most this fraction.
+    n_iter : ndarray of int64, shape (n,)
+        Iterations.
+    converged : ndarray of bool, shape (n,)
+        Whether the gap reached ``tol``.
+    """
+
+    activations: np.ndarray
+    objective: np.ndarray
+    gap: np.ndarray
+    n_iter: np.ndarray
+    converged: np.ndarray
+
+
+class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Estimate the activations that a sample would have had before the final layer.
+
+    The output activation is undone, ``o = sigma^-1(x)``, and the lasso problem around
+    the mean activation is solved for each sample::
+
+        minimise ||G z - o||² + lam ||z - z_mean||₁
+
+    The features of a sample depend on no other sample, on no batch size and on no order.
+
+    Parameters
+    ----------
+    final_layer : FinalLayer
+        The final layer of the model at hand.
+    lam : float, default=1e-3
+        Penalty, > 0. There is no factor 1/2 before the square, so this is twice the
+        ``alpha`` of formulations that have one; the paper's 0.0005 is such an ``alpha``.
+    solver : {"auto", "douglas-rachford", "fista"} or a solver, default="auto"
+        How the problem is solved; ``"auto"`` is ``"douglas-rachford"``. A solver is an
+        object with the method ``solve`` of
+        :class:`~sklearn_flipad.solvers.DouglasRachford`.
+    tol : float, default=1e-2
+        Relative duality gap at which a sample is solved.
+    max_iter : int, default=2000
+        Largest number of iterations.
+    pool_size : int, default=None
+        Side of the windows of a max-pooling of the activations, done batch by batch so
+        that the memory stays flat; no pooling by default.
+    clip_eps : float, default=1e-4
+        Saturated values of a bounded output activation, which have no finite preimage,
+        are moved into its range by this much, in units of half its width.
+    batch_size : int or "auto", default="auto"
+        Samples solved together.
+    device : str or torch.device, default=None
+        Where to compute; CUDA if there is one, else the CPU.
+    cache_dir : path-like, default=None
+        Folder of a store of features, so that a sample is never inverted twice with the
+        same layer, penalty and solver: not for another fold or classifier of a grid
+        search, not in another process, not after a restart. No store by default. Needs
+        the extra ``[cache]``. A solver of your own must have a ``repr`` that tells its
+        settings.
+    cache_limit : int, default=8 * 2**30
+        Size of that folder in bytes; the entries used least recently leave first.
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of elements of one sample.
+    feature_names_in_ : ndarray of str
+        Names of the features seen in fit, if X was a data frame.
+
+    See Also
+    --------
+    DCTTransformer : The features of DCTPAD.
+    RawTransformer : The features of RawPAD.
+
+    Notes
+    -----
+    The transformer is stateless: fit validates only, and transform works without it.
+    2-D input gives 2-D output; input with the shape of the samples gives output with the
+    shape of the activations.
+
+    References
+    ----------
+    Equations (5) and (8) and Appendix C.1 of Laszkiewicz et al., "Single-Model
+    Attribution of Generative Models Through Final-Layer Inversion", ICML 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from sklearn_flipad import FinalLayer, FinalLayerInverter
+    >>> module = torch.nn.Linear(4, 2, bias=False)
+    >>> _ = module.weight.data.copy_(torch.tensor([[1., 0, 1, 0], [0, 1, 1, 0]]))
+    >>> layer = FinalLayer.from_module(module, input_shape=(4,))
+    >>> FinalLayerInverter(layer, lam=1e-2).fit_transform(np.ones((1, 2))).round(2)
+    array([[0., 0., 1., 0.]], dtype=float32)
+    """
+
+    _parameter_constraints: dict = {
+        "final_layer": [FinalLayer],
+        "lam": [Interval(Real, 0, None, closed="neither")],
+        "solver": [StrOptions({"auto", "douglas-rachford", "fista"}), HasMethods("solve")],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "pool_size": [Interval(Integral, 1, None, closed="left"), None],
+        "clip_eps": [Interval(Real, 0, 1, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "device": [str, torch.device, None],
+        "cache_dir": [str, PathLike, None],
+        "cache_limit": [Interval(Integral, 1, None, closed="left")],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        final_layer,
+        *,
+        lam=1e-3,
+        solver="auto",
+        tol=1e-2,
+        max_iter=2000,
+        pool_size=None,
+        clip_eps=1e-4,
+        batch_size="auto",
+        device=None,
+        cache_dir=None,
+        cache_limit=8 * 2**30,
+        verbose=0,
+    ):
+        self.final_layer = final_layer
+        self.lam = lam
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.pool_size = pool_size
+        self.clip_eps = clip_eps
+        self.batch_size = batch_size
+        self.device = device
+        self.cache_dir = cache_dir
+        self.cache_limit = cache_limit
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Validate the parameters and the samples; nothing is learned.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *output_shape) or (n, n_features)
+            Samples: uint8 grey levels, or floats in the range of the output activation.
+        y : Ignored
+            Not used.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not valid.
+        """
+        self._validate_params()
+        resolve_device(self.device)
+        self._check_samples(X, reset=True)
+        return self
+
+    def transform(self, X):
+        """Estimate the activations of samples.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *output_shape) or (n, n_features)
+            Samples: uint8 grey levels, or floats in the range of the output activation.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, *pooled_input_shape) or (n, n_features_out)
+
+        Raises
+        ------
+        ValueError
+            If X is empty, not finite, out of range or of another shape.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If samples miss `tol` after `max_iter` iterations.
+        """
+        X, flat = self._validated(X)
+        features = np.empty((len(X), *self._feature_shape()), dtype=np.float32)
+        gap = np.empty(len(X))
+        if self.cache_dir is None:
+            self._fill(features, gap, X, np.arange(len(X)))
+        else:
+            with self._store() as store:
+                keys = store.keys(X)
+                found = [store.get(key) for key in keys]
+                for row, entry in enumerate(found):
+                    if entry is not None:
+                        features[row], gap[row] = entry
+                missing = np.array([row for row, entry in enumerate(found) if entry is None], int)
+                self._fill(features, gap, X, missing, store, keys)
+        self._warn_unconverged(gap)
+        return features.reshape(len(X), -1) if flat else features
+
+    def transform_path(self, X, lams):
+        """Estimate the activations for several penalties, each warm-started.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *output_shape) or (n, n_features)
+            Samples, as in :meth:`transform`.
+        lams : sequence of float
+            Penalties, each > 0. They are solved from the largest to the smallest.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_lams, n, ...)
+            What :meth:`transform` returns for each penalty, in the order of `lams`.
+
+        Raises
+        ------
+        ValueError
+            If a penalty is not positive, or as in :meth:`transform`.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If samples miss `tol` after `max_iter` iterations.
+        """
+        lams = np.asarray(lams, dtype=np.float64)
+        if lams.ndim != 1 or not len(lams) or not (lams > 0).all():
+            raise ValueError(f"lams must be a sequence of positive numbers, got {lams}.")
+        X, flat = self._validated(X)
+        order = np.argsort(-lams)
+        features = np.empty((len(lams), len(X), *self._feature_shape()), dtype=np.float32)
+        gap = np.empty((len(lams), len(X)))
+        batches = self._solve_batches(X, lams[order])
+        for index, (rows, activations, result) in enumerate(batches):
+            place = order[index % len(lams)]
+            features[place, rows] = self._pool(activations).cpu().numpy()
+            gap[place, rows] = result.gap.cpu().numpy()
+        self._warn_unconverged(gap.ravel())
+        return features.reshape(*gap.shape, -1) if flat else features
+
+    def invert(self, X):
+        """Estimate the activations of samples, with a certificate for each.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *output_shape) or (n, n_features)
+            Samples, as in :meth:`transform`.
+
+        Returns
+        -------
+        InversionResult
+            Activations in their full shape, without pooling.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`transform`.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If samples miss `tol` after `max_iter` iterations.
+        """
+        X, _ = self._validated(X)
+        parts = [
+            (activations, result.objective, result.gap, result.n_iter, result.converged)
+            for _, activations, result in self._solve_batches(X, [self.lam])
+        ]
+        columns = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+        result = InversionResult(*columns)
+        self._warn_unconverged(result.gap)
+        return result
+
+    def inverse_transform(self, activations):
+        """Map activations back to samples.
+
+        Parameters
+        ----------
+        activations : array-like, shape (n, *input_shape) or (n, n_activations)
+            Activations before the final layer, not pooled.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, *output_shape) or (n, n_features)
+            Samples in the range of the output activation.
+
+        Raises
+        ------
+        ValueError
+            If `activations` have another shape, for example because they were pooled.
+        """
+        self._validate_params()
+        activations = np.asarray(activations, dtype=np.float32)
+        shape = self.final_layer.input_shape
+        flat = activations.ndim == 2 and activations.shape[1:] != shape
+        if activations.shape[1:] not in (shape, (np.prod(shape),)):
+            raise ValueError(
+                f"activations must have shape (n, {', '.join(map(str, shape))}) or "
+                f"(n, {np.prod(shape)}), got {activations.shape}. Pooled activations cannot "
+                "be mapped back."
+            )
+        device = resolve_device(self.device)
+        samples = np.empty((len(activations), *self.final_layer.output_shape), np.float32)
+        for rows in gen_batches(len(activations), self._batch_size()):
+            batch = torch.from_numpy(activations[rows].reshape(-1, *shape)).to(device)
+            samples[rows] = self.final_layer.decode(batch).cpu().numpy()
+        return samples.reshape(len(samples), -1) if flat else samples
+
+    def _fill(self, features, gap, X, missing, store=None, keys=None):
+        """Compute the features and gaps of the `missing` rows, storing each batch."""
+        if not len(missing):
+            return
+        for rows, activations, result in self._solve_batches(X[missing], [self.lam]):
+            rows = missing[rows]
+            features[rows] = self._pool(activations).cpu().numpy()
+            gap[rows] = result.gap.cpu().numpy()
+            if store is not None:
+                store.put([keys[row] for row in rows], features[rows], gap[rows])
+
+    def _store(self):
+        depends_on = (self.lam, self._solver(), self.tol, self.max_iter)
+        depends_on += (self.pool_size, self.clip_eps, self.final_layer.fingerprint)
+        return FeatureStore(
+            self.cache_dir,
+            size_limit=self.cache_limit,
+            context=repr((_STORE_FORMAT, *depends_on)),
+            shape=self._feature_shape(),
+        )
+
+    def _check_samples(self, X, *, reset):
+        if getattr(X, "dtype", None) == np.uint8:
+            self._check_grey_range()
+        layer = self.final_layer
+        return check_samples(
+            self,
+            X,
+            reset=reset,
+            sample_shape=layer.output_shape,
+            value_range=layer.activation.range,
+        )
+
+    def _validated(self, X):
+        """X with the sample shape, and whether it came flattened."""
+        self._validate_params()
+        X = self._check_samples(X, reset=False)
+        shape = self.final_layer.output_shape
+        flat = X.shape[1:] != shape or len(shape) == 1
+        return X.reshape(len(X), *shape), flat
+
+    def _check_grey_range(self):
+        if self.final_layer.output_range is None:
+            raise ValueError(
+                "X is uint8, but the final layer's output is unbounded, so grey levels have "
+                "no place in it. Build the layer with output_range=(low, high), the values "
+                "that 0 and 255 mean."
+            )
+
+    def _batch_size(self):
+        if self.batch_size != "auto":
+            return self.batch_size
+        return int(np.clip(_AUTO_ELEMENTS // np.prod(self.final_layer.input_shape), 1, 1024))
+
+    def _solve_batches(self, X, lams):
+        """Yield rows, activations and result for each batch and each of `lams`."""
+        device = resolve_device(self.device)
+        operator = self.final_layer.operator(device)
+        mean = torch.from_numpy(self.final_layer.mean_activation.astype(np.float32)).to(device)
+        solver = self._solver()
+        with (
+            torch.no_grad(),
+            torch.backends.cudnn.flags(allow_tf32=False),
+            tqdm(total=len(X), disable=not self.verbose, desc="inverting", unit="") as bar,
+        ):
+            for rows in gen_batches(len(X), self._batch_size()):
+                x = torch.from_numpy(X[rows]).to(device)
+                x = from_grey_levels(x, self.final_layer.output_range)
+                b = self.final_layer.shifted_target(x, clip_eps=self.clip_eps).float()
+                start = None
+                for lam in lams:
+                    problem = LassoProblem(operator, b, float(lam))
+                    result = solver.solve(
+                        problem, start=start, tol=self.tol, max_iter=self.max_iter
+                    )
+                    start = result.z
+                    yield rows, result.z + mean, result
+                bar.update(len(x))
+
+    def _solver(self):
+        named = {"auto": DouglasRachford, "douglas-rachford": DouglasRachford, "fista": FISTA}
+        return named[self.solver]() if isinstance(self.solver, str) else self.solver
+
+    def _feature_shape(self):
+        shape = self.final_layer.input_shape
+        if self.pool_size is None:
+            return shape
+        if len(shape) - 1 not in _MAX_POOL:
+            raise ValueError(
+                f"pool_size={self.pool_size} needs activations with spatial axes, but those "
+                f"of this layer have shape {shape}. Pass pool_size=None."
+            )
+        pooled = tuple(side // self.pool_size for side in shape[1:])
+        if min(pooled) < 1:
+            raise ValueError(
+                f"pool_size={self.pool_size} is larger than the activations of shape {shape}."
+            )
+        return (shape[0], *pooled)
+
+    def _pool(self, activations):
+        if self.pool_size is None:
+            return activations
+        return _MAX_POOL[activations.ndim - 2](activations, self.pool_size)
+
+    def _warn_unconverged(self, gap):
+        missed = ~(gap <= self.tol)
+        if missed.any():
+            warnings.warn(
+                f"{missed.sum()} of {len(gap)} inversions missed tol={self.tol:g} after "
+                f"max_iter={self.max_iter} iterations; the largest relative duality gap is "
+                f"{np.max(gap):.2g}. Raise max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    @property
+    def _n_features_out(self):
+        return int(np.prod(self._feature_shape()))
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

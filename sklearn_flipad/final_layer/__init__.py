@@ -1,0 +1,6 @@
+"""The final layer of a generator: all that its inversion needs."""
+
+from sklearn_flipad.final_layer.activations import OutputActivation
+from sklearn_flipad.final_layer.layer import FinalLayer
+
+__all__ = ["FinalLayer", "OutputActivation"]

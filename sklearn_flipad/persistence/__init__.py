@@ -1,0 +1,1 @@
+"""Files without pickle: arrays with a description and a checksum."""

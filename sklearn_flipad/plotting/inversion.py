@@ -1,0 +1,219 @@
+"""Single samples, inverted through the final layer and mapped back."""
+
+from numbers import Integral
+
+import numpy as np
+import torch
+
+from sklearn_flipad.plotting._matplotlib import import_pyplot
+from sklearn_flipad.plotting.samples import _draw, _to_show
+from sklearn_flipad.sampling import from_grey_levels
+
+__all__ = ["InversionDisplay"]
+
+
+class InversionDisplay:
+    """What the inversion makes of a few samples, a row for each.
+
+    The columns are the sample, its reconstruction from the estimated activations, the
+    residual, which is the sample minus its reconstruction, and some channels of the
+    activation change, the estimated minus the mean activation. All residuals have one
+    colour scale, and all activation changes have one.
+
+    It is recommended to use :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n, 1 or 3, height, width)
+        Samples, as values of the final layer's output.
+    reconstructions : ndarray, shape (n, 1 or 3, height, width)
+        Their reconstructions.
+    changes : ndarray, shape (n, n_channels, height, width)
+        Activation changes of the channels to draw.
+    channels : sequence of int, shape (n_channels,)
+        Which channels these are.
+    source : sequence of str, shape (n,), default=None
+        Names of the rows.
+    value_range : tuple of float, default=(-1, 1)
+        Values of black and white.
+
+    Attributes
+    ----------
+    residuals : ndarray, shape (n, 1 or 3, height, width)
+        Samples minus reconstructions. Of three colours, the one with the largest
+        absolute residual is drawn, pixel by pixel.
+    axes_ : ndarray of matplotlib.axes.Axes, shape (n, 3 + n_channels)
+        The axes.
+    figure_ : matplotlib.figure.Figure or matplotlib.figure.SubFigure
+        The figure.
+
+    See Also
+    --------
+    FeatureMapDisplay : Averages over the samples of each source.
+
+    References
+    ----------
+    Section 4.3 of Laszkiewicz et al., ICML 2024.
+
+    Examples
+    --------
+    >>> from sklearn_flipad import FinalLayer, FinalLayerInverter
+    >>> from sklearn_flipad.datasets import load_fashion_sample
+    >>> from sklearn_flipad.zoo import load_pretrained
+    >>> from sklearn_flipad.plotting import InversionDisplay
+    >>> generator = load_pretrained("fashion/dcgan-0")
+    >>> layer = FinalLayer.from_generator(generator, n_samples=100, random_state=0)
+    >>> display = InversionDisplay.from_estimator(
+    ...     FinalLayerInverter(layer), load_fashion_sample(2), channels=[0, 5]
+    ... )
+    >>> display.changes.shape
+    (2, 2, 16, 16)
+    """
+
+    def __init__(
+        self, samples, reconstructions, changes, *, channels, source=None, value_range=(-1, 1)
+    ):
+        self.samples = samples
+        self.reconstructions = reconstructions
+        self.changes = changes
+        self.channels = channels
+        self.source = source
+        self.value_range = value_range
+
+    @property
+    def residuals(self):
+        """Samples minus reconstructions."""
+        return self.samples - self.reconstructions
+
+    @classmethod
+    def from_estimator(cls, inverter, X, source=None, *, channels=3, figure=None):
+        """Invert samples and draw what comes out.
+
+        Parameters
+        ----------
+        inverter : FinalLayerInverter
+            Its final layer maps feature maps to images. Activations are drawn in their
+            full shape, whatever its `pool_size`.
+        X : array-like, shape (n, *output_shape) or (n, n_features)
+            A few samples, as :meth:`FinalLayerInverter.invert` takes them.
+        source : array-like of str, shape (n,), default=None
+            Where each sample comes from; rows have no names by default.
+        channels : int or sequence of int, default=3
+            The channels to draw, or how many of those whose activations change most, by
+            the mean absolute value over X.
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        InversionDisplay
+
+        Raises
+        ------
+        ValueError
+            If the layer's samples are not images, or its activations not feature maps, if
+            `channels` is out of range, if `source` has another length than X, or as in
+            :meth:`FinalLayerInverter.invert`.
+        """
+        layer = inverter.final_layer
+        _check_image_layer(layer)
+        _check_channels(channels, layer.input_shape[0])
+        activations = inverter.invert(X).activations
+        samples = np.asarray(X).reshape(len(activations), *layer.output_shape)
+        samples = from_grey_levels(torch.from_numpy(samples), layer.output_range).numpy()
+        changes = activations - layer.mean_activation
+        if isinstance(channels, Integral):
+            size = np.abs(changes).mean(axis=(0, 2, 3))
+            channels = np.sort(np.argsort(-size, kind="stable")[:channels])
+        channels = [int(channel) for channel in channels]
+        display = cls(
+            samples,
+            inverter.inverse_transform(activations),
+            changes[:, channels],
+            channels=channels,
+            source=None if source is None else [str(name) for name in source],
+            value_range=layer.output_range or (samples.min(), samples.max()),
+        )
+        return display.plot(figure=figure)
+
+    def plot(self, figure=None, *, cmap="RdBu_r"):
+        """Draw the rows.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw; a new figure by default.
+        cmap : str or Colormap, default="RdBu_r"
+            Diverging colours of the residuals and of the activation changes.
+
+        Returns
+        -------
+        InversionDisplay
+
+        Raises
+        ------
+        ValueError
+            If the samples do not have 1 or 3 channels, or `source` has another length.
+        """
+        plt = import_pyplot()
+        n_samples, n_channels = self.changes.shape[:2]
+        if self.source is not None and len(self.source) != n_samples:
+            raise ValueError(
+                f"source must name each of the {n_samples} samples, got {len(self.source)} names."
+            )
+        images = [_to_show(x, self.value_range) for x in (self.samples, self.reconstructions)]
+        residuals = self.residuals
+        largest = np.abs(residuals).argmax(axis=1, keepdims=True)
+        residuals = np.take_along_axis(residuals, largest, axis=1)
+        if figure is None:
+            size = (1.4 * (3 + n_channels) + 0.3, 1.4 * n_samples + 0.8)
+            figure = plt.figure(figsize=size, layout="constrained")
+        axes = figure.subplots(n_samples, 3 + n_channels, squeeze=False)
+        for column, shown in zip(axes.T, images, strict=False):
+            for ax, image in zip(column, shown, strict=True):
+                _draw(ax, image)
+        _draw_signed(axes[:, 2:3], residuals, cmap, "sample - reconstruction")
+        _draw_signed(axes[:, 3:], self.changes, cmap, "estimated - mean activation")
+        titles = ["sample", "reconstruction", "residual"]
+        titles += [f"channel {channel}" for channel in self.channels]
+        for ax, title in zip(axes[0], titles, strict=True):
+            ax.set_title(title, fontsize="small")
+        for ax, name in zip(axes[:, 0], self.source or [], strict=False):
+            ax.set_ylabel(name, fontsize="small")
+        self.axes_, self.figure_ = axes, figure
+        return self
+
+
+def _check_image_layer(layer):
+    samples, activations = layer.output_shape, layer.input_shape
+    if len(samples) != 3 or samples[0] not in (1, 3) or len(activations) != 3:
+        raise ValueError(
+            "InversionDisplay needs a final layer from activations of shape (channels, height, "
+            "width) to images of shape (1 or 3 channels, height, width), got one from "
+            f"{activations} to {samples}."
+        )
+
+
+def _check_channels(channels, n_channels):
+    if isinstance(channels, Integral):
+        valid = 1 <= channels <= n_channels
+    else:
+        valid = len(channels) > 0 and all(0 <= channel < n_channels for channel in channels)
+    if not valid:
+        raise ValueError(
+            f"channels must be a number from 1 to {n_channels}, or a sequence of indices from 0 "
+            f"to {n_channels - 1}, got {channels!r}."
+        )
+
+
+def _draw_signed(axes, maps, cmap, label):
+    """Maps in one colour scale, symmetrical about 0, with its colour bar below."""
+    limit = np.abs(maps).max() or 1.0
+    for line, row in zip(axes, maps, strict=True):
+        for ax, values in zip(line, row, strict=True):
+            image = ax.imshow(values, cmap=cmap, vmin=-limit, vmax=limit, interpolation="nearest")
+            ax.set(xticks=[], yticks=[])
+    options = {"location": "bottom", "pad": 0.02, "aspect": 10 * axes.shape[1]}
+    bar = axes[0, 0].figure.colorbar(image, ax=axes, ticks=[-limit, 0, limit], **options)
+    bar.ax.set_xticklabels([f"{-limit:.2g}", "0", f"{limit:.2g}"], fontsize="x-small")
+    bar.set_label(label, fontsize="x-small")

@@ -1,0 +1,113 @@
+"""Accuracy and error rates under perturbations."""
+
+import numpy as np
+
+from sklearn_flipad.evaluation import robustness_curve
+from sklearn_flipad.plotting._matplotlib import import_pyplot
+
+__all__ = ["RobustnessDisplay"]
+
+
+class RobustnessDisplay:
+    """Accuracy, false-negative and false-positive rate for each perturbation.
+
+    It is recommended to use :meth:`from_estimator` or :meth:`from_curve`.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        From :func:`~sklearn_flipad.evaluation.robustness_curve`.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib.axes.Axes, shape (3,)
+        The axes: accuracy, false-negative and false-positive rate.
+    figure_ : matplotlib.figure.Figure or matplotlib.figure.SubFigure
+        The figure.
+    """
+
+    def __init__(self, curve):
+        self.curve = curve
+
+    @classmethod
+    def from_estimator(
+        cls, attributor, perturbations, X, y, *, X_train=None, y_train=None, figure=None
+    ):
+        """Judge perturbed samples and draw the outcome.
+
+        Parameters
+        ----------
+        attributor : estimator
+            Fitted; see :func:`~sklearn_flipad.evaluation.robustness_curve`.
+        perturbations : sequence or dict of transformer
+            Perturbations.
+        X : array-like, shape (n, ...)
+            Test samples, not perturbed.
+        y : array-like of int, shape (n,)
+            +1 or -1.
+        X_train, y_train : array-like, default=None
+            Training data for immunised clones.
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        RobustnessDisplay
+        """
+        curve = robustness_curve(attributor, perturbations, X, y, X_train=X_train, y_train=y_train)
+        return cls.from_curve(curve, figure=figure)
+
+    @classmethod
+    def from_curve(cls, curve, *, figure=None):
+        """Draw a curve that was computed before.
+
+        Parameters
+        ----------
+        curve : DataFrame
+            From :func:`~sklearn_flipad.evaluation.robustness_curve`.
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        RobustnessDisplay
+        """
+        return cls(curve).plot(figure=figure)
+
+    def plot(self, figure=None):
+        """Draw the rates with their intervals.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        RobustnessDisplay
+        """
+        plt = import_pyplot()
+        names = list(dict.fromkeys(self.curve["perturbation"]))
+        if figure is None:
+            figure = plt.figure(figsize=(9, 0.45 * len(names) + 1.2), layout="constrained")
+        axes = figure.subplots(1, 3, sharey=True)
+        titles = {"accuracy": "balanced accuracy", "fnr": "FNR", "fpr": "FPR"}
+        groups = list(self.curve.groupby("immunised"))
+        for ax, (column, title) in zip(axes, titles.items(), strict=True):
+            for index, (immunised, rows) in enumerate(groups):
+                place = [names.index(name) for name in rows["perturbation"]]
+                place = np.array(place) + 0.2 * (index - (len(groups) - 1) / 2)
+                error = None
+                if column != "accuracy":
+                    low, high = rows[column] - rows[f"{column}_low"], rows[f"{column}_high"]
+                    error = [low, high - rows[column]]
+                label = "immunised" if immunised else "as fitted"
+                ax.errorbar(rows[column], place, xerr=error, fmt="o", markersize=4, label=label)
+            ax.set(xlabel=title, xlim=(-0.03, 1.03))
+            ax.grid(axis="x", alpha=0.3)
+        axes[0].set_yticks(range(len(names)), names)
+        axes[0].invert_yaxis()
+        if len(groups) > 1:
+            axes[0].legend(fontsize="small")
+        self.axes_, self.figure_ = axes, figure
+        return self

@@ -1,0 +1,240 @@
+"""Grids of samples (Figure 7 of the paper) and of perturbed samples (Figure 16)."""
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearn_flipad.evaluation.perturbations import named
+from sklearn_flipad.plotting._matplotlib import import_pyplot
+
+__all__ = ["PerturbationDisplay", "SampleGridDisplay"]
+
+
+def _to_show(images, value_range):
+    """Images as matplotlib draws them: channels last, in [0, 1] or uint8."""
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(
+            f"Images must have shape (n, 1 or 3 channels, height, width), got {images.shape}."
+        )
+    if images.dtype != np.uint8:
+        low, high = value_range
+        images = ((images - low) / (high - low)).clip(0, 1)
+    images = np.moveaxis(images, 1, 3)
+    return images[..., 0] if images.shape[3] == 1 else images
+
+
+def _draw(ax, image):
+    high = 255 if image.dtype == np.uint8 else 1
+    ax.imshow(image, cmap="gray", vmin=0, vmax=high, interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+
+
+class SampleGridDisplay:
+    """Samples side by side, a row for each source.
+
+    It is recommended to use :meth:`from_samples` or :meth:`from_generators`.
+
+    Parameters
+    ----------
+    images : dict of str to array-like, shape (n, channels, height, width)
+        Images of each source, in the order of the rows.
+    value_range : tuple of float, default=(-1, 1)
+        Values of black and white, for images that are not uint8.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib.axes.Axes, shape (n_sources, n_columns)
+        The axes.
+    figure_ : matplotlib.figure.Figure or matplotlib.figure.SubFigure
+        The figure.
+
+    References
+    ----------
+    Figure 7 of Laszkiewicz et al., ICML 2024.
+
+    Examples
+    --------
+    >>> from sklearn_flipad.datasets import load_fashion_sample
+    >>> from sklearn_flipad.plotting import SampleGridDisplay
+    >>> display = SampleGridDisplay.from_samples({"real": load_fashion_sample(4)})
+    >>> display.axes_.shape
+    (1, 4)
+    """
+
+    def __init__(self, images, *, value_range=(-1, 1)):
+        self.images = images
+        self.value_range = value_range
+
+    @classmethod
+    def from_samples(cls, images, *, value_range=(-1, 1), figure=None):
+        """Draw given images.
+
+        Parameters
+        ----------
+        images : dict of str to array-like, shape (n, channels, height, width)
+            Images of each source.
+        value_range : tuple of float, default=(-1, 1)
+            Values of black and white, for images that are not uint8.
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        SampleGridDisplay
+        """
+        return cls(images, value_range=value_range).plot(figure=figure)
+
+    @classmethod
+    def from_generators(cls, generators, *, n_samples=8, random_state=0, figure=None):
+        """Sample generators and draw what they make.
+
+        Parameters
+        ----------
+        generators : dict of str to torch.nn.Module
+            Image generators with an attribute ``latent_shape`` or a method ``sampler``.
+        n_samples : int, default=8
+            Images of each.
+        random_state : int, default=0
+            Seed of the latents, the same for all.
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        SampleGridDisplay
+        """
+        from sklearn_flipad.sampling import sample
+
+        images = {
+            name: sample(generator, n_samples, random_state=random_state)
+            for name, generator in generators.items()
+        }
+        return cls.from_samples(images, figure=figure)
+
+    def plot(self, figure=None):
+        """Draw the grid.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        SampleGridDisplay
+
+        Raises
+        ------
+        ValueError
+            If images do not have 1 or 3 channels.
+        """
+        plt = import_pyplot()
+        rows = {name: _to_show(images, self.value_range) for name, images in self.images.items()}
+        n_columns = max(len(images) for images in rows.values())
+        if figure is None:
+            size = (n_columns + 0.8, len(rows) + 0.2)
+            figure = plt.figure(figsize=size, layout="constrained")
+        axes = figure.subplots(len(rows), n_columns, squeeze=False)
+        for line, (name, images) in zip(axes, rows.items(), strict=True):
+            for ax in line[len(images) :]:
+                ax.set_axis_off()
+            for ax, image in zip(line, images, strict=False):
+                _draw(ax, image)
+            line[0].set_ylabel(name, fontsize="small")
+        self.axes_, self.figure_ = axes, figure
+        return self
+
+
+class PerturbationDisplay:
+    """A few samples under several perturbations, a row for each sample.
+
+    It is recommended to use :meth:`from_perturbations`.
+
+    Parameters
+    ----------
+    images : dict of str to array-like, shape (n, channels, height, width)
+        The samples under each perturbation, in the order of the columns.
+    value_range : tuple of float, default=(-1, 1)
+        Values of black and white, for images that are not uint8.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib.axes.Axes, shape (n_samples, n_perturbations + 1)
+        The axes.
+    figure_ : matplotlib.figure.Figure or matplotlib.figure.SubFigure
+        The figure.
+
+    References
+    ----------
+    Figure 16 of Laszkiewicz et al., ICML 2024.
+
+    Examples
+    --------
+    >>> from sklearn_flipad.datasets import load_fashion_sample
+    >>> from sklearn_flipad.evaluation.perturbations import GaussianBlur, JPEGCompression
+    >>> from sklearn_flipad.plotting import PerturbationDisplay
+    >>> display = PerturbationDisplay.from_perturbations(
+    ...     [GaussianBlur(3, sigma=1.0), JPEGCompression(50)], load_fashion_sample(2)
+    ... )
+    >>> display.axes_.shape
+    (2, 3)
+    """
+
+    def __init__(self, images, *, value_range=(-1, 1)):
+        self.images = images
+        self.value_range = value_range
+
+    @classmethod
+    def from_perturbations(cls, perturbations, X, *, value_range=(-1, 1), figure=None):
+        """Perturb samples and draw them beside the originals.
+
+        Parameters
+        ----------
+        perturbations : sequence of transformer, or dict of str to transformer
+            Perturbations, and the titles of their columns; by default how they print.
+        X : array-like, shape (n, channels, height, width)
+            A few samples.
+        value_range : tuple of float, default=(-1, 1)
+            Values of black and white, for images that are not uint8.
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        PerturbationDisplay
+        """
+        images = {"original": X}
+        for name, perturbation in named(perturbations).items():
+            images[name] = clone(perturbation).fit_transform(X)
+        return cls(images, value_range=value_range).plot(figure=figure)
+
+    def plot(self, figure=None):
+        """Draw the grid.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        PerturbationDisplay
+
+        Raises
+        ------
+        ValueError
+            If images do not have 1 or 3 channels.
+        """
+        plt = import_pyplot()
+        columns = {name: _to_show(images, self.value_range) for name, images in self.images.items()}
+        n_samples = len(columns["original"])
+        if figure is None:
+            size = (1.5 * len(columns), 1.4 * n_samples + 0.4)
+            figure = plt.figure(figsize=size, layout="constrained")
+        axes = figure.subplots(n_samples, len(columns), squeeze=False)
+        for line, (name, images) in zip(axes.T, columns.items(), strict=True):
+            for ax, image in zip(line, images, strict=True):
+                _draw(ax, image)
+            line[0].set_title(name.replace("(", "\n("), fontsize="x-small")
+        self.axes_, self.figure_ = axes, figure
+        return self

@@ -1,0 +1,57 @@
+"""The paper's generators, their training, and the shipped weights with their quality."""
+
+from sklearn_flipad.zoo.architectures import (
+    ConditionalConvDiscriminator,
+    ConditionalDCGANGenerator,
+    ConvDiscriminator,
+    DCGANGenerator,
+    EBGANDiscriminator,
+    LSGANDiscriminator,
+    LSGANGenerator,
+)
+from sklearn_flipad.zoo.objectives import (
+    CrossEntropyObjective,
+    EnergyObjective,
+    LeastSquaresObjective,
+    WassersteinGPObjective,
+)
+from sklearn_flipad.zoo.pretrained import (
+    list_pretrained,
+    load_pretrained,
+    pretrained_card,
+    pretrained_samples,
+)
+from sklearn_flipad.zoo.quality import (
+    fashion_frechet_distance,
+    frechet_distance,
+    load_fashion_classifier,
+)
+from sklearn_flipad.zoo.training import (
+    initialize_weights,
+    recalibrate_batch_norm,
+    train_gan,
+)
+
+__all__ = [
+    "ConditionalConvDiscriminator",
+    "ConditionalDCGANGenerator",
+    "ConvDiscriminator",
+    "CrossEntropyObjective",
+    "DCGANGenerator",
+    "EBGANDiscriminator",
+    "EnergyObjective",
+    "LSGANDiscriminator",
+    "LSGANGenerator",
+    "LeastSquaresObjective",
+    "WassersteinGPObjective",
+    "fashion_frechet_distance",
+    "frechet_distance",
+    "initialize_weights",
+    "list_pretrained",
+    "load_fashion_classifier",
+    "load_pretrained",
+    "pretrained_card",
+    "pretrained_samples",
+    "recalibrate_batch_norm",
+    "train_gan",
+]
