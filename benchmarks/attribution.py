@@ -14,7 +14,7 @@ from sklearn_flipad import (
     make_smf,
     make_sminv,
 )
-from sklearn_flipad.calibration import conformal_threshold
+from sklearn_flipad.calibration import Conformal
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.evaluation import attribution_scores
@@ -58,7 +58,7 @@ def make_attributor(method, owner, *, seed=0, cache_dir=None):
         for part in parts.values():
             part.set_params(detect__cv=0.5)
         rule = method.partition(" ")[2] or "max"
-        return make_combined(parts, rule=rule, **common | {"cv": 0.5})
+        return make_combined(parts, combine=rule, **common | {"cv": 0.5})
     if method == "SM-F":
         return make_smf(n_jobs=-1, **common)
     if method in SMINV:
@@ -101,7 +101,7 @@ def judge(method, owner, X, y, tests, *, seed=0, cache_dir=None):
     scored = time.perf_counter()
     rows = []
     for fnr in FNRS:
-        threshold = conformal_threshold(attributor["detect"].calibration_scores_, fnr)
+        threshold = Conformal().threshold(attributor["detect"].calibration_scores_, fnr)
         for source in tests:
             if source == owner:
                 continue

@@ -12,6 +12,7 @@ from sklearn_flipad.features import (
 )
 from sklearn_flipad.final_layer import FinalLayer, OutputActivation
 from sklearn_flipad.pipelines import (
+    AttributionPipeline,
     make_combined,
     make_dctpad,
     make_flipad,
@@ -24,6 +25,7 @@ from sklearn_flipad.reproduction import ReconstructionDetector
 __version__ = "0.1.0"
 
 __all__ = [
+    "AttributionPipeline",
     "ChannelSelector",
     "CombinedDetector",
     "DCTTransformer",

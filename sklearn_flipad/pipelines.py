@@ -7,11 +7,18 @@ be as new to it as suspects will be, or the false-negative rate does not hold.
 
 from collections.abc import Mapping
 
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state, get_tags
 
 from sklearn_flipad.calibration import FNRThresholdCalibrator
-from sklearn_flipad.detectors import CombinedDetector, DeepSADDetector, FingerprintDetector
+from sklearn_flipad.detectors import (
+    CombinedDetector,
+    DeepSADDetector,
+    ExternalDetector,
+    FingerprintDetector,
+)
 from sklearn_flipad.features import (
     DCTTransformer,
     FinalLayerInverter,
@@ -21,6 +28,7 @@ from sklearn_flipad.features import (
 from sklearn_flipad.reproduction import ReconstructionDetector
 
 __all__ = [
+    "AttributionPipeline",
     "make_combined",
     "make_dctpad",
     "make_flipad",
@@ -30,6 +38,73 @@ __all__ = [
 ]
 
 
+class AttributionPipeline(Pipeline):
+    """A pipeline whose last step is a calibrator, which is asked before the others run.
+
+    Labels, and whether there are enough samples for the false-negative rate, are checked before
+    the first feature is computed. Everything else is as in
+    :class:`sklearn.pipeline.Pipeline`.
+
+    Parameters
+    ----------
+    steps : list of (str, estimator)
+        Names and estimators; the last is an :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    transform_input : list of str, default=None
+        Metadata that the transformers also transform.
+    memory : str or joblib.Memory, default=None
+        Cache of the fitted transformers.
+    verbose : bool, default=False
+        Whether to print how long each step takes.
+    """
+
+    def check_fit(self, X, y=None, **params):
+        """Check what can be known before anything is fitted.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Samples.
+        y : array-like of shape (n,), default=None
+            Labels, as in ``fit``.
+        **params : dict
+            As in ``fit``.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`FNRThresholdCalibrator.check_fit`.
+        """
+        name, last = self.steps[-1]
+        if hasattr(last, "check_fit"):
+            groups = params.get(f"{name}__groups", params.get("groups"))
+            last.check_fit(X, y, **({} if groups is None else {"groups": groups}))
+
+    def fit(self, X, y=None, **params):
+        """Check, fit the transformers one after the other, and fit the calibrator.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Samples.
+        y : array-like of shape (n,), default=None
+            +1 for the model's samples, -1 for others, 0 for unlabelled.
+        **params : dict
+            Parameters of the steps, see :class:`sklearn.pipeline.Pipeline`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If something is not valid; what can be known before the transformers run is
+            checked before.
+        """
+        self.check_fit(X, y, **params)
+        return super().fit(X, y, **params)
+
+
 def make_flipad(
     final_layer,
     *,
@@ -37,7 +112,7 @@ def make_flipad(
     pool_size=None,
     detector=None,
     fnr=0.005,
-    method="conformal",
+    rule="conformal",
     cv=0.2,
     device=None,
     memory=None,
@@ -49,29 +124,30 @@ def make_flipad(
     Parameters
     ----------
     final_layer : FinalLayer
-        The final layer of the model at hand.
+        The final layer of the target model.
     lam : float, default=1e-3
         Penalty of the inversion, see :class:`~sklearn_flipad.FinalLayerInverter`.
     pool_size : int, default=None
         Max-pooling of the activations; no pooling by default.
     detector : estimator, default=None
-        Outlier detector; :class:`~sklearn_flipad.DeepSADDetector` by default. It is refitted
-        with the scaler; to keep fitted ones, set ``detect__estimator`` to a frozen pipeline
-        of both.
-    fnr, method, cv
+        Outlier detector or classifier; :class:`~sklearn_flipad.DeepSADDetector` by default.
+        One of scikit-learn, PyOD or another library is put into an
+        :class:`~sklearn_flipad.detectors.ExternalDetector`. It is refitted with the scaler;
+        to keep fitted ones, set ``detect__estimator`` to a frozen pipeline of both.
+    fnr, rule, cv
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     device : str or torch.device, default=None
         Where to compute; CUDA if there is one, else the CPU.
     memory : str or joblib.Memory, default=None
         Cache of the pipeline's transformers.
     random_state : int, RandomState instance or None, default=None
-        Seed of the default detector and of the hold-out.
+        Seed of the hold-out and of the detector, where that has none of its own.
     verbose : int, default=0
         Whether to show progress bars.
 
     Returns
     -------
-    sklearn.pipeline.Pipeline
+    AttributionPipeline
         With the steps ``invert`` and ``detect``, the calibrator. Its estimator is a
         pipeline with the steps ``scale`` and ``detector``. Each can be replaced or
         grid-searched.
@@ -92,13 +168,12 @@ def make_flipad(
     invert = FinalLayerInverter(
         final_layer, lam=lam, pool_size=pool_size, device=device, verbose=verbose
     )
-    if detector is None:
-        detector = DeepSADDetector(device=device, random_state=random_state, verbose=verbose)
+    detector = _prepared(detector, device, random_state, verbose)
     return _assemble(
         [("invert", invert)],
         _scaled(InlierScaler(), detector),
         fnr=fnr,
-        method=method,
+        rule=rule,
         cv=cv,
         random_state=random_state,
         memory=memory,
@@ -108,9 +183,11 @@ def make_flipad(
 def make_dctpad(
     *,
     crop_size=None,
+    output_range=(-1.0, 1.0),
+    image_shape=None,
     detector=None,
     fnr=0.005,
-    method="conformal",
+    rule="conformal",
     cv=0.2,
     device=None,
     memory=None,
@@ -123,25 +200,27 @@ def make_dctpad(
     ----------
     crop_size : int, default=None
         Side of the central crop of the spectra; no crop by default.
-    detector, fnr, method, cv, device, memory, random_state, verbose
+    output_range, image_shape
+        See :class:`~sklearn_flipad.DCTTransformer`.
+    detector, fnr, rule, cv, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
     -------
-    sklearn.pipeline.Pipeline
+    AttributionPipeline
         With the steps ``dct`` and ``detect``, as that of :func:`make_flipad`.
 
     References
     ----------
     Section 4.1 and Appendix G.7 of Laszkiewicz et al., ICML 2024.
     """
-    if detector is None:
-        detector = DeepSADDetector(device=device, random_state=random_state, verbose=verbose)
+    detector = _prepared(detector, device, random_state, verbose)
+    dct = DCTTransformer(crop_size=crop_size, output_range=output_range, image_shape=image_shape)
     return _assemble(
-        [("dct", DCTTransformer(crop_size=crop_size))],
+        [("dct", dct)],
         _scaled(InlierScaler(), detector),
         fnr=fnr,
-        method=method,
+        rule=rule,
         cv=cv,
         random_state=random_state,
         memory=memory,
@@ -152,9 +231,11 @@ def make_rawpad(
     *,
     size=None,
     mode="nearest",
+    output_range=(-1.0, 1.0),
+    image_shape=None,
     detector=None,
     fnr=0.005,
-    method="conformal",
+    rule="conformal",
     cv=0.2,
     device=None,
     memory=None,
@@ -169,12 +250,14 @@ def make_rawpad(
         Side to which the images are resized or cropped; unchanged by default.
     mode : {"nearest", "crop"}, default="nearest"
         See :class:`~sklearn_flipad.RawTransformer`.
-    detector, fnr, method, cv, device, memory, random_state, verbose
+    output_range, image_shape
+        See :class:`~sklearn_flipad.RawTransformer`.
+    detector, fnr, rule, cv, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
     -------
-    sklearn.pipeline.Pipeline
+    AttributionPipeline
         With the steps ``raw`` and ``detect``, as that of :func:`make_flipad`, but that
         ``scale`` is ``"passthrough"``: the paper does not scale pixels.
 
@@ -182,13 +265,13 @@ def make_rawpad(
     ----------
     Section 4.1 and Appendix G.7 of Laszkiewicz et al., ICML 2024.
     """
-    if detector is None:
-        detector = DeepSADDetector(device=device, random_state=random_state, verbose=verbose)
+    detector = _prepared(detector, device, random_state, verbose)
+    raw = RawTransformer(size=size, mode=mode, output_range=output_range, image_shape=image_shape)
     return _assemble(
-        [("raw", RawTransformer(size=size, mode=mode))],
+        [("raw", raw)],
         _scaled("passthrough", detector),
         fnr=fnr,
-        method=method,
+        rule=rule,
         cv=cv,
         random_state=random_state,
         memory=memory,
@@ -197,8 +280,10 @@ def make_rawpad(
 
 def make_smf(
     *,
+    output_range=(-1.0, 1.0),
+    image_shape=None,
     fnr=0.005,
-    method="conformal",
+    rule="conformal",
     cv=0.2,
     n_jobs=None,
     random_state=None,
@@ -208,7 +293,9 @@ def make_smf(
 
     Parameters
     ----------
-    fnr, method, cv
+    output_range, image_shape
+        See :class:`~sklearn_flipad.FingerprintDetector`.
+    fnr, rule, cv
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     n_jobs : int, default=None
         Threads; 1 by default, -1 for all cores.
@@ -219,26 +306,30 @@ def make_smf(
 
     Returns
     -------
-    sklearn.pipeline.Pipeline
+    AttributionPipeline
         With the one step ``detect``.
 
     References
     ----------
     Appendix E of Laszkiewicz et al., ICML 2024.
     """
-    detector = FingerprintDetector(n_jobs=n_jobs, verbose=verbose)
-    return _assemble([], detector, fnr=fnr, method=method, cv=cv, random_state=random_state)
+    detector = FingerprintDetector(
+        output_range=output_range, image_shape=image_shape, n_jobs=n_jobs, verbose=verbose
+    )
+    return _assemble([], detector, fnr=fnr, rule=rule, cv=cv, random_state=random_state)
 
 
 def make_sminv(
     generator,
     *,
+    latent_shape=None,
     distance="l2",
     n_restarts=10,
     optimizer="adam",
     max_iter=1000,
+    output_range=None,
     fnr=0.005,
-    method="conformal",
+    rule="conformal",
     device=None,
     random_state=0,
     verbose=0,
@@ -250,17 +341,17 @@ def make_sminv(
     Parameters
     ----------
     generator : torch.nn.Module
-        The model at hand.
-    distance, n_restarts, optimizer, max_iter
+        The target model.
+    latent_shape, distance, n_restarts, optimizer, max_iter, output_range
         See :class:`~sklearn_flipad.ReconstructionDetector`.
-    fnr, method
+    fnr, rule
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     device, random_state, verbose
         See :class:`~sklearn_flipad.ReconstructionDetector`.
 
     Returns
     -------
-    sklearn.pipeline.Pipeline
+    AttributionPipeline
         With the one step ``detect``.
 
     References
@@ -269,23 +360,25 @@ def make_sminv(
     """
     detector = ReconstructionDetector(
         generator,
+        latent_shape=latent_shape,
         distance=distance,
         n_restarts=n_restarts,
         optimizer=optimizer,
         max_iter=max_iter,
+        output_range=output_range,
         device=device,
         random_state=random_state,
         verbose=verbose,
     )
-    return _assemble([], FrozenEstimator(detector), fnr=fnr, method=method)
+    return _assemble([], FrozenEstimator(detector), fnr=fnr, rule=rule)
 
 
 def make_combined(
     attributors,
     *,
-    rule="max",
+    combine="max",
     fnr=0.005,
-    method="conformal",
+    rule="conformal",
     cv=0.2,
     random_state=None,
 ):
@@ -300,16 +393,16 @@ def make_combined(
     attributors : dict of str to estimator
         Names and attributors, for example of :func:`make_flipad` and :func:`make_rawpad`.
         Their own thresholds serve as units of their scores.
-    rule : {"max", "mean"}, default="max"
+    combine : {"max", "mean"}, default="max"
         See :class:`~sklearn_flipad.CombinedDetector`.
-    fnr, method, cv
+    fnr, rule, cv
         Of the joint decision, see :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     random_state : int, RandomState instance or None, default=None
         Seed of the joint hold-out.
 
     Returns
     -------
-    sklearn.pipeline.Pipeline
+    AttributionPipeline
         With the one step ``detect``.
 
     Raises
@@ -329,8 +422,34 @@ def make_combined(
             "attributors must be a dict of names and attributors, "
             f"got {type(attributors).__name__}."
         )
-    detector = CombinedDetector(list(attributors.items()), rule=rule)
-    return _assemble([], detector, fnr=fnr, method=method, cv=cv, random_state=random_state)
+    detector = CombinedDetector(list(attributors.items()), combine=combine)
+    return _assemble([], detector, fnr=fnr, rule=rule, cv=cv, random_state=random_state)
+
+
+def _prepared(detector, device, random_state, verbose):
+    """The default detector, or a copy of a given one that is seeded and takes any samples."""
+    if detector is None:
+        return DeepSADDetector(device=device, random_state=random_state, verbose=verbose)
+    detector = clone(detector)
+    if random_state is not None and hasattr(detector, "get_params"):
+        unset = [
+            name
+            for name, value in sorted(detector.get_params().items())
+            if value is None and name.rpartition("__")[2] == "random_state"
+        ]
+        rng = check_random_state(random_state)
+        detector.set_params(**{name: int(rng.randint(2**31 - 1)) for name in unset})
+    if isinstance(detector, Pipeline | FrozenEstimator) or _takes_images(detector):
+        return detector
+    return ExternalDetector(detector)
+
+
+def _takes_images(detector):
+    """Whether a detector takes samples of any shape and scores them."""
+    try:
+        return get_tags(detector).input_tags.three_d_array and hasattr(detector, "score_samples")
+    except (AttributeError, TypeError):  # PyOD's detectors have no tags
+        return False
 
 
 def _scaled(scaler, detector):
@@ -338,6 +457,5 @@ def _scaled(scaler, detector):
 
 
 def _assemble(features, detector, *, memory=None, **calibration):
-    return Pipeline(
-        [*features, ("detect", FNRThresholdCalibrator(detector, **calibration))], memory=memory
-    )
+    calibrator = FNRThresholdCalibrator(detector, **calibration)
+    return AttributionPipeline([*features, ("detect", calibrator)], memory=memory)

@@ -1,69 +1,25 @@
 """Draw latents and samples from any generator."""
 
-from contextlib import contextmanager
+from math import inf
 from numbers import Integral
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state, gen_batches
-from torch import nn
 from tqdm.auto import tqdm
 
-__all__ = [
-    "evaluating",
-    "from_grey_levels",
-    "latent_batches",
-    "sample",
-    "sample_batches",
-    "separate_stream",
-    "unwrap",
-]
+from sklearn_flipad._modules import device_of, evaluating, run_generator, unwrap
+from sklearn_flipad.randomness import draw_seed, seeded
+from sklearn_flipad.samples import to_grey_levels
 
+__all__ = ["find_output_range", "latent_batches", "sample", "sample_batches"]
 
-def separate_stream(random_state, purpose):
-    """Random numbers that are not those of `sample` for the same seed.
-
-    Latents that an attributor has used, in its mean activation or as starting points, would
-    otherwise be those of the samples that calibrate it.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        A seed, or random numbers to use as they are.
-    purpose : int
-        Streams of different purposes are independent.
-
-    Returns
-    -------
-    numpy.random.RandomState
-    """
-    if isinstance(random_state, Integral):
-        return np.random.RandomState([random_state, purpose])
-    return check_random_state(random_state)
-
-
-def unwrap(generator):
-    """The module inside ``DataParallel`` or ``torch.compile`` wrappers."""
-    while True:
-        if isinstance(generator, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-            generator = generator.module
-        elif hasattr(generator, "_orig_mod"):
-            generator = generator._orig_mod
-        else:
-            return generator
-
-
-@contextmanager
-def evaluating(module):
-    """Eval mode without gradients; every submodule's mode is restored afterwards."""
-    modes = [(m, m.training) for m in module.modules()]
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for m, mode in modes:
-            m.training = mode
+#: Largest part of the values that may lie outside of a range that was given.
+_MAX_OUTSIDE = 0.05
+#: Outputs that fill less of a range that was only assumed do not belong to it.
+_LEAST_FILLED = 0.1
+#: Samples that are looked at to find a range.
+_N_TRIED = 16
 
 
 def latent_batches(
@@ -100,7 +56,7 @@ def latent_batches(
     ------
     ValueError
         If neither `latent_shape` nor `sampler` is given and the generator has neither,
-        or if `n_samples` is not positive.
+        if a sampler returns something else than tensors, or if `n_samples` is not positive.
     """
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
@@ -108,25 +64,47 @@ def latent_batches(
     if sampler is None and latent_shape is None and hasattr(type(generator), "sampler"):
         sampler = generator.sampler
     if sampler is None:
-        latent_shape = latent_shape or getattr(generator, "latent_shape", None)
-        if latent_shape is None:
-            raise ValueError(
-                "latent_shape is needed: this generator has no attribute latent_shape. For "
-                "example latent_shape=(100, 1, 1), or pass a sampler."
-            )
-        shape = tuple(latent_shape)
-
-        def sampler(n, rng):
-            return torch.from_numpy(rng.standard_normal((n, *shape)).astype(np.float32))
-
+        sampler = _normal_sampler(generator, latent_shape)
     parameter = next(generator.parameters(), None)
     if device is None:
-        device = "cpu" if parameter is None else parameter.device
+        device = device_of(generator)
     rng = check_random_state(random_state)
     for rows in gen_batches(n_samples, batch_size):
-        inputs = sampler(rows.stop - rows.start, rng)
-        inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+        n = rows.stop - rows.start
+        inputs = sampler(n, rng)
+        inputs = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
+        inputs = tuple(_as_tensor(part) for part in inputs)
+        if not inputs or not inputs[0].ndim or len(inputs[0]) != n:
+            shapes = [tuple(part.shape) for part in inputs]
+            raise ValueError(f"sampler was asked for {n} inputs, but returned shapes {shapes}.")
         yield tuple(_onto(tensor, device, parameter) for tensor in inputs)
+
+
+def _normal_sampler(generator, latent_shape):
+    if latent_shape is None:
+        latent_shape = getattr(generator, "latent_shape", None)
+    if latent_shape is None:
+        raise ValueError(
+            "latent_shape is needed: this generator has no attribute latent_shape. For "
+            "example latent_shape=(100, 1, 1), or pass a sampler."
+        )
+    shape = (latent_shape,) if isinstance(latent_shape, Integral) else tuple(latent_shape)
+
+    def sampler(n, rng):
+        return rng.standard_normal((n, *shape)).astype(np.float32)
+
+    return sampler
+
+
+def _as_tensor(part):
+    if isinstance(part, torch.Tensor):
+        return part
+    if isinstance(part, np.ndarray) and part.dtype.kind in "biuf":
+        return torch.from_numpy(np.ascontiguousarray(part))
+    raise ValueError(
+        "sampler(n, rng) must return a tensor or an array, or a tuple or list of them, that the "
+        f"generator is called with; got a {type(part).__name__}."
+    )
 
 
 def _onto(tensor, device, parameter):
@@ -136,7 +114,7 @@ def _onto(tensor, device, parameter):
     return tensor
 
 
-def sample_batches(generator, n_samples, *, verbose=0, **latents):
+def sample_batches(generator, n_samples, *, verbose=0, random_state=None, **latents):
     """Yield samples of a generator, batch by batch, in eval mode.
 
     Parameters
@@ -147,23 +125,42 @@ def sample_batches(generator, n_samples, *, verbose=0, **latents):
         How many in all.
     verbose : int, default=0
         Whether to show a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the latents, and of what the generator itself draws. The latents do not
+        depend on the batch size; what a generator draws does.
     **latents
-        ``latent_shape``, ``sampler``, ``batch_size``, ``device`` and ``random_state``,
-        see :meth:`sklearn_flipad.FinalLayer.from_generator`.
+        ``latent_shape``, ``sampler``, ``batch_size`` and ``device``, see
+        :meth:`sklearn_flipad.FinalLayer.from_generator`.
 
     Yields
     ------
     ndarray of float32, shape (n_batch, *output_shape)
+
+    Raises
+    ------
+    ValueError
+        If the generator returns something else than a sample for each latent, or values
+        that are not finite.
     """
     generator = unwrap(generator)
-    with evaluating(generator), tqdm(total=n_samples, disable=not verbose, unit="") as bar:
-        for inputs in latent_batches(generator, n_samples, **latents):
-            x = generator(*inputs).float().cpu().numpy()
+    if isinstance(random_state, Integral):
+        rng, seed = random_state, int(random_state)
+    else:
+        rng = check_random_state(random_state)
+        seed = draw_seed(rng)
+    batches = latent_batches(generator, n_samples, random_state=rng, **latents)
+    with tqdm(total=n_samples, disable=not verbose, desc="sampling", unit="") as bar:
+        for index, inputs in enumerate(batches):
+            # Seeded for each batch alone: between batches, the caller's code runs.
+            with seeded(seed + index, device_of(generator)), evaluating(generator):
+                x = run_generator(generator, inputs).float().cpu().numpy()
+            if not np.isfinite(x).all():
+                raise ValueError("The generator returned NaN or infinity.")
             bar.update(len(x))
             yield x
 
 
-def sample(generator, n_samples, *, dtype="uint8", output_range=(-1.0, 1.0), **options):
+def sample(generator, n_samples, *, dtype="uint8", layer=None, output_range=None, **options):
     """Draw samples from a generator.
 
     Parameters
@@ -175,8 +172,13 @@ def sample(generator, n_samples, *, dtype="uint8", output_range=(-1.0, 1.0), **o
     dtype : {"uint8", "float32"}, default="uint8"
         Grey levels, as an image file would store them, or the generator's own values.
         Attribution should be fitted on what suspects look like: for image files, uint8.
-    output_range : pair of float, default=(-1, 1)
-        Values of the generator that become the grey levels 0 and 255.
+    layer : FinalLayer, default=None
+        The generator's final layer, whose scale the grey levels then have.
+    output_range : pair of float, default=None
+        Values of the generator that become the grey levels 0 and 255. By default those of
+        `layer`, or the generator's attribute ``output_range``, or the range of its output
+        activation, where that is bounded. Where none of them is known, (-1, 1) is assumed
+        if the samples fit it.
     **options
         See :func:`sample_batches`.
 
@@ -187,28 +189,109 @@ def sample(generator, n_samples, *, dtype="uint8", output_range=(-1.0, 1.0), **o
     Raises
     ------
     ValueError
-        If `dtype` is unknown or no latent shape is known.
+        If `dtype` is unknown, no latent shape is known, or the samples do not fit the layer or
+        the range; the message says which range they have.
     """
     if dtype not in ("uint8", "float32"):
         raise ValueError(f"dtype must be 'uint8' or 'float32', got {dtype!r}.")
+    if layer is not None and output_range is not None:
+        raise ValueError("Pass layer or output_range, not both: the layer has a range.")
+    if dtype == "uint8" and layer is not None:
+        output_range = _range_of_layer(layer)
+    elif dtype == "uint8" and output_range is None:
+        known = ("latent_shape", "sampler", "device")
+        inputs = {name: value for name, value in options.items() if name in known}
+        output_range = find_output_range(generator, **inputs)
     batches = sample_batches(generator, n_samples, **options)
+    if layer is not None:
+        batches = _fitting(batches, layer)
     if dtype == "uint8":
-        batches = (_grey_levels(x, output_range) for x in batches)
+        batches = _as_grey_levels(batches, output_range)
     return np.concatenate(list(batches))
 
 
-def from_grey_levels(x, output_range):
-    """uint8 grey levels to float64, linearly and exactly; the inverse of what `sample` does.
+def _range_of_layer(layer):
+    if layer.output_range is None:
+        raise ValueError(
+            "The layer's output is unbounded, so nothing says which values become the grey "
+            "levels 0 and 255. Make the layer with output_range=(low, high), or draw floats "
+            "with dtype='float32' if suspects are floats too."
+        )
+    return layer.output_range
 
-    Other types are taken as values in the range already.
+
+def find_output_range(generator, **inputs):
+    """Values of a generator that stand for the grey levels 0 and 255.
+
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        The generator.
+    **inputs
+        ``latent_shape``, ``sampler`` and ``device``, see
+        :meth:`sklearn_flipad.FinalLayer.from_generator`.
+
+    Returns
+    -------
+    pair of float
+        The generator's attribute ``output_range``; else the range of its output activation,
+        if that is bounded; else (-1, 1), if a few samples look like it.
+
+    Raises
+    ------
+    ValueError
+        If they do not; the message says which range they have.
     """
-    if x.dtype != torch.uint8:
-        return x.double()
-    low, high = output_range
-    return x.double() * ((high - low) / 255) + low
+    generator = unwrap(generator)
+    if hasattr(generator, "output_range"):
+        return generator.output_range
+    # Tracing needs to draw samples itself.
+    from sklearn_flipad.final_layer.tracing import find_output_activation
+
+    (latents,) = latent_batches(generator, _N_TRIED, random_state=0, **inputs)
+    with seeded(0, device_of(generator)), evaluating(generator):
+        activation = find_output_activation(generator, latents)
+        x = run_generator(generator, latents).float()
+    if activation is not None and inf not in map(abs, activation.range):
+        return activation.range
+    low, high = float(x.min()), float(x.max())
+    looks_like_it = -1 <= low < 0 < high <= 1 and high - low >= 2 * _LEAST_FILLED
+    if not looks_like_it:
+        raise ValueError(
+            f"The generator's values range from {low:.6g} to {high:.6g}, which does not fit the "
+            "usual [-1, 1], and its output activation does not tell a range. Pass "
+            "output_range=(low, high), the values that stand for black and white."
+        )
+    return -1.0, 1.0
 
 
-def _grey_levels(x, output_range):
+def _fitting(batches, layer):
+    """Refuse samples that cannot be those of a layer."""
+    low, high = layer.activation.range
+    for x in batches:
+        if x.shape[1:] != layer.output_shape:
+            raise ValueError(
+                f"The generator makes samples of shape {x.shape[1:]}, but those of the layer have "
+                f"shape {layer.output_shape}: it is not the layer's generator."
+            )
+        slack = 1e-2 * (high - low) if -inf < low < high < inf else 0.0
+        if x.min() < low - slack or x.max() > high + slack:
+            raise ValueError(
+                f"The generator's values range from {x.min():.6g} to {x.max():.6g}, but those of "
+                f"the layer from {low:.6g} to {high:.6g}: it is not the layer's generator."
+            )
+        yield x
+
+
+def _as_grey_levels(batches, output_range):
     low, high = output_range
-    levels = np.rint((x.astype(np.float64) - low) * (255 / (high - low)))
-    return np.clip(levels, 0, 255).astype(np.uint8)
+    rounding = 1e-3 * (high - low)
+    for x in batches:
+        outside = float(((x < low - rounding) | (x > high + rounding)).mean())
+        if outside > _MAX_OUTSIDE:
+            raise ValueError(
+                f"{outside:.1%} of the generator's values lie outside of [{low:g}, {high:g}]: they "
+                f"range from {x.min():.6g} to {x.max():.6g}. Pass that output_range which stands "
+                "for black and white."
+            )
+        yield to_grey_levels(x, output_range)

@@ -9,12 +9,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, PredefinedSplit, ShuffleSplit
 
 from sklearn_flipad import FNRThresholdCalibrator
-from sklearn_flipad.calibration import (
-    conformal_threshold,
-    min_calibration_size,
-    pac_threshold,
-    quantile_threshold,
-)
+from sklearn_flipad.calibration import PAC, Conformal, Quantile
+from sklearn_flipad.calibration.rules import as_rule
 
 
 class FirstColumn(BaseEstimator):
@@ -31,33 +27,37 @@ class FirstColumn(BaseEstimator):
 
 def test_quantile_is_the_paper_s():
     scores = np.random.default_rng(0).normal(size=777)
-    assert quantile_threshold(scores, 0.005) == np.quantile(scores, 0.995)
+    assert Quantile().threshold(scores, 0.005) == np.quantile(scores, 0.995)
 
 
 @pytest.mark.parametrize(("n", "fnr", "rank"), [(199, 0.005, 199), (399, 0.005, 398), (9, 0.1, 9),
                                                 (99, 0.05, 95), (1000, 0.005, 996)])  # fmt: skip
 def test_conformal_rank(n, fnr, rank):
     scores = np.random.default_rng(0).permutation(n) + 1.0
-    assert conformal_threshold(scores, fnr) == rank
+    assert Conformal().threshold(scores, fnr) == rank
 
 
 def test_conformal_rate_holds_on_average():
     """The expected rate is 1 - rank/(n + 1), whatever the distribution."""
     rng = np.random.default_rng(0)
     n, fnr = 60, 0.05
-    rates = [stats.expon.sf(conformal_threshold(rng.exponential(size=n), fnr)) for _ in range(4000)]
+    rates = [
+        stats.expon.sf(Conformal().threshold(rng.exponential(size=n), fnr)) for _ in range(4000)
+    ]
     exact = 1 - np.ceil((n + 1) * (1 - fnr)) / (n + 1)
     assert exact <= fnr
     assert np.mean(rates) == pytest.approx(exact, abs=4 * np.std(rates) / np.sqrt(4000))
     # The paper's rule exceeds the nominal rate with so few scores.
-    rates = [stats.expon.sf(quantile_threshold(rng.exponential(size=n), fnr)) for _ in range(4000)]
+    rates = [
+        stats.expon.sf(Quantile().threshold(rng.exponential(size=n), fnr)) for _ in range(4000)
+    ]
     assert np.mean(rates) > fnr + 4 * np.std(rates) / np.sqrt(4000)
 
 
 @pytest.mark.parametrize(("n", "fnr", "confidence"), [(100, 0.05, 0.9), (1000, 0.005, 0.95)])
 def test_pac_rate_holds_with_its_confidence(n, fnr, confidence):
     scores = np.arange(n) + 1.0
-    rank = int(pac_threshold(scores, fnr, confidence))
+    rank = int(PAC(confidence).threshold(scores, fnr))
 
     def risk(r):  # P(the rate of rank r exceeds fnr), by the beta law of order statistics
         return stats.beta.cdf(1 - fnr, r, n - r + 1)
@@ -67,36 +67,42 @@ def test_pac_rate_holds_with_its_confidence(n, fnr, confidence):
 
 
 @pytest.mark.parametrize(
-    ("method", "fnr", "confidence", "needed"),
+    ("rule", "fnr", "needed"),
     [
-        ("conformal", 0.005, 0.95, 199),
-        ("conformal", 0.05, 0.95, 19),
-        ("pac", 0.005, 0.95, 598),
-        ("pac", 0.05, 0.95, 59),
-        ("quantile", 0.005, 0.95, 1),
+        (Conformal(), 0.005, 199),
+        (Conformal(), 0.05, 19),
+        (PAC(), 0.005, 598),
+        (PAC(0.99), 0.005, 919),
+        (PAC(), 0.05, 59),
+        (Quantile(), 0.005, 1),
     ],
 )
-def test_sizes_that_the_rules_need(method, fnr, confidence, needed):
-    assert min_calibration_size(method, fnr, confidence) == needed
-    rule = {
-        "conformal": conformal_threshold,
-        "pac": lambda s, f: pac_threshold(s, f, confidence),
-        "quantile": quantile_threshold,
-    }[method]
-    rule(np.arange(float(needed)), fnr)
-    if needed > 1:
-        with pytest.raises(ValueError, match=f"at least {needed} held-out inliers, got"):
-            rule(np.arange(needed - 1.0), fnr)
+def test_sizes_that_the_rules_need(rule, fnr, needed):
+    assert rule.min_size(fnr) == needed
+    rule.threshold(np.arange(float(needed)), fnr)
+    with pytest.raises(ValueError, match=f"at least {needed} held-out inliers, got {needed - 1}"):
+        rule.threshold(np.arange(needed - 1.0), fnr)
 
 
-@pytest.mark.parametrize("rule", [quantile_threshold, conformal_threshold, pac_threshold])
-def test_rules_refuse_bad_input(rule):
-    for scores in ([], [np.nan] * 300, [[1.0, 2.0]]):
-        with pytest.raises(ValueError, match="non-empty vector of finite"):
-            rule(scores, 0.1)
+@pytest.mark.parametrize("name", ["quantile", "conformal", "pac"])
+def test_rules_refuse_bad_input(name):
+    rule = as_rule(name)
+    with pytest.raises(ValueError, match="300 of 300 scores are NaN or infinite"):
+        rule.threshold([np.nan] * 300, 0.1)
+    with pytest.raises(ValueError, match=r"shape \(n,\), got \(1, 2\)"):
+        rule.threshold([[1.0, 2.0]], 0.1)
     for fnr in (0, 1, -0.1):
         with pytest.raises(ValueError, match="fnr must lie strictly"):
-            rule(np.arange(300.0), fnr)
+            rule.threshold(np.arange(300.0), fnr)
+
+
+def test_rules_by_name_and_as_objects():
+    assert as_rule("pac") == PAC(confidence=0.95)
+    assert as_rule(PAC(0.9)) == PAC(0.9)
+    with pytest.raises(ValueError, match="one of conformal, quantile, pac"):
+        as_rule("median")
+    with pytest.raises(ValueError, match="confidence must lie strictly"):
+        PAC(confidence=1)
 
 
 @pytest.fixture
@@ -117,7 +123,7 @@ def test_held_out_inliers_calibrate_and_the_rest_trains(data):
     assert not np.isin(held_out, calibrator.estimator_.seen_).any()
     assert len(calibrator.estimator_.seen_) == 2000 - 240
     assert (calibrator.estimator_.labels_ == 0).sum() == 300
-    assert calibrator.threshold_ == conformal_threshold(held_out, 0.02)
+    assert calibrator.threshold_ == Conformal().threshold(held_out, 0.02)
     assert calibrator.offset_ == -calibrator.threshold_
     np.testing.assert_array_equal(calibrator.classes_, [-1, 1])
 
@@ -132,10 +138,10 @@ def test_prediction_is_the_threshold(data):
     assert calibrator.score(X[labelled], y[labelled]) > 0.95
 
 
-@pytest.mark.parametrize("method", ["conformal", "quantile", "pac"])
-def test_false_negative_rate_on_new_samples(data, method):
+@pytest.mark.parametrize("rule", ["conformal", "quantile", PAC(0.8)])
+def test_false_negative_rate_on_new_samples(data, rule):
     X, y = data
-    calibrator = FNRThresholdCalibrator(FirstColumn(), fnr=0.05, method=method, random_state=0)
+    calibrator = FNRThresholdCalibrator(FirstColumn(), fnr=0.05, rule=rule, random_state=0)
     rate = stats.norm.sf(calibrator.fit(X, y).threshold_)
     # The 240 held-out inliers give the rate a beta law; this is its central 99.9 %.
     n_above = (calibrator.calibration_scores_ > calibrator.threshold_).sum()
@@ -187,10 +193,10 @@ def test_split_is_seeded(data):
     [
         ({}, slice(0, 900), "needs at least 199 held-out inliers .* n_samples=900, of which "
                             "cv=0.2 holds out 180. Provide at least 995 inliers"),
-        ({"method": "pac"}, slice(None), "Provide at least 2990 inliers"),
+        ({"rule": "pac"}, slice(None), "Provide at least 2990 inliers"),
         ({"cv": [(np.arange(5), np.arange(9))]}, slice(None), "Provide more inliers"),
         ({"fnr": 0}, slice(None), "'fnr'"),
-        ({"method": "exact"}, slice(None), "'method'"),
+        ({"rule": "exact"}, slice(None), "'rule'"),
         ({"cv": 1.5}, slice(None), "'cv'"),
         ({}, slice(1200, None), "no sample labelled"),
     ],

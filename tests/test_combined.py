@@ -61,7 +61,7 @@ def test_rules(parts, samples):
     # Its own threshold: an inlier is what all attributors accept.
     accepted = [part.predict(samples) for part in combined.estimators_]
     np.testing.assert_array_equal(combined.predict(samples), np.min(accepted, axis=0))
-    mean = clone(combined).set_params(rule="mean").fit(samples)
+    mean = clone(combined).set_params(combine="mean").fit(samples)
     np.testing.assert_allclose(mean.score_samples(samples), -scores.mean(axis=1))
 
 
@@ -72,7 +72,7 @@ def test_joint_false_negative_rate(parts, rule):
     test = rng.exponential(size=(20_000, 2))
     rates, unions = [], []
     for seed in range(40):
-        combined = make_combined(parts, rule=rule, fnr=0.1, cv=0.5, random_state=seed)
+        combined = make_combined(parts, combine=rule, fnr=0.1, cv=0.5, random_state=seed)
         combined.fit(rng.exponential(size=(400, 2)))
         rates.append((combined.predict(test) == -1).mean())
         unions.append((combined["detect"].estimator_.predict(test) == -1).mean())

@@ -19,6 +19,7 @@ from sklearn_flipad import (
     RawTransformer,
     make_rawpad,
 )
+from sklearn_flipad.samples import shape_of
 
 
 def translated(y):
@@ -55,6 +56,17 @@ class CheckedDetector(_Translating, DeepSADDetector):
 
 
 class CheckedFingerprint(_Translating, FingerprintDetector):
+    """A fingerprint of images one pixel high, whatever the number of features."""
+
+    def _checked(self, X, *, reset):
+        shape = shape_of(X)
+        image_shape = (1, 1, *shape[1:]) if len(shape) == 2 else None
+        names = ("n_features_in_", "feature_names_in_", "_image_shape")
+        seen = {name: vars(self)[name] for name in names if name in vars(self)}
+        inner = FingerprintDetector(image_shape=image_shape, output_range=(-1e6, 1e6))
+        vars(inner).update(seen)
+        return inner._checked(X, reset=reset)
+
     def partial_fit(self, X, y=None):
         return super().partial_fit(X, translated(y))
 

@@ -432,9 +432,11 @@ def test_grey_levels(dcgan):
     x = sample(dcgan, 4, dtype="float32", random_state=0)
     levels = sample(dcgan, 4, random_state=0)
     np.testing.assert_array_equal(levels, np.rint((x.astype(float) + 1) * 127.5))
-    wide = sample(dcgan, 4, random_state=0, output_range=(-0.5, 0.5))
-    assert wide.max() == 255
-    assert wide.min() == 0
+    narrow = sample(dcgan, 4, random_state=0, output_range=(-0.95, 0.85))
+    assert narrow.max() == 255
+    assert narrow.min() == 0
+    with pytest.raises(ValueError, match=r"outside of \[-0.5, 0.5\]: they range from -0.96"):
+        sample(dcgan, 4, random_state=0, output_range=(-0.5, 0.5))
     with pytest.raises(ValueError, match="dtype must be"):
         sample(dcgan, 1, dtype="int8")
     with pytest.raises(ValueError, match="at least 1"):

@@ -43,7 +43,7 @@ def test_interval_covers():
     ("y_true", "y_pred", "match"),
     [
         ([1, 1], [1, 1], "one class only"),
-        ([1, 0], [1, 1], "got also 0"),
+        ([1, -1, 0], [1, 1, 1], "got also 0"),
         ([1, -1], [1, 2], "got also 2"),
         ([1, -1], [1], "1 labels for 2 samples"),
     ],

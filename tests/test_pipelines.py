@@ -19,6 +19,7 @@ from sklearn_flipad import (
     make_flipad,
     make_rawpad,
 )
+from sklearn_flipad.calibration import PAC
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.sampling import sample
@@ -50,7 +51,7 @@ def test_steps(dcgan_layer):
 
 
 def test_parameters_arrive(dcgan_layer):
-    calibration = {"fnr": 0.1, "method": "pac", "cv": 0.5}
+    calibration = {"fnr": 0.1, "rule": PAC(0.9), "cv": 0.5}
     pipeline = make_flipad(
         dcgan_layer, lam=0.1, pool_size=2, device="cpu", random_state=3, **calibration
     )
@@ -58,7 +59,7 @@ def test_parameters_arrive(dcgan_layer):
     assert params["invert__lam"] == 0.1
     assert params["invert__pool_size"] == 2
     assert params["detect__fnr"] == 0.1
-    assert params["detect__method"] == "pac"
+    assert params["detect__rule"] == PAC(0.9)
     assert params["detect__cv"] == 0.5
     assert params["detect__estimator__detector__random_state"] == 3
     assert params["detect__estimator__detector__device"] == params["invert__device"] == "cpu"
@@ -82,7 +83,9 @@ def test_scaler_does_not_see_what_calibrates():
     rates = {"inside": [], "before": []}
     for seed in range(10):
         X = rng.normal(size=(120, 1, 20, 20))
-        inside = make_rawpad(detector=_SquaredNorm(), fnr=0.1, cv=0.5, random_state=seed)
+        inside = make_rawpad(
+            output_range=None, detector=_SquaredNorm(), fnr=0.1, cv=0.5, random_state=seed
+        )
         inside.set_params(detect__estimator__scale=InlierScaler())
         scaler = InlierScaler().fit(X)
         before = FNRThresholdCalibrator(_SquaredNorm(), fnr=0.1, cv=0.5, random_state=seed)

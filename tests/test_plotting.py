@@ -64,7 +64,7 @@ def test_feature_maps():
 
 
 def test_feature_maps_from_transformer():
-    X = np.random.default_rng(0).normal(size=(6, 2, 8, 8))
+    X = np.random.default_rng(0).uniform(-1, 1, size=(6, 2, 8, 8))
     display = FeatureMapDisplay.from_estimator(DCTTransformer(), X, ["a", "b"] * 3, channels=2)
     np.testing.assert_allclose(display.maps[0], DCTTransformer().transform(X[::2]).mean(axis=0))
 
@@ -160,7 +160,7 @@ def test_inversion_of_colours_with_an_unbounded_activation():
     inverter = FinalLayerInverter(FinalLayer.from_module(module, input_shape=(4, 6, 6)), lam=1.0)
     X = np.random.default_rng(0).normal(size=(2, 3, 6, 6))
     display = InversionDisplay.from_estimator(inverter, X, channels=1)
-    assert display.value_range == (X.min(), X.max())
+    assert display.output_range == (X.min(), X.max())
     drawn = display.axes_[1, 2].images[0].get_array()
     np.testing.assert_allclose(np.abs(drawn), np.abs(display.residuals[1]).max(axis=0))
     assert drawn.min() < 0 < drawn.max()

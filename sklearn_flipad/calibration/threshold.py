@@ -5,18 +5,27 @@ from numbers import Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import check_cv, train_test_split
-from sklearn.utils import _safe_indexing, check_random_state, indexable
+from sklearn.utils import Bunch, _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _num_samples, check_is_fitted
-
-from sklearn_flipad.calibration.rules import (
-    conformal_threshold,
-    min_calibration_size,
-    pac_threshold,
-    quantile_threshold,
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
 )
-from sklearn_flipad.validation import check_labels
+from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
+
+from sklearn_flipad.calibration._estimators import (
+    check_detector,
+    normality,
+    rows_of,
+    training_rows,
+)
+from sklearn_flipad.calibration.rules import RULES, ThresholdRule, as_rule
+from sklearn_flipad.labels import check_labels, classes_of
+from sklearn_flipad.samples import as_array
 
 __all__ = ["FNRThresholdCalibrator"]
 
@@ -26,29 +35,29 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
 
     Some inliers are held out, the detector is fitted on the rest, and the threshold is
     placed by the anomaly scores of the held-out inliers so that the false-negative rate,
-    the fraction of the model's samples that are called foreign, is `fnr`.
+    the fraction of the model's samples that are called non-targets, is `fnr`.
 
     Parameters
     ----------
     estimator : estimator
-        Outlier detector with ``fit(X, y)`` and ``score_samples(X)``, larger for more
-        normal samples. It is given the labels; one that ignores them, as
-        :class:`sklearn.svm.OneClassSVM` does, should be given samples of the model alone,
-        with ``y=None``. An already fitted one is passed as
+        Outlier detector or classifier. Its ``score_samples``, ``decision_function`` or
+        ``predict_proba``, the first that it has, says how normal a sample is; for detectors
+        of PyOD, how anomalous. Detectors of scikit-learn and PyOD that ignore labels, such as
+        :class:`sklearn.svm.OneClassSVM`, are fitted to the model's samples alone, all others
+        get the labels. An already fitted one is passed as
         :class:`sklearn.frozen.FrozenEstimator`; then all inliers calibrate.
         Transformers that learn from samples, as :class:`~sklearn_flipad.InlierScaler`,
         belong in here, in a pipeline with the detector: before the calibrator they would
         see the held-out inliers, which would then score lower than new ones.
     fnr : float, default=0.005
         False-negative rate, in (0, 1).
-    method : {"conformal", "quantile", "pac"}, default="conformal"
-        - ``"conformal"``: the rate is at most `fnr` on average over calibration sets, for
-          any number of inliers;
-        - ``"quantile"``: the interpolated quantile of the paper, whose true rate is
-          larger for few inliers;
-        - ``"pac"``: the rate is at most `fnr` with probability `confidence`.
-    confidence : float, default=0.95
-        Confidence of ``"pac"``, in (0, 1).
+    rule : {"conformal", "quantile", "pac"} or ThresholdRule, default="conformal"
+        - ``"conformal"``, :class:`~sklearn_flipad.calibration.Conformal`: the rate is at
+          most `fnr` on average over calibration sets, for any number of inliers;
+        - ``"quantile"``, :class:`~sklearn_flipad.calibration.Quantile`: the interpolated
+          quantile of the paper, whose true rate is larger for few inliers;
+        - ``"pac"``, :class:`~sklearn_flipad.calibration.PAC`: the rate is at most `fnr` with
+          a confidence of 0.95; ``PAC(confidence=0.99)`` for another one.
     cv : float, cross-validation splitter or iterable, default=0.2
         Fraction of the inliers to hold out, or what yields one pair of training and test
         rows; of the test rows, the inliers calibrate. Scores of detectors that were
@@ -66,15 +75,22 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         Largest anomaly score that counts as an inlier.
     offset_ : float
         Minus the threshold: samples with ``score_samples(X) >= offset_`` are inliers.
-    classes_ : ndarray of int
-        ``[-1, 1]``.
+    classes_ : ndarray, shape (2,)
+        ``[-1, 1]``; ``[0, 1]`` or ``[False, True]`` where y has those, as scikit-learn's
+        meta-estimators encode classes.
     n_features_in_ : int
         Number of features seen in fit, where the detector says so.
 
     See Also
     --------
-    sklearn_flipad.calibration.conformal_threshold : The default rule.
+    sklearn_flipad.calibration.Conformal : The default rule.
     sklearn.model_selection.TunedThresholdClassifierCV : Its model in scikit-learn.
+
+    Notes
+    -----
+    In :class:`~sklearn.model_selection.HalvingGridSearchCV`, the first rounds must have
+    enough inliers for `fnr`: pass ``min_resources``, or another ``resource`` such as the
+    detector's ``max_epochs``.
 
     References
     ----------
@@ -94,32 +110,51 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
     """
 
     _parameter_constraints: dict = {
-        "estimator": [HasMethods(["fit", "score_samples"])],
+        "estimator": [HasMethods(["fit"])],
         "fnr": [Interval(Real, 0, 1, closed="neither")],
-        "method": [StrOptions({"conformal", "quantile", "pac"})],
-        "confidence": [Interval(Real, 0, 1, closed="neither")],
+        "rule": [StrOptions(set(RULES)), ThresholdRule],
         "cv": [Interval(Real, 0, 1, closed="neither"), HasMethods("split"), "array-like"],
         "random_state": ["random_state"],
     }
 
-    def __init__(
-        self,
-        estimator,
-        *,
-        fnr=0.005,
-        method="conformal",
-        confidence=0.95,
-        cv=0.2,
-        random_state=None,
-    ):
+    def __init__(self, estimator, *, fnr=0.005, rule="conformal", cv=0.2, random_state=None):
         self.estimator = estimator
         self.fnr = fnr
-        self.method = method
-        self.confidence = confidence
+        self.rule = rule
         self.cv = cv
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def check_fit(self, X, y=None, **params):
+        """Check what can be known before anything is fitted.
+
+        The parameters and labels, both classes where the detector needs them, and whether
+        there are enough inliers for `fnr`. X may be samples whose features are not yet
+        computed.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Samples; only their number counts, and what `cv` makes of them.
+        y : array-like of shape (n,), default=None
+            Labels, as in :meth:`fit`.
+        **params : dict
+            As in :meth:`fit`.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`.
+        """
+        self._validate_params()
+        check_detector(self.estimator)
+        labels = _labels(X, y)
+        split = self._routed(params).splitter.split
+        training, calibration = self._split(X, labels, split, np.random.RandomState(0))
+        self._check_size(len(calibration), int((labels == 1).sum()))
+        if y is not None and training is not None and hasattr(self.estimator, "check_fit"):
+            self.estimator.check_fit(_safe_indexing(X, training), labels[training])
+
+    def fit(self, X, y=None, **params):
         """Fit the detector and place its threshold.
 
         Parameters
@@ -128,7 +163,12 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
             Samples or features, as the detector takes them.
         y : array-like of shape (n,), default=None
             +1 for the model's samples, -1 for others, 0 for unlabelled ones, which are
-            only trained on. None means that all are the model's.
+            only trained on. None means that all are the model's. 1 and 0 alone, or True and
+            False, are the two classes.
+        **params : dict
+            ``groups`` goes to the splitter `cv`, anything else to the detector's ``fit``,
+            restricted to the rows that it is fitted to; by metadata routing, where that is
+            enabled.
 
         Returns
         -------
@@ -140,51 +180,75 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
             If a parameter or y is not valid, or `fnr` needs more held-out inliers than
             there are; the message says how many. Nothing is fitted then.
         """
-        self._validate_params()
         X, y = indexable(X, y)
-        n = _num_samples(X)
-        labels = np.ones(n, dtype=np.int64) if y is None else check_labels(y, n)
-        frozen = isinstance(self.estimator, FrozenEstimator)
-        training, calibration = self._split(X, labels, frozen)
-        self._check_size(len(calibration), int((labels == 1).sum()), frozen)
-        if frozen:
+        self.check_fit(X, y, **params)
+        labels, routed = _labels(X, y), self._routed(params)
+        rng = check_random_state(self.random_state)
+        training, calibration = self._split(X, labels, routed.splitter.split, rng)
+        if training is None:
             estimator = self.estimator
         else:
             # None, not all ones, so that the detector knows there are no labels.
-            y = None if y is None else labels[training]
-            estimator = clone(self.estimator).fit(_safe_indexing(X, training), y)
-        scores = -np.asarray(estimator.score_samples(_safe_indexing(X, calibration)))
-        threshold = self._threshold(scores)
+            labels = None if y is None else labels[training]
+            rows, labels = training_rows(self.estimator, labels)
+            training = training[rows]
+            options = _check_method_params(X, routed.estimator.fit, indices=training)
+            samples = rows_of(self.estimator, _safe_indexing(X, training))
+            estimator = clone(self.estimator).fit(samples, labels, **options)
+        scores = -normality(estimator, _safe_indexing(X, calibration))
+        threshold = as_rule(self.rule).threshold(scores, self.fnr)
         self.estimator_ = estimator
         self.calibration_scores_ = np.sort(scores)
         self.threshold_ = threshold
         self.offset_ = -threshold
-        self.classes_ = np.array([-1, 1])
+        self.classes_ = classes_of(y)
         for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)
             if hasattr(estimator, name):
                 setattr(self, name, getattr(estimator, name))
         return self
 
-    def _split(self, X, labels, frozen):
+    def _routed(self, params):
+        """Parameters of fit by where they go."""
+        if _routing_enabled():
+            return process_routing(self, "fit", **params)
+        groups = {name: params[name] for name in ("groups",) if params.get(name) is not None}
+        others = {name: value for name, value in params.items() if name != "groups"}
+        return Bunch(splitter=Bunch(split=groups), estimator=Bunch(fit=others))
+
+    def get_metadata_routing(self):
+        """Where metadata go: ``groups`` to the splitter, others to the detector.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        router = MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+        if hasattr(self.cv, "get_metadata_routing"):
+            mapping = MethodMapping().add(caller="fit", callee="split")
+            return router.add(splitter=self.cv, method_mapping=mapping)
+        return router
+
+    def _split(self, X, labels, params, rng):
+        """Rows that the detector is fitted to, None if it is already, and inliers held out."""
         inliers = np.flatnonzero(labels == 1)
         if not len(inliers):
             raise ValueError(
                 "y holds no sample labelled +1, of the one class that the threshold is "
                 "calibrated on."
             )
-        if frozen:
+        if isinstance(self.estimator, FrozenEstimator):
             return None, inliers
         if isinstance(self.cv, Real):
             if len(inliers) < 2:
                 raise ValueError(
                     "Holding out inliers needs at least 2 of them, got n_samples=1 labelled +1."
                 )
-            _, calibration = train_test_split(
-                inliers, test_size=self.cv, random_state=check_random_state(self.random_state)
-            )
+            _, calibration = train_test_split(inliers, test_size=self.cv, random_state=rng)
             training = np.setdiff1d(np.arange(len(labels)), calibration)
             return training, calibration
-        splits = list(check_cv(self.cv, labels, classifier=True).split(X, labels))
+        splits = list(check_cv(self.cv, labels, classifier=True).split(X, labels, **params))
         if len(splits) != 1:
             raise ValueError(
                 f"cv must yield one split, got {len(splits)}: the scores of detectors that "
@@ -194,25 +258,21 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         training, held_out = (np.arange(len(labels))[rows] for rows in splits[0])
         return training, held_out[labels[held_out] == 1]
 
-    def _check_size(self, n_calibration, n_inliers, frozen):
-        needed = min_calibration_size(self.method, self.fnr, self.confidence)
+    def _check_size(self, n_calibration, n_inliers):
+        rule = as_rule(self.rule)
+        needed = rule.min_size(self.fnr)
         if n_calibration >= needed:
             return
+        frozen = isinstance(self.estimator, FrozenEstimator)
         held_out = "" if frozen else f", of which cv={self.cv!r} holds out {n_calibration}"
         advice = "Provide more inliers"
         if isinstance(self.cv, Real) and not frozen:
             advice = f"Provide at least {int(np.ceil(needed / self.cv))} inliers, raise cv"
         raise ValueError(
-            f"fnr={self.fnr:g} with method={self.method!r} needs at least {needed} held-out "
+            f"fnr={self.fnr:g} with {rule!r} needs at least {needed} held-out "
             f"inliers of the class +1, but there are n_samples={n_inliers}{held_out}. "
             f"{advice}, or ask for a larger fnr."
         )
-
-    def _threshold(self, scores):
-        if self.method == "pac":
-            return pac_threshold(scores, self.fnr, self.confidence)
-        rules = {"conformal": conformal_threshold, "quantile": quantile_threshold}
-        return rules[self.method](scores, self.fnr)
 
     def score_samples(self, X):
         """Minus the anomaly score, as the detector gives it; larger is more normal.
@@ -225,9 +285,14 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         Returns
         -------
         ndarray of float64, shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If X is not what the detector was fitted to, or a score is not finite.
         """
         check_is_fitted(self)
-        return self.estimator_.score_samples(X)
+        return normality(self.estimator_, X)
 
     def decision_function(self, X):
         """Signed distance to the threshold: ``score_samples(X) - offset_``.
@@ -254,10 +319,45 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
 
         Returns
         -------
-        ndarray of int, shape (n,)
-            +1 for the model's samples, -1 for others.
+        ndarray, shape (n,)
+            +1 for the model's samples, -1 for others; in the encoding of ``classes_``.
         """
-        return np.where(self.decision_function(X) >= 0, 1, -1)
+        decisions = self.decision_function(X)
+        return self.classes_[(decisions >= 0).astype(int)]
+
+    def score(self, X, y, sample_weight=None):
+        """Fraction of the labelled samples that are decided rightly.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Samples or features.
+        y : array-like of shape (n,)
+            Labels; where they are +1 and -1, samples labelled 0 are left out.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If no sample is labelled.
+        """
+        check_is_fitted(self)
+        y = as_array(y)
+        if -1 in self.classes_:
+            labelled = np.flatnonzero(check_labels(y, _num_samples(X)) != 0)
+            if np.array_equal(np.unique(y), (0, 1)):  # after +1 and -1, 0 is no class
+                labelled = np.flatnonzero(y != 0)
+            if not len(labelled):
+                raise ValueError("No sample is labelled: y holds zeros only.")
+            X, y = _safe_indexing(X, labelled), y[labelled]
+            if sample_weight is not None:
+                sample_weight = _safe_indexing(sample_weight, labelled)
+        return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -265,3 +365,8 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         tags.target_tags.required = False
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _labels(X, y):
+    n = _num_samples(X)
+    return np.ones(n, dtype=np.int64) if y is None else check_labels(y, n)

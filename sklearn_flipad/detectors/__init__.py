@@ -2,6 +2,7 @@
 
 from sklearn_flipad.detectors.combined import CombinedDetector
 from sklearn_flipad.detectors.deep_sad import DeepSADDetector
+from sklearn_flipad.detectors.external import ExternalDetector
 from sklearn_flipad.detectors.fingerprint import FingerprintDetector
 from sklearn_flipad.detectors.loss import DeepSADLoss
 from sklearn_flipad.detectors.networks import MLP, LeNet
@@ -11,6 +12,7 @@ __all__ = [
     "CombinedDetector",
     "DeepSADDetector",
     "DeepSADLoss",
+    "ExternalDetector",
     "FingerprintDetector",
     "LeNet",
 ]

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import _BaseComposition
@@ -25,10 +26,10 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
     Parameters
     ----------
     estimators : list of (str, estimator)
-        Attributors: each an :class:`~sklearn_flipad.FNRThresholdCalibrator`, or a pipeline
-        that ends with one, as :func:`~sklearn_flipad.make_flipad` returns. All are given the
-        same samples.
-    rule : {"max", "mean"}, default="max"
+        Attributors: each an :class:`~sklearn_flipad.FNRThresholdCalibrator`, a pipeline
+        that ends with one, as :func:`~sklearn_flipad.make_flipad` returns, or a search over
+        the parameters of such. All are given the same samples.
+    combine : {"max", "mean"}, default="max"
         - ``"max"``: one attributor that finds a sample strange is enough; one that
           cannot tell costs a little, because the joint threshold has to be higher;
         - ``"mean"``: several weak signs add up, but attributors that cannot tell
@@ -69,12 +70,12 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
 
     _parameter_constraints: dict = {
         "estimators": [list, tuple],
-        "rule": [StrOptions({"max", "mean"})],
+        "combine": [StrOptions({"max", "mean"})],
     }
 
-    def __init__(self, estimators, *, rule="max"):
+    def __init__(self, estimators, *, combine="max"):
         self.estimators = estimators
-        self.rule = rule
+        self.combine = combine
 
     def get_params(self, deep=True):
         """Parameters of this detector and of its attributors.
@@ -126,6 +127,41 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
             If there is no attributor, one has no name or an invalid one, a part is not
             calibrated, or its false-negative rate is above one half.
         """
+        self._check_estimators()
+        names, estimators = zip(*self.estimators, strict=True)
+        fitted = [clone(estimator).fit(X, y) for estimator in estimators]
+        thresholds, scales = zip(*map(_scale, fitted), strict=True)
+        self.estimators_ = fitted
+        self.named_estimators_ = dict(zip(names, fitted, strict=True))
+        self.thresholds_, self.scales_ = np.array(thresholds), np.array(scales)
+        self.offset_ = -1.0
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)
+            if hasattr(fitted[0], name):
+                setattr(self, name, getattr(fitted[0], name))
+        return self
+
+    def check_fit(self, X, y=None):
+        """Check what the attributors can know before they are fitted.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Samples; only their number counts.
+        y : array-like of shape (n,), default=None
+            Labels, as in :meth:`fit`.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`, or if an attributor would have too few inliers.
+        """
+        self._check_estimators()
+        for _, estimator in self.estimators:
+            if hasattr(estimator, "check_fit"):
+                estimator.check_fit(X, y)
+
+    def _check_estimators(self):
         self._validate_params()
         if not self.estimators:
             raise ValueError("estimators is empty; pass a list of (name, attributor) pairs.")
@@ -134,20 +170,9 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
                 raise ValueError(
                     f"estimators must be a list of (name, attributor) pairs, got {pair!r} in it."
                 )
-        names, estimators = zip(*self.estimators, strict=True)
-        self._validate_names(names)
+        self._validate_names([name for name, _ in self.estimators])
         for name, estimator in self.estimators:
             _check_calibrated(name, estimator)
-        fitted = [clone(estimator).fit(X, y) for estimator in estimators]
-        thresholds, scales = zip(*map(_scale, fitted), strict=True)
-        self.estimators_ = fitted
-        self.named_estimators_ = dict(zip(names, fitted, strict=True))
-        self.thresholds_, self.scales_ = np.array(thresholds), np.array(scales)
-        self.offset_ = -1.0
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(fitted[0], name):
-                setattr(self, name, getattr(fitted[0], name))
-        return self
 
     def calibrated_scores(self, X):
         """Anomaly scores of each attributor on the common scale.
@@ -179,7 +204,7 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
         ndarray of float64, shape (n,)
         """
         scores = self.calibrated_scores(X)
-        return -(scores.max(axis=1) if self.rule == "max" else scores.mean(axis=1))
+        return -(scores.max(axis=1) if self.combine == "max" else scores.mean(axis=1))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -188,10 +213,14 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
 
 
 def _calibrator(attributor):
-    """The calibrator that an attributor is or ends with, if it does."""
+    """The calibrator that an attributor is, ends with or has found, if it does."""
     if isinstance(attributor, FrozenEstimator):
-        attributor = attributor.estimator
-    return attributor.steps[-1][1] if isinstance(attributor, Pipeline) else attributor
+        return _calibrator(attributor.estimator)
+    if isinstance(attributor, Pipeline):
+        return _calibrator(attributor.steps[-1][1])
+    if isinstance(attributor, BaseSearchCV):
+        return _calibrator(getattr(attributor, "best_estimator_", attributor.estimator))
+    return attributor
 
 
 def _check_calibrated(name, attributor):

@@ -1,24 +1,24 @@
 """DeepSAD as a scikit-learn outlier estimator (Appendix B)."""
 
-from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 from skorch import NeuralNet
 from skorch.callbacks import Callback, LRScheduler
 from tqdm.auto import tqdm
 
-from sklearn_flipad.calibration.rules import quantile_threshold
+from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.detectors.loss import DeepSADLoss, squared_distance
 from sklearn_flipad.detectors.networks import MLP, LeNet
 from sklearn_flipad.devices import resolve_device
-from sklearn_flipad.validation import check_labels, check_samples, check_two_classes
+from sklearn_flipad.labels import check_labels, check_two_classes
+from sklearn_flipad.randomness import draw_seed, seeded
+from sklearn_flipad.samples import check_features, record_samples
 
 __all__ = ["DeepSADDetector"]
 
@@ -26,8 +26,8 @@ __all__ = ["DeepSADDetector"]
 class DeepSADDetector(OffsetMixin, BaseEstimator):
     """Deep semi-supervised anomaly detection.
 
-    A network is trained to map inliers close to a fixed centre and outliers far from it;
-    the anomaly score of a sample is the distance of its representation to the centre.
+    A network is trained to map inliers close to a fixed center and outliers far from it;
+    the anomaly score of a sample is the distance of its representation to the center.
 
     Parameters
     ----------
@@ -37,7 +37,8 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         ``(channels, height, width)`` and :class:`~sklearn_flipad.detectors.MLP` for rows
         of a table.
     module_params : dict, default=None
-        Further arguments of the network, as ``{"channels": (128, 256, 128)}``.
+        Further arguments of the network, as ``{"channels": (128, 256, 128)}``. Each can also
+        be set, and so searched over, as ``module__channels``.
     eta : float, default=1
         Weight of the labelled samples, > 0.
     max_epochs : int, default=50
@@ -53,7 +54,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
     batch_size : int, default=128
         Samples in a training step, >= 2.
     min_center : float, default=0.1
-        Coordinates of the centre are kept at least so far from 0, >= 0; a coordinate at
+        Coordinates of the center are kept at least so far from 0, >= 0; a coordinate at
         0 could be reached by zero weights.
     fnr : float, default=0.005
         Fraction of the training inliers that the detector's own threshold calls
@@ -72,7 +73,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
     net_ : skorch.NeuralNet
         The trained network.
     center_ : ndarray of float32, shape (rep_dim,)
-        The centre: the mean initial representation of the training samples.
+        The center: the mean initial representation of the training samples.
     history_ : list of float
         Training loss of every epoch.
     offset_ : float
@@ -151,13 +152,49 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    def get_params(self, deep=True):
+        """Parameters of this detector.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to give the entries of `module_params` too, as ``module__<name>``.
+
+        Returns
+        -------
+        dict
+        """
+        params = super().get_params(deep=False)
+        if deep and isinstance(self.module_params, dict):
+            params |= {f"module__{k}": v for k, v in self.module_params.items()}
+        return params
+
+    def set_params(self, **params):
+        """Set parameters; ``module__<name>`` sets an entry of `module_params`.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters.
+
+        Returns
+        -------
+        self
+        """
+        prefix = "module__"
+        of_module = {k.removeprefix(prefix): v for k, v in params.items() if k.startswith(prefix)}
+        super().set_params(**{k: v for k, v in params.items() if not k.startswith(prefix)})
+        if of_module:
+            self.module_params = {**(self.module_params or {}), **of_module}
+        return self
+
     def fit(self, X, y=None):
         """Train the network.
 
         Parameters
         ----------
         X : array-like, shape (n, channels, height, width) or (n, n_features)
-            Features, standardised or not.
+            Features, standardized or not.
         y : array-like of shape (n,), default=None
             +1 for inliers, -1 for outliers, 0 for unlabelled samples, which the loss
             treats as inliers of weight one. None means that all are unlabelled.
@@ -169,32 +206,58 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter, X or y is not valid, or the labelled samples are all of one
-            class.
+            If a parameter, X or y is not valid, the labelled samples are all of one class, or
+            the training diverges.
         """
         self._validate_params()
-        X = check_samples(self, X, reset=True).astype(np.float32, copy=False)
-        y = check_labels(y, len(X))
+        array = check_features(self, X, reset=True, dtype=np.float32)
+        y = check_labels(y, len(array))
         check_two_classes(y)
-        if len(X) < 2:
+        if len(array) < 2:
             raise ValueError("Training needs at least 2 samples, got n_samples=1.")
         device = resolve_device(self.device)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        with _seeded(seed, device):
-            net = self._build_net(X.shape[1:], len(X), seed, device).initialize()
-            center = self._initial_center(net, X)
+        seed = draw_seed(self.random_state)
+        # Gradients are needed even where the caller has switched them off.
+        with seeded(seed, device), torch.inference_mode(False), torch.enable_grad():
+            net = self._build_net(array.shape[1:], len(array), seed, device).initialize()
+            center = self._initial_center(net, array)
             net.criterion_.center = center
-            net.partial_fit(X, y.astype(np.float32))
+            net.partial_fit(array, y.astype(np.float32))
+        history = net.history[:, "train_loss"]
+        _check_converged(history)
+        # What training alone needs is three times the size of the network.
+        net.optimizer_.state.clear()
+        net.optimizer_.zero_grad(set_to_none=True)
+        inliers = array[y == 1] if (y == 1).any() else array
+        scores = _distances(net, inliers)
         self.net_ = net
         self.center_ = center.cpu().numpy()
-        self.history_ = net.history[:, "train_loss"]
-        self._sample_shape = X.shape[1:]
-        inliers = X[y == 1] if (y == 1).any() else X
-        self.offset_ = -quantile_threshold(-self.score_samples(inliers), self.fnr)
+        self.history_ = history
+        self.offset_ = -Quantile().threshold(scores, self.fnr)
+        self._network_shape = array.shape[1:]
+        record_samples(self, X, array)
         return self
 
+    def check_fit(self, X, y=None):
+        """Check labels before features are computed.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Samples; only their number counts.
+        y : array-like of shape (n,), default=None
+            Labels, as in :meth:`fit`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or y is not valid, or the labelled samples are all of one class.
+        """
+        self._validate_params()
+        check_two_classes(check_labels(y, _num_samples(X)))
+
     def score_samples(self, X):
-        """Minus the anomaly score, the distance to the centre; larger is more normal.
+        """Minus the anomaly score, the distance to the center; larger is more normal.
 
         Parameters
         ----------
@@ -211,17 +274,8 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
             If X is not finite or of another shape than in fit.
         """
         check_is_fitted(self)
-        X = check_samples(self, X, reset=False).astype(np.float32, copy=False)
-        n = len(X)
-        # Networks take other code paths, with other rounding, for a few odd rows: without
-        # whole lanes of 8 a sample would have another score alone than in a batch.
-        X = np.pad(X.reshape(n, -1), ((0, -n % 8), (0, 0))).reshape(-1, *self._sample_shape)
-        center = self.net_.criterion_.center
-        distances = [
-            squared_distance(representation, center).double().sqrt().cpu()
-            for representation in self.net_.forward_iter(X)
-        ]
-        return -torch.cat(distances).numpy()[:n]
+        X = check_features(self, X, dtype=np.float32)
+        return -_distances(self.net_, X.reshape(-1, *self._network_shape))
 
     def _build_net(self, sample_shape, n_samples, seed, device):
         module = self.module or (LeNet if len(sample_shape) == 3 else MLP)
@@ -285,9 +339,26 @@ class _Progress(Callback):
         del self.bar_  # a bar cannot be pickled
 
 
-@contextmanager
-def _seeded(seed, device):
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
+def _distances(net, X):
+    """Distances of samples to the center, float64."""
+    n = len(X)
+    # Networks take other code paths, with other rounding, for a few odd rows: without
+    # whole lanes of 8 a sample would have another score alone than in a batch.
+    X = np.pad(X, ((0, -n % 8), *[(0, 0)] * (X.ndim - 1)))
+    center = net.criterion_.center
+    with torch.inference_mode(False):
+        distances = [
+            squared_distance(representation, center).cpu().double().sqrt()
+            for representation in net.forward_iter(X)
+        ]
+    return torch.cat(distances).numpy()[:n]
+
+
+def _check_converged(history):
+    """Refuse a network whose loss is no longer a number."""
+    bad = [epoch for epoch, loss in enumerate(history, start=1) if not np.isfinite(loss)]
+    if bad:
+        raise ValueError(
+            f"The training diverged: its loss is NaN or infinite from epoch {bad[0]} on. Scale the "
+            "features, for example by InlierScaler, or lower lr."
+        )

@@ -10,10 +10,11 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from sklearn_flipad.calibration.rules import quantile_threshold
+from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.detectors.prnu import noise_residual
-from sklearn_flipad.validation import check_samples, own_samples, shape_of
+from sklearn_flipad.labels import own_samples
+from sklearn_flipad.samples import check_samples, record_samples, shape_of
 
 __all__ = ["FingerprintDetector"]
 
@@ -33,9 +34,10 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         Fraction of the training inliers that the detector's own threshold calls
         outliers; see :class:`~sklearn_flipad.FNRThresholdCalibrator` for one that holds
         on new samples.
+    output_range : pair of float, default=(-1, 1)
+        Values of float images that stand for the grey levels 0 and 255.
     image_shape : tuple of int, default=None
-        Shape ``(channels, height, width)`` of images that come flattened. Without it,
-        each row of a 2-D X is an image of one row.
+        Shape ``(channels, height, width)`` of images that come flattened.
     batch_size : int, default=256
         Images whose residuals are computed together.
     n_jobs : int, default=None
@@ -80,6 +82,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         "sigma": [Interval(Real, 0, None, closed="neither")],
         "levels": [Interval(Integral, 1, None, closed="left")],
         "fnr": [Interval(Real, 0, 1, closed="neither")],
+        "output_range": [tuple, list],
         "image_shape": [tuple, None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "n_jobs": [Integral, None],
@@ -92,6 +95,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         sigma=5.0,
         levels=4,
         fnr=0.005,
+        output_range=(-1.0, 1.0),
         image_shape=None,
         batch_size=256,
         n_jobs=None,
@@ -100,6 +104,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         self.sigma = sigma
         self.levels = levels
         self.fnr = fnr
+        self.output_range = output_range
         self.image_shape = image_shape
         self.batch_size = batch_size
         self.n_jobs = n_jobs
@@ -111,7 +116,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, shape (n, channels, height, width) or (n, n_features)
-            Images: uint8 grey levels, or floats in [-1, 1].
+            Images: uint8 grey levels, or floats in `output_range`.
         y : array-like of shape (n,), default=None
             +1 for the model's samples; others are ignored. None means that all are the
             model's.
@@ -128,10 +133,14 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
             If PyWavelets is missing.
         """
         self._validate_params()
-        X, total = self._sum_of_residuals(X, y, reset=True)
-        self.fingerprint_, self.n_samples_seen_ = total / len(X), len(X)
+        images = self._checked(X, reset=True)
+        own = own_samples(images, y)
+        fingerprint = self._sum_of_residuals(own) / len(own)
         # Computed anew, so that the residuals of all images are never in memory at once.
-        self.offset_ = -quantile_threshold(-self.score_samples(X), self.fnr)
+        scores = self._correlations(own, fingerprint)
+        self.fingerprint_, self.n_samples_seen_ = fingerprint, len(own)
+        self.offset_ = -Quantile().threshold(-scores, self.fnr)
+        self._record(X, images)
         return self
 
     def partial_fit(self, X, y=None):
@@ -155,12 +164,16 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         """
         self._validate_params()
         first = not hasattr(self, "n_samples_seen_")
-        X, total = self._sum_of_residuals(X, y, reset=first)
+        images = self._checked(X, reset=first)
+        own = own_samples(images, y)
         seen = 0 if first else self.n_samples_seen_
         before = 0 if first else seen * self.fingerprint_
-        self.n_samples_seen_ = seen + len(X)
-        self.fingerprint_ = (before + total) / self.n_samples_seen_
+        total = before + self._sum_of_residuals(own)
+        self.n_samples_seen_ = seen + len(own)
+        self.fingerprint_ = total / self.n_samples_seen_
         self.offset_ = 0.0
+        if first:
+            self._record(X, images)
         return self
 
     def score_samples(self, X):
@@ -181,38 +194,48 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
             If X is not valid or of another shape than in fit.
         """
         check_is_fitted(self)
-        X = self._checked(X, reset=False)
-        fingerprint = _standardized(self.fingerprint_[None])[0] / self.fingerprint_.size
-        scores = [_standardized(batch) @ fingerprint for batch in self._residuals(X)]
+        return self._correlations(self._checked(X, reset=False), self.fingerprint_)
+
+    def _correlations(self, images, fingerprint):
+        """Correlation of each image's residual with a fingerprint."""
+        fingerprint = _standardized(fingerprint[None])[0] / fingerprint.size
+        # Summed row by row: a matrix product rounds differently for other numbers of rows.
+        scores = [
+            (_standardized(batch) * fingerprint).sum(axis=1) for batch in self._residuals(images)
+        ]
         return np.concatenate(scores)
 
     def _checked(self, X, *, reset):
+        """Images in their shape."""
         given = shape_of(X)
-        if len(given) == 3 or len(given) > 4:
-            raise ValueError(
-                f"X must have shape (n, channels, height, width) or (n, n_features), got {given}."
-            )
         shape = self.image_shape if reset else self._image_shape
-        if shape is None:
-            shape = given[1:] if len(given) == 4 else (1, 1, *given[1:])
-        if shape[0] not in (1, 3):
-            raise ValueError(f"Images must have 1 or 3 channels, got {shape[0]}.")
-        X = check_samples(self, X, reset=reset, sample_shape=shape)
-        return X.reshape(len(X), *shape)
+        if shape is None and len(given) == 2:
+            raise ValueError(
+                "X is 2-D: a row does not say how its pixels lie, and an image one pixel high has "
+                "no residual. Pass image_shape=(channels, height, width)."
+            )
+        X = check_samples(
+            self, X, reset=reset, output_range=self.output_range, sample_shape=shape, images=True
+        )
+        images = X.reshape(len(X), *(shape or X.shape[1:]))
+        if images.shape[1] not in (1, 3):
+            raise ValueError(f"Images must have 1 or 3 channels, got {images.shape[1]}.")
+        return images
 
-    def _sum_of_residuals(self, X, y, *, reset):
-        X = own_samples(self._checked(X, reset=reset), y)
-        total = sum(batch.sum(axis=0) for batch in self._residuals(X))
-        if reset:
-            self._image_shape = X.shape[1:]
-        return X, total
+    def _record(self, X, images):
+        self._image_shape = images.shape[1:]
+        record_samples(self, X, images.reshape(shape_of(X)))
+
+    def _sum_of_residuals(self, images):
+        return sum(batch.sum(axis=0) for batch in self._residuals(images))
 
     def _residuals(self, X):
         """Residuals of one batch after another, in order."""
+        low, high = self.output_range
 
         def residual(rows):
             images = X[rows].astype(np.float64)
-            levels = images if X.dtype == np.uint8 else (images + 1) * 127.5
+            levels = images if X.dtype == np.uint8 else (images - low) * (255 / (high - low))
             return noise_residual(levels, sigma=self.sigma, levels=self.levels)
 
         parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")

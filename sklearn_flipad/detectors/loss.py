@@ -9,8 +9,8 @@ __all__ = ["DeepSADLoss"]
 class DeepSADLoss(nn.Module):
     """Mean over a batch of ``d`` (unlabelled) and ``eta * d ** y`` (labelled).
 
-    ``d`` is the squared distance of a representation to the centre. The weight decay of
-    equation (6) is the optimiser's.
+    ``d`` is the squared distance of a representation to the center. The weight decay of
+    equation (6) is the optimizer's.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class DeepSADLoss(nn.Module):
     Attributes
     ----------
     center : torch.Tensor, shape (rep_dim,)
-        The centre; set before training.
+        The center; set before training.
 
     References
     ----------
@@ -42,5 +42,5 @@ class DeepSADLoss(nn.Module):
 
 
 def squared_distance(representation, center):
-    """Squared Euclidean distance of each row to the centre."""
+    """Squared Euclidean distance of each row to the center."""
     return torch.square(representation - center).sum(dim=1)

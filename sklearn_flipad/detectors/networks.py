@@ -1,7 +1,7 @@
 """The feature extractors of DeepSAD (Appendix G.7; Ruff et al., ICLR 2020).
 
 None has a bias or an affine normalisation: either would let the network map everything
-to the centre (Ruff et al., ICML 2018, Section 3.3).
+to the center (Ruff et al., ICML 2018, Section 3.3).
 """
 
 from torch import nn

@@ -13,11 +13,11 @@ from numbers import Integral, Real
 import numpy as np
 from PIL import Image, features
 from scipy import ndimage
-from sklearn import config_context
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
-from sklearn_flipad.validation import check_samples, shape_of
+from sklearn_flipad._transformers import SampleTransformerMixin
+from sklearn_flipad.samples import check_samples, record_samples, shape_of
 
 __all__ = [
     "CenterCropResize",
@@ -55,15 +55,23 @@ def named(perturbations):
     """
     if hasattr(perturbations, "items"):
         return dict(perturbations)
-    with config_context(print_changed_only=False):
-        names = [repr(perturbation) for perturbation in perturbations]
+    names = [_name(perturbation) for perturbation in perturbations]
     if len(set(names)) < len(names):
         raise ValueError(f"Perturbations must have different names, got {names}.")
     return dict(zip(names, perturbations, strict=True))
 
 
-class _Perturbation(TransformerMixin, BaseEstimator):
-    """A stateless transformer of uint8 images or of floats in [-1, 1]."""
+def _name(perturbation):
+    """How a perturbation prints, with all parameters but the range of floats."""
+    if not hasattr(perturbation, "get_params"):
+        return repr(perturbation)
+    params = perturbation.get_params(deep=False).items()
+    shown = ", ".join(f"{name}={value!r}" for name, value in params if name != "output_range")
+    return f"{type(perturbation).__name__}({shown})"
+
+
+class _Perturbation(SampleTransformerMixin, BaseEstimator):
+    """A stateless transformer of uint8 images or of floats in ``output_range``."""
 
     def fit(self, X, y=None):
         """Validate the parameters and the images; nothing is learned.
@@ -71,7 +79,7 @@ class _Perturbation(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, shape (n, channels, height, width)
-            Images: uint8 grey levels, or floats in [-1, 1].
+            Images: uint8 grey levels, or floats in `output_range`.
         y : Ignored
             Not used.
 
@@ -85,7 +93,7 @@ class _Perturbation(TransformerMixin, BaseEstimator):
             If a parameter or X is not valid.
         """
         self._validate_params()
-        self._checked(X, reset=True)
+        record_samples(self, X, self._checked(X, reset=True))
         return self
 
     def transform(self, X):
@@ -94,7 +102,7 @@ class _Perturbation(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, shape (n, channels, height, width)
-            Images: uint8 grey levels, or floats in [-1, 1].
+            Images: uint8 grey levels, or floats in `output_range`.
 
         Returns
         -------
@@ -107,22 +115,24 @@ class _Perturbation(TransformerMixin, BaseEstimator):
             If X is empty, not finite, out of range or has another shape.
         """
         self._validate_params()
-        X = self._checked(X, reset=False)
+        X = self._checked(X)
         if X.dtype == np.uint8:
             perturbed = np.clip(np.rint(self._perturb(X.astype(np.float64))), 0, 255)
         else:
-            levels = (X.astype(np.float64) + 1) * 127.5
-            perturbed = np.clip(self._perturb(levels) / 127.5 - 1, -1, 1)
+            low, high = self.output_range
+            level = (high - low) / 255
+            levels = (X.astype(np.float64) - low) / level
+            perturbed = np.clip(self._perturb(levels) * level + low, low, high)
         return perturbed.astype(X.dtype)
 
-    def _checked(self, X, *, reset):
+    def _checked(self, X, *, reset=False):
         shape = shape_of(X)
         if len(shape) != 4:
             raise ValueError(
                 f"X must have shape (n, channels, height, width), got {shape}. Perturb images "
                 "before they are flattened."
             )
-        return check_samples(self, X, reset=reset, value_range=(-1, 1))
+        return check_samples(self, X, reset=reset, output_range=self.output_range, images=True)
 
     def __sklearn_is_fitted__(self):
         return True
@@ -146,6 +156,8 @@ class GaussianBlur(_Perturbation):
     sigma : float, default=3.0
         Standard deviation of the Gaussian in pixels, > 0. The paper's code uses the
         kernel size.
+    output_range : pair of float, default=(-1, 1)
+        Values of float images that stand for the grey levels 0 and 255.
 
     References
     ----------
@@ -164,11 +176,13 @@ class GaussianBlur(_Perturbation):
     _parameter_constraints: dict = {
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "sigma": [Interval(Real, 0, None, closed="neither")],
+        "output_range": [tuple, list],
     }
 
-    def __init__(self, kernel_size=3, sigma=3.0):
+    def __init__(self, kernel_size=3, sigma=3.0, *, output_range=(-1.0, 1.0)):
         self.kernel_size = kernel_size
         self.sigma = sigma
+        self.output_range = output_range
 
     def _perturb(self, levels):
         if self.kernel_size % 2 == 0:
@@ -203,16 +217,22 @@ class CenterCropResize(_Resizing):
     size : int
         Pixels a side of the crop, at most the shorter side. The paper uses 60 and 55 of
         64.
+    output_range : pair of float, default=(-1, 1)
+        Values of float images that stand for the grey levels 0 and 255.
 
     References
     ----------
     Table 3 of Laszkiewicz et al., ICML 2024.
     """
 
-    _parameter_constraints: dict = {"size": [Interval(Integral, 1, None, closed="left")]}
+    _parameter_constraints: dict = {
+        "size": [Interval(Integral, 1, None, closed="left")],
+        "output_range": [tuple, list],
+    }
 
-    def __init__(self, size):
+    def __init__(self, size, *, output_range=(-1.0, 1.0)):
         self.size = size
+        self.output_range = output_range
 
     def _resize(self, image):
         left, top = ((side - self.size) // 2 for side in image.size)
@@ -228,12 +248,18 @@ class Downscale(_Resizing):
     ----------
     size : int
         Pixels a side of the reduced image, at most the shorter side.
+    output_range : pair of float, default=(-1, 1)
+        Values of float images that stand for the grey levels 0 and 255.
     """
 
-    _parameter_constraints: dict = {"size": [Interval(Integral, 1, None, closed="left")]}
+    _parameter_constraints: dict = {
+        "size": [Interval(Integral, 1, None, closed="left")],
+        "output_range": [tuple, list],
+    }
 
-    def __init__(self, size):
+    def __init__(self, size, *, output_range=(-1.0, 1.0)):
         self.size = size
+        self.output_range = output_range
 
     def _resize(self, image):
         bilinear = Image.Resampling.BILINEAR
@@ -249,10 +275,13 @@ class GaussianNoise(_Perturbation):
     Parameters
     ----------
     std : float, default=0.05
-        Standard deviation on the scale where images span [-1, 1], >= 0. The paper uses
+        Standard deviation on the scale where grey levels span [-1, 1], whatever
+        `output_range` is, >= 0. The paper uses
         0.05 and 0.01.
     random_state : int, default=0
         Seed.
+    output_range : pair of float, default=(-1, 1)
+        Values of float images that stand for the grey levels 0 and 255.
 
     References
     ----------
@@ -262,11 +291,13 @@ class GaussianNoise(_Perturbation):
     _parameter_constraints: dict = {
         "std": [Interval(Real, 0, None, closed="left")],
         "random_state": [Interval(Integral, 0, None, closed="left")],
+        "output_range": [tuple, list],
     }
 
-    def __init__(self, std=0.05, random_state=0):
+    def __init__(self, std=0.05, random_state=0, *, output_range=(-1.0, 1.0)):
         self.std = std
         self.random_state = random_state
+        self.output_range = output_range
 
     def _perturb(self, levels):
         return np.stack([image + self._noise(image) for image in levels])
@@ -279,9 +310,12 @@ class GaussianNoise(_Perturbation):
 
 
 class _Compression(_Perturbation):
-    """A round trip through a lossy file format, as grey or as colour images."""
+    """A round trip through a lossy file format, as grey or as color images."""
 
-    _parameter_constraints: dict = {"quality": [Interval(Integral, 1, 100, closed="both")]}
+    _parameter_constraints: dict = {
+        "quality": [Interval(Integral, 1, 100, closed="both")],
+        "output_range": [tuple, list],
+    }
 
     def _perturb(self, levels):
         channels = levels.shape[1]
@@ -308,6 +342,8 @@ class JPEGCompression(_Compression):
     ----------
     quality : int, default=90
         Quality factor of Pillow's encoder, 1 to 100. The paper uses 90 and 80.
+    output_range : pair of float, default=(-1, 1)
+        Values of float images that stand for the grey levels 0 and 255.
 
     References
     ----------
@@ -316,8 +352,9 @@ class JPEGCompression(_Compression):
 
     _format = "JPEG"
 
-    def __init__(self, quality=90):
+    def __init__(self, quality=90, *, output_range=(-1.0, 1.0)):
         self.quality = quality
+        self.output_range = output_range
 
 
 class WebPCompression(_Compression):
@@ -327,12 +364,15 @@ class WebPCompression(_Compression):
     ----------
     quality : int, default=80
         Quality factor of Pillow's encoder, 1 to 100.
+    output_range : pair of float, default=(-1, 1)
+        Values of float images that stand for the grey levels 0 and 255.
     """
 
     _format = "WEBP"
 
-    def __init__(self, quality=80):
+    def __init__(self, quality=80, *, output_range=(-1.0, 1.0)):
         self.quality = quality
+        self.output_range = output_range
 
     def _perturb(self, levels):
         if not features.check("webp"):

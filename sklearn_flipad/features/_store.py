@@ -1,25 +1,36 @@
 """A content-addressed store of features on disk."""
 
 import hashlib
+import sqlite3
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
 __all__ = ["FeatureStore"]
 
+_FILE = "features.sqlite"
+#: Seconds that a process waits for another one to finish writing.
+_PATIENCE = 60
+#: Entries that are removed at a time when the store is full.
+_EVICTED = 64
+
 
 class FeatureStore:
     """Features by a digest of the sample and of all that its features depend on.
 
-    The store is a :mod:`diskcache` folder: entries appear whole or not at all, several
-    processes may share it, and the entries used least recently leave when it grows past
-    its limit.
+    An SQLite file of plain bytes: entries appear whole or not at all, several processes may
+    share it, and the entries used least recently leave when it grows past its limit. Each entry
+    carries a digest of its key and content, so that one that was damaged counts as missing.
+    Nothing in it is ever unpickled or run. Who can write to the folder can still replace
+    features by others: share it with those alone whose word you would take.
 
     Parameters
     ----------
     folder : path-like
-        Where the store is kept.
+        Where the store is kept; made if it does not exist.
     size_limit : int
-        Bytes on disk.
+        Bytes of the entries.
     context : str
         What the features depend on besides the sample.
     shape : tuple of int
@@ -27,28 +38,35 @@ class FeatureStore:
 
     Raises
     ------
-    ImportError
-        If diskcache is not installed.
+    OSError
+        If the folder cannot be read and written, or its file is no store; the message names it
+        and what to do.
     """
 
     def __init__(self, folder, *, size_limit, context, shape):
-        try:
-            import diskcache
-        except ImportError as error:
-            raise ImportError(
-                "cache_dir needs diskcache: pip install 'sklearn-flipad[cache]'."
-            ) from error
-        self._cache = diskcache.Cache(
-            str(folder), size_limit=size_limit, eviction_policy="least-recently-used"
-        )
+        self._path = Path(folder) / _FILE
+        self._size_limit = size_limit
         self._context = hashlib.sha256(context.encode())
         self._shape = shape
+        self._connection = None
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+            # A file that somebody else wrote must not bring views or triggers of its own.
+            self._connection.execute("PRAGMA trusted_schema = OFF")
+            self._connection.execute("PRAGMA synchronous = OFF")
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS entries"
+                " (key TEXT PRIMARY KEY, content BLOB NOT NULL, used REAL NOT NULL)"
+            )
+        except (OSError, sqlite3.Error) as error:
+            self._fail(error)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
-        self._cache.close()
+        self._connection.close()
 
     def keys(self, X):
         """One key for each sample of X."""
@@ -60,16 +78,70 @@ class FeatureStore:
             keys.append(digest.hexdigest())
         return keys
 
-    def get(self, key):
-        """Features and duality gap of a sample, or None."""
-        content = self._cache.get(key)
-        if content is None or len(content) != 8 + 4 * int(np.prod(self._shape)):
+    def get(self, keys):
+        """Features and duality gap of each sample, None where there is no whole entry."""
+        found = []
+        with self._transaction():
+            for key in keys:
+                query = "SELECT content FROM entries WHERE key = ?"
+                row = self._connection.execute(query, (key,)).fetchone()
+                found.append(None if row is None else self._decoded(key, row[0]))
+            used = [(key,) for key, entry in zip(keys, found, strict=True) if entry is not None]
+            self._connection.executemany(
+                "UPDATE entries SET used = julianday('now') WHERE key = ?", used
+            )
+        return found
+
+    def _decoded(self, key, content):
+        n_bytes = 32 + 8 + 4 * int(np.prod(self._shape))
+        whole = isinstance(content, bytes) and len(content) == n_bytes
+        if not whole or content[:32] != _digest(key, content[32:]):
             return None
-        gap = np.frombuffer(content, np.float64, count=1)[0]
-        return np.frombuffer(content, np.float32, offset=8).reshape(self._shape), gap
+        gap = np.frombuffer(content, np.float64, count=1, offset=32)[0]
+        return np.frombuffer(content, np.float32, offset=40).reshape(self._shape), gap
 
     def put(self, keys, features, gaps):
         """Store a batch of samples."""
-        with self._cache.transact():
-            for key, sample, gap in zip(keys, features, gaps, strict=True):
-                self._cache.set(key, np.float64(gap).tobytes() + sample.tobytes())
+        rows = []
+        for key, sample, gap in zip(keys, features, gaps, strict=True):
+            content = np.float64(gap).tobytes() + sample.tobytes()
+            rows.append((key, _digest(key, content) + content))
+        with self._transaction():
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO entries VALUES (?, ?, julianday('now'))", rows
+            )
+            while self._size() > self._size_limit:
+                oldest = f"SELECT key FROM entries ORDER BY used LIMIT {_EVICTED}"
+                done = self._connection.execute(f"DELETE FROM entries WHERE key IN ({oldest})")
+                if not done.rowcount:
+                    break
+
+    def _size(self):
+        """Bytes that entries take, in whole pages."""
+        pages, free, page_size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * page_size
+
+    @contextmanager
+    def _transaction(self):
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def _fail(self, error):
+        if self._connection is not None:
+            self._connection.close()
+        raise OSError(
+            f"The store of features in cache_dir={str(self._path.parent)!r} cannot be used: "
+            f"{error}. If the folder is read-only, full or busy, choose another one or mend that; "
+            f"if {_FILE} is damaged, delete it: features are then computed again."
+        ) from error
+
+
+def _digest(key, content):
+    return hashlib.sha256(key.encode() + content).digest()

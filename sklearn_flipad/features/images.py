@@ -5,15 +5,21 @@ from numbers import Integral, Real
 import numpy as np
 from PIL import Image
 from scipy import fft
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_flipad.validation import check_samples
+from sklearn_flipad._transformers import SampleTransformerMixin
+from sklearn_flipad.samples import (
+    as_image_batch,
+    check_samples,
+    from_grey_levels,
+    record_samples,
+)
 
 __all__ = ["DCTTransformer", "RawTransformer"]
 
 
-class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator):
     """A stateless transformer of images that may come flattened."""
 
     def fit(self, X, y=None):
@@ -22,7 +28,8 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Parameters
         ----------
         X : array-like, shape (n, channels, height, width) or (n, n_features)
-            Images: uint8 grey levels or floats.
+            Images: uint8 grey levels, or floats in `output_range`. Rows of unknown shape may
+            hold any floats.
         y : Ignored
             Not used.
 
@@ -36,8 +43,10 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             If a parameter or X is not valid.
         """
         self._validate_params()
-        X = check_samples(self, X, reset=True, sample_shape=self.image_shape)
-        self._n_features_out = int(np.prod(self._out_shape(self._image_shape(X))))
+        array = self._checked(X, reset=True)
+        n_features_out = int(np.prod(self._out_shape(self._shape_of_images(array))))
+        record_samples(self, X, array)
+        self._n_features_out = n_features_out
         return self
 
     def transform(self, X):
@@ -46,7 +55,8 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Parameters
         ----------
         X : array-like, shape (n, channels, height, width) or (n, n_features)
-            Images: uint8 grey levels or floats.
+            Images: uint8 grey levels, or floats in `output_range`. Rows of unknown shape may
+            hold any floats.
 
         Returns
         -------
@@ -59,26 +69,35 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             If X is empty, not finite or of another shape than in fit.
         """
         self._validate_params()
-        X = check_samples(self, X, reset=False, sample_shape=self.image_shape)
-        shape = self._image_shape(X)
+        X = self._checked(X)
+        shape = self._shape_of_images(X)
         self._out_shape(shape)  # refuses a crop that does not fit
-        images = X.reshape(len(X), *shape)
-        features = self._transform(_as_float(images))
+        images = as_image_batch(X, shape)
+        if X.dtype == np.uint8:
+            images = from_grey_levels(images, self.output_range).astype(np.float32)
+        features = self._transform(images)
         return features if X.ndim > 2 else features.reshape(len(X), -1)
 
-    def _image_shape(self, X):
+    def _checked(self, X, *, reset=False):
+        return check_samples(
+            self,
+            X,
+            reset=reset,
+            output_range=self.output_range,
+            sample_shape=self.image_shape,
+            images=True,
+        )
+
+    def _shape_of_images(self, X):
         """Shape of one image; a row that says nothing of its shape is one pixel high."""
         if X.ndim == 4:
             return X.shape[1:]
-        if X.ndim != 2:
-            raise ValueError(
-                f"X must have shape (n, channels, height, width) or (n, n_features), got {X.shape}."
-            )
-        if self.image_shape is None and self._side() is not None:
+        shape = self.image_shape or getattr(self, "_sample_shape", None)
+        if shape is None and self._side() is not None:
             raise ValueError(
                 "X is 2-D, so resizing or cropping needs image_shape=(channels, height, width)."
             )
-        return self.image_shape or (1, 1, X.shape[1])
+        return shape or (1, 1, X.shape[1])
 
     def __sklearn_is_fitted__(self):
         return True
@@ -103,9 +122,13 @@ class DCTTransformer(_ImageTransformer):
         by default.
     eps : float, default=1e-10
         Constant inside the logarithm, > 0.
+    output_range : pair of float or None, default=(-1, 1)
+        Values of float images that stand for the grey levels 0 and 255. With None, floats may
+        have any values, and uint8 images are refused.
     image_shape : tuple of int, default=None
         Shape ``(channels, height, width)`` of images that come flattened. Without it,
-        each row of a 2-D X is transformed as a one-dimensional signal.
+        each row of a 2-D X is transformed as a one-dimensional signal, unless the
+        transformer was fitted to images.
 
     Attributes
     ----------
@@ -119,9 +142,9 @@ class DCTTransformer(_ImageTransformer):
 
     Notes
     -----
-    The transformer is stateless: transform works without fit. Images of type uint8 are
-    taken to [-1, 1] first; this changes the spectrum only by a constant and in its
-    first coefficient.
+    The transformer is stateless: transform works without fit, which only remembers the
+    layout and the kind of the samples. Images of type uint8 are taken to `output_range`
+    first.
 
     References
     ----------
@@ -140,12 +163,14 @@ class DCTTransformer(_ImageTransformer):
     _parameter_constraints: dict = {
         "crop_size": [Interval(Integral, 1, None, closed="left"), None],
         "eps": [Interval(Real, 0, None, closed="neither")],
+        "output_range": [tuple, list, None],
         "image_shape": [tuple, None],
     }
 
-    def __init__(self, *, crop_size=None, eps=1e-10, image_shape=None):
+    def __init__(self, *, crop_size=None, eps=1e-10, output_range=(-1.0, 1.0), image_shape=None):
         self.crop_size = crop_size
         self.eps = eps
+        self.output_range = output_range
         self.image_shape = image_shape
 
     def _side(self):
@@ -164,15 +189,18 @@ class DCTTransformer(_ImageTransformer):
 class RawTransformer(_ImageTransformer):
     """Pixels, resized or cropped.
 
-    Images of type uint8 are taken to [-1, 1]; floats are left as they are.
+    Images of type uint8 are taken to `output_range`; floats are left as they are.
 
     Parameters
     ----------
     size : int, default=None
         Side of the resulting images; unchanged by default.
     mode : {"nearest", "crop"}, default="nearest"
-        Whether images are resized by nearest-neighbour interpolation, as the paper does
-        with 64x64 images, or cropped to their centre, as with Stable Diffusion.
+        Whether images are resized by nearest-neighbor interpolation, as the paper does
+        with 64x64 images, or cropped to their center, as with Stable Diffusion.
+    output_range : pair of float or None, default=(-1, 1)
+        Values of float images that stand for the grey levels 0 and 255. With None, floats may
+        have any values, and uint8 images are refused.
     image_shape : tuple of int, default=None
         Shape ``(channels, height, width)`` of images that come flattened; needed with
         `size` for 2-D X.
@@ -189,7 +217,8 @@ class RawTransformer(_ImageTransformer):
 
     Notes
     -----
-    The transformer is stateless: transform works without fit.
+    The transformer is stateless: transform works without fit, which only remembers the
+    layout and the kind of the samples.
 
     References
     ----------
@@ -199,8 +228,8 @@ class RawTransformer(_ImageTransformer):
     --------
     >>> import numpy as np
     >>> from sklearn_flipad import RawTransformer
-    >>> images = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
-    >>> RawTransformer(size=2).fit_transform(images)
+    >>> images = np.arange(16, dtype=np.uint8).reshape(1, 1, 4, 4)
+    >>> RawTransformer(size=2, output_range=(0, 255)).fit_transform(images)
     array([[[[ 5.,  7.],
              [13., 15.]]]], dtype=float32)
     """
@@ -208,12 +237,14 @@ class RawTransformer(_ImageTransformer):
     _parameter_constraints: dict = {
         "size": [Interval(Integral, 1, None, closed="left"), None],
         "mode": [StrOptions({"nearest", "crop"})],
+        "output_range": [tuple, list, None],
         "image_shape": [tuple, None],
     }
 
-    def __init__(self, *, size=None, mode="nearest", image_shape=None):
+    def __init__(self, *, size=None, mode="nearest", output_range=(-1.0, 1.0), image_shape=None):
         self.size = size
         self.mode = mode
+        self.output_range = output_range
         self.image_shape = image_shape
 
     def _side(self):
@@ -233,12 +264,6 @@ class RawTransformer(_ImageTransformer):
         return images[:, :, rows[:, None], columns]
 
 
-def _as_float(images):
-    if images.dtype == np.uint8:
-        return (images / 127.5 - 1).astype(np.float32)
-    return images
-
-
 def _cropped_shape(shape, size):
     if size is not None and size > min(shape[1:]):
         raise ValueError(
@@ -255,6 +280,6 @@ def _central_crop(images, size):
 
 
 def _nearest(side, size):
-    """Source rows of a nearest-neighbour resize, as Pillow takes them."""
+    """Source rows of a nearest-neighbor resize, as Pillow takes them."""
     ramp = Image.fromarray(np.arange(side, dtype=np.int32)[None])
     return np.asarray(ramp.resize((size, 1), Image.Resampling.NEAREST))[0]

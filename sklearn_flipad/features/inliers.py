@@ -1,22 +1,24 @@
-"""Steps that use the labels: standardising by inliers and selecting channels."""
+"""Steps that use the labels: standardizing by inliers and selecting channels."""
 
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.feature_selection import SelectorMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad.validation import check_labels, check_samples
+from sklearn_flipad._transformers import SampleTransformerMixin
+from sklearn_flipad.labels import check_labels
+from sklearn_flipad.samples import as_array, check_features, record_samples
 
 __all__ = ["ChannelSelector", "InlierScaler"]
 
 
-class InlierScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Standardise each feature by the mean and the deviation of the inliers.
+class InlierScaler(OneToOneFeatureMixin, SampleTransformerMixin, BaseEstimator):
+    """Standardize each feature by the mean and the deviation of the inliers.
 
     ``(x - mean) / (std + eps)`` elementwise, with the statistics of the samples labelled
     +1; of all samples, where none is labelled.
@@ -75,7 +77,7 @@ class InlierScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If X or y is not valid, or labels are given but none is +1.
         """
         self._validate_params()
-        X = check_samples(self, X, reset=True)
+        given, X = X, check_features(self, X, reset=True)
         y = check_labels(y, len(X))
         if (y == -1).any() and not (y == 1).any():
             raise ValueError("y holds one class only: no sample is labelled +1.")
@@ -83,14 +85,17 @@ class InlierScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         statistics = StandardScaler()
         for rows in gen_batches(len(inliers), 256):  # no second copy of X in memory
             statistics.partial_fit(X[inliers[rows]].reshape(rows.stop - rows.start, -1))
+        if not np.isfinite(statistics.var_).all():
+            raise ValueError("X holds values too large for their variance to be a number.")
         scale = np.sqrt(statistics.var_) + self.eps
         shape, dtype = X.shape[1:], _float_type(X)
         self.mean_ = statistics.mean_.reshape(shape).astype(dtype)
         self.scale_ = np.where(scale > 0, scale, 1).reshape(shape).astype(dtype)
+        record_samples(self, given, X)
         return self
 
     def transform(self, X):
-        """Standardise samples.
+        """Standardize samples.
 
         Parameters
         ----------
@@ -108,18 +113,18 @@ class InlierScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If X is not finite or of another shape than in fit.
         """
         check_is_fitted(self)
-        X = check_samples(self, X, reset=False)
+        X = check_features(self, X)
         shape = (len(X), *self.mean_.shape)
         scaled = (X.reshape(shape) - self.mean_) / self.scale_
         return scaled.astype(_float_type(X), copy=False).reshape(X.shape)
 
     def inverse_transform(self, X):
-        """Undo the standardisation.
+        """Undo the standardization.
 
         Parameters
         ----------
         X : array-like, shape (n, ...)
-            Standardised features.
+            Standardized features.
 
         Returns
         -------
@@ -131,7 +136,7 @@ class InlierScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If X is not finite or of another shape than in fit.
         """
         check_is_fitted(self)
-        X = check_samples(self, X, reset=False)
+        X = check_features(self, X, same_scale=False)
         restored = X.reshape(len(X), *self.mean_.shape) * self.scale_ + self.mean_
         return restored.astype(_float_type(X), copy=False).reshape(X.shape)
 
@@ -141,7 +146,7 @@ class InlierScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-class ChannelSelector(SelectorMixin, BaseEstimator):
+class ChannelSelector(SelectorMixin, SampleTransformerMixin, BaseEstimator):
     """Keep the channels that differ most between inliers and outliers.
 
     The score of a channel is the absolute difference between the mean inlier and the
@@ -203,7 +208,7 @@ class ChannelSelector(SelectorMixin, BaseEstimator):
         self._validate_params()
         if y is None:
             raise ValueError("ChannelSelector requires y to be passed, but the target y is None.")
-        X = check_samples(self, X, reset=True)
+        given, X = X, check_features(self, X, reset=True)
         y = check_labels(y, len(X))
         if not ((y == 1).any() and (y == -1).any()):
             raise ValueError(
@@ -214,6 +219,8 @@ class ChannelSelector(SelectorMixin, BaseEstimator):
             raise ValueError(f"k={self.k} is more than the {X.shape[1]} channels of X.")
         means = [X[y == label].mean(axis=0, dtype=np.float64) for label in (1, -1)]
         self.scores_ = np.abs(means[0] - means[1]).reshape(X.shape[1], -1).mean(axis=1)
+        self._channel_shape = X.shape[2:]
+        record_samples(self, given, X)
         return self
 
     def transform(self, X):
@@ -221,12 +228,12 @@ class ChannelSelector(SelectorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, shape (n, n_channels, ...)
+        X : array-like, shape (n, n_channels, ...) or (n, n_features)
             Features.
 
         Returns
         -------
-        ndarray, shape (n, k, ...)
+        ndarray, shape (n, k, ...) or (n, n_features_out)
 
         Raises
         ------
@@ -234,16 +241,48 @@ class ChannelSelector(SelectorMixin, BaseEstimator):
             If X is not finite or of another shape than in fit.
         """
         check_is_fitted(self)
-        X = check_samples(self, X, reset=False)
-        return X[:, self._get_support_mask()]
+        X = check_features(self, X)
+        kept = X.reshape(len(X), -1, *self._channel_shape)[:, self._kept_channels()]
+        return kept.reshape(len(X), -1) if X.ndim == 2 else kept
 
-    def _get_support_mask(self):
+    def inverse_transform(self, X):
+        """Put channels back into their places; those that were left out are 0.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, k, ...) or (n, n_features_out)
+            Selected channels.
+
+        Returns
+        -------
+        ndarray, shape (n, n_channels, ...) or (n, n_features)
+
+        Raises
+        ------
+        ValueError
+            If X has another shape than `transform` returns.
+        """
         check_is_fitted(self)
+        X = np.asarray(as_array(X))
+        kept = self._kept_channels()
+        shape = (int(kept.sum()), *self._channel_shape)
+        if X.ndim < 2 or X.shape[1:] not in (shape, (np.prod(shape),)):
+            raise ValueError(f"X must have shape (n, {', '.join(map(str, shape))}), got {X.shape}.")
+        restored = np.zeros((len(X), len(kept), *self._channel_shape), dtype=X.dtype)
+        restored[:, kept] = X.reshape(len(X), *shape)
+        return restored.reshape(len(X), -1) if X.ndim == 2 else restored
+
+    def _kept_channels(self):
         mask = np.ones(len(self.scores_), dtype=bool)
         if self.k != "all":
             mask[:] = False
             mask[np.argsort(-self.scores_, kind="stable")[: self.k]] = True
         return mask
+
+    def _get_support_mask(self):
+        """Whether each element of a flattened sample is kept."""
+        check_is_fitted(self)
+        return np.repeat(self._kept_channels(), int(np.prod(self._channel_shape)))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

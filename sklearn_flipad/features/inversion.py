@@ -7,28 +7,23 @@ from os import PathLike
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from torch.nn import functional as F
-from tqdm.auto import tqdm
 
+from sklearn_flipad._transformers import SampleTransformerMixin
 from sklearn_flipad.devices import resolve_device
+from sklearn_flipad.features._engine import auto_batch_size, invert_batches, pool, pooled_shape
 from sklearn_flipad.features._store import FeatureStore
 from sklearn_flipad.final_layer import FinalLayer
-from sklearn_flipad.sampling import from_grey_levels
-from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
-from sklearn_flipad.validation import check_samples
+from sklearn_flipad.samples import check_samples, record_samples
+from sklearn_flipad.solvers import FISTA, DouglasRachford
 
 __all__ = ["FinalLayerInverter", "InversionResult"]
 
-_MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
-#: Activations in one batch for ``batch_size="auto"``: a few buffers of this size fit
-#: into the cache of a CPU core and keep a GPU busy.
-_AUTO_ELEMENTS = 2**21
 #: To be raised when a change of the code changes the features.
-_STORE_FORMAT = 2
+_STORE_FORMAT = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +51,7 @@ class InversionResult:
     converged: np.ndarray
 
 
-class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator):
     """Estimate the activations that a sample would have had before the final layer.
 
     The output activation is undone, ``o = sigma^-1(x)``, and the lasso problem around
@@ -69,7 +64,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     Parameters
     ----------
     final_layer : FinalLayer
-        The final layer of the model at hand.
+        The final layer of the target model.
     lam : float, default=1e-3
         Penalty, > 0. There is no factor 1/2 before the square, so this is twice the
         ``alpha`` of formulations that have one; the paper's 0.0005 is such an ``alpha``.
@@ -94,9 +89,9 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     cache_dir : path-like, default=None
         Folder of a store of features, so that a sample is never inverted twice with the
         same layer, penalty and solver: not for another fold or classifier of a grid
-        search, not in another process, not after a restart. No store by default. Needs
-        the extra ``[cache]``. A solver of your own must have a ``repr`` that tells its
-        settings.
+        search, not in another process, not after a restart. No store by default. A solver
+        of your own must have a ``repr`` that tells its settings. Share the folder only with
+        those whose features you would take unseen.
     cache_limit : int, default=8 * 2**30
         Size of that folder in bytes; the entries used least recently leave first.
     verbose : int, default=0
@@ -201,8 +196,9 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             If a parameter or X is not valid.
         """
         self._validate_params()
-        resolve_device(self.device)
-        self._check_samples(X, reset=True)
+        self._device()
+        self._feature_shape()
+        record_samples(self, X, self._checked(X, reset=True))
         return self
 
     def transform(self, X):
@@ -235,7 +231,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         else:
             with self._store() as store:
                 keys = store.keys(X)
-                found = [store.get(key) for key in keys]
+                found = store.get(keys)
                 for row, entry in enumerate(found):
                     if entry is not None:
                         features[row], gap[row] = entry
@@ -279,7 +275,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         batches = self._solve_batches(X, lams[order])
         for index, (rows, activations, result) in enumerate(batches):
             place = order[index % len(lams)]
-            features[place, rows] = self._pool(activations).cpu().numpy()
+            features[place, rows] = pool(activations, self.pool_size)
             gap[place, rows] = result.gap.cpu().numpy()
         self._warn_unconverged(gap.ravel())
         return features.reshape(*gap.shape, -1) if flat else features
@@ -345,7 +341,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 f"(n, {np.prod(shape)}), got {activations.shape}. Pooled activations cannot "
                 "be mapped back."
             )
-        device = resolve_device(self.device)
+        device = self._device()
         samples = np.empty((len(activations), *self.final_layer.output_shape), np.float32)
         for rows in gen_batches(len(activations), self._batch_size()):
             batch = torch.from_numpy(activations[rows].reshape(-1, *shape)).to(device)
@@ -358,14 +354,20 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             return
         for rows, activations, result in self._solve_batches(X[missing], [self.lam]):
             rows = missing[rows]
-            features[rows] = self._pool(activations).cpu().numpy()
+            features[rows] = pool(activations, self.pool_size)
             gap[rows] = result.gap.cpu().numpy()
             if store is not None:
                 store.put([keys[row] for row in rows], features[rows], gap[rows])
 
     def _store(self):
-        depends_on = (self.lam, self._solver(), self.tol, self.max_iter)
-        depends_on += (self.pool_size, self.clip_eps, self.final_layer.fingerprint)
+        solver = self._solver()
+        if " at 0x" in repr(solver):
+            raise ValueError(
+                f"cache_dir needs a solver whose repr tells its settings, got {solver!r}: features "
+                "of another one could be taken for its own. Make it a dataclass."
+            )
+        depends_on = (self.lam, solver, self.tol, self.max_iter, self.pool_size, self.clip_eps)
+        depends_on += (self.final_layer.fingerprint, torch.__version__, self._device().type)
         return FeatureStore(
             self.cache_dir,
             size_limit=self.cache_limit,
@@ -373,88 +375,57 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             shape=self._feature_shape(),
         )
 
-    def _check_samples(self, X, *, reset):
-        if getattr(X, "dtype", None) == np.uint8:
-            self._check_grey_range()
+    def _checked(self, X, *, reset=False):
         layer = self.final_layer
         return check_samples(
             self,
             X,
             reset=reset,
-            sample_shape=layer.output_shape,
+            output_range=layer.output_range,
             value_range=layer.activation.range,
+            sample_shape=layer.output_shape,
         )
 
     def _validated(self, X):
         """X with the sample shape, and whether it came flattened."""
         self._validate_params()
-        X = self._check_samples(X, reset=False)
+        X = self._checked(X)
         shape = self.final_layer.output_shape
         flat = X.shape[1:] != shape or len(shape) == 1
         return X.reshape(len(X), *shape), flat
 
-    def _check_grey_range(self):
-        if self.final_layer.output_range is None:
+    def _device(self):
+        device = resolve_device(self.device)
+        if device.type == "mps":
             raise ValueError(
-                "X is uint8, but the final layer's output is unbounded, so grey levels have "
-                "no place in it. Build the layer with output_range=(low, high), the values "
-                "that 0 and 255 mean."
+                "device='mps' has no float64, which the certificates need. Pass device='cpu'."
             )
+        return device
 
     def _batch_size(self):
-        if self.batch_size != "auto":
-            return self.batch_size
-        return int(np.clip(_AUTO_ELEMENTS // np.prod(self.final_layer.input_shape), 1, 1024))
+        return auto_batch_size(self.final_layer) if self.batch_size == "auto" else self.batch_size
 
     def _solve_batches(self, X, lams):
         """Yield rows, activations and result for each batch and each of `lams`."""
-        device = resolve_device(self.device)
-        operator = self.final_layer.operator(device)
-        mean = torch.from_numpy(self.final_layer.mean_activation.astype(np.float32)).to(device)
-        solver = self._solver()
-        with (
-            torch.no_grad(),
-            torch.backends.cudnn.flags(allow_tf32=False),
-            tqdm(total=len(X), disable=not self.verbose, desc="inverting", unit="") as bar,
-        ):
-            for rows in gen_batches(len(X), self._batch_size()):
-                x = torch.from_numpy(X[rows]).to(device)
-                x = from_grey_levels(x, self.final_layer.output_range)
-                b = self.final_layer.shifted_target(x, clip_eps=self.clip_eps).float()
-                start = None
-                for lam in lams:
-                    problem = LassoProblem(operator, b, float(lam))
-                    result = solver.solve(
-                        problem, start=start, tol=self.tol, max_iter=self.max_iter
-                    )
-                    start = result.z
-                    yield rows, result.z + mean, result
-                bar.update(len(x))
+        return invert_batches(
+            self.final_layer,
+            X,
+            lams,
+            solver=self._solver(),
+            tol=self.tol,
+            max_iter=self.max_iter,
+            clip_eps=self.clip_eps,
+            batch_size=self._batch_size(),
+            device=self._device(),
+            verbose=self.verbose,
+        )
 
     def _solver(self):
         named = {"auto": DouglasRachford, "douglas-rachford": DouglasRachford, "fista": FISTA}
         return named[self.solver]() if isinstance(self.solver, str) else self.solver
 
     def _feature_shape(self):
-        shape = self.final_layer.input_shape
-        if self.pool_size is None:
-            return shape
-        if len(shape) - 1 not in _MAX_POOL:
-            raise ValueError(
-                f"pool_size={self.pool_size} needs activations with spatial axes, but those "
-                f"of this layer have shape {shape}. Pass pool_size=None."
-            )
-        pooled = tuple(side // self.pool_size for side in shape[1:])
-        if min(pooled) < 1:
-            raise ValueError(
-                f"pool_size={self.pool_size} is larger than the activations of shape {shape}."
-            )
-        return (shape[0], *pooled)
-
-    def _pool(self, activations):
-        if self.pool_size is None:
-            return activations
-        return _MAX_POOL[activations.ndim - 2](activations, self.pool_size)
+        return pooled_shape(self.final_layer.input_shape, self.pool_size)
 
     def _warn_unconverged(self, gap):
         missed = ~(gap <= self.tol)

@@ -1,12 +1,13 @@
-"""Invertible output activations, and how one is recognised by what it does."""
+"""Invertible output activations."""
 
 from dataclasses import asdict, dataclass
-from math import inf
+from math import inf, isfinite
+from numbers import Real
 
 import torch
 from torch.nn import functional as F
 
-__all__ = ["OutputActivation", "identify_activation"]
+__all__ = ["ACTIVATION_NAMES", "OutputActivation"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class OutputActivation:
     Raises
     ------
     ValueError
-        If `name` is unknown, or `scale` or `slope` makes the function not invertible.
+        If `name` is unknown, a parameter is not a finite number, or `scale` or `slope` makes
+        the function not invertible.
 
     References
     ----------
@@ -44,6 +46,10 @@ class OutputActivation:
                 f"Unknown output activation {self.name!r}. An invertible one is needed: "
                 f"{', '.join(_FORWARD)}. ReLU and clamp are not invertible."
             )
+        values = {name: getattr(self, name) for name in ("scale", "shift", "slope")}
+        for name, value in values.items():
+            if not isinstance(value, Real) or not isfinite(value):
+                raise ValueError(f"{name} must be a finite number, got {value!r}.")
         if not self.scale or not self.slope > 0:
             raise ValueError(
                 f"scale must not be 0 and slope must be > 0, got {self.scale} and {self.slope}."
@@ -109,80 +115,5 @@ _RANGES = {
     "softplus": (0.0, inf),
 }
 
-
-def identify_activation(before, after, tol=1e-4):
-    """Find the activation that maps the last layer's outputs to the generator's.
-
-    Parameters
-    ----------
-    before : torch.Tensor
-        Outputs of the last linear layer.
-    after : torch.Tensor
-        Outputs of the generator, as many elements in the same order.
-    tol : float, default=1e-4
-        Largest accepted error, relative to the largest absolute output.
-
-    Returns
-    -------
-    OutputActivation
-
-    Raises
-    ------
-    ValueError
-        If no known activation, with or without an affine map behind it, fits, or if
-        what fits is a ReLU or a clamp.
-    """
-    o, x = before.flatten().double(), after.flatten().double()
-    accepted = tol * max(float(x.abs().max()), torch.finfo(torch.float32).tiny)
-    candidates = [OutputActivation(name) for name in ("identity", "tanh", "sigmoid", "softplus")]
-    negative = o < 0
-    if negative.any():
-        slope = float((o * x)[negative].sum() / o[negative].square().sum())
-        if slope > tol:
-            candidates.append(OutputActivation("leaky_relu", slope=slope))
-    errors = [float((activation.forward(o) - x).abs().max()) for activation in candidates]
-    if min(errors) <= accepted:
-        return _simplest(candidates, errors, x)
-    _refuse_clipped(o, x, accepted)
-    rescaled, errors = [], []
-    for activation in candidates:
-        value = activation.forward(o)
-        centred = value - value.mean()
-        spread = centred.square().sum()
-        scale = float((centred * (x - x.mean())).sum() / spread) if spread > 0 else 0.0
-        if scale:
-            shift = float(x.mean() - scale * value.mean())
-            found = OutputActivation(activation.name, scale, shift, activation.slope)
-            rescaled.append(found)
-            errors.append(float((found.forward(o) - x).abs().max()))
-    if errors and min(errors) <= accepted:
-        return _simplest(rescaled, errors, x)
-    raise ValueError(
-        "The output activation was not recognised: the generator's output is none of "
-        f"{', '.join(_FORWARD)} of its last linear layer, nor an affine rescaling of one. "
-        "Pass activation= (a name or an OutputActivation), or wrap the generator so that "
-        "its output is what the activation returns."
-    )
-
-
-def _simplest(activations, errors, x):
-    """The first that fits as well as the best, but for rounding.
-
-    Not the first that is accepted: near 0, where untrained generators stay, tanh is almost
-    linear.
-    """
-    rounding = torch.finfo(torch.float32).eps * float(x.abs().max())
-    good = [error <= min(errors) + rounding for error in errors]
-    return activations[good.index(True)]
-
-
-def _refuse_clipped(o, x, accepted):
-    low, high = float(x.min()), float(x.max())
-    clipped = o.clamp(low, high)
-    if (clipped - x).abs().max() <= accepted and not torch.equal(clipped, o):
-        what = "a ReLU" if low == 0 else f"a clamp to [{low:g}, {high:g}]"
-        raise ValueError(
-            f"The output activation is {what}, which is not invertible. If few values are "
-            'clipped, pass activation="identity" to treat the output as the layer\'s own; '
-            "otherwise use make_rawpad or make_dctpad, which do not invert the layer."
-        )
+#: What :class:`OutputActivation` knows by name.
+ACTIVATION_NAMES = tuple(_FORWARD)

@@ -4,34 +4,17 @@ from math import inf, prod
 
 import numpy as np
 import torch
-from torch import nn
 
+from sklearn_flipad._modules import evaluating
+from sklearn_flipad.final_layer import codec
 from sklearn_flipad.final_layer.activations import OutputActivation
+from sklearn_flipad.final_layer.checks import check_arguments, check_order, check_shape
+from sklearn_flipad.final_layer.kinds import KINDS, kind_of
 from sklearn_flipad.final_layer.tracing import trace_final_layer
-from sklearn_flipad.operators import ConvOperator, ConvTransposeOperator, DenseOperator
 from sklearn_flipad.persistence.arrays import content_digest, load_arrays, save_arrays
-from sklearn_flipad.sampling import evaluating
+from sklearn_flipad.sampling import sample
 
 __all__ = ["FinalLayer"]
-
-_CONV_ARGUMENTS = ("stride", "padding", "dilation", "groups", "padding_mode")
-_CONV_TRANSPOSE_ARGUMENTS = ("stride", "padding", "output_padding", "dilation", "groups")
-
-#: Operator class and the arguments it takes from the torch layer, by kind.
-_OPERATORS = {
-    "linear": (DenseOperator, ()),
-    "conv": (ConvOperator, _CONV_ARGUMENTS),
-    "conv_transpose": (ConvTransposeOperator, _CONV_TRANSPOSE_ARGUMENTS),
-}
-_KINDS = {
-    nn.Linear: "linear",
-    nn.Conv1d: "conv",
-    nn.Conv2d: "conv",
-    nn.Conv3d: "conv",
-    nn.ConvTranspose1d: "conv_transpose",
-    nn.ConvTranspose2d: "conv_transpose",
-    nn.ConvTranspose3d: "conv_transpose",
-}
 
 
 class FinalLayer:
@@ -53,7 +36,7 @@ class FinalLayer:
     weight : array-like
         Its weights, in torch's layout.
     bias : array-like or None
-        One value an output channel (output feature, for ``"linear"``).
+        One value per output channel (output feature, for ``"linear"``).
     arguments : dict
         Stride, padding and so on, as torch names them; empty for ``"linear"``.
     input_shape : tuple of int
@@ -63,11 +46,14 @@ class FinalLayer:
     activation : OutputActivation
         What follows the linear map.
     output_shape : tuple of int, default=None
-        Shape of one sample; by default that of the linear map's output. A generator may
-        reshape what its last layer returns.
+        Shape of one sample; by default that of the linear map's output.
     output_range : pair of float, default=None
-        Where the grey levels 0 and 255 of uint8 samples lie; by default the range of
-        `activation`, which must then be bounded for uint8 samples to be accepted.
+        Values that the grey levels 0 and 255 of uint8 samples stand for; by default the
+        range of `activation`, which must then be bounded for uint8 samples to be accepted.
+    output_order : array-like of int, shape (n_outputs,), default=None
+        For each element of a sample, in order, the element of the linear map's output that it
+        comes from, where the generator rearranges them (channels last, PixelShuffle). By
+        default the order is the same.
 
     Attributes
     ----------
@@ -77,13 +63,15 @@ class FinalLayer:
         Read-only.
     mean_activation : ndarray of float64
         Read-only.
+    output_order : ndarray of int64 or None
+        Read-only.
     fingerprint : str
         SHA-256 of the content.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit each other or a value is not finite.
+        If the shapes do not fit each other, a value is not finite, or all weights are 0.
 
     References
     ----------
@@ -103,36 +91,50 @@ class FinalLayer:
         activation,
         output_shape=None,
         output_range=None,
+        output_order=None,
     ):
-        if kind not in _OPERATORS:
-            raise ValueError(f"kind must be one of {', '.join(_OPERATORS)}, got {kind!r}.")
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+        if not isinstance(activation, OutputActivation):
+            raise ValueError(f"activation must be an OutputActivation, got {activation!r}.")
         self.kind = kind
         self.weight = _read_only(weight, np.float32)
         self.bias = None if bias is None else _read_only(bias, np.float32)
-        self.arguments = {key: _plain(value) for key, value in arguments.items()}
-        self.input_shape = tuple(int(side) for side in input_shape)
+        self.arguments = check_arguments(arguments, KINDS[kind].arguments, self.weight.ndim - 2)
+        self.input_shape = check_shape("input_shape", input_shape)
         self.mean_activation = _read_only(mean_activation, np.float64)
         self.activation = activation
+        self._check_values()
         operator = self._build_operator()
         self._operators = {(operator.device, operator.dtype): operator}
-        self.output_shape = tuple(int(s) for s in output_shape or operator.output_shape)
+        self.output_shape = check_shape("output_shape", output_shape or operator.output_shape)
         self.output_range = _checked_range(output_range, activation)
-        self._check()
-        self.fingerprint = content_digest(self._arrays(), self._description())
+        self.output_order = output_order
+        if output_order is not None:
+            self.output_order = _read_only(output_order, np.int64)
+            check_order(self.output_order, operator.n_outputs)
+        self._check_shapes(operator)
+        self.fingerprint = content_digest(*codec.to_parts(self))
 
     def _build_operator(self):
-        build, _ = _OPERATORS[self.kind]
         weight = torch.from_numpy(self.weight.copy())
-        return build(weight, self.input_shape, **self.arguments)
+        return KINDS[self.kind].operator(weight, self.input_shape, **self.arguments)
 
-    def _check(self):
-        operator = self.operator()
+    def _check_values(self):
+        for name in ("weight", "bias", "mean_activation"):
+            value = getattr(self, name)
+            if value is not None and not np.isfinite(value).all():
+                raise ValueError(f"{name} holds NaN or infinity.")
+        if not self.weight.any():
+            raise ValueError("All weights are 0: nothing of a sample depends on the activations.")
+
+    def _check_shapes(self, operator):
         if self.mean_activation.shape != self.input_shape:
             raise ValueError(
                 f"mean_activation must have shape {self.input_shape}, "
                 f"got {self.mean_activation.shape}."
             )
-        n_channels = operator.output_shape[-1 if self.kind == "linear" else 0]
+        n_channels = operator.output_shape[KINDS[self.kind].bias_axis]
         if self.bias is not None and self.bias.shape != (n_channels,):
             raise ValueError(f"bias must have shape ({n_channels},), got {self.bias.shape}.")
         if prod(self.output_shape) != operator.n_outputs:
@@ -140,10 +142,6 @@ class FinalLayer:
                 f"The layer's output of shape {operator.output_shape} cannot be arranged as "
                 f"output_shape={self.output_shape}."
             )
-        for name in ("weight", "bias", "mean_activation"):
-            value = getattr(self, name)
-            if value is not None and not np.isfinite(value).all():
-                raise ValueError(f"{name} holds NaN or infinity.")
 
     @classmethod
     def from_generator(
@@ -154,43 +152,52 @@ class FinalLayer:
         sampler=None,
         n_samples=5000,
         activation="auto",
+        module=None,
         output_range=None,
         batch_size=100,
         device=None,
         random_state=None,
+        verbose=0,
     ):
         """Find the final layer of a generator by running it.
 
         The generator runs in eval mode and without gradients; its training mode is
-        restored afterwards. Hooks see which linear layer runs last; its inputs are
-        averaged over `n_samples` latents with float64 accumulation; and the output
-        activation is recognised by comparing the layer's output with the generator's,
-        so that ``nn.Tanh()`` and ``torch.tanh(x)`` are the same.
+        restored afterwards. Hooks see which linear layers run; the last one that explains
+        the output is taken, its inputs are averaged over `n_samples` latents with float64
+        accumulation, and the output activation is recognized by comparing the layer's
+        output with the generator's, so that ``nn.Tanh()`` and ``torch.tanh(x)`` are the
+        same. In the end the finished layer must map the activations of a first batch to
+        what the generator returned.
 
         Parameters
         ----------
         generator : torch.nn.Module
             Any module with a convolution, transposed convolution or linear layer.
-        latent_shape : tuple of int, default=None
+        latent_shape : int or tuple of int, default=None
             Shape of one latent, drawn from N(0, I); by default the generator's
             attribute ``latent_shape``, unless it has a method ``sampler``.
         sampler : callable, default=None
-            For other inputs: ``sampler(n, rng)`` returns a tensor, or a tuple of
-            tensors, that the generator is called with; `rng` is a
+            For other inputs: ``sampler(n, rng)`` returns a tensor or an array, or a tuple or
+            list of them, that the generator is called with; `rng` is a
             :class:`numpy.random.RandomState`. Takes the place of `latent_shape`. By
             default the generator's method ``sampler``, if it has one.
         n_samples : int, default=5000
             Number of Monte-Carlo samples of the mean activation, >= 1.
         activation : str or OutputActivation, default="auto"
-            The output activation, if it should not be recognised.
+            The output activation, if it should not be recognized. A clamp behind it is
+            accepted.
+        module : torch.nn.Module or str, default=None
+            The final layer, or its name in the generator, if it should not be searched for.
         output_range : pair of float, default=None
-            See :class:`FinalLayer`.
+            See :class:`FinalLayer`; where a clamp was found, its two ends by default.
         batch_size : int, default=100
             Latents in one call of the generator.
         device : str or torch.device, default=None
             Where the latents go; by default where the generator's parameters are.
         random_state : int, RandomState instance or None, default=None
-            Seed of the latents.
+            Seed of the latents, and of what the generator itself draws.
+        verbose : int, default=0
+            Whether to show a progress bar.
 
         Returns
         -------
@@ -199,8 +206,13 @@ class FinalLayer:
         Raises
         ------
         ValueError
-            If the generator runs no linear layer, if its activation is not invertible or
-            not recognised, or if no latent shape is known.
+            If the generator runs no linear layer, if its activation is not invertible, not
+            recognized or not the given one, or if no latent shape is known.
+
+        Warns
+        -----
+        UserWarning
+            If a clamp cuts off more than a quarter of the values.
         """
         trace = trace_final_layer(
             generator,
@@ -208,32 +220,48 @@ class FinalLayer:
             sampler=sampler,
             n_samples=n_samples,
             activation=activation,
+            module=module,
             batch_size=batch_size,
             device=device,
             random_state=random_state,
+            verbose=verbose,
         )
+        tail = trace.tail
         layer = cls.from_module(
             trace.module,
             input_shape=trace.mean_activation.shape,
             mean_activation=trace.mean_activation,
-            activation=trace.activation,
+            activation=tail.activation,
             output_shape=trace.output_shape,
-            output_range=output_range,
+            output_range=tail.clamp if output_range is None else output_range,
+            output_order=tail.order,
         )
-        layer._check_linear(trace)
+        layer._check_trace(trace)
         return layer
 
-    def _check_linear(self, trace):
+    def _check_trace(self, trace):
         """Layers that overload ``forward`` do more than their weights tell."""
-        inputs, outputs = trace.inputs.double().cpu(), trace.outputs.double().cpu()
-        expected = self.operator(dtype=torch.float64).forward(inputs)
-        expected = expected + self._bias_column(expected)
+        inputs, outputs, samples = (
+            t.cpu().double() for t in (trace.inputs, trace.outputs, trace.samples)
+        )
+        precision = max(torch.finfo(t.dtype).eps for t in (trace.inputs, trace.outputs))
+        allowed = max(1e-2, 8 * precision)
+        operator = self.operator(dtype=torch.float64)
+        expected = operator.forward(inputs)
+        expected = (expected + self._bias_column(expected)).reshape(outputs.shape)
         error = float((expected - outputs).abs().max())
-        if not error <= 1e-2 * float(outputs.abs().max()):
+        if not error <= allowed * float(outputs.abs().max()):
             raise ValueError(
                 f"The last linear layer ({type(trace.module).__name__}) does not compute the "
                 f"linear map of its weights (largest difference {error:.3g}): it scales, "
-                "modulates or quantises them. Build the layer by hand with FinalLayer(...)."
+                "modulates or quantizes them. Build the layer by hand with FinalLayer(...)."
+            )
+        decoded = self.decode(inputs).clamp(float(samples.min()), float(samples.max()))
+        error = float((decoded - samples).abs().max())
+        if not error <= allowed * float(samples.abs().max()):
+            raise ValueError(
+                "The layer that was found does not map the generator's activations to its samples "
+                f"(largest difference {error:.3g}). Pass module= to name the final layer."
             )
 
     @classmethod
@@ -246,6 +274,7 @@ class FinalLayer:
         activation="identity",
         output_shape=None,
         output_range=None,
+        output_order=None,
     ):
         """Make a final layer from a torch layer whose surroundings are known.
 
@@ -259,7 +288,7 @@ class FinalLayer:
             The mean activation; zero by default.
         activation : str or OutputActivation, default="identity"
             The output activation.
-        output_shape, output_range
+        output_shape, output_range, output_order
             See :class:`FinalLayer`.
 
         Returns
@@ -271,29 +300,49 @@ class FinalLayer:
         ValueError
             If `module` is of another type or the shapes do not fit.
         """
-        kind = next((kind for t, kind in _KINDS.items() if isinstance(module, t)), None)
-        if kind is None:
-            raise ValueError(
-                f"module must be one of {', '.join(t.__name__ for t in _KINDS)}, "
-                f"got {type(module).__name__}."
-            )
+        kind = kind_of(module)
         if mean_activation is None:
             mean_activation = np.zeros(input_shape)
         if isinstance(activation, str):
             activation = OutputActivation(activation)
-        _, names = _OPERATORS[kind]
         weight, bias = _effective_parameters(module)
         return cls(
             kind,
             weight.float().cpu().numpy(),
             None if bias is None else bias.float().cpu().numpy(),
-            {name: getattr(module, name) for name in names},
+            {name: getattr(module, name) for name in KINDS[kind].arguments},
             input_shape=input_shape,
             mean_activation=mean_activation,
             activation=activation,
             output_shape=output_shape,
             output_range=output_range,
+            output_order=output_order,
         )
+
+    def sample(self, generator, n_samples, *, dtype="uint8", **options):
+        """Draw samples from the layer's generator, on the layer's own scale.
+
+        Parameters
+        ----------
+        generator : torch.nn.Module
+            The generator.
+        n_samples : int
+            How many.
+        dtype : {"uint8", "float32"}, default="uint8"
+            Grey levels, as an image file would store them, or the generator's own values.
+        **options
+            See :func:`~sklearn_flipad.sampling.sample`.
+
+        Returns
+        -------
+        ndarray, shape (n_samples, *output_shape)
+
+        Raises
+        ------
+        ValueError
+            If the samples do not fit the layer: another shape, or values outside its range.
+        """
+        return sample(generator, n_samples, dtype=dtype, layer=self, **options)
 
     def operator(self, device="cpu", dtype=torch.float32):
         """The linear map on a device.
@@ -333,7 +382,9 @@ class FinalLayer:
         torch.Tensor, shape (n, *operator.output_shape)
         """
         operator = self.operator(x.device, torch.float64)
-        o = self.activation.inverse(x.double(), clip_eps)
+        o = self.activation.inverse(x.double(), clip_eps).flatten(1)
+        if self.output_order is not None:
+            o = o[:, torch.from_numpy(np.argsort(self.output_order)).to(o.device)]
         o = o.reshape(len(x), *operator.output_shape)
         mean = torch.from_numpy(self.mean_activation.copy()).to(x.device)
         return (o - operator.forward(mean[None]) - self._bias_column(o)).to(x.dtype)
@@ -351,14 +402,17 @@ class FinalLayer:
         torch.Tensor, shape (n, *output_shape)
         """
         o = self.operator(activations.device, activations.dtype).forward(activations)
-        x = self.activation.forward(o + self._bias_column(o))
+        x = self.activation.forward(o + self._bias_column(o)).flatten(1)
+        if self.output_order is not None:
+            x = x[:, torch.from_numpy(self.output_order.copy()).to(x.device)]
         return x.reshape(len(x), *self.output_shape)
 
     def _bias_column(self, o):
         if self.bias is None:
             return 0.0
-        bias = torch.from_numpy(self.bias.copy()).to(o)
-        return bias if self.kind == "linear" else bias.reshape(-1, *[1] * (o.ndim - 2))
+        shape = [1] * (o.ndim - 1)
+        shape[KINDS[self.kind].bias_axis] = -1
+        return torch.from_numpy(self.bias.copy()).to(o).reshape(shape)
 
     def save(self, path):
         """Write the layer to one safetensors file.
@@ -371,7 +425,7 @@ class FinalLayer:
         path : path-like
             File to write.
         """
-        save_arrays(path, self._arrays(), self._description())
+        save_arrays(path, *codec.to_parts(self))
 
     @classmethod
     def load(cls, path):
@@ -392,40 +446,11 @@ class FinalLayer:
             If the file is truncated, was changed after it was written, or is not a final
             layer.
         """
-        arrays, description = load_arrays(path, _FORMAT)
-        return cls._from_parts(arrays, description)
-
-    @classmethod
-    def _from_parts(cls, arrays, description):
-        return cls(
-            description["kind"],
-            arrays["weight"],
-            arrays.get("bias"),
-            {
-                k: tuple(v) if isinstance(v, list) else v
-                for k, v in description["arguments"].items()
-            },
-            input_shape=description["input_shape"],
-            mean_activation=arrays["mean_activation"],
-            activation=OutputActivation(**description["activation"]),
-            output_shape=description["output_shape"],
-            output_range=description["output_range"],
-        )
-
-    def _arrays(self):
-        arrays = {"weight": self.weight, "mean_activation": self.mean_activation}
-        return arrays if self.bias is None else {**arrays, "bias": self.bias}
-
-    def _description(self):
-        return {
-            "format": _FORMAT,
-            "kind": self.kind,
-            "arguments": self.arguments,
-            "input_shape": self.input_shape,
-            "output_shape": self.output_shape,
-            "output_range": self.output_range,
-            "activation": self.activation.to_dict(),
-        }
+        arrays, description = load_arrays(path, codec.FORMAT)
+        try:
+            return codec.from_parts(cls, arrays, description)
+        except ValueError as error:
+            raise ValueError(f"{path} holds no valid final layer: {error}") from error
 
     def __sklearn_clone__(self):
         return self
@@ -437,7 +462,7 @@ class FinalLayer:
         return self
 
     def __reduce__(self):
-        return FinalLayer._from_parts, (self._arrays(), self._description())
+        return codec.from_parts, (FinalLayer, *codec.to_parts(self))
 
     def __eq__(self, other):
         return isinstance(other, FinalLayer) and self.fingerprint == other.fingerprint
@@ -452,13 +477,10 @@ class FinalLayer:
         )
 
 
-_FORMAT = "sklearn_flipad.FinalLayer/1"
-
-
 def _effective_parameters(module):
-    """Weight and bias that the layer computes with, behind weight or spectral normalisation.
+    """Weight and bias that the layer computes with, behind weight or spectral normalization.
 
-    In training mode, reading a spectrally normalised weight would change it.
+    In training mode, reading a spectrally normalized weight would change it.
     """
     with evaluating(module):
         for hook in module._forward_pre_hooks.values():
@@ -471,10 +493,6 @@ def _read_only(values, dtype):
     array = np.array(values, dtype=dtype)
     array.setflags(write=False)
     return array
-
-
-def _plain(value):
-    return tuple(int(v) for v in value) if isinstance(value, (tuple, list)) else value
 
 
 def _checked_range(output_range, activation):

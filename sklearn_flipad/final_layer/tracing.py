@@ -1,38 +1,52 @@
-"""Find a generator's last linear layer by running the generator."""
+"""Finding a generator's final layer by running the generator."""
 
 import sys
-from collections import namedtuple
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
+from tqdm.auto import tqdm
 
-from sklearn_flipad.final_layer.activations import OutputActivation, identify_activation
-from sklearn_flipad.sampling import (
-    evaluating,
-    latent_batches,
-    separate_stream,
-    unwrap,
-)
+from sklearn_flipad._modules import device_of, evaluating, run_generator, unwrap
+from sklearn_flipad.final_layer.activations import OutputActivation
+from sklearn_flipad.final_layer.kinds import LINEAR_LAYERS
+from sklearn_flipad.final_layer.recognition import Tail, check_tail, recognize_tail
+from sklearn_flipad.randomness import draw_seed, seeded, separate_stream
+from sklearn_flipad.sampling import latent_batches
 
-__all__ = ["FinalLayerTrace", "trace_final_layer"]
+__all__ = ["FinalLayerTrace", "find_output_activation", "trace_final_layer"]
 
-_LINEAR_LAYERS = (
-    nn.Linear,
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
-    nn.ConvTranspose1d,
-    nn.ConvTranspose2d,
-    nn.ConvTranspose3d,
-)
+#: Latents for which all layers are watched.
+_N_PROBES = 8
 
-#: What was seen: the layer, its mean input, the activation behind it, the shape of one
-#: sample, and the layer's inputs and outputs of the first batch.
-FinalLayerTrace = namedtuple(
-    "FinalLayerTrace", "module mean_activation activation output_shape inputs outputs"
-)
+
+@dataclass(frozen=True, eq=False)
+class FinalLayerTrace:
+    """What was seen of a running generator.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        The final layer.
+    mean_activation : ndarray of float64
+        Mean of its inputs.
+    tail : Tail
+        What follows it.
+    output_shape : tuple of int
+        Shape of one sample.
+    inputs, outputs, samples : torch.Tensor
+        The layer's inputs and outputs, and what the generator made of them, of a first batch.
+    """
+
+    module: nn.Module
+    mean_activation: np.ndarray
+    tail: Tail
+    output_shape: tuple
+    inputs: torch.Tensor
+    outputs: torch.Tensor
+    samples: torch.Tensor
 
 
 def trace_final_layer(
@@ -42,9 +56,11 @@ def trace_final_layer(
     sampler=None,
     n_samples=5000,
     activation="auto",
+    module=None,
     batch_size=100,
     device=None,
     random_state=None,
+    verbose=0,
 ):
     """Run a generator and watch its last linear layer.
 
@@ -60,6 +76,11 @@ def trace_final_layer(
         See :meth:`sklearn_flipad.FinalLayer.from_generator`.
     """
     generator = unwrap(generator)
+    _check_watchable(generator)
+    if isinstance(activation, str) and activation != "auto":
+        activation = OutputActivation(activation)
+    rng = separate_stream(random_state, 1)
+    seed = draw_seed(rng)
     batches = latent_batches(
         generator,
         n_samples,
@@ -67,82 +88,205 @@ def trace_final_layer(
         sampler=sampler,
         batch_size=batch_size,
         device=device,
-        random_state=separate_stream(random_state, 1),
+        random_state=rng,
     )
-    module, total, first = None, 0.0, None
-    with evaluating(generator), _eager():
-        for latents in batches:
-            if module is None:
-                module = _last_to_run(generator, latents)
-            inputs, outputs, x = _watch(generator, module, latents)
+    total, first = 0.0, None
+    bar = tqdm(total=n_samples, disable=not verbose, desc="sampling", unit="")
+    with evaluating(generator), _eager(), bar:
+        for index, latents in enumerate(batches):
+            # Generators that draw random numbers draw the same for the same seed.
+            with seeded(seed + index, device_of(generator)):
+                if first is None:
+                    module, tail = _find(generator, latents, activation, module)
+                seen = _watch(generator, module, latents)
             if first is None:
-                first = inputs, outputs, x
-            total = total + inputs.double().sum(dim=0).cpu().numpy()
-    inputs, outputs, x = first
-    if isinstance(activation, str) and activation == "auto":
-        activation = _identify(outputs, x)
-    elif isinstance(activation, str):
-        activation = OutputActivation(activation)
+                first = seen
+            total = total + seen[0].cpu().double().sum(dim=0).numpy()
+            bar.update(len(seen[0]))
+    inputs, outputs, samples = first
+    if isinstance(activation, str):
+        tail = recognize_tail(outputs, samples)
+    else:
+        tail = check_tail(activation, outputs, samples)
     return FinalLayerTrace(
-        module, np.asarray(total / n_samples), activation, tuple(x.shape[1:]), inputs, outputs
+        module,
+        np.asarray(total / n_samples),
+        tail,
+        tuple(samples.shape[1:]),
+        inputs,
+        outputs,
+        samples,
     )
+
+
+def find_output_activation(generator, latents):
+    """The output activation of a generator, if it is known by what it does.
+
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        The generator, in eval mode.
+    latents : tuple of torch.Tensor
+        Its inputs.
+
+    Returns
+    -------
+    OutputActivation or None
+    """
+    try:
+        _check_watchable(generator)
+        with _eager():
+            return _find(generator, latents, "auto", None)[1].activation
+    except ValueError:
+        return None
+
+
+def _check_watchable(generator):
+    if isinstance(generator, torch.jit.ScriptModule):
+        raise ValueError(
+            "The generator is a TorchScript module, whose layers cannot be watched. Pass the "
+            "torch.nn.Module that it was made from, or build the layer from its last linear "
+            "layer with FinalLayer.from_module."
+        )
 
 
 def _eager():
     """Compiled parts of a generator run as they are written, so that hooks see the layers."""
     # Importing dynamo takes seconds; where nobody has imported it, nothing is compiled.
-    if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
+    if "torch._dynamo" in sys.modules:
         return torch.compiler.set_stance("force_eager")
     return nullcontext()
 
 
-def _last_to_run(generator, latents):
-    ran = []
+def _find(generator, latents, activation, module):
+    """The final layer, and what follows it.
+
+    Of the layers that ran, the last one that explains the output, since an auxiliary head
+    may run after it.
+    """
+    probes = _few(latents)
+    if module is not None:
+        module = _named(generator, module)
+        _, outputs, x = _watch(generator, module, probes)
+        return module, _tail(outputs, x, activation)
+    x, calls = _watch_all(generator, probes)
+    n = len(x)
+    outputs = {layer: _joined(seen, n) for layer, seen in calls.items()}
+    candidates = [
+        (layer, output)
+        for layer, output in outputs.items()
+        if output is not None and output[0].numel() == x[0].numel()
+    ]
+    if not candidates:
+        _refuse_sizes(outputs, x)
+    problem = None
+    for layer, output in reversed(candidates):
+        try:
+            return layer, _tail(output, x, activation)
+        except ValueError as error:
+            problem = problem or error
+    raise problem
+
+
+def _tail(outputs, x, activation):
+    if isinstance(activation, str):
+        return recognize_tail(outputs, x)
+    return check_tail(activation, outputs, x)
+
+
+def _few(latents):
+    """The first few inputs, where all have an axis of the batch."""
+    n = len(latents[0])
+    if all(tensor.ndim and len(tensor) == n for tensor in latents):
+        return tuple(tensor[:_N_PROBES] for tensor in latents)
+    return latents
+
+
+def _named(generator, module):
+    named = dict(generator.named_modules())
+    found = named.get(module) if isinstance(module, str) else module
+    if not any(found is part for part in named.values()):
+        raise ValueError(
+            f"module={module!r} is no part of the generator; its linear layers are "
+            f"{', '.join(name for name, m in named.items() if isinstance(m, LINEAR_LAYERS))}."
+        )
+    if not isinstance(found, LINEAR_LAYERS):
+        raise ValueError(
+            f"module must be one of {', '.join(t.__name__ for t in LINEAR_LAYERS)}, got "
+            f"{type(found).__name__}."
+        )
+    return found
+
+
+def _watch_all(generator, latents):
+    """The samples, and the outputs of each linear layer in the order of their last calls."""
+    calls = {}
+
+    def note(module, inputs, output):
+        calls[module] = [*calls.pop(module, []), output.detach().clone()]
+
     hooks = [
-        m.register_forward_hook(lambda module, inputs, output: ran.append(module))
-        for m in generator.modules()
-        if isinstance(m, _LINEAR_LAYERS)
+        m.register_forward_hook(note) for m in generator.modules() if isinstance(m, LINEAR_LAYERS)
     ]
     try:
-        generator(*latents)
+        x = run_generator(generator, latents)
     finally:
         for hook in hooks:
             hook.remove()
-    if not ran:
+    if not calls:
         raise ValueError(
             "The generator ran no Linear, Conv1d/2d/3d or ConvTranspose1d/2d/3d layer, so it "
-            "has no final layer to invert. make_rawpad and make_dctpad need none."
+            "has no final layer to invert. make_rawpad, make_dctpad and make_smf need none."
         )
-    return ran[-1]
+    return x, calls
 
 
 def _watch(generator, module, latents):
-    seen = []
-    hook = module.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
+    """Inputs and outputs of a layer, and the samples."""
+    inputs, outputs = [], []
+
+    def note(_, args, kwargs, output):
+        # Clones, because what follows may overwrite them in place.
+        inputs.append((args[0] if args else kwargs["input"]).detach().clone())
+        outputs.append(output.detach().clone())
+
+    hook = module.register_forward_hook(note, with_kwargs=True)
     try:
-        x = generator(*latents)
+        x = run_generator(generator, latents)
     finally:
         hook.remove()
-    inputs, outputs = seen[-1]
-    if not isinstance(x, torch.Tensor):
+    joined = _joined(inputs, len(x)), _joined(outputs, len(x))
+    if joined[0] is None:
+        seen = [len(part) for part in inputs]
         raise ValueError(
-            f"The generator returned a {type(x).__name__}, not a tensor; wrap it in a module "
-            "whose forward returns the samples alone."
+            f"{len(x)} latents went in, but the final layer saw batches of {seen}. A final layer "
+            "must treat each sample alone, once; pass batch_size=1 if the generator splits its "
+            "batches."
         )
-    n = len(latents[0])
-    if len(x) != n or len(inputs) != n:
-        raise ValueError(
-            f"{n} latents went in, but the generator returned {len(x)} samples and its final "
-            f"layer saw {len(inputs)}; a final layer must treat each sample alone."
-        )
-    return inputs.detach(), outputs.detach(), x.detach()
+    return *joined, x.detach()
 
 
-def _identify(outputs, x):
-    if outputs[0].numel() != x[0].numel():
+def _joined(parts, n):
+    """What a layer saw of a batch of n: its last call, or its last calls if they share it."""
+    taken = []
+    while parts and sum(map(len, taken)) < n:
+        *parts, last = parts
+        taken.insert(0, last if last.ndim else last[None])
+    return torch.cat(taken) if sum(map(len, taken)) == n else None
+
+
+def _refuse_sizes(outputs, x):
+    last = list(outputs.values())[-1]
+    if last is None:
         raise ValueError(
-            f"The last linear layer returns {tuple(outputs.shape[1:])} a sample and the "
-            f"generator {tuple(x.shape[1:])}: something other than an activation follows it. "
-            "Wrap the generator so that it ends with the layer and its activation."
+            f"{len(x)} latents went in, but the last linear layer saw batches of other sizes. A "
+            "final layer must treat each sample alone, once; pass batch_size=1 if the generator "
+            "splits its batches."
         )
-    return identify_activation(outputs, x)
+    raise ValueError(
+        f"No linear layer returns as many values as the generator: the last returns "
+        f"{tuple(last.shape[1:])} for a sample of shape {tuple(x.shape[1:])}, so something other "
+        "than an activation follows it, such as a resize or a crop. Wrap the generator so that it "
+        f"ends with the layer and its activation. make_rawpad, make_dctpad and make_smf need no "
+        "final layer."
+    )

@@ -3,11 +3,10 @@
 from numbers import Integral
 
 import numpy as np
-import torch
 
 from sklearn_flipad.plotting._matplotlib import import_pyplot
 from sklearn_flipad.plotting.samples import _draw, _to_show
-from sklearn_flipad.sampling import from_grey_levels
+from sklearn_flipad.samples import as_array, from_grey_levels
 
 __all__ = ["InversionDisplay"]
 
@@ -34,7 +33,7 @@ class InversionDisplay:
         Which channels these are.
     source : sequence of str, shape (n,), default=None
         Names of the rows.
-    value_range : tuple of float, default=(-1, 1)
+    output_range : pair of float, default=(-1, 1)
         Values of black and white.
 
     Attributes
@@ -71,14 +70,14 @@ class InversionDisplay:
     """
 
     def __init__(
-        self, samples, reconstructions, changes, *, channels, source=None, value_range=(-1, 1)
+        self, samples, reconstructions, changes, *, channels, source=None, output_range=(-1, 1)
     ):
         self.samples = samples
         self.reconstructions = reconstructions
         self.changes = changes
         self.channels = channels
         self.source = source
-        self.value_range = value_range
+        self.output_range = output_range
 
     @property
     def residuals(self):
@@ -119,8 +118,8 @@ class InversionDisplay:
         _check_image_layer(layer)
         _check_channels(channels, layer.input_shape[0])
         activations = inverter.invert(X).activations
-        samples = np.asarray(X).reshape(len(activations), *layer.output_shape)
-        samples = from_grey_levels(torch.from_numpy(samples), layer.output_range).numpy()
+        samples = as_array(X).reshape(len(activations), *layer.output_shape)
+        samples = from_grey_levels(samples, layer.output_range)
         changes = activations - layer.mean_activation
         if isinstance(channels, Integral):
             size = np.abs(changes).mean(axis=(0, 2, 3))
@@ -132,7 +131,7 @@ class InversionDisplay:
             changes[:, channels],
             channels=channels,
             source=None if source is None else [str(name) for name in source],
-            value_range=layer.output_range or (samples.min(), samples.max()),
+            output_range=layer.output_range or (samples.min(), samples.max()),
         )
         return display.plot(figure=figure)
 
@@ -161,7 +160,9 @@ class InversionDisplay:
             raise ValueError(
                 f"source must name each of the {n_samples} samples, got {len(self.source)} names."
             )
-        images = [_to_show(x, self.value_range) for x in (self.samples, self.reconstructions)]
+        images = [
+            _to_show(x, self.output_range, clip=True) for x in (self.samples, self.reconstructions)
+        ]
         residuals = self.residuals
         largest = np.abs(residuals).argmax(axis=1, keepdims=True)
         residuals = np.take_along_axis(residuals, largest, axis=1)

@@ -1,23 +1,30 @@
 """Grids of samples (Figure 7 of the paper) and of perturbed samples (Figure 16)."""
 
+from math import inf
+
 import numpy as np
 from sklearn.base import clone
 
 from sklearn_flipad.evaluation.perturbations import named
 from sklearn_flipad.plotting._matplotlib import import_pyplot
+from sklearn_flipad.samples import check_samples
+from sklearn_flipad.sampling import sample
 
 __all__ = ["PerturbationDisplay", "SampleGridDisplay"]
 
 
-def _to_show(images, value_range):
+def _to_show(images, output_range, *, clip=False):
     """Images as matplotlib draws them: channels last, in [0, 1] or uint8."""
-    images = np.asarray(images)
+    value_range = (-inf, inf) if clip else None
+    images = check_samples(
+        None, images, output_range=output_range, value_range=value_range, images=True
+    )
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(
             f"Images must have shape (n, 1 or 3 channels, height, width), got {images.shape}."
         )
     if images.dtype != np.uint8:
-        low, high = value_range
+        low, high = output_range
         images = ((images - low) / (high - low)).clip(0, 1)
     images = np.moveaxis(images, 1, 3)
     return images[..., 0] if images.shape[3] == 1 else images
@@ -38,7 +45,7 @@ class SampleGridDisplay:
     ----------
     images : dict of str to array-like, shape (n, channels, height, width)
         Images of each source, in the order of the rows.
-    value_range : tuple of float, default=(-1, 1)
+    output_range : pair of float, default=(-1, 1)
         Values of black and white, for images that are not uint8.
 
     Attributes
@@ -61,19 +68,19 @@ class SampleGridDisplay:
     (1, 4)
     """
 
-    def __init__(self, images, *, value_range=(-1, 1)):
+    def __init__(self, images, *, output_range=(-1, 1)):
         self.images = images
-        self.value_range = value_range
+        self.output_range = output_range
 
     @classmethod
-    def from_samples(cls, images, *, value_range=(-1, 1), figure=None):
+    def from_samples(cls, images, *, output_range=(-1, 1), figure=None):
         """Draw given images.
 
         Parameters
         ----------
         images : dict of str to array-like, shape (n, channels, height, width)
             Images of each source.
-        value_range : tuple of float, default=(-1, 1)
+        output_range : pair of float, default=(-1, 1)
             Values of black and white, for images that are not uint8.
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw; a new figure by default.
@@ -82,7 +89,7 @@ class SampleGridDisplay:
         -------
         SampleGridDisplay
         """
-        return cls(images, value_range=value_range).plot(figure=figure)
+        return cls(images, output_range=output_range).plot(figure=figure)
 
     @classmethod
     def from_generators(cls, generators, *, n_samples=8, random_state=0, figure=None):
@@ -103,8 +110,6 @@ class SampleGridDisplay:
         -------
         SampleGridDisplay
         """
-        from sklearn_flipad.sampling import sample
-
         images = {
             name: sample(generator, n_samples, random_state=random_state)
             for name, generator in generators.items()
@@ -129,7 +134,7 @@ class SampleGridDisplay:
             If images do not have 1 or 3 channels.
         """
         plt = import_pyplot()
-        rows = {name: _to_show(images, self.value_range) for name, images in self.images.items()}
+        rows = {name: _to_show(images, self.output_range) for name, images in self.images.items()}
         n_columns = max(len(images) for images in rows.values())
         if figure is None:
             size = (n_columns + 0.8, len(rows) + 0.2)
@@ -154,7 +159,7 @@ class PerturbationDisplay:
     ----------
     images : dict of str to array-like, shape (n, channels, height, width)
         The samples under each perturbation, in the order of the columns.
-    value_range : tuple of float, default=(-1, 1)
+    output_range : pair of float, default=(-1, 1)
         Values of black and white, for images that are not uint8.
 
     Attributes
@@ -180,12 +185,12 @@ class PerturbationDisplay:
     (2, 3)
     """
 
-    def __init__(self, images, *, value_range=(-1, 1)):
+    def __init__(self, images, *, output_range=(-1, 1)):
         self.images = images
-        self.value_range = value_range
+        self.output_range = output_range
 
     @classmethod
-    def from_perturbations(cls, perturbations, X, *, value_range=(-1, 1), figure=None):
+    def from_perturbations(cls, perturbations, X, *, output_range=(-1, 1), figure=None):
         """Perturb samples and draw them beside the originals.
 
         Parameters
@@ -194,7 +199,7 @@ class PerturbationDisplay:
             Perturbations, and the titles of their columns; by default how they print.
         X : array-like, shape (n, channels, height, width)
             A few samples.
-        value_range : tuple of float, default=(-1, 1)
+        output_range : pair of float, default=(-1, 1)
             Values of black and white, for images that are not uint8.
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw; a new figure by default.
@@ -206,7 +211,7 @@ class PerturbationDisplay:
         images = {"original": X}
         for name, perturbation in named(perturbations).items():
             images[name] = clone(perturbation).fit_transform(X)
-        return cls(images, value_range=value_range).plot(figure=figure)
+        return cls(images, output_range=output_range).plot(figure=figure)
 
     def plot(self, figure=None):
         """Draw the grid.
@@ -226,7 +231,9 @@ class PerturbationDisplay:
             If images do not have 1 or 3 channels.
         """
         plt = import_pyplot()
-        columns = {name: _to_show(images, self.value_range) for name, images in self.images.items()}
+        columns = {
+            name: _to_show(images, self.output_range) for name, images in self.images.items()
+        }
         n_samples = len(columns["original"])
         if figure is None:
             size = (1.5 * len(columns), 1.4 * n_samples + 0.4)

@@ -1,34 +1,43 @@
 """SM-Inv: how well a generator can reproduce a sample (Appendix E)."""
 
+import warnings
 from numbers import Integral, Real
 from os import PathLike
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from tqdm.auto import tqdm
 
-from sklearn_flipad.calibration.rules import quantile_threshold
+from sklearn_flipad._modules import evaluating, run_generator, unwrap
+from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.devices import resolve_device
+from sklearn_flipad.labels import own_samples
+from sklearn_flipad.randomness import seeded, separate_stream
 from sklearn_flipad.reproduction.distances import euclidean_distance, inception_distance
 from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
-from sklearn_flipad.sampling import (
-    evaluating,
-    from_grey_levels,
-    latent_batches,
-    separate_stream,
-    unwrap,
-)
+from sklearn_flipad.samples import as_array, check_samples, from_grey_levels, record_samples
+from sklearn_flipad.sampling import find_output_range, latent_batches
 from sklearn_flipad.solvers.batch import column
-from sklearn_flipad.validation import check_samples, own_samples
 
 __all__ = ["ReconstructionDetector"]
 
 #: Relative improvement of the distance that counts as one.
 _IMPROVEMENT = 1e-3
+
+
+def _has_threshold(detector):
+    if detector.fnr is None:
+        raise AttributeError(
+            "This ReconstructionDetector has no threshold. Fit it with fnr=..., or put it into "
+            "an FNRThresholdCalibrator."
+        )
+    return True
 
 
 class ReconstructionDetector(OffsetMixin, BaseEstimator):
@@ -40,8 +49,8 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
     Parameters
     ----------
     generator : torch.nn.Module
-        The model at hand. It runs in eval mode.
-    latent_shape : tuple of int, default=None
+        The target model. It runs in eval mode, and clones share it.
+    latent_shape : int or tuple of int, default=None
         Shape of one latent; by default the generator's attribute ``latent_shape``, or
         what its method ``sampler`` draws.
     distance : {"l2", "inception"} or callable, default="l2"
@@ -62,8 +71,9 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
     patience : int, default=200
         A sample is finished when no step of the last `patience` improved its distance by
         a thousandth.
-    output_range : pair of float, default=(-1, 1)
-        Values of the generator that stand for the grey levels 0 and 255.
+    output_range : pair of float, default=None
+        Values of the generator that stand for the grey levels 0 and 255; by default found as
+        :func:`~sklearn_flipad.sampling.sample` finds them.
     fnr : float, default=None
         Fraction of the training inliers that the detector's own threshold calls
         outliers. By default it has no threshold, since fitting one inverts all of them;
@@ -101,7 +111,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "generator": [torch.nn.Module],
-        "latent_shape": [tuple, None],
+        "latent_shape": [tuple, list, Integral, None],
         "distance": [StrOptions({"l2", "inception"}), callable],
         "inception_weights": [str, PathLike, None],
         "n_restarts": [Interval(Integral, 1, None, closed="left")],
@@ -109,7 +119,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "patience": [Interval(Integral, 1, None, closed="left")],
-        "output_range": [tuple],
+        "output_range": [tuple, list, None],
         "fnr": [Interval(Real, 0, 1, closed="neither"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "device": [str, torch.device, None],
@@ -129,7 +139,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         max_iter=1000,
         lr=0.1,
         patience=200,
-        output_range=(-1.0, 1.0),
+        output_range=None,
         fnr=None,
         batch_size=64,
         device=None,
@@ -175,10 +185,15 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
             With `fnr`, if the weights of ``"inception"`` are missing.
         """
         self._validate_params()
-        own = own_samples(check_samples(self, X, reset=True), y)
-        vars(self).pop("offset_", None)
+        array = self._checked(X, reset=True)
+        own = own_samples(array, y)
+        offset = None
         if self.fnr is not None:
-            self.offset_ = -quantile_threshold(-self.score_samples(own), self.fnr)
+            offset = -Quantile().threshold(-self.score_samples(own), self.fnr)
+        vars(self).pop("offset_", None)
+        if offset is not None:
+            self.offset_ = offset
+        record_samples(self, X, array)
         return self
 
     def score_samples(self, X):
@@ -221,27 +236,62 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
             As in :meth:`score_samples`.
         """
         self._validate_params()
-        X = check_samples(self, X, reset=False)
+        X = self._checked(X)
         device = resolve_device(self.device)
         distance = self._distance()
         generator = unwrap(self.generator).to(device)
         starts = self._starts(generator, device)
+        generate = self._deterministic(generator, starts)
+        output_range = self._output_range() if X.dtype == np.uint8 else None
         parts = []
         with (
+            # Gradients are needed even where the caller has switched them off.
+            torch.inference_mode(False),
             evaluating(generator),
             tqdm(total=len(X), disable=not self.verbose, desc="inverting", unit="") as bar,
         ):
-            shape = generator(starts[:1]).shape[1:]
+            shape = run_generator(generate, (starts[:1],)).shape[1:]
             if np.prod(X.shape[1:]) != shape.numel():
                 raise ValueError(
                     f"X has samples of shape {X.shape[1:]}, but the generator makes {tuple(shape)}."
                 )
             for rows in gen_batches(len(X), self.batch_size):
-                x = from_grey_levels(torch.from_numpy(X[rows]).to(device), self.output_range)
-                x = x.float().reshape(-1, *shape)
-                parts.append(self._invert(generator, distance, starts, x))
+                x = from_grey_levels(torch.from_numpy(X[rows]), output_range)
+                x = x.float().to(device).reshape(-1, *shape)
+                parts.append(self._invert(generate, distance, starts, x))
                 bar.update(len(x))
         return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+    def _checked(self, X, *, reset=False):
+        """Samples on the generator's scale; floats where it is known must lie in it."""
+        if as_array(X).dtype.kind == "f":
+            return check_samples(self, X, reset=reset, output_range=self.output_range)
+        return check_samples(self, X, reset=reset, output_range=self._output_range())
+
+    def _output_range(self):
+        if self.output_range is not None:
+            return self.output_range
+        return find_output_range(self.generator, latent_shape=self.latent_shape)
+
+    def _deterministic(self, generator, starts):
+        """The generator, with the same random numbers at each call if it draws any."""
+        with evaluating(generator):
+            first, second = generator(starts), generator(starts)
+        if not isinstance(first, torch.Tensor) or torch.equal(first, second):
+            return generator
+        warnings.warn(
+            "The generator draws random numbers while it runs. Samples are reconstructed with one "
+            "draw of them, which depends on batch_size, so own samples will not be reproduced "
+            "exactly. Fix the noise if the generator can.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+        def generate(z):
+            with seeded(self.random_state, z.device):
+                return generator(z)
+
+        return generate
 
     def _distance(self):
         if self.distance == "l2":
@@ -300,10 +350,14 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
                 gradients = 2 * column(distances, gradients) * gradients
                 distances = distances.square()
             optimizer.step(distances, gradients)
-        return generator(best_z)[:n].cpu().numpy(), best[:n].double().cpu().numpy()
+        found = generator(best_z)[:n].float().cpu().numpy()
+        return found, best[:n].cpu().double().numpy()
 
+    @available_if(_has_threshold)
     def decision_function(self, X):
         """Signed distance to the threshold: ``score_samples(X) - offset_``.
+
+        Only with `fnr`.
 
         Parameters
         ----------
@@ -317,15 +371,51 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
 
         Raises
         ------
-        AttributeError
-            If there is no threshold.
+        NotFittedError
+            If the threshold has not been placed yet.
         """
         if not hasattr(self, "offset_"):
-            raise AttributeError(
-                "This ReconstructionDetector has no threshold. Fit it with fnr=..., or put it "
-                "into an FNRThresholdCalibrator."
-            )
+            raise NotFittedError("The threshold is placed by fit, with samples of the model.")
         return super().decision_function(X)
+
+    @available_if(_has_threshold)
+    def predict(self, X):
+        """Label samples. Only with `fnr`.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *sample_shape) or (n, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            +1 for inliers, -1 for outliers.
+        """
+        return super().predict(X)
+
+    @available_if(_has_threshold)
+    def fit_predict(self, X, y=None):
+        """Fit to the samples and label them. Only with `fnr`.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *sample_shape) or (n, n_features)
+            Samples.
+        y : array-like of shape (n,), default=None
+            Labels, as in :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            +1 for inliers, -1 for outliers.
+        """
+        return super().fit_predict(X, y)
+
+    def __sklearn_clone__(self):
+        shared = ("generator", "distance")
+        params = self.get_params(deep=False).items()
+        return type(self)(**{k: v if k in shared else clone(v, safe=False) for k, v in params})
 
     def __sklearn_is_fitted__(self):
         return True

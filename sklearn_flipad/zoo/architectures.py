@@ -58,6 +58,9 @@ class DCGANGenerator(nn.Module):
     of Medical Imaging, 2023.
     """
 
+    #: Values of black and white.
+    output_range = (-1.0, 1.0)
+
     def __init__(self, latent_dim=100, channels=(512, 256, 128, 64), out_channels=3):
         super().__init__()
         side = 4 * 2 ** len(channels)
@@ -203,6 +206,9 @@ class LSGANGenerator(nn.Module):
     ----------
     Appendix G.2 of Laszkiewicz et al., ICML 2024; Mao et al., ICCV 2017.
     """
+
+    #: Values of black and white.
+    output_range = (-1.0, 1.0)
 
     def __init__(self, latent_dim=100, channels=(128, 128, 128, 64), out_channels=3, image_size=64):
         super().__init__()

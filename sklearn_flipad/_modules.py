@@ -1,0 +1,102 @@
+"""Running the modules of others: unwrapping, eval mode, and what they return."""
+
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+__all__ = ["device_of", "evaluating", "run_generator", "unwrap"]
+
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
+
+
+def unwrap(generator):
+    """The module inside ``DataParallel``, ``AveragedModel`` or ``torch.compile`` wrappers.
+
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        A generator.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ValueError
+        If it is no module.
+    """
+    while True:
+        if isinstance(generator, _WRAPPERS):
+            generator = generator.module
+        elif hasattr(generator, "_orig_mod"):
+            generator = generator._orig_mod
+        else:
+            break
+    if not isinstance(generator, nn.Module):
+        what = f"{type(generator).__module__}.{type(generator).__name__}"
+        raise ValueError(
+            f"generator must be a torch.nn.Module, got a {what}. An exported program has lost its "
+            "layers and modes: pass the module that it was made from."
+        )
+    return generator
+
+
+def device_of(module):
+    """The device of a module's parameters, the CPU if it has none."""
+    parameter = next(module.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+@contextmanager
+def evaluating(module):
+    """Eval mode without gradients; every submodule's mode is restored afterwards."""
+    modes = [(m, m.training) for m in module.modules()]
+    try:
+        module.eval()
+    except NotImplementedError as error:
+        raise ValueError(
+            f"The generator cannot be put into eval mode ({error}): pass the torch.nn.Module that "
+            "it was exported from."
+        ) from error
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for m, mode in modes:
+            m.training = mode
+
+
+def run_generator(generator, inputs):
+    """Samples of a generator for a batch of inputs.
+
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        The generator.
+    inputs : tuple of torch.Tensor
+        Its arguments.
+
+    Returns
+    -------
+    torch.Tensor, shape (n, *output_shape)
+
+    Raises
+    ------
+    ValueError
+        If it returns something else, or another number of samples.
+    """
+    x = generator(*inputs)
+    if not isinstance(x, torch.Tensor):
+        raise ValueError(
+            f"The generator returned a {type(x).__name__}, not a tensor; wrap it in a module "
+            "whose forward returns the samples alone."
+        )
+    if x.ndim < 2 or len(x) != len(inputs[0]):
+        raise ValueError(
+            f"The generator returned a tensor of shape {tuple(x.shape)} for {len(inputs[0])} "
+            "latents; it must return a sample for each latent, along the first axis."
+        )
+    return x

@@ -1,0 +1,164 @@
+"""What scikit-learn's and PyOD's estimators need to serve as detectors.
+
+=====================  =====================================================================
+Estimator              How it is used
+=====================  =====================================================================
+ignores labels         fitted to the model's samples alone
+classifier             fitted to the labelled samples
+takes rows only        samples of more axes are flattened
+``score_samples``      how normal a sample is; else ``decision_function``, else
+                       ``predict_proba`` of the class +1
+PyOD                   ``decision_function`` says how anomalous a sample is
+=====================  =====================================================================
+"""
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+
+from sklearn_flipad.samples import as_array, shape_of
+
+__all__ = ["check_detector", "normality", "rows_of", "training_rows"]
+
+_METHODS = ("score_samples", "decision_function", "predict_proba")
+_UNSUPERVISED = ("outlier_detector", "density_estimator", "clusterer")
+
+
+def check_detector(estimator):
+    """Refuse an estimator that gives no scores.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Detector or classifier, perhaps not yet fitted.
+
+    Raises
+    ------
+    ValueError
+        If it has none of the methods that could say how normal a sample is.
+    """
+    if _method(estimator) is None:
+        name = type(_last(estimator)).__name__
+        hint = " Pass novelty=True to it." if name == "LocalOutlierFactor" else ""
+        raise ValueError(f"{name} has none of the methods {', '.join(_METHODS)}.{hint}")
+
+
+def training_rows(estimator, labels):
+    """The rows that an estimator is fitted to, and the labels it is given.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Detector or classifier.
+    labels : ndarray of int, shape (n,), or None
+        +1, -1 and 0; None where there are none.
+
+    Returns
+    -------
+    rows : ndarray of bool, shape (n,), or slice
+    labels : ndarray of int or None
+    """
+    last = _last(estimator)
+    if labels is None:
+        return slice(None), None
+    if _ignores_labels(last):
+        return labels == 1, None
+    if is_classifier(last) and not _is_from("sklearn_flipad", last):
+        return labels != 0, labels[labels != 0]
+    return slice(None), labels
+
+
+def rows_of(estimator, X):
+    """Samples as the estimator takes them: flattened, if it takes rows only.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Detector or classifier. Pipelines get samples as they are.
+    X : array-like, shape (n, ...)
+        Samples.
+
+    Returns
+    -------
+    array-like, shape (n, ...) or (n, n_features)
+    """
+    if len(shape_of(X)) <= 2 or isinstance(_thawed(estimator), Pipeline):
+        return X
+    if not _is_from("pyod", estimator) and get_tags(_thawed(estimator)).input_tags.three_d_array:
+        return X
+    X = as_array(X)
+    return X.reshape(len(X), -1)
+
+
+def normality(estimator, X):
+    """How normal a fitted estimator says that samples are.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted detector or classifier.
+    X : array-like, shape (n, ...)
+        Samples.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Larger for more normal samples.
+
+    Raises
+    ------
+    ValueError
+        If a score is not finite, or there is more than one for a sample.
+    """
+    method = _method(estimator)
+    scores = np.asarray(getattr(estimator, method)(rows_of(estimator, X)), dtype=np.float64)
+    if method == "predict_proba" and scores.ndim == 2:
+        scores = scores[:, list(estimator.classes_).index(1)]
+    if scores.ndim != 1:
+        raise ValueError(
+            f"{type(_last(estimator)).__name__} gives scores of shape {scores.shape}; one score "
+            "for each sample is needed."
+        )
+    bad = ~np.isfinite(scores)
+    if bad.any():
+        raise ValueError(
+            f"{type(_last(estimator)).__name__} gives {bad.sum()} of {len(scores)} samples a score "
+            f"that is NaN or infinite; the first is sample {bad.argmax()}. Its training may have "
+            "diverged, or the samples are far from all that it was fitted to."
+        )
+    return -scores if _is_from("pyod", _last(estimator)) else scores
+
+
+def _method(estimator):
+    if _is_from("pyod", _last(estimator)):
+        return "decision_function"
+    return next((name for name in _METHODS if hasattr(estimator, name)), None)
+
+
+def _thawed(estimator):
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
+
+
+def _last(estimator):
+    """The estimator itself, or the last step of a pipeline."""
+    estimator = _thawed(estimator)
+    return _last(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
+
+
+def _is_from(package, estimator):
+    return any(
+        cls.__module__.partition(".")[0] == package for cls in type(_thawed(estimator)).__mro__
+    )
+
+
+def _ignores_labels(estimator):
+    """Whether a detector's ``fit`` takes labels and does nothing with them."""
+    if _is_from("pyod", estimator):
+        return type(estimator).__name__ != "XGBOD"  # PyOD's one supervised detector
+    if not _is_from("sklearn", estimator) or _is_from("sklearn_flipad", estimator):
+        return False
+    # A search, for example, needs labels to score its candidates.
+    wraps_another = "estimator" in estimator.get_params(deep=False)
+    return get_tags(estimator).estimator_type in _UNSUPERVISED and not wraps_another

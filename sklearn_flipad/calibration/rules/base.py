@@ -1,0 +1,79 @@
+"""The interface of a threshold rule."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+__all__ = ["ThresholdRule", "check_probability"]
+
+
+class ThresholdRule(ABC):
+    """Place a threshold by the anomaly scores of inliers that the detector was not fitted on.
+
+    A rule of one's own overrides ``min_size`` and ``_threshold``. It should be immutable and
+    compare equal where its settings are equal, as frozen dataclasses do.
+    """
+
+    @abstractmethod
+    def min_size(self, fnr):
+        """Number of held-out inliers that the rule needs.
+
+        Parameters
+        ----------
+        fnr : float
+            False-negative rate, in (0, 1).
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        ValueError
+            If `fnr` is not in (0, 1).
+        """
+
+    def threshold(self, scores, fnr):
+        """The largest anomaly score that still counts as an inlier.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n,)
+            Anomaly scores of held-out inliers.
+        fnr : float
+            False-negative rate, in (0, 1).
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If there are fewer scores than ``min_size(fnr)``, a score is not finite, or `fnr` is
+            not in (0, 1).
+        """
+        scores = np.asarray(scores, dtype=np.float64)
+        if scores.ndim != 1:
+            raise ValueError(f"scores must have shape (n,), got {scores.shape}.")
+        needed = self.min_size(fnr)
+        if len(scores) < needed:
+            raise ValueError(
+                f"fnr={fnr:g} with {self!r} needs at least {needed} held-out inliers, got "
+                f"{len(scores)}. Provide more inliers, hold out more of them, or ask for a larger "
+                "fnr."
+            )
+        n_bad = int((~np.isfinite(scores)).sum())
+        if n_bad:
+            raise ValueError(f"{n_bad} of {len(scores)} scores are NaN or infinite.")
+        return float(self._threshold(np.sort(scores), fnr))
+
+    @abstractmethod
+    def _threshold(self, scores, fnr):
+        """The threshold for sorted, finite scores, of which there are enough."""
+
+
+def check_probability(name, value):
+    """Refuse what is not strictly between 0 and 1."""
+    if not 0 < value < 1:
+        raise ValueError(f"{name} must lie strictly between 0 and 1, got {value}.")

@@ -1,0 +1,59 @@
+"""Thresholds that hold with a chosen confidence."""
+
+from dataclasses import dataclass
+from math import ceil, log
+
+from scipy import stats
+
+from sklearn_flipad.calibration.rules.base import ThresholdRule, check_probability
+
+__all__ = ["PAC"]
+
+
+@dataclass(frozen=True)
+class PAC(ThresholdRule):
+    """The smallest order statistic that holds with a confidence.
+
+    With probability `confidence` over calibration sets, the false-negative rate on new
+    inliers is at most `fnr`, for any distribution. It takes at least
+    ``log(1 - confidence) / log(1 - fnr)`` scores.
+
+    Parameters
+    ----------
+    confidence : float, default=0.95
+        Confidence, in (0, 1).
+
+    Raises
+    ------
+    ValueError
+        If `confidence` is not in (0, 1).
+
+    References
+    ----------
+    Wilks, "Determination of Sample Sizes for Setting Tolerance Limits", Annals of
+    Mathematical Statistics 1941.
+
+    Examples
+    --------
+    >>> from sklearn_flipad.calibration import PAC
+    >>> PAC(confidence=0.99).min_size(0.005)
+    919
+    """
+
+    confidence: float = 0.95
+
+    def __post_init__(self):
+        check_probability("confidence", self.confidence)
+
+    def min_size(self, fnr):
+        check_probability("fnr", fnr)
+        return ceil(round(log(1 - self.confidence) / log(1 - fnr), 9))
+
+    def _threshold(self, scores, fnr):
+        # With the threshold at rank r, n - r scores lie above it. The true rate exceeds fnr
+        # with probability P(Binomial(n, fnr) <= n - r).
+        n = len(scores)
+        n_above = int(stats.binom.ppf(1 - self.confidence, n, fnr))
+        if stats.binom.cdf(n_above, n, fnr) > 1 - self.confidence:
+            n_above -= 1
+        return scores[n - n_above - 1]

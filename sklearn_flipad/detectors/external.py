@@ -1,0 +1,129 @@
+"""Detectors and classifiers of other libraries, on samples of any shape."""
+
+from numbers import Real
+
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_flipad.calibration._estimators import (
+    check_detector,
+    normality,
+    rows_of,
+    training_rows,
+)
+from sklearn_flipad.calibration.rules import Quantile
+from sklearn_flipad.detectors._offset import OffsetMixin
+from sklearn_flipad.labels import check_labels
+from sklearn_flipad.samples import check_features, record_samples
+
+__all__ = ["ExternalDetector"]
+
+
+class ExternalDetector(OffsetMixin, MetaEstimatorMixin, BaseEstimator):
+    """A detector or classifier of scikit-learn, PyOD or others, with one meaning of its scores.
+
+    Samples of more than two axes are flattened for estimators that take rows only. Detectors of
+    scikit-learn and PyOD that ignore labels are fitted to the model's samples alone, classifiers
+    to the labelled ones. Scores are those of ``score_samples``, ``decision_function`` or
+    ``predict_proba``, the first that there is; the sign of PyOD's is turned.
+
+    The ``make_*`` functions put a detector from elsewhere into one of these by themselves, and
+    :class:`~sklearn_flipad.FNRThresholdCalibrator` needs none; a pipeline of one's own does.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The detector or classifier.
+    fnr : float, default=0.005
+        Fraction of the training inliers that the detector's own threshold calls outliers;
+        see :class:`~sklearn_flipad.FNRThresholdCalibrator` for one that holds on new
+        samples.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted detector.
+    offset_ : float
+        Samples with ``score_samples(X) >= offset_`` are called inliers.
+    n_features_in_ : int
+        Number of elements of one sample.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.svm import OneClassSVM
+    >>> from sklearn_flipad.detectors import ExternalDetector
+    >>> images = np.random.default_rng(0).normal(size=(50, 1, 4, 4))
+    >>> ExternalDetector(OneClassSVM()).fit(images).score_samples(images[:3]).shape
+    (3,)
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit"])],
+        "fnr": [Interval(Real, 0, 1, closed="neither")],
+    }
+
+    def __init__(self, estimator, *, fnr=0.005):
+        self.estimator = estimator
+        self.fnr = fnr
+
+    def fit(self, X, y=None):
+        """Fit the detector.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Features.
+        y : array-like of shape (n,), default=None
+            +1 for the model's samples, -1 for others, 0 for unlabelled. None means that all
+            are the model's.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X or y is not valid, or the estimator gives no scores.
+        """
+        self._validate_params()
+        check_detector(self.estimator)
+        array = check_features(self, X, reset=True)
+        labels = None if y is None else check_labels(y, len(array))
+        rows, targets = training_rows(self.estimator, labels)
+        samples = rows_of(self.estimator, array)
+        estimator = clone(self.estimator).fit(_safe_indexing(samples, rows), targets)
+        own = slice(None) if labels is None or not (labels == 1).any() else labels == 1
+        scores = normality(estimator, _safe_indexing(samples, own))
+        self.estimator_ = estimator
+        self.offset_ = -Quantile().threshold(-scores, self.fnr)
+        record_samples(self, X, array)
+        return self
+
+    def score_samples(self, X):
+        """How normal samples are; larger is more normal.
+
+        Parameters
+        ----------
+        X : array-like, shape of the training samples
+            Features.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If X is not valid or of another shape than in fit, or a score is not finite.
+        """
+        check_is_fitted(self)
+        return normality(self.estimator_, rows_of(self.estimator_, check_features(self, X)))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

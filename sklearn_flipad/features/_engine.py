@@ -1,0 +1,119 @@
+"""Inverting samples batch by batch, outside of any estimator."""
+
+import time
+
+import numpy as np
+import torch
+from sklearn.utils import gen_batches
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from sklearn_flipad.samples import from_grey_levels
+from sklearn_flipad.solvers import LassoProblem
+
+__all__ = ["auto_batch_size", "invert_batches", "pool", "pooled_shape"]
+
+_MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+#: Activations in one batch for ``batch_size="auto"``: a few buffers of this size fit
+#: into the cache of a CPU core and keep a GPU busy.
+_AUTO_ELEMENTS = 2**21
+
+
+def auto_batch_size(layer):
+    """Samples that are solved together unless told otherwise."""
+    return int(np.clip(_AUTO_ELEMENTS // np.prod(layer.input_shape), 1, 1024))
+
+
+def invert_batches(
+    layer, X, lams, *, solver, tol, max_iter, clip_eps, batch_size, device, verbose=0
+):
+    """Yield the solutions of samples, batch by batch.
+
+    Parameters
+    ----------
+    layer : FinalLayer
+        The final layer.
+    X : ndarray, shape (n, *output_shape)
+        Checked samples.
+    lams : sequence of float
+        Penalties; each is warm-started from the one before.
+    solver : solver
+        Solves the batches.
+    tol, max_iter, clip_eps, batch_size, device, verbose
+        See :class:`~sklearn_flipad.FinalLayerInverter`.
+
+    Yields
+    ------
+    rows : slice
+        Rows of X.
+    activations : torch.Tensor, shape (n_batch, *input_shape)
+        The estimated activations.
+    result : LassoResult
+        Their certificates. For each batch, one triple for each of `lams`.
+    """
+    operator = layer.operator(device)
+    mean = torch.from_numpy(layer.mean_activation.astype(np.float32)).to(device)
+    with (
+        torch.no_grad(),
+        torch.backends.cudnn.flags(allow_tf32=False),
+        tqdm(total=len(X), disable=not verbose, desc="inverting", unit="") as bar,
+    ):
+        began = time.perf_counter()
+        for rows in gen_batches(len(X), batch_size):
+            x = from_grey_levels(torch.from_numpy(X[rows]), layer.output_range).to(device)
+            b = layer.shifted_target(x, clip_eps=clip_eps).float()
+            start = None
+            for lam in lams:
+                problem = LassoProblem(operator, b, float(lam))
+                result = solver.solve(problem, start=start, tol=tol, max_iter=max_iter)
+                start = result.z
+                yield rows, result.z + mean, result
+            bar.update(len(b))
+            if verbose and not rows.start and len(b) < len(X):
+                seconds = (time.perf_counter() - began) / len(b) * len(X)
+                bar.write(f"Inverting {len(X)} samples takes about {_duration(seconds)}.")
+
+
+def pooled_shape(shape, pool_size):
+    """Shape of activations after max-pooling.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of one activation.
+    pool_size : int or None
+        Side of the windows.
+
+    Returns
+    -------
+    tuple of int
+
+    Raises
+    ------
+    ValueError
+        If there are no spatial axes or they are shorter than a window.
+    """
+    if pool_size is None:
+        return shape
+    if len(shape) - 1 not in _MAX_POOL:
+        raise ValueError(
+            f"pool_size={pool_size} needs activations with spatial axes, but those "
+            f"of this layer have shape {shape}. Pass pool_size=None."
+        )
+    pooled = tuple(side // pool_size for side in shape[1:])
+    if min(pooled) < 1:
+        raise ValueError(f"pool_size={pool_size} is larger than the activations of shape {shape}.")
+    return (shape[0], *pooled)
+
+
+def pool(activations, pool_size):
+    """Max-pool a batch of activations, as an ndarray of float32."""
+    if pool_size is not None:
+        activations = _MAX_POOL[activations.ndim - 2](activations, pool_size)
+    return activations.cpu().numpy()
+
+
+def _duration(seconds):
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"

@@ -1,0 +1,110 @@
+"""Checks of what a final layer is made of, which may come from a file."""
+
+from math import prod
+from numbers import Integral
+
+import numpy as np
+
+__all__ = ["check_arguments", "check_order", "check_shape"]
+
+#: Largest side, stride, padding and so on, and largest number of elements of one sample.
+_MAX_SIZE = 2**16
+_MAX_ELEMENTS = 2**28
+
+_LEAST = {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, "groups": 1}
+_WORDS = {
+    "padding": ("valid", "same"),
+    "padding_mode": ("zeros", "reflect", "replicate", "circular"),
+}
+
+
+def check_shape(name, shape):
+    """A shape as a tuple of positive ints.
+
+    Parameters
+    ----------
+    name : str
+        What it is the shape of.
+    shape : sequence of int
+        The shape, without the batch.
+
+    Returns
+    -------
+    tuple of int
+
+    Raises
+    ------
+    ValueError
+        If it is empty, holds something else than positive ints, or is too large.
+    """
+    sides = list(shape) if isinstance(shape, tuple | list) else [shape]
+    if not sides or not all(_is_int(side) and side >= 1 for side in sides):
+        raise ValueError(f"{name} must be a tuple of positive ints, got {shape!r}.")
+    if prod(map(int, sides)) > _MAX_ELEMENTS:
+        raise ValueError(f"{name}={tuple(sides)} has more than {_MAX_ELEMENTS} elements.")
+    return tuple(int(side) for side in sides)
+
+
+def check_arguments(arguments, known, n_axes):
+    """Stride, padding and so on of a convolution.
+
+    Parameters
+    ----------
+    arguments : dict
+        Values by torch's names: ints, tuples of one int per axis, or words.
+    known : tuple of str
+        The names that the kind of layer has.
+    n_axes : int
+        Number of spatial axes.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown or a value is out of range.
+    """
+    unknown = sorted(set(arguments) - set(known))
+    if unknown:
+        raise ValueError(f"Unknown arguments {unknown}; this kind of layer has {list(known)}.")
+    return {name: _checked(name, value, n_axes) for name, value in arguments.items()}
+
+
+def _checked(name, value, n_axes):
+    if isinstance(value, str):
+        if value not in _WORDS.get(name, ()):
+            raise ValueError(f"{name}={value!r} is not known.")
+        return value
+    per_axis = tuple(value) if isinstance(value, tuple | list) else (value,)
+    valid = name in _LEAST and len(per_axis) in (1, n_axes)
+    if not valid or not all(_is_int(v) and _LEAST[name] <= v <= _MAX_SIZE for v in per_axis):
+        raise ValueError(
+            f"{name} must be an int from {_LEAST.get(name)} to {_MAX_SIZE}, or one for each of "
+            f"{n_axes} axes, got {value!r}."
+        )
+    return tuple(map(int, per_axis)) if isinstance(value, tuple | list) else int(value)
+
+
+def check_order(order, n_outputs):
+    """Refuse an order that is no permutation of the outputs.
+
+    Parameters
+    ----------
+    order : ndarray of int64
+        The order.
+    n_outputs : int
+        Number of outputs.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if order.shape != (n_outputs,) or not np.array_equal(np.sort(order), np.arange(n_outputs)):
+        raise ValueError(f"output_order must be a permutation of 0 to {n_outputs - 1}.")
+
+
+def _is_int(value):
+    return isinstance(value, Integral) and not isinstance(value, bool)

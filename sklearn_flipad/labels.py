@@ -1,0 +1,130 @@
+"""What a label is: +1 for samples of the model, -1 for others, 0 for unlabelled ones."""
+
+import numpy as np
+from sklearn.utils.validation import column_or_1d
+
+from sklearn_flipad.samples import as_array
+
+__all__ = ["check_labels", "check_two_classes", "classes_of", "own_samples"]
+
+
+def check_labels(y, n_samples):
+    """Validate attribution labels.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,) or None
+        +1 for the model's own samples, -1 for others, 0 for unlabelled ones. None means
+        that all are unlabelled. 1 and 0 alone are the two classes as scikit-learn's
+        meta-estimators encode them, and so are True and False.
+    n_samples : int
+        How many there must be.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Of +1, -1 and 0.
+
+    Raises
+    ------
+    ValueError
+        If y has another length or holds other labels.
+    """
+    if y is None:
+        return np.zeros(n_samples, dtype=np.int64)
+    y = column_or_1d(as_array(y), warn=True)
+    if len(y) != n_samples:
+        raise ValueError(f"y has {len(y)} labels for {n_samples} samples in X.")
+    known = np.isin(y, (-1, 0, 1))
+    if not known.all():
+        others = sorted({str(label) for label in y[~known]})
+        hint = ""
+        if others == ["2"] and np.isin(y, (0, 1)).any():
+            hint = (
+                " 0, 1 and 2 may be -1, 0 and +1 as a meta-estimator encodes them: leave the "
+                "unlabelled samples out."
+            )
+        raise ValueError(
+            "Unknown label type: y must hold +1 (made by the model), -1 (not) and 0 "
+            f"(unlabelled), got also {', '.join(others[:5])}.{hint}"
+        )
+    labels = y.astype(np.int64)
+    return 2 * labels - 1 if _is_encoded(y) else labels
+
+
+def classes_of(y):
+    """The labels that stand for other samples and for the model's own.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,) or None
+        Labels.
+
+    Returns
+    -------
+    ndarray, shape (2,)
+        ``[-1, 1]``, or ``[0, 1]`` or ``[False, True]`` where y has those.
+    """
+    if y is not None:
+        y = column_or_1d(as_array(y))
+        if _is_encoded(y):
+            return np.array([0, 1]).astype(y.dtype)
+    return np.array([-1, 1])
+
+
+def _is_encoded(y):
+    """Whether y holds both 0 and 1 and nothing else, or booleans."""
+    return y.dtype == bool or np.array_equal(np.unique(y), (0, 1))
+
+
+def own_samples(X, y):
+    """The samples of the model, for detectors that learn from them alone.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, ...)
+        Samples.
+    y : array-like of shape (n,) or None
+        Labels; None means that all are the model's.
+
+    Returns
+    -------
+    ndarray, shape (n_own, ...)
+
+    Raises
+    ------
+    ValueError
+        If y is not valid or holds no +1.
+    """
+    if y is None:
+        return X
+    own = check_labels(y, len(X)) == 1
+    if not own.any():
+        raise ValueError(
+            "y holds no sample labelled +1, of the one class that this detector learns from."
+        )
+    return X[own]
+
+
+def check_two_classes(y):
+    """Refuse labelled data of one class only.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n,)
+        Labels +1, -1 and 0.
+
+    Raises
+    ------
+    ValueError
+        If samples are labelled, but not both +1 and -1 occur.
+    """
+    n_inliers, n_outliers = int((y == 1).sum()), int((y == -1).sum())
+    if (n_inliers or n_outliers) and not (n_inliers and n_outliers):
+        n_unlabelled = int((y == 0).sum())
+        unlabelled = f", and the {n_unlabelled} zeros count as unlabelled" if n_unlabelled else ""
+        raise ValueError(
+            f"y holds one class only: {n_inliers} samples are labelled +1 and {n_outliers} "
+            f"are labelled -1{unlabelled}. Both are needed: add the missing class, or pass "
+            "y=None for one-class training on samples of the model."
+        )
