@@ -24,12 +24,15 @@ class SampleTransformerMixin(TransformerMixin):
 
 
 def _frames_of_rows_only(wrapped):
-    """A transform that scikit-learn has wrapped to return data frames, for 2-D results alone."""
+    """A method that scikit-learn has wrapped to return data frames, for rows alone."""
     plain = wrapped.__wrapped__
 
     @wraps(plain)
-    def transform(self, X):
-        # What comes in as rows leaves as rows, and only that.
-        return (wrapped if len(shape_of(X)) == 2 else plain)(self, X)
+    def method(self, X, *args, **kwargs):
+        # What comes in as rows leaves as rows, and nothing else does.
+        return (wrapped if len(shape_of(X)) == 2 else plain)(self, X, *args, **kwargs)
 
-    return transform
+    return method
+
+
+SampleTransformerMixin.fit_transform = _frames_of_rows_only(TransformerMixin.fit_transform)

@@ -22,6 +22,8 @@ from sklearn_flipad.solvers import FISTA, DouglasRachford
 
 __all__ = ["FinalLayerInverter", "InversionResult"]
 
+#: Ratio of the rows' norms beyond which a layer of a table is ill-scaled.
+_UNEVEN = 1e3
 #: To be raised when a change of the code changes the features.
 _STORE_FORMAT = 3
 
@@ -433,10 +435,24 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
             warnings.warn(
                 f"{missed.sum()} of {len(gap)} inversions missed tol={self.tol:g} after "
                 f"max_iter={self.max_iter} iterations; the largest relative duality gap is "
-                f"{np.max(gap):.2g}. Raise max_iter or tol.",
+                f"{np.max(gap):.2g}. {self._remedy()}",
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+    def _remedy(self):
+        layer = self.final_layer
+        if layer.kind == "linear" and layer.output_scale is None:
+            norms = np.linalg.norm(layer.weight.astype(np.float64), axis=1)
+            norms = norms[norms > 0]
+            if norms.max() > _UNEVEN * norms.min():
+                return (
+                    f"The columns of the layer's output differ in size by a factor of "
+                    f"{norms.max() / norms.min():.1g}, so the smaller ones do not count: build "
+                    "the layer with output_scale=, the deviation of each column, as "
+                    "from_generator does."
+                )
+        return "Raise max_iter or tol."
 
     @property
     def _n_features_out(self):

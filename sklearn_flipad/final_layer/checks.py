@@ -5,7 +5,7 @@ from numbers import Integral
 
 import numpy as np
 
-__all__ = ["check_arguments", "check_order", "check_shape"]
+__all__ = ["check_arguments", "check_order", "check_scale", "check_shape"]
 
 #: Largest side, stride, padding and so on, and largest number of elements of one sample.
 _MAX_SIZE = 2**16
@@ -104,6 +104,32 @@ def check_order(order, n_outputs):
     """
     if order.shape != (n_outputs,) or not np.array_equal(np.sort(order), np.arange(n_outputs)):
         raise ValueError(f"output_order must be a permutation of 0 to {n_outputs - 1}.")
+
+
+def check_scale(scale, weight, input_shape):
+    """Refuse scales of the outputs that are not positive, or of layers that make no table.
+
+    Parameters
+    ----------
+    scale : ndarray of float64
+        The scales.
+    weight : ndarray
+        Weights of the layer.
+    input_shape : tuple of int
+        Shape of one activation.
+
+    Raises
+    ------
+    ValueError
+        If there is not one positive, finite scale for each column.
+    """
+    if weight.ndim != 2 or len(input_shape) != 1 or scale.shape != weight.shape[:1]:
+        raise ValueError(
+            f"output_scale must hold one value for each column of a table, got shape {scale.shape} "
+            f"for a layer with weights of shape {weight.shape}."
+        )
+    if not ((scale > 0) & np.isfinite(scale)).all():
+        raise ValueError("output_scale must hold positive, finite values.")
 
 
 def _is_int(value):

@@ -21,7 +21,7 @@ def to_parts(layer):
     arrays : dict of str to ndarray
     description : dict
     """
-    names = ("weight", "bias", "mean_activation", "output_order")
+    names = ("weight", "bias", "mean_activation", "output_order", "output_scale")
     arrays = {name: getattr(layer, name) for name in names}
     description = {
         "format": FORMAT,
@@ -72,6 +72,7 @@ def from_parts(build, arrays, description):
             output_shape=description["output_shape"],
             output_range=description["output_range"],
             output_order=arrays.get("output_order"),
+            output_scale=arrays.get("output_scale"),
         )
     except (KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
         raise ValueError(

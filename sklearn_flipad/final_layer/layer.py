@@ -8,7 +8,12 @@ import torch
 from sklearn_flipad._modules import evaluating
 from sklearn_flipad.final_layer import codec
 from sklearn_flipad.final_layer.activations import OutputActivation
-from sklearn_flipad.final_layer.checks import check_arguments, check_order, check_shape
+from sklearn_flipad.final_layer.checks import (
+    check_arguments,
+    check_order,
+    check_scale,
+    check_shape,
+)
 from sklearn_flipad.final_layer.kinds import KINDS, kind_of
 from sklearn_flipad.final_layer.tracing import trace_final_layer
 from sklearn_flipad.persistence.arrays import content_digest, load_arrays, save_arrays
@@ -54,6 +59,10 @@ class FinalLayer:
         For each element of a sample, in order, the element of the linear map's output that it
         comes from, where the generator rearranges them (channels last, PixelShuffle). By
         default the order is the same.
+    output_scale : array-like, shape (n_columns,), default=None
+        For layers of kind ``"linear"`` that make the columns of a table: what the linear map's
+        outputs are divided by in the inversion, so that each column counts whatever its unit.
+        1 by default.
 
     Attributes
     ----------
@@ -64,6 +73,8 @@ class FinalLayer:
     mean_activation : ndarray of float64
         Read-only.
     output_order : ndarray of int64 or None
+        Read-only.
+    output_scale : ndarray of float64 or None
         Read-only.
     fingerprint : str
         SHA-256 of the content.
@@ -92,6 +103,7 @@ class FinalLayer:
         output_shape=None,
         output_range=None,
         output_order=None,
+        output_scale=None,
     ):
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
@@ -104,6 +116,10 @@ class FinalLayer:
         self.input_shape = check_shape("input_shape", input_shape)
         self.mean_activation = _read_only(mean_activation, np.float64)
         self.activation = activation
+        self.output_scale = None
+        if output_scale is not None:
+            self.output_scale = _read_only(output_scale, np.float64)
+            check_scale(self.output_scale, self.weight, self.input_shape)
         self._check_values()
         operator = self._build_operator()
         self._operators = {(operator.device, operator.dtype): operator}
@@ -118,6 +134,9 @@ class FinalLayer:
 
     def _build_operator(self):
         weight = torch.from_numpy(self.weight.copy())
+        if self.output_scale is not None:
+            scale = torch.from_numpy(self.output_scale.copy())
+            weight = (weight.double() / scale[:, None]).float()
         return KINDS[self.kind].operator(weight, self.input_shape, **self.arguments)
 
     def _check_values(self):
@@ -235,6 +254,7 @@ class FinalLayer:
             output_shape=trace.output_shape,
             output_range=tail.clamp if output_range is None else output_range,
             output_order=tail.order,
+            output_scale=_scale_of_columns(trace),
         )
         layer._check_trace(trace)
         return layer
@@ -247,8 +267,7 @@ class FinalLayer:
         precision = max(torch.finfo(t.dtype).eps for t in (trace.inputs, trace.outputs))
         allowed = max(1e-2, 8 * precision)
         operator = self.operator(dtype=torch.float64)
-        expected = operator.forward(inputs)
-        expected = (expected + self._bias_column(expected)).reshape(outputs.shape)
+        expected = self._affine(operator, inputs).reshape(outputs.shape)
         error = float((expected - outputs).abs().max())
         if not error <= allowed * float(outputs.abs().max()):
             raise ValueError(
@@ -275,6 +294,7 @@ class FinalLayer:
         output_shape=None,
         output_range=None,
         output_order=None,
+        output_scale=None,
     ):
         """Make a final layer from a torch layer whose surroundings are known.
 
@@ -288,7 +308,7 @@ class FinalLayer:
             The mean activation; zero by default.
         activation : str or OutputActivation, default="identity"
             The output activation.
-        output_shape, output_range, output_order
+        output_shape, output_range, output_order, output_scale
             See :class:`FinalLayer`.
 
         Returns
@@ -317,6 +337,7 @@ class FinalLayer:
             output_shape=output_shape,
             output_range=output_range,
             output_order=output_order,
+            output_scale=output_scale,
         )
 
     def sample(self, generator, n_samples, *, dtype="uint8", **options):
@@ -345,7 +366,7 @@ class FinalLayer:
         return sample(generator, n_samples, dtype=dtype, layer=self, **options)
 
     def operator(self, device="cpu", dtype=torch.float32):
-        """The linear map on a device.
+        """The linear map of the inversion on a device: its outputs are divided by `output_scale`.
 
         Parameters
         ----------
@@ -368,7 +389,8 @@ class FinalLayer:
         """The target ``b`` of the lasso problem (8) for each sample.
 
         ``b = o - bias - G mean_activation`` with ``o`` the inverse activation of x
-        (Appendix C.1). Computed in float64 and returned in the type of `x`.
+        (Appendix C.1), divided by `output_scale`. Computed in float64 and returned in the
+        type of `x`.
 
         Parameters
         ----------
@@ -387,7 +409,8 @@ class FinalLayer:
             o = o[:, torch.from_numpy(np.argsort(self.output_order)).to(o.device)]
         o = o.reshape(len(x), *operator.output_shape)
         mean = torch.from_numpy(self.mean_activation.copy()).to(x.device)
-        return (o - operator.forward(mean[None]) - self._bias_column(o)).to(x.dtype)
+        o = (o - self._bias_column(o)) / self._scale_column(o)
+        return (o - operator.forward(mean[None])).to(x.dtype)
 
     def decode(self, activations):
         """Map activations to samples: linear map, bias and output activation.
@@ -401,11 +424,21 @@ class FinalLayer:
         -------
         torch.Tensor, shape (n, *output_shape)
         """
-        o = self.operator(activations.device, activations.dtype).forward(activations)
-        x = self.activation.forward(o + self._bias_column(o)).flatten(1)
+        operator = self.operator(activations.device, activations.dtype)
+        x = self.activation.forward(self._affine(operator, activations)).flatten(1)
         if self.output_order is not None:
             x = x[:, torch.from_numpy(self.output_order.copy()).to(x.device)]
         return x.reshape(len(x), *self.output_shape)
+
+    def _affine(self, operator, activations):
+        """What the torch layer returns."""
+        o = operator.forward(activations)
+        return o * self._scale_column(o) + self._bias_column(o)
+
+    def _scale_column(self, o):
+        if self.output_scale is None:
+            return 1.0
+        return torch.from_numpy(self.output_scale.copy()).to(o)
 
     def _bias_column(self, o):
         if self.bias is None:
@@ -487,6 +520,20 @@ def _effective_parameters(module):
             if hasattr(hook, "compute_weight"):  # torch.nn.utils.weight_norm and spectral_norm
                 hook(module, None)
         return module.weight.detach(), None if module.bias is None else module.bias.detach()
+
+
+def _scale_of_columns(trace):
+    """The deviations of a table's columns before an unbounded activation, None for images.
+
+    For columns that do not vary, but for rounding, their size.
+    """
+    if trace.outputs.ndim != 2 or len(trace.output_shape) != 1:
+        return None
+    if inf not in map(abs, trace.tail.activation.range) or trace.tail.order is not None:
+        return None
+    largest = trace.outputs.abs().cpu().double().numpy().max(axis=0)
+    varies = trace.output_deviation > 8 * np.finfo(np.float32).eps * largest
+    return np.where(varies, trace.output_deviation, np.where(largest > 0, largest, 1.0))
 
 
 def _read_only(values, dtype):

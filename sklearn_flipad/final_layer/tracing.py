@@ -32,6 +32,8 @@ class FinalLayerTrace:
         The final layer.
     mean_activation : ndarray of float64
         Mean of its inputs.
+    output_deviation : ndarray of float64
+        Standard deviation of its outputs.
     tail : Tail
         What follows it.
     output_shape : tuple of int
@@ -42,6 +44,7 @@ class FinalLayerTrace:
 
     module: nn.Module
     mean_activation: np.ndarray
+    output_deviation: np.ndarray
     tail: Tail
     output_shape: tuple
     inputs: torch.Tensor
@@ -90,7 +93,7 @@ def trace_final_layer(
         device=device,
         random_state=rng,
     )
-    total, first = 0.0, None
+    total, spread, first = 0.0, _Spread(), None
     bar = tqdm(total=n_samples, disable=not verbose, desc="sampling", unit="")
     with evaluating(generator), _eager(), bar:
         for index, latents in enumerate(batches):
@@ -102,6 +105,7 @@ def trace_final_layer(
             if first is None:
                 first = seen
             total = total + seen[0].cpu().double().sum(dim=0).numpy()
+            spread.add(seen[1].cpu().double().numpy())
             bar.update(len(seen[0]))
     inputs, outputs, samples = first
     if isinstance(activation, str):
@@ -111,12 +115,32 @@ def trace_final_layer(
     return FinalLayerTrace(
         module,
         np.asarray(total / n_samples),
+        spread.deviation(),
         tail,
         tuple(samples.shape[1:]),
         inputs,
         outputs,
         samples,
     )
+
+
+class _Spread:
+    """The deviation of values that come in batches, about the mean of the first."""
+
+    def __init__(self):
+        self.center, self.sums = None, 0.0
+
+    def add(self, values):
+        if self.center is None:
+            self.center = values.mean(axis=0)
+        moved = values - self.center
+        self.sums = self.sums + np.stack(
+            [np.full(moved.shape[1:], len(moved)), moved.sum(axis=0), np.square(moved).sum(axis=0)]
+        )
+
+    def deviation(self):
+        n, total, squares = self.sums
+        return np.sqrt(np.maximum(squares / n - np.square(total / n), 0))
 
 
 def find_output_activation(generator, latents):

@@ -275,7 +275,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
 
     def _deterministic(self, generator, starts):
         """The generator, with the same random numbers at each call if it draws any."""
-        with evaluating(generator):
+        with seeded(self.random_state, starts.device), evaluating(generator):
             first, second = generator(starts), generator(starts)
         if not isinstance(first, torch.Tensor) or torch.equal(first, second):
             return generator
