@@ -220,7 +220,7 @@ def record_samples(estimator, X, array):
     else:
         estimator.n_features_in_ = prod(array.shape[1:])
         estimator._sample_shape = array.shape[1:]
-    estimator._saw_levels = array.dtype == np.uint8
+    estimator._saw_levels = np.uint8 in (array.dtype, _dtype_of(X))
     estimator._saw_whole_numbers = bool(estimator._saw_levels or _whole_numbers(array))
 
 

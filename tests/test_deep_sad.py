@@ -5,11 +5,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV
 from torch import nn
 
-from sklearn_flipad import DeepSADDetector
+from sklearn_flipad import DeepSADDetector, FNRThresholdCalibrator, InlierScaler
 from sklearn_flipad.detectors import MLP, DeepSADLoss, LeNet
 
 
@@ -141,8 +143,74 @@ def test_eta_weighs_the_labelled(blobs):
 def test_learning_rate_schedule(blobs):
     X, y = blobs
     detector = _detector(max_epochs=4, milestones=(1, 3), gamma=0.5).fit(X, y)
-    assert detector.net_.optimizer_.param_groups[0]["lr"] == pytest.approx(1e-2 * 0.25)
-    assert detector.net_.optimizer_.param_groups[0]["weight_decay"] == 5e-7
+    rates = detector.net_.history[:, "event_lr"]
+    np.testing.assert_allclose(rates, [1e-2, 5e-3, 5e-3, 2.5e-3])
+
+
+def test_pickle_holds_the_weights_and_little_else():
+    X = np.random.default_rng(0).normal(size=(64, 200)).astype(np.float32)
+    detector = DeepSADDetector(max_epochs=1, random_state=0).fit(X)
+    weights = sum(4 * value.numel() for value in detector.net_.module_.parameters())
+    assert len(pickle.dumps(detector)) < 1.2 * weights
+    back = pickle.loads(pickle.dumps(detector))
+    np.testing.assert_array_equal(back.score_samples(X), detector.score_samples(X))
+
+
+def test_parameters_of_the_network_can_be_searched(blobs):
+    X, y = blobs
+    detector = _detector(max_epochs=1).set_params(module__rep_dim=3)
+    assert detector.get_params()["module__rep_dim"] == 3
+    assert detector.fit(X, y).center_.shape == (3,)
+    assert clone(detector).set_params(module__rep_dim=2).fit(X, y).center_.shape == (2,)
+    assert detector.module_params["rep_dim"] == 3
+    calibrator = FNRThresholdCalibrator(detector, fnr=0.2, random_state=0)
+    search = GridSearchCV(calibrator, {"estimator__module__rep_dim": [2, 4]}, cv=2).fit(X, y)
+    assert search.best_estimator_.estimator_.center_.shape[0] in (2, 4)
+
+
+def test_training_that_diverges_is_refused(blobs):
+    X, y = blobs
+    detector = _detector(max_epochs=2)
+    with pytest.raises(ValueError, match=r"loss is NaN or infinite from epoch 1 on. Scale the"):
+        detector.fit(X * 1e25, y)
+    assert not hasattr(detector, "n_features_in_")
+    assert not hasattr(detector, "net_")
+    InlierScaler().fit(X * 1e25, y)
+    scaled = InlierScaler(eps=0).fit_transform(X * 1e25, y)
+    assert np.isfinite(detector.fit(scaled, y).score_samples(scaled)).all()
+
+
+def test_values_too_large_for_the_network_are_named(blobs):
+    X, y = blobs
+    large = X.astype(np.float64)
+    large[7] = 1e39
+    with pytest.raises(ValueError, match=r"too large for float32: 1 of .* is sample 7"):
+        _detector().fit(large, y)
+    detector = _detector(max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="too large for float32"):
+        detector.score_samples(large)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_fitted_where_gradients_are_off(blobs, mode):
+    X, y = blobs
+    with mode():
+        detector = _detector(max_epochs=1).fit(X, y)
+    expected = _detector(max_epochs=1).fit(X, y)
+    np.testing.assert_array_equal(detector.score_samples(X), expected.score_samples(X))
+
+
+def test_threads_do_not_change_seeded_results(blobs):
+    X, y = blobs
+    state = torch.get_rng_state()
+
+    def scores(seed):
+        return _detector(max_epochs=1).set_params(random_state=seed).fit(X, y).score_samples(X)
+
+    expected = [scores(seed) for seed in range(4)]
+    found = Parallel(n_jobs=4, backend="threading")(delayed(scores)(seed) for seed in range(4))
+    np.testing.assert_array_equal(found, expected)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_images_and_their_flat_form():

@@ -211,7 +211,8 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
     def _routed(self, params):
         """Parameters of fit by where they go."""
         if _routing_enabled():
-            return process_routing(self, "fit", **params)
+            nothing = {"splitter": Bunch(split={})}  # where cv is a fraction
+            return Bunch(**{**nothing, **process_routing(self, "fit", **params)})
         groups = {name: params[name] for name in ("groups",) if params.get(name) is not None}
         others = {name: value for name, value in params.items() if name != "groups"}
         return Bunch(splitter=Bunch(split=groups), estimator=Bunch(fit=others))

@@ -71,7 +71,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
     Attributes
     ----------
     net_ : skorch.NeuralNet
-        The trained network.
+        The trained network, without the optimizer.
     center_ : ndarray of float32, shape (rep_dim,)
         The center: the mean initial representation of the training samples.
     history_ : list of float
@@ -225,9 +225,10 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
             net.partial_fit(array, y.astype(np.float32))
         history = net.history[:, "train_loss"]
         _check_converged(history)
-        # What training alone needs is three times the size of the network.
-        net.optimizer_.state.clear()
+        # What training alone needs is several times the size of the network.
         net.optimizer_.zero_grad(set_to_none=True)
+        net.optimizer_ = net.callbacks = None
+        net.callbacks_ = []
         inliers = array[y == 1] if (y == 1).any() else array
         scores = _distances(net, inliers)
         self.net_ = net

@@ -303,7 +303,9 @@ class GaussianNoise(_Perturbation):
         return np.stack([image + self._noise(image) for image in levels])
 
     def _noise(self, image):
-        digest = hashlib.sha256(np.ascontiguousarray(image, dtype="<f8").tobytes()).digest()
+        # Rounded, so that floats give the noise of the grey levels that they stand for.
+        levels = np.ascontiguousarray(image.round(3) + 0.0, dtype="<f8")
+        digest = hashlib.sha256(levels.tobytes()).digest()
         words = np.frombuffer(digest, dtype="<u4")
         rng = np.random.default_rng([self.random_state, *words])
         return 127.5 * self.std * rng.standard_normal(image.shape)

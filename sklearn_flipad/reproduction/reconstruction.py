@@ -250,7 +250,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
             evaluating(generator),
             tqdm(total=len(X), disable=not self.verbose, desc="inverting", unit="") as bar,
         ):
-            shape = run_generator(generate, (starts[:1],)).shape[1:]
+            shape = generate(starts[:1]).shape[1:]
             if np.prod(X.shape[1:]) != shape.numel():
                 raise ValueError(
                     f"X has samples of shape {X.shape[1:]}, but the generator makes {tuple(shape)}."
@@ -275,9 +275,10 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
 
     def _deterministic(self, generator, starts):
         """The generator, with the same random numbers at each call if it draws any."""
+        latents = (torch.cat([starts, starts]),)
         with seeded(self.random_state, starts.device), evaluating(generator):
-            first, second = generator(starts), generator(starts)
-        if not isinstance(first, torch.Tensor) or torch.equal(first, second):
+            first, second = run_generator(generator, latents), run_generator(generator, latents)
+        if torch.equal(first, second):
             return generator
         warnings.warn(
             "The generator draws random numbers while it runs. Samples are reconstructed with one "
