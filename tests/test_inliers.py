@@ -85,3 +85,30 @@ def test_another_shape_than_in_fit(data):
     X, y = data
     with pytest.raises(ValueError, match="36 features"):
         InlierScaler().fit(X, y).transform(X[:, :2])
+
+
+def test_selected_channels_go_back_to_their_places(data):
+    X, y = data
+    selector = ChannelSelector(k=2).fit(X, y)
+    kept = selector.get_support().reshape(X.shape[1:]).all(axis=(1, 2))
+    back = selector.inverse_transform(selector.transform(X))
+    np.testing.assert_array_equal(back[:, kept], X[:, kept])
+    assert not back[:, ~kept].any()
+    rows = X.reshape(len(X), -1)
+    flat = selector.transform(rows)
+    np.testing.assert_array_equal(flat, selector.transform(X).reshape(len(X), -1))
+    np.testing.assert_array_equal(selector.inverse_transform(flat), back.reshape(len(X), -1))
+    assert len(selector.get_feature_names_out()) == flat.shape[1]
+    with pytest.raises(ValueError, match="X must have shape"):
+        selector.inverse_transform(X)
+
+
+def test_grey_levels_can_be_scaled_and_scaled_back():
+    X = np.random.default_rng(0).integers(0, 256, (50, 1, 4, 4), dtype=np.uint8)
+    scaler = InlierScaler().fit(X)
+    np.testing.assert_allclose(scaler.inverse_transform(scaler.transform(X)), X, atol=1e-3)
+
+
+def test_variances_that_overflow_are_refused():
+    with pytest.raises(ValueError, match="too large for their variance"):
+        InlierScaler().fit(np.array([[1e200], [-1e200]]))

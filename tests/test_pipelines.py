@@ -3,10 +3,13 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
+import sklearn
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import Pipeline
 
 from sklearn_flipad import (
@@ -15,9 +18,12 @@ from sklearn_flipad import (
     FinalLayerInverter,
     FNRThresholdCalibrator,
     InlierScaler,
+    make_combined,
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_smf,
+    make_sminv,
 )
 from sklearn_flipad.calibration import PAC
 from sklearn_flipad.datasets import load_fashion_sample
@@ -198,3 +204,82 @@ def test_bad_labels(data, spoil):
     X, y = data
     with pytest.raises(ValueError, match=r"one class|got also 2"):
         make_rawpad(detector=_detector(), fnr=0.1).fit(X, spoil(y))
+
+
+class _Unreachable(BaseEstimator):
+    """A first step that nothing should reach."""
+
+    def fit(self, X, y=None):
+        raise AssertionError("the features were computed before the check")
+
+    fit_transform = transform = fit
+
+
+@pytest.mark.parametrize(
+    ("n_own", "n_other", "params", "match"),
+    [
+        (200, 50, {"fnr": 0.005}, "needs at least 199 held-out inliers"),
+        (200, 0, {"fnr": 0.1, "labels": True}, "y holds one class only: .* 0 are labelled -1"),
+        (200, 50, {"fnr": 0.1, "wrong": 7}, "got also 7"),
+        (0, 250, {"fnr": 0.1}, r"no sample labelled \+1"),
+        (200, 50, {"fnr": 0.1, "detector": LocalOutlierFactor()}, "none of the methods"),
+    ],
+)
+def test_what_can_be_known_is_checked_before_the_features(n_own, n_other, params, match):
+    X, y = np.zeros((n_own + n_other, 1, 8, 8), np.uint8), np.repeat([1, -1], [n_own, n_other])
+    y[0] = params.pop("wrong", y[0])
+    params.pop("labels", None)
+    pipeline = make_rawpad(**params).set_params(raw=_Unreachable())
+    with pytest.raises(ValueError, match=match):
+        pipeline.fit(X, y)
+    combined = make_combined({"raw": pipeline}, fnr=0.1)
+    with pytest.raises(ValueError, match=match):
+        combined.fit(np.repeat(X, 2, axis=0), np.repeat(y, 2))
+
+
+def test_seed_reaches_a_detector_without_one(data):
+    X, y = data
+    detector = DeepSADDetector(max_epochs=1, module=MLP, module_params={"hidden": (8,)})
+
+    def scores(**params):
+        return make_rawpad(detector=detector, fnr=0.1, **params).fit(X, y).score_samples(X)
+
+    np.testing.assert_array_equal(scores(random_state=0), scores(random_state=0))
+    assert not np.array_equal(scores(random_state=0), scores(random_state=1))
+    assert detector.random_state is None
+    seeded = clone(detector).set_params(random_state=5)
+    kept = make_rawpad(detector=seeded, random_state=0)["detect"].estimator["detector"]
+    assert kept.random_state == 5
+    forest = make_rawpad(detector=IsolationForest(), random_state=0)["detect"].estimator["detector"]
+    assert forest.estimator.random_state is not None
+
+
+def test_confidence_is_reached_from_every_function(dcgan, dcgan_layer):
+    rule = PAC(confidence=0.8)
+    made = [
+        make_flipad(dcgan_layer, rule=rule),
+        make_dctpad(rule=rule),
+        make_rawpad(rule=rule),
+        make_smf(rule=rule),
+        make_sminv(dcgan, rule=rule),
+        make_combined({"raw": make_rawpad()}, rule=rule),
+    ]
+    assert all(pipeline["detect"].rule == rule for pipeline in made)
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_frames_of_rows_and_arrays_of_images(data, output):
+    X, y = data
+    with sklearn.config_context(transform_output=output):
+        pipeline = make_dctpad(detector=_detector(), fnr=0.1).fit(X, y)
+        assert pipeline["dct"].transform(X).shape == X.shape
+        rows = make_dctpad(image_shape=(1, 32, 32), detector=_detector(), fnr=0.1)
+        rows.fit(X.reshape(len(X), -1), y)
+        features = rows["dct"].transform(X.reshape(len(X), -1))
+        assert type(features) is (pd.DataFrame if output == "pandas" else np.ndarray)
+    pipeline.set_output(transform="pandas").fit(X, y)
+    selector = ChannelSelector(k=1).set_output(transform="pandas")
+    assert selector.fit_transform(np.repeat(X, 2, axis=1), y).shape == X.shape
+    assert list(selector.fit(X[:, 0, 0], y).get_feature_names_out()) == [
+        f"x{i}" for i in np.flatnonzero(selector.get_support())
+    ]

@@ -20,10 +20,10 @@ from sklearn.utils import get_tags
 
 from sklearn_flipad.samples import as_array, shape_of
 
-__all__ = ["check_detector", "normality", "rows_of", "training_rows"]
+__all__ = ["check_detector", "last_step", "normality", "rows_of", "training_rows"]
 
 _METHODS = ("score_samples", "decision_function", "predict_proba")
-_UNSUPERVISED = ("outlier_detector", "density_estimator", "clusterer")
+_SUPERVISED = ("classifier", "regressor")
 
 
 def check_detector(estimator):
@@ -40,7 +40,7 @@ def check_detector(estimator):
         If it has none of the methods that could say how normal a sample is.
     """
     if _method(estimator) is None:
-        name = type(_last(estimator)).__name__
+        name = type(last_step(estimator)).__name__
         hint = " Pass novelty=True to it." if name == "LocalOutlierFactor" else ""
         raise ValueError(f"{name} has none of the methods {', '.join(_METHODS)}.{hint}")
 
@@ -60,7 +60,7 @@ def training_rows(estimator, labels):
     rows : ndarray of bool, shape (n,), or slice
     labels : ndarray of int or None
     """
-    last = _last(estimator)
+    last = last_step(estimator)
     if labels is None:
         return slice(None), None
     if _ignores_labels(last):
@@ -112,27 +112,26 @@ def normality(estimator, X):
     ValueError
         If a score is not finite, or there is more than one for a sample.
     """
-    method = _method(estimator)
+    method, name = _method(estimator), type(last_step(estimator)).__name__
     scores = np.asarray(getattr(estimator, method)(rows_of(estimator, X)), dtype=np.float64)
     if method == "predict_proba" and scores.ndim == 2:
         scores = scores[:, list(estimator.classes_).index(1)]
     if scores.ndim != 1:
         raise ValueError(
-            f"{type(_last(estimator)).__name__} gives scores of shape {scores.shape}; one score "
-            "for each sample is needed."
+            f"{name} gives scores of shape {scores.shape}; one score for each sample is needed."
         )
     bad = ~np.isfinite(scores)
     if bad.any():
         raise ValueError(
-            f"{type(_last(estimator)).__name__} gives {bad.sum()} of {len(scores)} samples a score "
-            f"that is NaN or infinite; the first is sample {bad.argmax()}. Its training may have "
-            "diverged, or the samples are far from all that it was fitted to."
+            f"{name} gives {bad.sum()} of {len(scores)} samples a score that is NaN or infinite; "
+            f"the first is sample {bad.argmax()}. Its training may have diverged, or the samples "
+            "are far from all that it was fitted to."
         )
-    return -scores if _is_from("pyod", _last(estimator)) else scores
+    return -scores if _is_from("pyod", last_step(estimator)) else scores
 
 
 def _method(estimator):
-    if _is_from("pyod", _last(estimator)):
+    if _is_from("pyod", last_step(estimator)):
         return "decision_function"
     return next((name for name in _METHODS if hasattr(estimator, name)), None)
 
@@ -141,10 +140,10 @@ def _thawed(estimator):
     return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
 
 
-def _last(estimator):
-    """The estimator itself, or the last step of a pipeline."""
+def last_step(estimator):
+    """The estimator itself, or the last step of a pipeline, also if it is frozen."""
     estimator = _thawed(estimator)
-    return _last(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
+    return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
 
 
 def _is_from(package, estimator):
@@ -161,4 +160,4 @@ def _ignores_labels(estimator):
         return False
     # A search, for example, needs labels to score its candidates.
     wraps_another = "estimator" in estimator.get_params(deep=False)
-    return get_tags(estimator).estimator_type in _UNSUPERVISED and not wraps_another
+    return get_tags(estimator).estimator_type not in _SUPERVISED and not wraps_another

@@ -19,6 +19,7 @@ from sklearn.utils.validation import _check_method_params, _num_samples, check_i
 
 from sklearn_flipad.calibration._estimators import (
     check_detector,
+    last_step,
     normality,
     rows_of,
     training_rows,
@@ -151,8 +152,9 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         split = self._routed(params).splitter.split
         training, calibration = self._split(X, labels, split, np.random.RandomState(0))
         self._check_size(len(calibration), int((labels == 1).sum()))
-        if y is not None and training is not None and hasattr(self.estimator, "check_fit"):
-            self.estimator.check_fit(_safe_indexing(X, training), labels[training])
+        last = last_step(self.estimator)
+        if training is not None and hasattr(last, "check_fit"):
+            last.check_fit(_safe_indexing(X, training), None if y is None else labels[training])
 
     def fit(self, X, y=None, **params):
         """Fit the detector and place its threshold.

@@ -5,7 +5,7 @@ from numbers import Real
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_flipad.calibration._estimators import (
     check_detector,
@@ -89,8 +89,7 @@ class ExternalDetector(OffsetMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If X or y is not valid, or the estimator gives no scores.
         """
-        self._validate_params()
-        check_detector(self.estimator)
+        self.check_fit(X, y)
         array = check_features(self, X, reset=True)
         labels = None if y is None else check_labels(y, len(array))
         rows, targets = training_rows(self.estimator, labels)
@@ -102,6 +101,25 @@ class ExternalDetector(OffsetMixin, MetaEstimatorMixin, BaseEstimator):
         self.offset_ = -Quantile().threshold(-scores, self.fnr)
         record_samples(self, X, array)
         return self
+
+    def check_fit(self, X, y=None):
+        """Check the estimator and the labels before features are computed.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Samples; only their number counts.
+        y : array-like of shape (n,), default=None
+            Labels, as in :meth:`fit`.
+
+        Raises
+        ------
+        ValueError
+            If y is not valid, or the estimator gives no scores.
+        """
+        self._validate_params()
+        check_detector(self.estimator)
+        check_labels(y, _num_samples(X))
 
     def score_samples(self, X):
         """How normal samples are; larger is more normal.
