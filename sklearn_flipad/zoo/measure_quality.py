@@ -13,8 +13,9 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from sklearn_flipad.persistence.arrays import write_atomically
 from sklearn_flipad.datasets import load_fashion_mnist
+from sklearn_flipad.persistence.arrays import write_atomically
+from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo.pretrained import list_pretrained, load_pretrained, pretrained_card
 from sklearn_flipad.zoo.quality import (
     FashionClassifier,
@@ -23,7 +24,6 @@ from sklearn_flipad.zoo.quality import (
     save_fashion_classifier,
     to_network,
 )
-from sklearn_flipad.sampling import sample
 
 __all__ = ["train_fashion_classifier"]
 

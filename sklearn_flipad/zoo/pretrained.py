@@ -10,9 +10,9 @@ from importlib.resources import files
 import safetensors.torch
 
 from sklearn_flipad.persistence.arrays import write_atomically
+from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import architectures
 from sklearn_flipad.zoo.grids import N_SAMPLES, load_grid, save_grid
-from sklearn_flipad.sampling import sample
 
 __all__ = [
     "list_pretrained",

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 
-from sklearn_flipad.datasets import load_fashion_mnist
 from sklearn_flipad.zoo import architectures, objectives
 from sklearn_flipad.zoo.pretrained import load_generator, save_generator
 from sklearn_flipad.zoo.training import (

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from sklearn_flipad.zoo.grids import N_SAMPLES, save_grid
 from sklearn_flipad.sampling import latent_batches, sample
+from sklearn_flipad.zoo.grids import N_SAMPLES, save_grid
 
 __all__ = ["initialize_weights", "recalibrate_batch_norm", "train_gan"]
 

@@ -1,0 +1,36 @@
+"""Train a generator of the zoo: ``python -m sklearn_flipad.zoo dcgan --seed 0``.
+
+A training that was interrupted continues from its checkpoint.
+"""
+
+import argparse
+
+import torch
+
+from sklearn_flipad.datasets import load_fashion_mnist
+from sklearn_flipad.zoo.recipes import RECIPES, train_recipe
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipe", choices=RECIPES)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", default="zoo", help="folder of the weights and the card")
+    parser.add_argument("--work", default="zoo", help="folder of the checkpoint")
+    parser.add_argument("--samples", help="folder of a grid of samples after every epoch")
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads")
+    args = parser.parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    train_recipe(
+        args.recipe,
+        load_fashion_mnist(),
+        seed=args.seed,
+        out_dir=args.out,
+        work_dir=args.work,
+        sample_dir=args.samples,
+    )
+
+
+if __name__ == "__main__":
+    main()
