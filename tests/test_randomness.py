@@ -64,3 +64,13 @@ def test_the_device_s_numbers_too():
             found.append(torch.randn(4, device="cuda"))
     assert torch.equal(*found)
     assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+def test_devices_whose_numbers_are_not_kept_are_not_seeded(monkeypatch):
+    seeds = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    torch.manual_seed(1)
+    assert seeds == [1]
+    with seeded(0):
+        torch.randn(1)
+    assert seeds == [1]
