@@ -1,5 +1,6 @@
 """Training a generator, and the objectives."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_training_resumes_to_the_same_weights(kind, tmp_path):
     assert resumed_history == history
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
-    assert [p.name for p in tmp_path.iterdir()] == ["run.ckpt"]
+    assert {p.name for p in tmp_path.iterdir()} <= {"run.ckpt", "run.ckpt.lock"}
 
 
 def test_training_with_sample_grids(tmp_path):
@@ -188,10 +189,137 @@ def test_training_is_seeded_and_local():
     assert not torch.equal(first.main[0].weight, other.main[0].weight)
 
 
-def test_training_needs_a_batch():
-    generator, discriminator, objective = _small_gan("squares")
-    with pytest.raises(ValueError, match="fewer than one batch"):
-        train_gan(generator, discriminator, np.zeros((3, 1, 16, 16)), objective=objective)
+def test_callbacks_and_other_threads_do_not_reach_the_training():
+    seen = []
+
+    def callback(epoch, generator, losses):
+        torch.manual_seed(epoch)
+        # Waits for a thread that needs the global random numbers too.
+        with ThreadPoolExecutor(1) as pool:
+            seen.append(pool.submit(sample, generator, 2, random_state=0).result())
+
+    without, history = _train("squares", 2)
+    with_it, its_history = _train("squares", 2, callback=callback)
+    assert its_history == history
+    assert torch.equal(without.main[0].weight, with_it.main[0].weight)
+    np.testing.assert_array_equal(seen[-1], sample(with_it, 2, random_state=0))
+
+
+def test_frozen_weights_stay_as_they_are():
+    generator, discriminator, objective = _small_gan("cross-entropy")
+    for network in (generator, discriminator):
+        network.main[0].requires_grad_(False)
+    frozen = [generator.main[0].weight.clone(), discriminator.main[0].weight.clone()]
+    moving = discriminator.main[2].weight.clone()
+    X = np.random.default_rng(0).integers(0, 256, (32, 1, 16, 16), dtype=np.uint8)
+    train_gan(
+        generator, discriminator, X, objective=objective, n_epochs=1, batch_size=16, verbose=0
+    )
+    assert torch.equal(generator.main[0].weight, frozen[0])
+    assert torch.equal(discriminator.main[0].weight, frozen[1])
+    assert not discriminator.main[0].weight.requires_grad
+    assert not torch.equal(discriminator.main[2].weight, moving)
+    assert discriminator.main[2].weight.requires_grad
+
+
+class Conditioned(torch.nn.Module):
+    """A network with a class as its second argument, and no method ``sampler``."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+        self.latent_shape = getattr(network, "latent_shape", None)
+
+    def forward(self, x, labels):
+        return self.network(x)
+
+
+def _conditional_pair():
+    generator = ConditionalDCGANGenerator(8, (16, 8), 1, n_classes=2, embedding_dim=8)
+    return generator, ConditionalConvDiscriminator((8, 16), 1, n_classes=2)
+
+
+def _frozen():
+    generator, discriminator, _ = _small_gan("cross-entropy")
+    return generator.requires_grad_(False), discriminator
+
+
+def _without_latent_shape():
+    generator, discriminator, _ = _small_gan("cross-entropy")
+    del generator.latent_shape
+    return generator, discriminator
+
+
+IMAGES = np.zeros((32, 1, 16, 16), dtype=np.uint8)
+#: Options, the networks if they are not the usual ones, and what the error says.
+REFUSED = [
+    ({"X": IMAGES[:3]}, None, "fewer than one batch of 16"),
+    ({"X": IMAGES / 255}, None, "array of type uint8"),
+    ({"X": IMAGES[:, 0]}, None, "got type uint8 and shape"),
+    ({"X": IMAGES[..., :8]}, None, r"shape \(1, 16, 8\), but the generator makes \(1, 16, 16\)"),
+    ({}, lambda: (DCGANGenerator(8, (16, 8), 1), ConvDiscriminator((8, 16), 3)), "discriminator"),
+    ({}, lambda: (DCGANGenerator(8, (16, 8), 3), ConvDiscriminator((8, 16), 1)), "generator makes"),
+    ({}, _conditional_pair, "The generator cannot be called with inputs of shape"),
+    ({"labels": np.arange(32) % 3}, _conditional_pair, "classes from 0 to 2"),
+    ({"labels": np.arange(32) % 2}, None, "The generator cannot be called"),
+    ({}, _frozen, "call generator.requires_grad_"),
+    ({}, _without_latent_shape, "no attribute latent_shape"),
+    ({"n_critic": 3}, None, "An epoch has 2 steps"),
+    ({"n_epochs": 0}, None, "'n_epochs' parameter"),
+    ({"learning_rate": -1.0}, None, "'learning_rate' parameter"),
+    ({"betas": (0.5, 1.0)}, None, "betas must be"),
+    ({"betas": 0.5}, None, "'betas' parameter"),
+    ({"random_state": None}, None, "'random_state' parameter"),
+    ({"device": "abacus"}, None, "device='abacus'"),
+    ({"sample_dir": __file__}, None, "sample_dir must be a folder"),
+    (
+        {"sample_dir": "unused", "X": np.repeat(IMAGES, 2, axis=1)},
+        lambda: (DCGANGenerator(8, (16, 8), 2), ConvDiscriminator((8, 16), 2)),
+        "1 or 3 channels",
+    ),
+    (
+        {"sample_dir": "unused", "labels": np.arange(32) % 2},
+        lambda: tuple(map(Conditioned, _small_gan("cross-entropy")[:2])),
+        "needs a generator with a method sampler",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "networks", "match"), REFUSED)
+def test_nothing_is_changed_before_everything_is_checked(
+    options, networks, match, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    generator, discriminator, objective = _small_gan("cross-entropy")
+    if networks is not None:
+        generator, discriminator = networks()
+    generator.train()
+    discriminator.eval()
+
+    def everything():
+        for network in (generator, discriminator):
+            for name, value in network.state_dict().items():
+                yield name, value.stride(), value.tolist()
+            yield [module.training for module in network.modules()]
+        yield torch.get_rng_state().tolist()
+
+    before = list(everything())
+    options = {"X": IMAGES, "objective": objective, "batch_size": 16, "n_epochs": 1, **options}
+    with pytest.raises(ValueError, match=match):
+        train_gan(generator, discriminator, checkpoint="run.ckpt", verbose=0, **options)
+    assert list(everything()) == before
+    assert not list(tmp_path.iterdir())
+
+
+def test_generators_without_a_bounded_output_have_sample_grids(tmp_path):
+    _, discriminator, objective = _small_gan("squares")
+    generator = DCGANGenerator(8, (16, 8), 1)
+    generator.main[-1] = torch.nn.Identity()
+    with torch.no_grad():
+        generator.main[-2].weight *= 100
+    options = {"batch_size": 16, "n_epochs": 1, "verbose": 0, "sample_dir": tmp_path}
+    train_gan(generator, discriminator, IMAGES, objective=objective, **options)
+    assert load_grid(tmp_path / "epoch-001.png").max() == 255
 
 
 def test_energy_objective_pulls_away():

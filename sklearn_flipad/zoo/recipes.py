@@ -12,12 +12,10 @@ from pathlib import Path
 import torch
 
 from sklearn_flipad.zoo import architectures, objectives
+from sklearn_flipad.zoo.batch_norm import recalibrate_batch_norm
+from sklearn_flipad.zoo.initialization import initialize_weights
 from sklearn_flipad.zoo.pretrained import load_generator, save_generator
-from sklearn_flipad.zoo.training import (
-    initialize_weights,
-    recalibrate_batch_norm,
-    train_gan,
-)
+from sklearn_flipad.zoo.training import train_gan
 
 __all__ = ["RECIPES", "train_recipe"]
 
