@@ -1,4 +1,4 @@
-"""What is checked before a training changes anything."""
+"""Checks of a training that come before it changes anything."""
 
 from pathlib import Path
 
