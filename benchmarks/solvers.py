@@ -18,7 +18,7 @@ from peers import PEERS, trace_peer
 from problems import cases
 
 import sklearn_flipad
-from sklearn_flipad.operators import ConvTransposeOperator
+from sklearn_flipad.operators import ConvTransposeOperator, gram_solver
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
 
 LEVELS = (1e-2, 1e-3, 1e-4)
@@ -154,7 +154,7 @@ def roofline(problem):
     operator = problem.operator
     weight = operator.weight
     per_pair = 2 * 2 * weight[0].numel() * operator.n_inputs  # forward and adjoint
-    solver = operator.gram_solver(_ridge(operator))
+    solver = gram_solver(operator, _ridge(operator))
     a = torch.randn(1024, 1024)
     gflops = 2 * 1024**3 / _best(lambda: a @ a) / 1e9
     x = torch.randn(2**25)

@@ -7,7 +7,8 @@ import torch
 from sklearn_flipad import FinalLayer
 from sklearn_flipad.operators import ConvOperator, ConvTransposeOperator, DenseOperator
 
-torch.set_num_threads(2)
+# Tests are small: threads would wait for each other.
+torch.set_num_threads(1)
 
 
 def _weight(*shape):

@@ -31,26 +31,53 @@ def test_shapes_follow_the_input(dcgan_layer, images, features):
     assert inverter.n_features_in_ == 32 * 32
     flat = inverter.transform(images.reshape(8, -1))
     assert flat.shape == (8, features[0].size)
-    np.testing.assert_allclose(flat.reshape(features.shape), features, atol=1e-5)
+    np.testing.assert_array_equal(flat.reshape(features.shape), features)
     assert len(inverter.get_feature_names_out()) == features[0].size
 
 
-def test_alone_equals_in_a_batch(dcgan_layer, images, features):
-    inverter = FinalLayerInverter(dcgan_layer)
-    for i in (0, 5):
-        np.testing.assert_allclose(inverter.transform(images[i : i + 1])[0], features[i], atol=1e-5)
+@pytest.fixture(scope="module", params=["image", "table"])
+def many(request, dcgan_layer, linear_layer):
+    """A layer, samples, and their features."""
+    if request.param == "image":
+        layer, X = dcgan_layer, load_fashion_sample(21)
+    else:
+        layer, X = linear_layer, np.random.default_rng(0).normal(size=(53, 5))
+    return layer, X, FinalLayerInverter(layer).transform(X)
 
 
-@pytest.mark.parametrize("batch_size", [1, 3, 8])
-def test_any_batch_size(dcgan_layer, images, features, batch_size):
-    inverter = FinalLayerInverter(dcgan_layer, batch_size=batch_size)
-    np.testing.assert_allclose(inverter.transform(images), features, atol=1e-5)
+def test_alone_equals_in_a_batch(many):
+    layer, X, features = many
+    for i in (0, 5, 20):
+        alone = FinalLayerInverter(layer).transform(X[i : i + 1])
+        np.testing.assert_array_equal(alone[0], features[i])
 
 
-def test_order_does_not_matter(dcgan_layer, images, features):
-    order = np.random.default_rng(0).permutation(8)
-    permuted = FinalLayerInverter(dcgan_layer).transform(images[order])
-    np.testing.assert_allclose(permuted, features[order], atol=1e-5)
+@pytest.mark.parametrize("batch_size", [1, 3, 8, 40])
+def test_any_batch_size(many, batch_size):
+    layer, X, features = many
+    found = FinalLayerInverter(layer, batch_size=batch_size).transform(X)
+    np.testing.assert_array_equal(found, features)
+
+
+def test_order_does_not_matter(many):
+    layer, X, features = many
+    order = np.random.default_rng(0).permutation(len(X))
+    np.testing.assert_array_equal(FinalLayerInverter(layer).transform(X[order]), features[order])
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_any_number_of_threads(many, n_threads):
+    layer, X, features = many
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        found = FinalLayerInverter(layer).transform(X)
+        path = FinalLayerInverter(layer).transform_path(X, [1e-1, 1e-3])
+        assert torch.get_num_threads() == n_threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(found, features)
+    np.testing.assert_array_equal(path, FinalLayerInverter(layer).transform_path(X, [1e-1, 1e-3]))
 
 
 def test_result_certifies_itself(dcgan_layer, images, features):

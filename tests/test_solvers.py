@@ -1,5 +1,7 @@
 """Laws that every solver of the lasso problem must obey."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from sklearn.linear_model import Lasso
 from sklearn_flipad.operators import ConvOperator, ConvTransposeOperator, DenseOperator
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
 from sklearn_flipad.solvers.channel_scales import channel_scales
+from sklearn_flipad.solvers.douglas_rachford import _DouglasRachfordIteration
 
 SOLVERS = {
     "fista": FISTA(),
@@ -195,13 +198,6 @@ def test_callback_sees_only_open_samples(solver):
     assert all(1 not in rows for _, rows in seen[1:])
 
 
-def test_nan_is_never_a_solution(solver):
-    problem = _problem(n=2)
-    problem.b[0, 0, 0, 0] = torch.nan
-    result = solver.solve(problem, max_iter=2000)
-    assert result.converged.tolist() == [False, True]
-
-
 def test_sparse_recovery(solver):
     """Theorem 4.5 (iii): a sparse activation is recovered from its image."""
     rng = torch.Generator().manual_seed(0)
@@ -267,3 +263,92 @@ def test_example_4_3_structured_hidden_representation(d):
     assert (plain.abs() > 0.99).sum() == d
     torch.testing.assert_close(simple[0], torch.eye(d).double()[0], atol=1e-4, rtol=0)
     assert (simple.abs() > 1e-4).sum() == 1
+
+
+def test_prepared_state_gives_the_same_solutions(solver):
+    problem = _problem()
+    state = solver.prepare(problem.operator)
+    for lam in (0.1, 1.0):
+        problem = LassoProblem(problem.operator, problem.b, lam)
+        found, expected = solver.solve(problem, state=state), solver.solve(problem)
+        assert torch.equal(found.z, expected.z)
+        assert torch.equal(found.n_iter, expected.n_iter)
+
+
+def _textbook(problem, state, step, n_steps):
+    """Reflected Halpern iteration of the Douglas-Rachford operator, with matrices written out.
+
+    Minimize ``lam/2 ||z||_1 + rho/2 ||u||^2`` subject to ``G z + sqrt(rho) u = b``; with the
+    anchor at 0 and no restart, ``w <- (1 - 1/age) (2 T w - w)``.
+    """
+    G, rho, age = problem.operator.dense(), state.gram.ridge, 25
+    b, D2 = problem.b.flatten(1), (state.scales**2 * torch.ones(problem.operator.input_shape))
+    D2 = D2.flatten()
+    K = torch.linalg.inv(rho * torch.eye(len(G)) + (G * D2) @ G.T)
+    tau = step[:, None]
+    w, s = torch.zeros(len(b), G.shape[1]).double(), torch.zeros_like(b)
+    for _ in range(n_steps):
+        z = w.sign() * (w.abs() - tau * problem.lam / 2 * D2).clamp_min(0)
+        u = s / (1 + rho * tau)
+        reflected_w, reflected_s = 2 * z - w, 2 * u - s
+        t = (b - reflected_w @ G.T - rho**0.5 * reflected_s) @ K
+        Tw = w + (reflected_w + t @ G * D2) - z
+        Ts = s + (reflected_s + rho**0.5 * t) - u
+        w, s, age = (1 - 1 / age) * (2 * Tw - w), (1 - 1 / age) * (2 * Ts - s), age + 1
+    return w.sign() * (w.abs() - tau * problem.lam / 2 * D2).clamp_min(0)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_douglas_rachford_is_the_textbook_s_iteration(scaled):
+    problem, solver = _problem(n=8), DouglasRachford(scaled=scaled)
+    state = solver.prepare(problem.operator)
+    iteration = _DouglasRachfordIteration(problem, None, solver, state)
+    for n_steps in range(8):
+        expected = _textbook(problem, state, iteration.step, n_steps)
+        found = iteration.solution().flatten(1)
+        torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
+        iteration.advance()
+    assert expected.any()
+
+
+@pytest.mark.parametrize("lam", [1e-45, 0.0, -1.0, 1e38, np.inf, np.nan])
+def test_penalties_that_single_precision_cannot_hold_are_refused(lam):
+    with pytest.raises(ValueError, match="out of the range in which single precision can work"):
+        _problem(lam=lam)
+
+
+@pytest.mark.parametrize("value", [1e30, np.nan, -np.inf])
+def test_targets_that_single_precision_cannot_square_are_refused(solver, value):
+    problem = _problem(dtype=torch.float32)
+    problem.b[2, 0, 1, 1] = value
+    with pytest.raises(ValueError, match="Sample 2 is too large for single precision"):
+        solver.solve(problem)
+
+
+@pytest.mark.parametrize("lam", [1e-20, 1e-6, 1e6, 1e20])
+@pytest.mark.parametrize("size", [1e-30, 1.0, 1e14])
+def test_extreme_scales_give_numbers(solver, lam, size):
+    problem = _problem(lam=lam, dtype=torch.float32)
+    problem = LassoProblem(problem.operator, problem.b * size, lam)
+    with suppress(ValueError):  # "overflowed"
+        result = solver.solve(problem, max_iter=100)
+        assert torch.isfinite(result.z).all()
+        excess = problem.primal(result.z, problem.residual(result.z)) - result.objective
+        assert (excess.abs() <= 1e-3 * result.objective).all()
+
+
+def test_rank_deficient_and_tiny_layers(solver):
+    column = torch.arange(1.0, 6.0).double()
+    operator = DenseOperator(torch.outer(column, torch.arange(1.0, 13.0).double()), (12,))
+    b = torch.outer(torch.tensor([1.0, -2.0]).double(), column)
+    result = solver.solve(LassoProblem(operator, b, 1e-2), max_iter=50_000)
+    assert result.converged.all()
+    # The column with the largest norm is the cheapest way to make b.
+    assert (result.z[:, -1].abs() > 0.9 * result.z.abs().sum(dim=1)).all()
+    one = ConvOperator(torch.ones(1, 1, 1, 1).double(), (1, 1, 1))
+    result = solver.solve(LassoProblem(one, torch.ones(1, 1, 1, 1).double(), 0.5))
+    assert float(result.z) == pytest.approx(0.75, abs=1e-2)
+    zero = DenseOperator(torch.zeros(3, 4).double(), (4,))
+    result = solver.solve(LassoProblem(zero, torch.ones(2, 3).double(), 0.5))
+    assert result.converged.all()
+    assert not result.z.any()

@@ -1,6 +1,8 @@
 """Inverting samples batch by batch, outside of any estimator."""
 
+import threading
 import time
+from collections import OrderedDict
 
 import numpy as np
 import torch
@@ -8,15 +10,55 @@ from sklearn.utils import gen_batches
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from sklearn_flipad.parallel import in_threads, n_workers_on
 from sklearn_flipad.samples import from_grey_levels
 from sklearn_flipad.solvers import LassoProblem
+from sklearn_flipad.solvers.batch import LANES
+from sklearn_flipad.solvers.problem import check_targets
 
-__all__ = ["auto_batch_size", "invert_batches", "pool", "pooled_shape"]
+__all__ = ["auto_batch_size", "invert_batches", "pool", "pooled_shape", "prepared"]
 
 _MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 #: Activations in one batch for ``batch_size="auto"``: a few buffers of this size fit
 #: into the cache of a CPU core and keep a GPU busy.
 _AUTO_ELEMENTS = 2**21
+#: Layers whose solver states are kept; each takes up to some ten megabytes.
+_MAX_STATES = 8
+_STATES = OrderedDict()
+_LOCK = threading.RLock()
+
+
+def prepared(solver, layer, device):
+    """What a solver computes of a layer alone, once for both and the device.
+
+    Parameters
+    ----------
+    solver : solver
+        Solver; without a method ``prepare``, or where it is not hashable, nothing is kept.
+    layer : FinalLayer
+        The final layer.
+    device : torch.device
+        Where to compute.
+
+    Returns
+    -------
+    dict
+        ``{"state": state}`` for the solver's ``solve``, or nothing.
+    """
+    if not hasattr(solver, "prepare"):
+        return {}
+    try:
+        key = (type(solver), hash(solver), repr(solver), layer.fingerprint, str(device))
+    except TypeError:
+        return {"state": solver.prepare(layer.operator(device))}
+    # Held while a state is built, so that of two threads one builds it and one waits.
+    with _LOCK:
+        if key not in _STATES:
+            _STATES[key] = solver.prepare(layer.operator(device))
+        _STATES.move_to_end(key)
+        while len(_STATES) > _MAX_STATES:
+            _STATES.popitem(last=False)
+        return {"state": _STATES[key]}
 
 
 def auto_batch_size(layer):
@@ -52,26 +94,44 @@ def invert_batches(
         Their certificates. For each batch, one triple for each of `lams`.
     """
     operator = layer.operator(device)
+    state = prepared(solver, layer, device)
     mean = torch.from_numpy(layer.mean_activation.astype(np.float32)).to(device)
+
+    def solve(rows):
+        x = from_grey_levels(torch.from_numpy(X[rows]), layer.output_range).to(device)
+        b = layer.shifted_target(x, clip_eps=clip_eps).float()
+        check_targets(b, rows.start)
+        solved, start = [], None
+        for lam in lams:
+            problem = LassoProblem(operator, b, float(lam))
+            result = solver.solve(problem, start=start, tol=tol, max_iter=max_iter, **state)
+            start = result.z
+            solved.append((rows, result.z + mean, result))
+        return solved
+
+    batch_size = min(batch_size, len(X))
+    chunk_size = min(batch_size, _share(batch_size, n_workers_on(device)))
+    # Together the workers have no more samples in memory than one batch.
+    n_workers = min(n_workers_on(device), batch_size // chunk_size)
+    chunks = gen_batches(len(X), chunk_size)
+    began, n_done = time.perf_counter(), 0
     with (
-        torch.no_grad(),
         torch.backends.cudnn.flags(allow_tf32=False),
         tqdm(total=len(X), disable=not verbose, desc="inverting", unit="") as bar,
     ):
-        began = time.perf_counter()
-        for rows in gen_batches(len(X), batch_size):
-            x = from_grey_levels(torch.from_numpy(X[rows]), layer.output_range).to(device)
-            b = layer.shifted_target(x, clip_eps=clip_eps).float()
-            start = None
-            for lam in lams:
-                problem = LassoProblem(operator, b, float(lam))
-                result = solver.solve(problem, start=start, tol=tol, max_iter=max_iter)
-                start = result.z
-                yield rows, result.z + mean, result
-            bar.update(len(b))
-            if verbose and not rows.start and len(b) < len(X):
-                seconds = (time.perf_counter() - began) / len(b) * len(X)
+        for solved in in_threads(solve, chunks, n_workers):
+            yield from solved
+            rows = solved[0][0]
+            bar.update(rows.stop - rows.start)
+            if verbose and not n_done and rows.stop < len(X):
+                n_done = min(n_workers * rows.stop, len(X))
+                seconds = (time.perf_counter() - began) / n_done * len(X)
                 bar.write(f"Inverting {len(X)} samples takes about {_duration(seconds)}.")
+
+
+def _share(n_samples, n_workers):
+    """Samples that each worker takes, in whole lanes."""
+    return -(-n_samples // (n_workers * LANES)) * LANES
 
 
 def pooled_shape(shape, pool_size):

@@ -68,7 +68,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
     final_layer : FinalLayer
         The final layer of the target model.
     lam : float, default=1e-3
-        Penalty, > 0. There is no factor 1/2 before the square, so this is twice the
+        Penalty, from 1e-20 to 1e20. There is no factor 1/2 before the square, so this is twice the
         ``alpha`` of formulations that have one; the paper's 0.0005 is such an ``alpha``.
     solver : {"auto", "douglas-rachford", "fista"} or a solver, default="auto"
         How the problem is solved; ``"auto"`` is ``"douglas-rachford"``. A solver is an
@@ -136,7 +136,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
 
     _parameter_constraints: dict = {
         "final_layer": [FinalLayer],
-        "lam": [Interval(Real, 0, None, closed="neither")],
+        "lam": [Interval(Real, 1e-20, 1e20, closed="both")],
         "solver": [StrOptions({"auto", "douglas-rachford", "fista"}), HasMethods("solve")],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],

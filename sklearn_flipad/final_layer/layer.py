@@ -146,6 +146,13 @@ class FinalLayer:
                 raise ValueError(f"{name} holds NaN or infinity.")
         if not self.weight.any():
             raise ValueError("All weights are 0: nothing of a sample depends on the activations.")
+        scale = 1.0 if self.output_scale is None else self.output_scale[:, None]
+        largest = np.abs(self.weight / scale).max()
+        if not 1e-12 < largest < 1e12:
+            raise ValueError(
+                f"The largest weight is {largest:.3g} in size; single precision needs it between "
+                "1e-12 and 1e12. Scale the layer and the activations before it."
+            )
 
     def _check_shapes(self, operator):
         if self.mean_activation.shape != self.input_shape:

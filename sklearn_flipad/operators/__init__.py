@@ -10,6 +10,7 @@ from sklearn_flipad.operators.gram import (
     GramSolver,
     gram_solver,
 )
+from sklearn_flipad.operators.image import ImageOperator
 from sklearn_flipad.operators.linear import DenseOperator
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "DenseGramSolver",
     "DenseOperator",
     "GramSolver",
+    "ImageOperator",
     "LinearOperator",
     "gram_solver",
 ]

@@ -6,8 +6,6 @@ from math import prod
 
 import torch
 
-from sklearn_flipad.operators.gram import gram_solver
-
 __all__ = ["LinearOperator"]
 
 #: Up to this many rows or columns a spectral norm is computed densely.
@@ -40,7 +38,6 @@ class LinearOperator(ABC):
         self.output_shape = tuple(output_shape)
         self.n_inputs = prod(self.input_shape)
         self.n_outputs = prod(self.output_shape)
-        self._derived = {}
 
     @abstractmethod
     def forward(self, z):
@@ -64,43 +61,13 @@ class LinearOperator(ABC):
         """Type of the weights."""
         return self.weight.dtype
 
-    def weighted(self, factors):
-        """The map after its input channels have been multiplied by factors.
+    @property
+    def image(self):
+        """The operator itself if its inputs and outputs lie in space, else None.
 
-        Parameters
-        ----------
-        factors : torch.Tensor, shape (input_shape[0],)
-            One factor a channel.
-
-        Returns
-        -------
-        LinearOperator
-
-        Raises
-        ------
-        NotImplementedError
-            If the inputs have no channels, as those of a dense layer.
+        See :class:`~sklearn_flipad.operators.ImageOperator` for what it then has.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no channels.")
-
-    def resized(self, size):
-        """The same kernel for inputs of another spatial size.
-
-        Parameters
-        ----------
-        size : tuple of int
-            Sizes of the spatial axes.
-
-        Returns
-        -------
-        LinearOperator
-
-        Raises
-        ------
-        NotImplementedError
-            If the inputs have no spatial axes, as those of a dense layer.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no spatial axes.")
+        return
 
     def dense(self):
         """The matrix of the map, shape ``(n_outputs, n_inputs)``.
@@ -112,61 +79,6 @@ class LinearOperator(ABC):
             return self.forward(eye.reshape(-1, *self.input_shape)).flatten(1).T
         eye = torch.eye(self.n_outputs, dtype=self.dtype, device=self.device)
         return self.adjoint(eye.reshape(-1, *self.output_shape)).flatten(1)
-
-    def axis_maps(self):
-        """How outputs depend on inputs along each spatial axis, for image layers.
-
-        Returns
-        -------
-        tuple of torch.Tensor, each shape (output size, input size), or None
-            The matrix of a map along one axis with the same geometry and with weights in
-            general position, which tells what is equal and what is 0 in any such layer.
-            None where the outputs have no spatial axes, as those of a dense layer.
-        """
-        return
-
-    @property
-    def period(self):
-        """Outputs, along each spatial axis, after which an image layer repeats itself."""
-        return ()
-
-    @property
-    def reach(self):
-        """Distance of a kernel's first and last tap plus one, along each spatial axis."""
-        return ()
-
-    def gram_solver(self, ridge):
-        """The solver of ``(ridge I + G G^T) t = r``, factored once for each ridge.
-
-        Parameters
-        ----------
-        ridge : float
-            Added to the diagonal, > 0.
-
-        Returns
-        -------
-        GramSolver
-        """
-        return self.derived(("gram solver", ridge), lambda: gram_solver(self, ridge))
-
-    def derived(self, key, build):
-        """Something that depends on the operator alone, built at the first call.
-
-        Parameters
-        ----------
-        key : hashable
-            Its name.
-        build : callable
-            Called without arguments.
-
-        Returns
-        -------
-        object
-            What `build` returned.
-        """
-        if key not in self._derived:
-            self._derived[key] = build()
-        return self._derived[key]
 
     @cached_property
     def norm_squared(self):

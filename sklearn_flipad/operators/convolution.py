@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from sklearn_flipad.operators.base import LinearOperator
+from sklearn_flipad.operators.image import ImageOperator
 
 __all__ = ["ConvOperator", "ConvTransposeOperator"]
 
@@ -57,7 +57,7 @@ class _Geometry:
         )
 
 
-class _ImageOperator(LinearOperator):
+class _Convolution(ImageOperator):
     """What both kinds of convolutions share.
 
     Subclasses set ``_geometry``, and ``_arguments`` for the constructor.
@@ -87,7 +87,7 @@ class _ImageOperator(LinearOperator):
         return tuple(maps)
 
 
-class ConvOperator(_ImageOperator):
+class ConvOperator(_Convolution):
     """The linear part of ``torch.nn.Conv1d``, ``Conv2d`` or ``Conv3d``.
 
     Parameters
@@ -190,7 +190,7 @@ class ConvOperator(_ImageOperator):
         return (1,) * self._geometry.ndim
 
 
-class ConvTransposeOperator(_ImageOperator):
+class ConvTransposeOperator(_Convolution):
     """The linear part of ``ConvTranspose1d``, ``ConvTranspose2d`` or ``ConvTranspose3d``.
 
     Parameters

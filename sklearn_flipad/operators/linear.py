@@ -30,12 +30,14 @@ class DenseOperator(LinearOperator):
                 f"{weight.shape[1]}, got input_shape={tuple(input_shape)}."
             )
         super().__init__(weight, input_shape, (*input_shape[:-1], weight.shape[0]))
+        # Products with a transposed view round otherwise for other positions in the batch.
+        self._transposed = weight.T.contiguous()
 
     def forward(self, z):
         return F.linear(z, self.weight)
 
     def adjoint(self, r):
-        return F.linear(r, self.weight.T)
+        return F.linear(r, self._transposed)
 
     def to(self, device=None, dtype=None):
         return DenseOperator(self.weight.to(device=device, dtype=dtype), self.input_shape)

@@ -6,7 +6,7 @@ import torch
 
 from sklearn_flipad.solvers.problem import LassoProblem, LassoResult
 
-__all__ = ["BatchIteration", "column", "pad_to_lanes", "run"]
+__all__ = ["LANES", "BatchIteration", "column", "pad_to_lanes", "run"]
 
 
 class BatchIteration(ABC):
@@ -18,7 +18,7 @@ class BatchIteration(ABC):
         The problems that are still being solved.
     """
 
-    #: Names of the attributes that hold one row a sample.
+    #: Names of the attributes that hold one row per sample.
     per_sample = ()
 
     def __init__(self, problem):
@@ -60,7 +60,7 @@ class BatchIteration(ABC):
         return self.solution()[rows], objective[rows]
 
     def keep(self, rows):
-        """Forget all samples but `rows`."""
+        """Keep only `rows`."""
         self.problem = self.problem.select(rows)
         for name in self.per_sample:
             setattr(self, name, getattr(self, name)[rows])
@@ -69,7 +69,7 @@ class BatchIteration(ABC):
 #: Batches are kept at multiples of this. Matrix products and convolutions take other
 #: code paths for a few odd rows, with other rounding, which hundreds of iterations
 #: magnify: a sample would have other features alone than in a batch.
-_LANES = 8
+LANES = 8
 
 
 def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
@@ -97,6 +97,11 @@ def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
     Returns
     -------
     LassoResult
+
+    Raises
+    ------
+    ValueError
+        If a solution is not finite.
     """
     operator, device = iteration.problem.operator, iteration.problem.b.device
     z = iteration.problem.b.new_empty(n_samples, *operator.input_shape)
@@ -121,6 +126,7 @@ def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
             still_open = still_open & ~leaving
             n_open = int(still_open.sum())
             if not n_open:
+                _check_finite(z)
                 return LassoResult(z, objective, gap, n_iter, gap <= tol)
             kept = torch.argsort(~still_open, stable=True)[: _whole_lanes(n_open)]
             if len(kept) < len(rows):
@@ -130,6 +136,16 @@ def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
         for _ in range(min(check_every, max_iter - done)):
             iteration.advance()
         done = min(done + check_every, max_iter)
+
+
+def _check_finite(z):
+    bad = ~z.isfinite().flatten(1).all(dim=1)
+    if bad.any():
+        raise ValueError(
+            f"{int(bad.sum())} of {len(z)} problems overflowed; the first is number "
+            f"{int(bad.nonzero()[0])}. The penalty, the targets and the layer differ too much in "
+            "scale for single precision."
+        )
 
 
 def pad_to_lanes(problem, start=None):
@@ -155,7 +171,7 @@ def pad_to_lanes(problem, start=None):
 
 
 def _whole_lanes(n):
-    return -(-n // _LANES) * _LANES
+    return -(-n // LANES) * LANES
 
 
 def column(values, like):

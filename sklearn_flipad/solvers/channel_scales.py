@@ -13,11 +13,11 @@ _N_ITERATIONS = 60
 #: Channels that are hardly used are treated as if they had this part of the largest size.
 _LEAST_SIZE = 0.2
 #: Standard deviation of what a trial image's channels do not share, relative to the rest.
-_COLOURFULNESS = 0.15
+_COLORFULNESS = 0.15
 
 
 def channel_scales(operator, solver):
-    """One factor a channel, by which the steps of a splitting method gain.
+    """One factor per channel, by which the steps of a splitting method gain.
 
     The solutions of the lasso use some channels of activations far more than others, and
     which ones is a property of the kernel: of columns that compete, the one with the
@@ -39,9 +39,9 @@ def channel_scales(operator, solver):
         Factors with a mean square of about 1, rounded so that they are the same on any
         machine. None where inputs have no channels and positions, as in a dense layer.
     """
-    if not operator.period:
+    if operator.image is None:
         return None
-    small = _on_few_positions(operator.to(device="cpu", dtype=torch.float64))
+    small = _on_few_positions(operator.image.to(device="cpu", dtype=torch.float64))
     images = _natural_images(_N_IMAGES, small.output_shape)
     problem = LassoProblem(small, images, 1e-3)
     z = solver.solve(problem, tol=1e-3, max_iter=_N_ITERATIONS).z
@@ -74,7 +74,7 @@ def _natural_images(n, shape):
     def noise(channels, power):
         white = torch.randn(n, channels, *shape[1:], dtype=torch.float64, generator=generator)
         axes = tuple(range(2, white.ndim))
-        coloured = torch.fft.ifftn(torch.fft.fftn(white, dim=axes) / frequency**power, dim=axes)
-        return coloured.real / coloured.real.std()
+        colored = torch.fft.ifftn(torch.fft.fftn(white, dim=axes) / frequency**power, dim=axes)
+        return colored.real / colored.real.std()
 
-    return noise(1, 2) + _COLOURFULNESS * noise(shape[0], 1.5)
+    return noise(1, 2) + _COLORFULNESS * noise(shape[0], 1.5)

@@ -1,14 +1,42 @@
-"""Douglas-Rachford splitting with exact projections, the default solver."""
+"""Douglas-Rachford splitting with exact projections, the default solver.
 
+In the form of the textbook, with f the penalties, g the constraint, T the operator of the
+splitting and w0 the anchor, one iteration is::
+
+    x = prox_f(w),  y = prox_g(2 x - w),  T w = w + y - x
+    w <- (1 - 1/k) (2 T w - w) + w0 / k
+
+=====================  ==========================================  ========================
+Textbook               Here                                        Attribute
+=====================  ==========================================  ========================
+G, b                   the layer and a sample's target             ``problem``
+lam                    penalty, of the paper's equation (8)        ``problem.lam``
+z                      activations, the primal point x             ``v + clipped``
+u                      residual over ``sqrt(ridge)``               not kept; shrunken s
+w = (w, s)             the iterate, its parts for z and for u      ``v + 2 clipped``, ``s``
+prox_f                 soft threshold of w, shrinkage of s         ``clipped``, ``_shrinkage``
+2 x - w                the reflection                              ``v``
+t                      solution of ``(ridge I + G D² G^T) t = r``  ``t``, and ``G^T t`` in ``q``
+w0                     the anchor                                  ``anchor``, ``anchor_s``
+k                      steps since the anchor, plus a delay        ``age``
+tau                    the step, one per sample                    ``step``
+D                      the channels' factors                       ``scales``
+rho                    the ridge                                   ``ridge``
+=====================  ==========================================  ========================
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+from sklearn_flipad.operators import GramSolver, LinearOperator, gram_solver
 from sklearn_flipad.solvers.batch import BatchIteration, column, pad_to_lanes, run
 from sklearn_flipad.solvers.channel_scales import channel_scales
 from sklearn_flipad.solvers.fista import FISTA
+from sklearn_flipad.solvers.problem import check_targets
 
-__all__ = ["DouglasRachford"]
+__all__ = ["DouglasRachford", "Splitting"]
 
 #: The ridge of the projections, relative to ||G||². The iteration is indifferent to it
 #: over orders of magnitude; it bounds the condition number of the Gram matrix.
@@ -22,6 +50,36 @@ _RESTART = 0.45
 #: An iterate k steps after a restart is drawn to the anchor by 1/(k + _DELAY). Halpern's
 #: own delay, 2, is the safest; a longer one lets an iteration that goes well run on.
 _DELAY = 25
+
+
+@dataclass(frozen=True, eq=False)
+class Splitting:
+    """What the iteration needs to know of a layer: scaled operators and a factored system.
+
+    With D the channels' factors, the splitting is that of the problem in ``D^-1 z``.
+
+    Parameters
+    ----------
+    operator : LinearOperator
+        G.
+    scales : torch.Tensor
+        D, shaped to broadcast over activations.
+    forward : callable
+        ``G D²`` on batches.
+    norm_squared : float
+        Squared spectral norm of ``G D``.
+    gram : GramSolver
+        Solves ``(ridge I + G D² G^T) t = r``; its ``ridge`` is that of the problem.
+    polish_step : float
+        Step of the FISTA iterations that end each sample.
+    """
+
+    operator: LinearOperator
+    scales: torch.Tensor
+    forward: Callable
+    norm_squared: float
+    gram: GramSolver
+    polish_step: float
 
 
 @dataclass(frozen=True)
@@ -65,13 +123,47 @@ class DouglasRachford:
     scaled: bool = True
     polish: int = 10
 
-    def solve(self, problem, *, start=None, tol=1e-2, max_iter=2000, callback=None):
+    def prepare(self, operator):
+        """Compute what depends on the layer alone.
+
+        Parameters
+        ----------
+        operator : LinearOperator
+            G.
+
+        Returns
+        -------
+        Splitting
+        """
+        scales = channel_scales(operator, DouglasRachford(scaled=False)) if self.scaled else None
+        norm_squared = operator.norm_squared or 1.0
+        if scales is None:
+            inner, forward = operator, operator.forward
+            column_of_scales = torch.ones((), dtype=operator.dtype, device=operator.device)
+        else:
+            inner = operator.image.weighted(scales)
+            forward = operator.image.weighted(scales**2).forward
+            shape = -1, *[1] * (len(operator.input_shape) - 1)
+            column_of_scales = scales.to(operator.weight).reshape(shape)
+        inner_norm_squared = inner.norm_squared or 1.0
+        return Splitting(
+            operator=operator,
+            scales=column_of_scales,
+            forward=forward,
+            norm_squared=inner_norm_squared,
+            gram=gram_solver(inner, _RIDGE * inner_norm_squared),
+            polish_step=1 / (2 * norm_squared),
+        )
+
+    def solve(self, problem, *, state=None, start=None, tol=1e-2, max_iter=2000, callback=None):
         """Solve a batch of lasso problems.
 
         Parameters
         ----------
         problem : LassoProblem
             The problems.
+        state : Splitting, default=None
+            What :meth:`prepare` returned for the problem's operator; computed by default.
         start : torch.Tensor, shape (n, *operator.input_shape), default=None
             Starting point; 0 by default.
         tol : float, default=1e-2
@@ -84,8 +176,16 @@ class DouglasRachford:
         Returns
         -------
         LassoResult
+
+        Raises
+        ------
+        ValueError
+            If targets are NaN or too large for single precision.
         """
-        iteration = _DouglasRachfordIteration(*pad_to_lanes(problem, start), self)
+        check_targets(problem.b)
+        if state is None:
+            state = self.prepare(problem.operator)
+        iteration = _DouglasRachfordIteration(*pad_to_lanes(problem, start), self, state)
         return run(
             iteration,
             len(problem),
@@ -94,27 +194,6 @@ class DouglasRachford:
             check_every=self.check_every,
             callback=callback,
         )
-
-
-class _Splitting:
-    """What depends on the layer alone: scaled operators and the factored small system.
-
-    With D the channels' factors, the splitting is that of the problem in ``D^-1 z``.
-    """
-
-    def __init__(self, operator, scaled):
-        scales = channel_scales(operator, DouglasRachford(scaled=False)) if scaled else None
-        inner = operator if scales is None else operator.weighted(scales)
-        self.forward = (operator if scales is None else operator.weighted(scales**2)).forward
-        self.norm_squared = inner.norm_squared or 1.0
-        self.polish_step = 1 / (2 * operator.norm_squared or 1.0)
-        self.ridge = _RIDGE * self.norm_squared
-        self.gram = inner.gram_solver(self.ridge)
-        if scales is None:
-            self.scales = torch.ones((), dtype=operator.dtype, device=operator.device)
-        else:
-            shape = -1, *[1] * (len(operator.input_shape) - 1)
-            self.scales = scales.to(operator.weight).reshape(shape)
 
 
 class _DouglasRachfordIteration(BatchIteration):
@@ -132,14 +211,12 @@ class _DouglasRachfordIteration(BatchIteration):
         "v", "clipped", "s", "t", "q",
     )  # fmt: skip
 
-    def __init__(self, problem, start, settings):
+    def __init__(self, problem, start, settings, splitting):
         super().__init__(problem)
         operator = problem.operator
-        self.splitting = operator.derived(
-            ("Douglas-Rachford", settings.scaled), lambda: _Splitting(operator, settings.scaled)
-        )
+        self.splitting = splitting
         self.n_polish, self.n_advanced = settings.polish, 0
-        self.scales, self.ridge = self.splitting.scales, self.splitting.ridge
+        self.scales, self.ridge = splitting.scales, splitting.gram.ridge
         self.root = self.ridge**0.5
         least_norm = self.scales * operator.adjoint(self.splitting.gram.solve(problem.b))
         size = _norm(least_norm) / operator.n_inputs**0.5

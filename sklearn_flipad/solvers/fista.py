@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from sklearn_flipad.solvers.batch import BatchIteration, column, pad_to_lanes, run
+from sklearn_flipad.solvers.problem import check_targets
 
 __all__ = ["FISTA"]
 
@@ -38,13 +39,29 @@ class FISTA:
     check_every: int = 20
     step: float | None = None
 
-    def solve(self, problem, *, start=None, tol=1e-3, max_iter=10_000, callback=None):
+    def prepare(self, operator):
+        """Compute the step, which depends on the layer alone.
+
+        Parameters
+        ----------
+        operator : LinearOperator
+            G.
+
+        Returns
+        -------
+        float
+        """
+        return self.step or 1 / (2 * operator.norm_squared or 1.0)
+
+    def solve(self, problem, *, state=None, start=None, tol=1e-3, max_iter=10_000, callback=None):
         """Solve a batch of lasso problems.
 
         Parameters
         ----------
         problem : LassoProblem
             The problems.
+        state : float, default=None
+            What :meth:`prepare` returned for the problem's operator; computed by default.
         start : torch.Tensor, shape (n, *operator.input_shape), default=None
             Starting point; 0 by default.
         tol : float, default=1e-3
@@ -57,8 +74,15 @@ class FISTA:
         Returns
         -------
         LassoResult
+
+        Raises
+        ------
+        ValueError
+            If targets are NaN or too large for single precision.
         """
-        iteration = _FISTAIteration(*pad_to_lanes(problem, start), self)
+        check_targets(problem.b)
+        step = self.prepare(problem.operator) if state is None else state
+        iteration = _FISTAIteration(*pad_to_lanes(problem, start), step, self.restart)
         return run(
             iteration,
             len(problem),
@@ -78,11 +102,10 @@ class _FISTAIteration(BatchIteration):
 
     per_sample = ("z", "image", "y", "residual", "correlation", "momentum")
 
-    def __init__(self, problem, start, settings):
+    def __init__(self, problem, start, step, restart):
         super().__init__(problem)
         operator = problem.operator
-        self.step = settings.step or 1 / (2 * operator.norm_squared or 1.0)
-        self.restart = settings.restart
+        self.step, self.restart = step, restart
         if start is None:
             self.z = problem.b.new_zeros(len(problem), *operator.input_shape)
             self.image = torch.zeros_like(problem.b)

@@ -6,7 +6,11 @@ import torch
 
 from sklearn_flipad.operators import LinearOperator
 
-__all__ = ["LassoProblem", "LassoResult"]
+__all__ = ["LassoProblem", "LassoResult", "check_targets"]
+
+#: Smallest penalty, and largest size of a target: beyond, squares and steps overflow.
+_SMALLEST = 1e-20
+_LARGEST = 1e15
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +31,24 @@ class LassoProblem:
     b : torch.Tensor, shape (n, *operator.output_shape)
         Targets.
     lam : float
-        Penalty, > 0.
+        Penalty, from 1e-20 to 1e20.
+
+    Raises
+    ------
+    ValueError
+        If `lam` is out of range.
     """
 
     operator: LinearOperator
     b: torch.Tensor
     lam: float
+
+    def __post_init__(self):
+        if not _SMALLEST <= self.lam <= 1 / _SMALLEST:
+            raise ValueError(
+                f"lam={self.lam:g} is out of the range in which single precision can work, "
+                f"{_SMALLEST:g} to {1 / _SMALLEST:g}."
+            )
 
     def __len__(self):
         return len(self.b)
@@ -58,7 +74,7 @@ class LassoProblem:
         squares = _sum_of_squares(residual)
         # Several times faster on a CPU than the norm of order inf.
         axes = tuple(range(1, correlation.ndim))
-        largest = torch.maximum(correlation.amax(axes), -correlation.amin(axes)).double()
+        largest = torch.maximum(correlation.amax(axes), -correlation.amin(axes)).double().abs()
         best = _sum(residual * self.b) / squares.clamp_min(torch.finfo(torch.float64).tiny)
         scale = torch.minimum(best, self.lam / (2 * largest)).clamp_min(0)
         # scale (2 best - scale) squares, written so that squares = 0 is harmless
@@ -68,6 +84,33 @@ class LassoProblem:
         """``(P - D) / P``, 0 where the objective itself is 0; shape ``(n,)``."""
         gap = (objective - bound).clamp_min(0)
         return torch.where(objective == 0, torch.zeros_like(gap), gap / objective)
+
+
+def check_targets(b, first_row=0):
+    """Refuse targets that cannot be squared in single precision.
+
+    Parameters
+    ----------
+    b : torch.Tensor, shape (n, *output_shape)
+        Targets.
+    first_row : int, default=0
+        Number of the first of them.
+
+    Raises
+    ------
+    ValueError
+        If a target is NaN, infinite or above 1e15 in size; the message names the first
+        such sample.
+    """
+    size = b.abs().flatten(1).amax(dim=1)
+    bad = ~(size <= _LARGEST)
+    if bad.any():
+        first = int(bad.nonzero()[0])
+        raise ValueError(
+            f"Sample {first_row + first} is too large for single precision: the target of its "
+            f"inversion has values up to {size[first]:.3g}, and {_LARGEST:g} is the limit. Remove "
+            "it, or scale samples and layer."
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,10 +50,11 @@ def gram_solver(operator, ridge):
     -------
     GramSolver
     """
-    maps = operator.axis_maps()
-    edges = None if maps is None else row_partition(maps[0] != 0)
-    wide = operator.n_inputs >= operator.n_outputs
-    extension = PeriodicExtension.smallest(operator) if wide else None
+    edges = extension = None
+    if operator.image is not None:
+        edges = row_partition(operator.image.axis_maps()[0] != 0)
+        if operator.n_inputs >= operator.n_outputs:
+            extension = PeriodicExtension.smallest(operator.image)
     by_rows = float("inf")
     if edges is not None:
         width = operator.n_outputs // operator.output_shape[1]

@@ -25,7 +25,7 @@ class GramSolver(ABC):
     @property
     @abstractmethod
     def n_multiplications(self):
-        """Multiplications a sample in one solve, about; for iterative solvers, in one step."""
+        """Approximate multiplications per sample in one solve, or one step of an iteration."""
 
     @abstractmethod
     def solve(self, r):
@@ -45,4 +45,5 @@ class GramSolver(ABC):
 
 def inverse(matrix):
     """The inverse of symmetric, positive definite matrices, by Cholesky factorisation."""
-    return torch.cholesky_inverse(torch.linalg.cholesky(matrix))
+    # Products with columns in memory round otherwise for other positions in the batch.
+    return torch.cholesky_inverse(torch.linalg.cholesky(matrix)).contiguous()

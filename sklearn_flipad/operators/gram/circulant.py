@@ -1,4 +1,18 @@
-"""Fourier transforms for the interior of an image, a small dense correction for its border."""
+"""Fourier transforms for the interior of an image, a small dense correction for its border.
+
+=====================  ==========================================  ========================
+Buzbee et al.          Here                                        Attribute
+=====================  ==========================================  ========================
+A                      ``ridge I + G G^T``, the matrix to solve    ``operator``, ``ridge``
+C (B in the paper)     its circulant extension, which is easy      ``blocks`` holds C^-1
+P                      selection of the border and of what lies    ``_border_of``, and its
+                       outside of the image                        transpose ``_from_border``
+S = P C^-1 P^T         the capacitance matrix's response           in ``_border_correction``
+E = P (C - A)          what the extension gets wrong               in ``_border_correction``
+eta                    sources in the border that mend it          ``correction`` maps to it
+r, x                   right-hand side and solution                arguments of ``solve``
+=====================  ==========================================  ========================
+"""
 
 from dataclasses import dataclass
 from math import prod
@@ -47,15 +61,15 @@ class PeriodicExtension:
 
         Parameters
         ----------
-        operator : LinearOperator
-            A layer with two spatial axes.
+        operator : ImageOperator
+            A layer.
 
         Returns
         -------
         PeriodicExtension or None
         """
         maps = operator.axis_maps()
-        if maps is None or len(maps) != 2:
+        if len(maps) != 2:
             return None
         axes = []
         for matrix, period in zip(maps, operator.period, strict=True):
@@ -85,7 +99,7 @@ class PeriodicExtension:
 
     @property
     def n_multiplications(self):
-        """Multiplications of one solve, about."""
+        """Approximate multiplications per sample in one solve."""
         inner = prod(len(border) - int(border.sum()) for border in self.border)
         n_border = self.channels * (prod(self.extended) - inner)
         n_outputs = self.channels * prod(self.extended)

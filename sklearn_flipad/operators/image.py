@@ -1,0 +1,75 @@
+"""What the operators of image layers have besides."""
+
+from abc import abstractmethod
+
+from sklearn_flipad.operators.base import LinearOperator
+
+__all__ = ["ImageOperator"]
+
+
+class ImageOperator(LinearOperator):
+    """A linear map between tensors of shape ``(channels, *spatial)``.
+
+    Away from the borders it treats all positions alike. Parameters and attributes are those of
+    :class:`LinearOperator`.
+
+    Parameters
+    ----------
+    weight : torch.Tensor
+        The kernel.
+    input_shape, output_shape : tuple of int
+        Shapes of one sample.
+    """
+
+    @property
+    def image(self):
+        return self
+
+    @property
+    @abstractmethod
+    def period(self):
+        """Outputs, along each spatial axis, after which the layer repeats itself."""
+
+    @property
+    @abstractmethod
+    def reach(self):
+        """Distance of a kernel's first and last tap plus one, along each spatial axis."""
+
+    @abstractmethod
+    def axis_maps(self):
+        """How outputs depend on inputs along each spatial axis.
+
+        Returns
+        -------
+        tuple of torch.Tensor, each shape (output size, input size)
+            The matrix of a map along one axis with the same geometry and with weights in
+            general position, which tells what is equal and what is 0 in any such layer.
+        """
+
+    @abstractmethod
+    def weighted(self, factors):
+        """The map after its input channels have been multiplied by factors.
+
+        Parameters
+        ----------
+        factors : torch.Tensor, shape (input_shape[0],)
+            One factor per channel.
+
+        Returns
+        -------
+        ImageOperator
+        """
+
+    @abstractmethod
+    def resized(self, size):
+        """The same kernel for inputs of another spatial size.
+
+        Parameters
+        ----------
+        size : tuple of int
+            Sizes of the spatial axes.
+
+        Returns
+        -------
+        ImageOperator
+        """
