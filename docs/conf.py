@@ -13,14 +13,18 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "auto_examples/*.ipynb"]
+templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_flipad"
 html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_show_sourcelink = False
+toc_object_entries_show_parents = "hide"
 
 autosummary_generate = True
 autodoc_default_options = {"members": True, "inherited-members": True}
@@ -38,18 +42,21 @@ sphinx_gallery_conf = {
 
 
 def _skip_inherited(app, what, name, obj, skip, options):
-    """Leave out what torch and scikit-learn document themselves."""
+    """Leave out what torch and Python document themselves; None leaves the rest to autodoc."""
     function = obj.fget if isinstance(obj, property) else obj
-    module = getattr(function, "__module__", None) or ""
-    return skip or not module.startswith("sklearn_flipad")
+    module = getattr(function, "__module__", None) or "builtins"
+    return None if module.partition(".")[0] in ("sklearn_flipad", "sklearn") else True
 
 
-def _escape_stars(app, what, name, obj, options, lines):
-    """A star in a shape such as (n, *output_shape) is no emphasis."""
-    lines[:] = [re.sub(r"(?<!`)\((\w+[^()`]*), \*", r"(\1, \*", line) for line in lines]
+def _plain(app, what, name, obj, options, lines):
+    """A star in a shape is no emphasis; labels of scikit-learn's own guide lead nowhere."""
+    for index, line in enumerate(lines):
+        line = re.sub(r"(?<!`)\((\w+[^()`]*), \*", r"(\1, \*", line)
+        line = re.sub(r":ref:`([^`<]*?)\s*<[^`]*>`", r"\1", line)
+        lines[index] = re.sub(r":ref:`sphx_glr[^`]*`", "scikit-learn's examples", line)
 
 
 def setup(app):
     """Connect the handlers."""
     app.connect("autodoc-skip-member", _skip_inherited)
-    app.connect("autodoc-process-docstring", _escape_stars)
+    app.connect("autodoc-process-docstring", _plain)

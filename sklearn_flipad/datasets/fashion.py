@@ -1,15 +1,22 @@
 """Fashion-MNIST (Xiao et al., 2017), padded to 32x32."""
 
 import gzip
+import os
+import struct
+import zlib
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
+from sklearn_flipad.persistence.files import check_regular
+
 __all__ = ["load_fashion_mnist", "load_fashion_sample"]
 
 _DEBIAN_DIR = "/usr/share/datasets/fashion-mnist"
 _PREFIXES = {"train": "train", "test": "t10k"}
+#: Refused above this, so that a damaged header does not ask for all memory.
+_MAX_IMAGES = 2**20
 
 
 def load_fashion_mnist(split="train", *, contrast=0.75, data_dir=None, return_X_y=False):
@@ -46,8 +53,8 @@ def load_fashion_mnist(split="train", *, contrast=0.75, data_dir=None, return_X_
     Raises
     ------
     ValueError
-        If `split` is unknown, `contrast` is out of range, or a file is not an IDX file
-        of 28x28 images or of their labels.
+        If `split` is unknown, `contrast` is out of range, or a file is damaged or not an
+        IDX file of 28x28 images or of their labels.
     FileNotFoundError
         If `data_dir` is given and holds no such file.
 
@@ -58,7 +65,8 @@ def load_fashion_mnist(split="train", *, contrast=0.75, data_dir=None, return_X_
     """
     if split not in _PREFIXES:
         raise ValueError(f"split must be 'train' or 'test', got {split!r}.")
-    path = Path(data_dir or _DEBIAN_DIR) / f"{_PREFIXES[split]}-images-idx3-ubyte.gz"
+    folder = Path(os.fsdecode(data_dir or _DEBIAN_DIR))
+    path = folder / f"{_PREFIXES[split]}-images-idx3-ubyte.gz"
     if data_dir is None and not path.exists():
         X, y = _fetch_openml(split)
     else:
@@ -98,21 +106,42 @@ def load_fashion_sample(n=None, *, contrast=0.75):
 
 
 def _read_idx(path):
-    with gzip.open(path) as file:
-        data = file.read()
-    magic, n, height, width = np.frombuffer(data[:16], dtype=">i4")
-    if magic != 2051 or (height, width) != (28, 28) or len(data) != 16 + n * 784:
+    header, body = _read_gzip(path, 16, _MAX_IMAGES * 784)
+    magic, n, height, width = struct.unpack(">4i", header)
+    if magic != 2051 or (height, width) != (28, 28) or n < 1 or len(body) != n * 784:
         raise ValueError(f"{path} is not an IDX file of 28x28 images, or is truncated.")
-    return np.frombuffer(data, np.uint8, offset=16).reshape(n, 28, 28)
+    return np.frombuffer(body, np.uint8).reshape(n, 28, 28)
 
 
 def _read_labels(path, n):
-    with gzip.open(path) as file:
-        data = file.read()
-    magic, length = np.frombuffer(data[:8], dtype=">i4")
-    if magic != 2049 or length != n or len(data) != 8 + n:
+    header, body = _read_gzip(path, 8, n)
+    if struct.unpack(">2i", header) != (2049, n) or len(body) != n:
         raise ValueError(f"{path} is not an IDX file of {n} labels, or is truncated.")
-    return np.frombuffer(data, np.uint8, offset=8)
+    labels = np.frombuffer(body, np.uint8)
+    if labels.max() > 9:
+        raise ValueError(f"{path} holds labels up to {labels.max()}; they must be 0 to 9.")
+    return labels
+
+
+def _read_gzip(path, n_header, max_body):
+    """The first bytes of a compressed file and the rest, or one byte beyond `max_body`."""
+    check_regular(path)
+    try:
+        with gzip.open(path) as file:
+            header = file.read(n_header)
+            body = b"".join(_blocks(file, max_body + 1))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} is truncated or not a gzip file ({error}).") from error
+    if len(header) < n_header:
+        raise ValueError(f"{path} is not an IDX file: it holds {len(header)} bytes.")
+    return header, body
+
+
+def _blocks(file, n_bytes):
+    # A single read would set aside all that it is allowed to return.
+    while n_bytes and (block := file.read(min(n_bytes, 2**20))):
+        yield block
+        n_bytes -= len(block)
 
 
 def _fetch_openml(split):

@@ -1,42 +1,52 @@
-"""Image files as arrays of grey levels, by Pillow."""
+"""Image files as arrays of grey levels."""
 
-import warnings
+import os
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 from sklearn.utils import Bunch
+
+from sklearn_flipad.datasets._decoding import read_image
+from sklearn_flipad.datasets._listing import list_files, plain_reason
+from sklearn_flipad.persistence.files import printable
 
 __all__ = ["load_celeba", "load_images", "load_lsun_bedroom"]
 
-_FORMATS = ("PNG", "JPEG", "WEBP")
-_CHANNELS = {"RGB": 3, "L": 1}
-#: What Pillow raises on damaged files, as far as is known.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, Image.DecompressionBombError)
+_MODES = ("RGB", "L")
 
 
 def load_images(paths, *, size=None, mode="RGB", n_images=None, max_pixels=2**26, on_error="raise"):
     """Load PNG, JPEG and WebP files as 8-bit images, channels first.
 
-    Files are recognised by their content, whatever they are called. EXIF orientation is
-    applied, 16-bit grey is scaled to 8 bits, palettes and CMYK are converted, and what is
-    transparent is laid on white. Animations are refused, since they are many images.
+    Files are recognized by their content, whatever they are called. EXIF orientation is
+    applied, and no other metadata is read. Samples v of 16 bits become round(v / 257),
+    transparency included; palettes and CMYK are converted; then what is transparent is laid
+    on white. Animations are refused, since they are many images; of the images in an MPO
+    file, the first is taken.
+
+    Every file that is named or found ends in `filenames` or, with its reason, in `errors`:
+    a link to nothing, a folder that may not be read, a FIFO, which is never opened. A PNG
+    whose checksums do not match is damaged. JPEG and WebP have no checksums, so a changed
+    file that can still be decoded is not noticed.
 
     Parameters
     ----------
     paths : path-like or sequence of path-like
         Files, or one folder, all of whose files are taken, in the order of their names,
-        those in folders below it included and hidden ones not.
+        those in folders below it included and hidden ones not. Links to other folders are
+        not followed, but are errors.
     size : int, default=None
         The shorter side is resized to this many pixels (bilinear, antialiased) and the
         middle square is cut out, as is done for the training of DCGAN. By default images
         stay as they are, and all must have one size.
     mode : {"RGB", "L"}, default="RGB"
-        Colour or grey.
+        Color or grey.
     n_images : int, default=None
         How many of the files to take; all by default.
     max_pixels : int, default=2**26
-        Larger images are refused before they are decoded.
+        Larger images are refused before they are decoded, and files of more than 8 bytes
+        for each of these pixels plus 64 MiB before they are read.
     on_error : {"raise", "skip"}, default="raise"
         What happens after all files were tried if some could not be read: an error that
         names each of them, or the others are returned and `errors` names them.
@@ -47,12 +57,15 @@ def load_images(paths, *, size=None, mode="RGB", n_images=None, max_pixels=2**26
         ``images`` : ndarray of uint8, shape (n, channels, height, width);
         ``filenames`` : list of str, where each image comes from;
         ``errors`` : dict of str to str, the reason for each file that was skipped.
+        In names, control characters and bytes that are not UTF-8 are escaped.
 
     Raises
     ------
     ValueError
         If a parameter is out of range, if files could not be read and `on_error` is
         ``"raise"``, if no image is left, or if sizes differ and `size` is None.
+    TypeError
+        If `paths` holds something that is not a path.
     FileNotFoundError
         If `paths` is a single path that does not exist.
 
@@ -61,34 +74,43 @@ def load_images(paths, *, size=None, mode="RGB", n_images=None, max_pixels=2**26
     Radford, Metz and Chintala, "Unsupervised representation learning with deep
     convolutional generative adversarial networks", ICLR 2016, for resizing and cropping.
     """
-    if mode not in _CHANNELS:
+    if mode not in _MODES:
         raise ValueError(f"mode must be 'RGB' or 'L', got {mode!r}.")
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
-    if size is not None and size < 1:
-        raise ValueError(f"size must be a positive number of pixels, got {size}.")
-    images, filenames, errors = [], [], {}
-    for path in _files(paths)[:n_images]:
+    _check_count("size", size, "pixels")
+    _check_count("n_images", n_images, "files")
+    _check_count("max_pixels", max_pixels, "pixels")
+    files = list_files(paths)[:n_images]
+    # One buffer that grows: a list and its stack would need the memory twice.
+    pixels, shapes, filenames, errors = bytearray(), {}, [], {}
+    for path, problem in files:
+        name = printable(path)
         try:
-            images.append(_read(path, size, mode, max_pixels))
-            filenames.append(str(path))
-        except _DAMAGE as error:
-            errors[str(path)] = str(error) or type(error).__name__
+            if problem is not None:
+                raise problem
+            image = read_image(path, size=size, mode=mode, max_pixels=max_pixels)
+        except Exception as error:
+            errors[name] = plain_reason(error)
+            continue
+        filenames.append(name)
+        shapes.setdefault(image.shape, name)
+        if len(shapes) == 1:
+            pixels += image.data
     if errors and on_error == "raise":
-        lines = [f"  {name}: {reason}" for name, reason in errors.items()]
         raise ValueError(
-            f"{len(errors)} of {len(errors) + len(images)} files could not be read; "
-            "on_error='skip' leaves them out:\n" + "\n".join(lines)
+            f"{len(files) - len(filenames)} of {len(files)} files could not be read; "
+            f"on_error='skip' leaves them out:\n{_lines(errors)}"
         )
-    if not images:
-        raise ValueError(f"No readable image in {paths!r}.")
-    shapes = {}
-    for image, name in zip(images, filenames, strict=True):
-        shapes.setdefault(image.shape[1:], name)
+    if not filenames:
+        some = dict(list(errors.items())[:3])
+        reasons = f" {len(files)} could not be read, such as:\n{_lines(some)}" if some else ""
+        raise ValueError(f"No readable image among the files of paths.{reasons}")
     if len(shapes) > 1:
-        seen = ", ".join(f"{h}x{w} ({name})" for (h, w), name in list(shapes.items())[:3])
+        seen = ", ".join(f"{h}x{w} ({name})" for (_, h, w), name in list(shapes.items())[:3])
         raise ValueError(f"The images have {len(shapes)} sizes, such as {seen}: pass size=.")
-    return Bunch(images=np.stack(images), filenames=filenames, errors=errors)
+    images = np.frombuffer(pixels, np.uint8).reshape(len(filenames), *next(iter(shapes)))
+    return Bunch(images=images, filenames=filenames, errors=errors)
 
 
 def load_celeba(root, *, size=64, n_images=None, on_error="raise"):
@@ -114,6 +136,8 @@ def load_celeba(root, *, size=64, n_images=None, on_error="raise"):
     ------
     FileNotFoundError
         If there is no such folder.
+    ValueError
+        If there are several, or as :func:`load_images` does.
 
     References
     ----------
@@ -146,6 +170,8 @@ def load_lsun_bedroom(root, *, size=64, n_images=None, on_error="raise"):
     ------
     FileNotFoundError
         If there is no such folder.
+    ValueError
+        If there are several, or as :func:`load_images` does.
 
     References
     ----------
@@ -156,59 +182,28 @@ def load_lsun_bedroom(root, *, size=64, n_images=None, on_error="raise"):
     return load_images(folder, size=size, n_images=n_images, on_error=on_error)
 
 
+def _check_count(name, value, unit):
+    if value is None and name != "max_pixels":
+        return
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a positive number of {unit}, got {value!r}.")
+
+
+def _lines(errors):
+    return "\n".join(f"  {name}: {reason}" for name, reason in errors.items())
+
+
 def _find_folder(root, name, what):
-    root = Path(root)
+    root = Path(os.fsdecode(root))
     if root.name == name and root.is_dir():
         return root
-    found = sorted(path for path in root.glob(f"**/{name}") if path.is_dir())
-    if not found:
+    found = [path for path in sorted(root.glob(f"**/{name}")) if path.is_dir()]
+    outermost = [path for path in found if not set(found) & set(path.parents)]
+    if not outermost:
         raise FileNotFoundError(
             f"No folder {name!r} in {root}: pass the folder that holds your copy of {what}."
         )
-    return found[0]
-
-
-def _files(paths):
-    if isinstance(paths, str | Path):
-        root = Path(paths)
-        if not root.exists():
-            raise FileNotFoundError(f"No such file or folder: {root}.")
-        if not root.is_dir():
-            return [root]
-        files = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-        visible = (f for f in files if not any(part.startswith(".") for part in f.parts))
-        return [root / file for file in sorted(visible)]
-    return [Path(path) for path in paths]
-
-
-def _read(path, size, mode, max_pixels):
-    with warnings.catch_warnings():
-        # max_pixels decides, not Pillow's own limit.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            image = Image.open(path, formats=_FORMATS)
-        except Image.UnidentifiedImageError as error:
-            raise ValueError("not a PNG, JPEG or WebP file") from error
-    with image:
-        width, height = image.size
-        if width * height > max_pixels:
-            raise ValueError(f"{width}x{height} pixels, more than max_pixels={max_pixels}")
-        if getattr(image, "is_animated", False) and image.format != "MPO":
-            raise ValueError(f"an animation of {image.n_frames} frames")
-        image.load()
-        image = _to_mode(ImageOps.exif_transpose(image), mode)
-        if size is not None:
-            image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
-        array = np.asarray(image)
-    return array[None] if mode == "L" else np.moveaxis(array, 2, 0)
-
-
-def _to_mode(image, mode):
-    if image.mode.startswith("I"):
-        levels = np.asarray(image).astype(np.float64) / 257
-        image = Image.fromarray(np.rint(levels.clip(0, 255)).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert(mode)
+    if len(outermost) > 1:
+        seen = ", ".join(map(str, outermost))
+        raise ValueError(f"{root} holds {len(outermost)} copies, {seen}: pass one of them.")
+    return outermost[0]

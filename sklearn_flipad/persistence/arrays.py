@@ -4,6 +4,7 @@ One safetensors file holds the arrays; its header holds the description as JSON 
 SHA-256 of both.
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-__all__ = ["content_digest", "load_arrays", "save_arrays", "write_atomically"]
+__all__ = ["content_digest", "load_arrays", "remove_partials", "save_arrays", "write_atomically"]
 
 
 def save_arrays(path, arrays, description):
@@ -37,25 +38,46 @@ def save_arrays(path, arrays, description):
     write_atomically(path, save(arrays, metadata=metadata))
 
 
-def write_atomically(path, data):
-    """Write a file that appears whole or not at all.
+def write_atomically(path, content):
+    """Write a file that appears whole or not at all, whatever is interrupted when.
 
     Parameters
     ----------
     path : path-like
         File to write.
-    data : bytes
-        Its content.
+    content : bytes or callable
+        Its content, or ``content(file)`` that writes it to the open binary file.
     """
     path = Path(path)
     # Not by tempfile, whose files nobody else may read.
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
-        partial.write_bytes(data)
+        with open(partial, "xb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # a power failure must not leave the name without content
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def remove_partials(path):
+    """Remove what killed writers of a file left beside it.
+
+    Only while nobody else writes the file: what they are writing would be removed too.
+
+    Parameters
+    ----------
+    path : path-like
+        The file that :func:`write_atomically` writes.
+    """
+    path = Path(path)
+    for partial in path.parent.glob(f"{glob.escape(path.name)}.{'[0-9a-f]' * 32}.partial"):
+        partial.unlink(missing_ok=True)
 
 
 def load_arrays(path, expected_format):

@@ -9,6 +9,8 @@ from sklearn_flipad.zoo.architectures import (
     LSGANDiscriminator,
     LSGANGenerator,
 )
+from sklearn_flipad.zoo.batch_norm import recalibrate_batch_norm
+from sklearn_flipad.zoo.initialization import initialize_weights
 from sklearn_flipad.zoo.objectives import (
     CrossEntropyObjective,
     EnergyObjective,
@@ -26,11 +28,7 @@ from sklearn_flipad.zoo.quality import (
     frechet_distance,
     load_fashion_classifier,
 )
-from sklearn_flipad.zoo.training import (
-    initialize_weights,
-    recalibrate_batch_norm,
-    train_gan,
-)
+from sklearn_flipad.zoo.training import train_gan
 
 __all__ = [
     "ConditionalConvDiscriminator",

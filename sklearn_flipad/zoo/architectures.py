@@ -27,8 +27,8 @@ class DCGANGenerator(nn.Module):
     """Transposed-convolution generator shared by DCGAN, WGAN-GP and EBGAN.
 
     A 4x4 map is grown from the latent vector and doubled by every further layer, so the
-    output has ``4 * 2 ** len(channels)`` pixels a side. Each hidden layer is a
-    transposed convolution, batch normalisation and ReLU; the last is a transposed
+    output has ``4 * 2 ** len(channels)`` pixels per side. Each hidden layer is a
+    transposed convolution, batch normalization and ReLU; the last is a transposed
     convolution without bias and tanh.
 
     Parameters
@@ -112,7 +112,7 @@ class ConditionalDCGANGenerator(DCGANGenerator):
     the training code that Szafranowska et al. published; they were not compared with the
     pretrained weights. That code maps a label to as many values as the latent
     has through a linear layer and a leaky ReLU. For a finite set of classes this is a
-    table of one vector a class, which the embedding is directly.
+    table of one vector per class, which is what an embedding is.
 
     References
     ----------
@@ -176,7 +176,7 @@ class ConditionalDCGANGenerator(DCGANGenerator):
         n_classes = self.embedding.num_embeddings
         if label is not None and not 0 <= label < n_classes:
             raise ValueError(f"label must be a class from 0 to {n_classes - 1}, got {label}.")
-        # A normal number more decides the class, so that the draws do not depend on how
+        # One more normal number decides the class, so that the draws do not depend on how
         # the samples are split into batches.
         values = rng.standard_normal((n, self.latent_shape[0] + 1))
         z = torch.from_numpy(values[:, :-1]).float().reshape(n, *self.latent_shape)
@@ -187,8 +187,8 @@ class ConditionalDCGANGenerator(DCGANGenerator):
 class LSGANGenerator(nn.Module):
     """Upsample-and-convolve generator of LSGAN.
 
-    A linear layer makes a small map, three blocks of nearest-neighbour upsampling, 3x3
-    convolution, batch normalisation and ReLU enlarge it eightfold, and a 3x3
+    A linear layer makes a small map, three blocks of nearest-neighbor upsampling, 3x3
+    convolution, batch normalization and ReLU enlarge it eightfold, and a 3x3
     convolution with tanh makes the image.
 
     Parameters
@@ -200,7 +200,7 @@ class LSGANGenerator(nn.Module):
     out_channels : int, default=3
         Channels of the image.
     image_size : int, default=64
-        Pixels a side; a multiple of 8.
+        Pixels per side; a multiple of 8.
 
     References
     ----------
@@ -237,19 +237,19 @@ class LSGANGenerator(nn.Module):
 class ConvDiscriminator(nn.Module):
     """Strided-convolution discriminator of DCGAN, or critic of WGAN-GP.
 
-    It returns one logit an image: the paper's final sigmoid is part of the DCGAN loss
+    It returns one logit per image: the paper's final sigmoid is part of the DCGAN loss
     (:class:`~sklearn_flipad.zoo.CrossEntropyObjective`).
 
     Parameters
     ----------
     channels : sequence of int, default=(64, 128, 256, 512)
         Channels of the hidden layers, each of which halves the image; after them it
-        must have 4 pixels a side. An image of 128x128 takes five, as
+        must have 4 pixels per side. An image of 128x128 takes five, as
         ``(64, 128, 256, 512, 1024)``.
     in_channels : int, default=3
         Channels of the image.
     norm : {"batch", "layer"}, default="batch"
-        Normalisation of all hidden layers but the first. ``"layer"`` is WGAN-GP's: a
+        Normalization of all hidden layers but the first. ``"layer"`` is WGAN-GP's: a
         gradient penalty is a per-sample quantity that batch statistics would blur. The
         first layer then has a bias, without which the critic could not see contrast.
 
@@ -264,7 +264,7 @@ class ConvDiscriminator(nn.Module):
         layers, width = [], in_channels
         for depth, n_channels in enumerate(channels):
             side //= 2
-            # Layer normalisation undoes any scaling of the image unless a bias comes first.
+            # Layer normalization undoes any scaling of the image unless a bias comes first.
             bias = depth == 0 and norm == "layer"
             layers.append(nn.Conv2d(width, n_channels, 4, 2, 1, bias=bias))
             if depth > 0 and norm == "batch":
@@ -291,11 +291,11 @@ class ConditionalConvDiscriminator(ConvDiscriminator):
     ----------
     channels : sequence of int, default=(64, 128, 256, 512, 1024)
         Channels of the hidden layers, each of which halves the image; after them it
-        must have 4 pixels a side.
+        must have 4 pixels per side.
     in_channels : int, default=1
         Channels of the image.
     norm : {"batch", "layer"}, default="batch"
-        Normalisation of all hidden layers but the first.
+        Normalization of all hidden layers but the first.
     n_classes : int, default=2
         Number of classes.
 
@@ -332,7 +332,7 @@ class LSGANDiscriminator(nn.Module):
     in_channels : int, default=3
         Channels of the image.
     image_size : int, default=64
-        Pixels a side; a multiple of ``2 ** len(channels)``.
+        Pixels per side; a multiple of ``2 ** len(channels)``.
 
     References
     ----------

@@ -24,7 +24,20 @@ def save_grid(samples, path):
         Images of one or three channels.
     path : path-like
         PNG file to write.
+
+    Raises
+    ------
+    ValueError
+        If the samples have another number, type or shape.
     """
+    samples = np.asarray(samples)
+    if samples.dtype != np.uint8 or samples.ndim != 4 or samples.shape[0] != N_SAMPLES:
+        raise ValueError(
+            f"A grid takes {N_SAMPLES} images of shape (channels, height, width) and type uint8, "
+            f"got an array of shape {samples.shape} and type {samples.dtype}."
+        )
+    if samples.shape[1] not in (1, 3):
+        raise ValueError(f"A grid takes images of 1 or 3 channels, got {samples.shape[1]}.")
     channels, height, width = samples.shape[1:]
     tiles = samples.reshape(_SIDE, _SIDE, channels, height, width).transpose(0, 3, 1, 4, 2)
     image = tiles.reshape(_SIDE * height, _SIDE * width, channels)
@@ -44,9 +57,19 @@ def load_grid(path):
     Returns
     -------
     ndarray of uint8, shape (N_SAMPLES, channels, height, width)
+
+    Raises
+    ------
+    ValueError
+        If the image cannot be such a grid.
     """
     with Image.open(path) as image:
         grid = np.atleast_3d(np.asarray(image))
+    if grid.dtype != np.uint8 or grid.shape[0] % _SIDE or grid.shape[1] % _SIDE:
+        raise ValueError(
+            f"{path} is not a grid of {_SIDE} by {_SIDE} samples: it has shape {grid.shape} and "
+            f"type {grid.dtype}."
+        )
     height, width, channels = grid.shape[0] // _SIDE, grid.shape[1] // _SIDE, grid.shape[2]
     tiles = grid.reshape(_SIDE, height, _SIDE, width, channels).transpose(0, 2, 4, 1, 3)
     return tiles.reshape(N_SAMPLES, channels, height, width)

@@ -1,8 +1,8 @@
-"""How the quality of the shipped generators is measured.
+"""Measure the quality of the shipped generators.
 
 ``python -m sklearn_flipad.zoo.measure_quality`` writes the Fréchet distance of each shipped
-generator into its model card; with ``--retrain`` it trains the classifier anew first, in
-whose features the distance is taken.
+generator into its model card. ``--retrain`` first trains the classifier again, in whose
+features the distance is taken.
 """
 
 import argparse
@@ -13,8 +13,10 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from sklearn_flipad.persistence.arrays import write_atomically
 from sklearn_flipad.datasets import load_fashion_mnist
+from sklearn_flipad.persistence.arrays import write_atomically
+from sklearn_flipad.randomness import seeded
+from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo.pretrained import list_pretrained, load_pretrained, pretrained_card
 from sklearn_flipad.zoo.quality import (
     FashionClassifier,
@@ -23,9 +25,10 @@ from sklearn_flipad.zoo.quality import (
     save_fashion_classifier,
     to_network,
 )
-from sklearn_flipad.sampling import sample
 
 __all__ = ["train_fashion_classifier"]
+
+_BATCH_SIZE = 128
 
 
 def train_fashion_classifier(X, y, *, n_epochs=5, random_state=0):
@@ -46,16 +49,26 @@ def train_fashion_classifier(X, y, *, n_epochs=5, random_state=0):
     -------
     FashionClassifier
         In eval mode.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer images than one batch of 128 holds, or another number of classes.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(random_state)
+    if len(X) != len(y) or len(X) < _BATCH_SIZE:
+        raise ValueError(
+            f"Expected at least {_BATCH_SIZE} images and one class for each, got {len(X)} images "
+            f"and {len(y)} classes."
+        )
+    with seeded(random_state):
         classifier = FashionClassifier()
         optimizer = torch.optim.Adam(classifier.parameters())
-        n_batches = len(X) // 128
+        n_batches = len(X) // _BATCH_SIZE
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, n_epochs * n_batches)
         for epoch in range(n_epochs):
-            order = torch.randperm(len(X))[: n_batches * 128].reshape(n_batches, -1)
-            for batch in tqdm(order.numpy(), desc=f"epoch {epoch + 1}/{n_epochs}"):
+            order = torch.randperm(len(X)).numpy()[: n_batches * _BATCH_SIZE]
+            batches = order.reshape(n_batches, _BATCH_SIZE)
+            for batch in tqdm(batches, desc=f"epoch {epoch + 1}/{n_epochs}"):
                 logits = classifier(to_network(X[batch]))
                 loss = nn.functional.cross_entropy(logits, torch.from_numpy(y[batch]).long())
                 optimizer.zero_grad(set_to_none=True)

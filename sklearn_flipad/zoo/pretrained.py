@@ -6,13 +6,16 @@ A generator is three files: its weights (safetensors, half precision), its model
 
 import json
 from importlib.resources import files
+from pathlib import Path
 
 import safetensors.torch
+import torch
+from safetensors import SafetensorError
 
 from sklearn_flipad.persistence.arrays import write_atomically
+from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import architectures
 from sklearn_flipad.zoo.grids import N_SAMPLES, load_grid, save_grid
-from sklearn_flipad.sampling import sample
 
 __all__ = [
     "list_pretrained",
@@ -23,32 +26,49 @@ __all__ = [
     "save_generator",
 ]
 
+#: Weights that are named in a message.
+_MAX_LISTED = 3
+
 
 def save_generator(generator, card, stem):
     """Write a generator's weights in half precision, its model card and its samples.
 
-    The samples are those of the weights as saved, for the latents of seed 0.
+    The samples are those of the weights as saved, for the latents of seed 0. Nothing is
+    written before the three files are known to belong together.
 
     Parameters
     ----------
     generator : torch.nn.Module
-        An image generator with outputs in [-1, 1].
+        An image generator with outputs in [-1, 1]. Its class is one of
+        :mod:`sklearn_flipad.zoo`.
     card : dict
         JSON values; ``card["generator"]`` is a pair of the name of a class in
         :mod:`sklearn_flipad.zoo` and its parameters.
-    stem : pathlib.Path
+    stem : path-like
         Path of the three files without their suffixes.
+
+    Raises
+    ------
+    ValueError
+        If `card` holds something else than JSON values, does not describe `generator`, or a
+        weight is too large for half precision.
     """
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: value.half().contiguous().cpu()
-        for name, value in generator.state_dict().items()
-        if value.is_floating_point()
-    }
-    write_atomically(stem.with_suffix(".safetensors"), safetensors.torch.save(tensors))
-    write_atomically(stem.with_suffix(".json"), (json.dumps(card, indent=1) + "\n").encode())
-    samples = sample(load_generator(stem), N_SAMPLES, random_state=0)
-    save_grid(samples, stem.with_suffix(".png"))
+    weights = _floating(generator.state_dict())
+    tensors = {name: value.half().contiguous().cpu() for name, value in weights.items()}
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} has values that are not finite in half precision.")
+    try:
+        text = json.dumps(card, indent=1, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"card must hold JSON values only: {error}.") from error
+    saved = _assemble(json.loads(text), tensors, "card", "generator")
+    samples = sample(saved, N_SAMPLES, random_state=0)
+
+    _file(stem, ".json").parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(_file(stem, ".safetensors"), safetensors.torch.save(tensors))
+    save_grid(samples, _file(stem, ".png"))
+    write_atomically(_file(stem, ".json"), text.encode())
 
 
 def load_generator(stem):
@@ -56,26 +76,85 @@ def load_generator(stem):
 
     Parameters
     ----------
-    stem : pathlib.Path
+    stem : path-like
         Path of the files without their suffixes.
 
     Returns
     -------
     torch.nn.Module
         In eval mode, in single precision, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the card or the weights are damaged, or are not those of one generator.
     """
-    name, params = json.loads(stem.with_suffix(".json").read_text())["generator"]
-    generator = getattr(architectures, name)(**params)
-    tensors = safetensors.torch.load(stem.with_suffix(".safetensors").read_bytes())
-    weights = {name: tensor.float() for name, tensor in tensors.items()}
+    card, weights = _file(stem, ".json"), _file(stem, ".safetensors")
+    try:
+        tensors = safetensors.torch.load(weights.read_bytes())
+    except SafetensorError as error:
+        raise ValueError(
+            f"{weights} is not a complete safetensors file ({error}). Copy it again from its "
+            "source."
+        ) from error
+    return _assemble(_read_card(card), tensors, card, weights)
+
+
+def _file(stem, suffix):
+    # Not by with_suffix: what follows a dot in the stem would be lost.
+    return Path(f"{stem}{suffix}")
+
+
+def _read_card(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is not a model card: it is not valid JSON ({error}). Copy it again from its "
+            "source."
+        ) from error
+
+
+def _assemble(card, tensors, card_source, weights_source):
+    """Build the generator of a model card and give it its weights."""
+    known = [name for name in architectures.__all__ if name.endswith("Generator")]
+    match card:
+        case {"generator": [str(name), dict(params)]} if name in known:
+            pass
+        case _:
+            raise ValueError(
+                f"{card_source} is not a model card: its entry 'generator' must be a pair of a "
+                f"class, one of {', '.join(known)}, and a dictionary of its parameters."
+            )
+    try:
+        generator = getattr(architectures, name)(**params)
+    except (TypeError, ValueError, RuntimeError, IndexError) as error:
+        raise ValueError(f"{card_source} has parameters that {name} refuses: {error}") from error
+    state = generator.state_dict()
+    found = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+    expected = {key: tuple(value.shape) for key, value in _floating(state).items()}
+    if found != expected:
+        other = [key for key in {**expected, **found} if found.get(key) != expected.get(key)]
+        listed = ", ".join(
+            f"{key} ({found.get(key, 'absent')} instead of {expected.get(key, 'absent')})"
+            for key in other[:_MAX_LISTED]
+        )
+        raise ValueError(
+            f"The weights of {weights_source} are not those of the {name} that {card_source} "
+            f"describes: {listed}{' and others' if other[_MAX_LISTED:] else ''}."
+        )
     # Counters of batches seen are not floats and not needed.
-    generator.load_state_dict({**generator.state_dict(), **weights})
+    generator.load_state_dict({**state, **{key: part.float() for key, part in tensors.items()}})
     return generator.eval().requires_grad_(False)
+
+
+def _floating(state):
+    return {name: value for name, value in state.items() if value.is_floating_point()}
 
 
 def _stem(name):
     stem = files(__package__) / "weights" / name.replace("/", "-")
-    if not stem.with_suffix(".json").is_file():
+    if not _file(stem, ".json").is_file():
         raise ValueError(
             f"Unknown pretrained generator {name!r}; there are {', '.join(list_pretrained())}."
         )
@@ -91,7 +170,7 @@ def list_pretrained():
         Names for :func:`load_pretrained`.
     """
     cards = (files(__package__) / "weights").glob("*.json")
-    return sorted(json.loads(card.read_text())["name"] for card in cards)
+    return sorted(_read_card(card)["name"] for card in cards)
 
 
 def load_pretrained(name):
@@ -133,7 +212,7 @@ def pretrained_card(name):
     ValueError
         If there is no such generator.
     """
-    return json.loads(_stem(name).with_suffix(".json").read_text())
+    return _read_card(_file(_stem(name), ".json"))
 
 
 def pretrained_samples(name):
@@ -157,4 +236,4 @@ def pretrained_samples(name):
     ValueError
         If there is no such generator.
     """
-    return load_grid(_stem(name).with_suffix(".png"))
+    return load_grid(_file(_stem(name), ".png"))

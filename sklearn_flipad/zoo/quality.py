@@ -1,4 +1,4 @@
-"""How close a generator's samples come to the real images: a Fréchet distance.
+"""Fréchet distance of a generator's samples to the real images.
 
 The features are those of a small classifier of Fashion-MNIST that is part of the package,
 with the mean and covariance of the test split's features beside it, so a distance can
@@ -12,9 +12,9 @@ import torch
 from sklearn.utils import gen_batches
 from torch import nn
 
+from sklearn_flipad._modules import evaluating
 from sklearn_flipad.persistence.arrays import load_arrays, save_arrays
 from sklearn_flipad.samples import from_grey_levels
-from sklearn_flipad._modules import evaluating
 
 __all__ = [
     "FashionClassifier",

@@ -1,4 +1,4 @@
-"""How the shipped generators are trained.
+"""Recipes of the shipped generators.
 
 ``python -m sklearn_flipad.zoo dcgan --seed 0`` trains ``fashion/dcgan-0`` from
 Fashion-MNIST, showing its progress, and writes the files that are part of the
@@ -11,14 +11,11 @@ from pathlib import Path
 
 import torch
 
-from sklearn_flipad.datasets import load_fashion_mnist
 from sklearn_flipad.zoo import architectures, objectives
+from sklearn_flipad.zoo.batch_norm import recalibrate_batch_norm
+from sklearn_flipad.zoo.initialization import initialize_weights
 from sklearn_flipad.zoo.pretrained import load_generator, save_generator
-from sklearn_flipad.zoo.training import (
-    initialize_weights,
-    recalibrate_batch_norm,
-    train_gan,
-)
+from sklearn_flipad.zoo.training import train_gan
 
 __all__ = ["RECIPES", "train_recipe"]
 
@@ -29,8 +26,8 @@ _LSGAN = (
 )
 _CONV = {"channels": (32, 64, 128), "in_channels": 1}
 
-#: The paper's four models scaled to 32x32 grey images. Where the schedule parts from
-#: Appendix G.2, it is because the training is some hundred times shorter: the
+#: The paper's four models scaled to 32x32 grey images. Where the schedule differs from
+#: Appendix G.2, it is because the training is about a hundred times shorter: the
 #: generator is updated in every step, that of WGAN-GP in every second one, not in every
 #: fifth. EBGAN's margin is in mean squared error: above the energies that occur, which
 #: are below 0.2, it would never bind and leave the grey levels free.
@@ -101,10 +98,15 @@ def train_recipe(
 
     Raises
     ------
-    KeyError
-        If `recipe` is not a key of `RECIPES`.
+    ValueError
+        If there is no such recipe, or the checkpoint in `work_dir` is that of another training.
     """
+    if recipe not in RECIPES:
+        raise ValueError(f"Unknown recipe {recipe!r}; there are {', '.join(RECIPES)}.")
     spec = RECIPES[recipe]
+    stem = Path(out_dir) / f"fashion-{recipe}-{seed}"
+    # Before the training: a folder that cannot be made would cost it.
+    stem.parent.mkdir(parents=True, exist_ok=True)
     generator = initialize_weights(_build(architectures, spec["generator"]), 2 * seed)
     discriminator = initialize_weights(_build(architectures, spec["discriminator"]), 2 * seed + 1)
     history = train_gan(
@@ -130,6 +132,5 @@ def train_recipe(
         "date": datetime.now(UTC).date().isoformat(),
         "history": history,
     }
-    stem = Path(out_dir) / f"fashion-{recipe}-{seed}"
     save_generator(generator, card, stem)
     return load_generator(stem)

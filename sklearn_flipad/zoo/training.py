@@ -1,94 +1,38 @@
 """Adversarial training of an image generator."""
 
-import os
+from contextlib import contextmanager, nullcontext
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from sklearn.utils._param_validation import Interval, validate_params
 from tqdm.auto import tqdm
 
+from sklearn_flipad.devices import resolve_device
+from sklearn_flipad.randomness import seeded
+from sklearn_flipad.samples import to_grey_levels
+from sklearn_flipad.sampling import sample
+from sklearn_flipad.zoo.checkpoints import locked, read_checkpoint, write_checkpoint
+from sklearn_flipad.zoo.checks import check_grids, check_images, check_networks, check_schedule
 from sklearn_flipad.zoo.grids import N_SAMPLES, save_grid
-from sklearn_flipad.sampling import latent_batches, sample
+from sklearn_flipad.zoo.settings import training_settings
 
-__all__ = ["initialize_weights", "recalibrate_batch_norm", "train_gan"]
-
-
-def initialize_weights(module, random_state=0):
-    """Draw convolution weights from N(0, 0.02²) and batch-norm scales from N(1, 0.02²).
-
-    The initialisation of DCGAN (Radford et al., ICLR 2016), seeded. Embeddings of classes
-    are drawn from N(0, 1), like latents.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        Network to initialise in place.
-    random_state : int, default=0
-        Seed.
-
-    Returns
-    -------
-    torch.nn.Module
-        The same module.
-    """
-    rng = torch.Generator().manual_seed(random_state)
-    for layer in module.modules():
-        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-            nn.init.normal_(layer.weight, 0.0, 0.02, generator=rng)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.BatchNorm2d):
-            nn.init.normal_(layer.weight, 1.0, 0.02, generator=rng)
-            nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.Embedding):
-            nn.init.normal_(layer.weight, generator=rng)
-    return module
+__all__ = ["train_gan"]
 
 
-@torch.no_grad()
-def recalibrate_batch_norm(generator, n_batches=100, batch_size=128, random_state=0):
-    """Replace the running batch-norm statistics by averages over fresh latents.
-
-    The exponential averages of training lag behind the last weights; samples drawn in
-    eval mode should see the statistics of the final generator.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        Generator with ``latent_shape`` or a method ``sampler``, changed in place.
-    n_batches, batch_size : int, default=100, 128
-        Latents used.
-    random_state : int, default=0
-        Seed of the latents.
-
-    Returns
-    -------
-    torch.nn.Module
-        The same generator, in eval mode.
-    """
-    norms = [m for m in generator.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a cumulative average
-    if hasattr(type(generator), "sampler"):
-        batches = latent_batches(
-            generator, n_batches * batch_size, batch_size=batch_size, random_state=random_state
-        )
-    else:
-        device = next(generator.parameters()).device
-        rng = torch.Generator().manual_seed(random_state)
-        shape = (batch_size, *generator.latent_shape)
-        batches = ((torch.randn(shape, generator=rng).to(device),) for _ in range(n_batches))
-    generator.train()
-    for inputs in batches:
-        generator(*inputs)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    return generator.eval()
-
-
+@validate_params(
+    {
+        "n_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "betas": ["array-like"],
+        "n_critic": [Interval(Integral, 1, None, closed="left")],
+        "random_state": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
+    },
+    prefer_skip_nested_validation=True,
+)
 def train_gan(
     generator,
     discriminator,
@@ -117,10 +61,12 @@ def train_gan(
     Parameters
     ----------
     generator : torch.nn.Module
-        Maps latents of shape ``(n, *generator.latent_shape)`` to images in [-1, 1].
+        Maps latents of shape ``(n, *generator.latent_shape)`` to images in [-1, 1]. Like the
+        discriminator, it is moved to `device` and left in training mode, with its weights in
+        channels-last memory format.
     discriminator : torch.nn.Module
         What `objective` expects.
-    X : ndarray of uint8, shape (n, channels, height, width)
+    X : array-like of uint8, shape (n, channels, height, width)
         Training images.
     objective : object
         ``discriminator_loss(discriminator, real, fake)`` and
@@ -128,10 +74,12 @@ def train_gan(
     labels : array-like of int, shape (n,), default=None
         Class of each image. Both networks then take the labels of the batch as their
         second argument, and the objective gets the discriminator with them filled in.
-    n_epochs, batch_size : int, default=50, 128
-        Passes over the images and images a step; an incomplete last batch is skipped.
+    n_epochs : int, default=50
+        Passes over the images, those of the checkpoint included.
+    batch_size : int, default=128
+        Images per step; an incomplete last batch is skipped.
     learning_rate : float, default=2e-4
-        Learning rate of both Adam optimisers.
+        Learning rate of both Adam optimizers.
     betas : pair of float, default=(0.5, 0.999)
         Adam's averaging coefficients.
     n_critic : int, default=1
@@ -142,14 +90,21 @@ def train_gan(
     device : str or torch.device, default=None
         Where to train; CUDA if there is one, else the CPU.
     checkpoint : path-like, default=None
-        File that is written after every epoch and resumed from if it exists.
+        File that is written after every epoch. If it exists, training continues from it: the
+        weights of both networks are replaced by those of the checkpoint. Everything else that
+        decides the result has to be the same: `X`, `labels`, `batch_size`, `learning_rate`,
+        `betas`, `n_critic`, `random_state`, the ``repr`` of `objective`, and the layers of both
+        networks. `n_epochs` may grow. `device` and the version of torch may change, but the
+        weights then differ from those of an uninterrupted training. Only one training at a
+        time can use the file; an empty file with the suffix ``.lock`` stays beside it.
     sample_dir : path-like, default=None
         Folder for a grid of samples after every epoch, ``epoch-001.png`` and so on:
         always for the same latents, in eval mode. The training is the same with and
         without it. With `labels`, the generator must have a method ``sampler``, as
         :class:`~sklearn_flipad.zoo.ConditionalDCGANGenerator` has.
     callback : callable, default=None
-        Called as ``callback(epoch, generator, losses)`` after every epoch.
+        Called as ``callback(epoch, generator, losses)`` after every epoch, once its checkpoint
+        is written. It may draw random numbers; the training has its own.
     verbose : int, default=1
         Whether to show a progress bar.
 
@@ -161,74 +116,126 @@ def train_gan(
     Raises
     ------
     ValueError
-        If there are fewer images than one batch holds, or `labels` are not as many integers.
+        If the images, labels, networks or parameters do not fit together, or the checkpoint is
+        damaged or that of another training. Nothing has been changed then.
+    RuntimeError
+        If another training uses the checkpoint. Nothing has been changed then either.
+    FloatingPointError
+        If a loss or a weight is no longer finite. The checkpoint is then that of the epoch
+        before.
+
+    Warns
+    -----
+    UserWarning
+        If another version of torch wrote the checkpoint.
     """
-    if len(X) < batch_size:
-        raise ValueError(
-            f"X holds {len(X)} images, fewer than one batch of {batch_size}; lower batch_size."
-        )
-    if labels is not None:
-        labels = np.asarray(labels)
-        if labels.shape != (len(X),) or labels.dtype.kind not in "iu" or labels.min() < 0:
-            raise ValueError(
-                f"labels must be {len(X)} integers from 0, one for each image, got an array of "
-                f"shape {labels.shape} and type {labels.dtype}."
+    networks = {"generator": generator, "discriminator": discriminator}
+    X, labels = check_images(X, labels)
+    check_schedule(len(X), batch_size, n_critic, betas)
+    check_networks(networks, X, labels)
+    device = resolve_device(device)
+    if sample_dir is not None:
+        check_grids(X, labels, generator, sample_dir)
+    steps = {"batch_size": int(batch_size), "n_critic": int(n_critic)}
+    adam = {"learning_rate": float(learning_rate), "betas": tuple(map(float, betas))}
+    seed = int(random_state)
+    with nullcontext() if checkpoint is None else locked(checkpoint) as path:
+        stored = None
+        if path is not None:
+            settings = training_settings(
+                networks, X, labels, objective, **steps, **adam, random_state=seed
             )
-        labels = torch.from_numpy(labels.astype(np.int64))
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    run = _Run(generator.to(device), discriminator.to(device), learning_rate, betas)
-    cuda = [torch.device(device)] if torch.device(device).type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(random_state)
-        if checkpoint is not None and Path(checkpoint).exists():
-            run.load(checkpoint)
-        n_batches = len(X) // batch_size
+            if path.exists():
+                stored = read_checkpoint(path, settings, networks, n_epochs)
+        if sample_dir is not None:
+            Path(sample_dir).mkdir(parents=True, exist_ok=True)
+        run = _Run(networks, objective, device, n_critic, seed, **adam)
+        if stored is not None:
+            run.restore(stored)
         for epoch in range(len(run.history), n_epochs):
-            order = torch.randperm(len(X))[: n_batches * batch_size].reshape(n_batches, -1)
-            bar = tqdm(order, desc=f"epoch {epoch + 1}/{n_epochs}", disable=not verbose)
-            sums, counts = np.zeros(2), np.zeros(2)
-            for index, batch in enumerate(bar):
-                real = torch.from_numpy(X[batch.numpy()]).to(device).float() / 127.5 - 1
-                condition = () if labels is None else (labels[batch].to(device),)
-                update_generator = (index + 1) % n_critic == 0
-                losses = run.step(real, condition, objective, update_generator=update_generator)
-                seen = np.isfinite(losses)
-                sums[seen] += losses[seen]
-                counts += seen
-                bar.set_postfix(d=f"{losses[0]:.3f}", g=f"{sums[1] / max(counts[1], 1):.3f}")
-            means = sums / np.maximum(counts, 1)
-            run.history.append({"discriminator": float(means[0]), "generator": float(means[1])})
+            with run.random_numbers():
+                batches = torch.randperm(len(X)).split(batch_size)[: len(X) // batch_size]
+                name = f"epoch {epoch + 1}/{n_epochs}"
+                try:
+                    with tqdm(batches, desc=name, disable=not verbose) as bar:
+                        run.train_epoch(X, labels, bar)
+                except FloatingPointError as error:
+                    raise FloatingPointError(_divergence(error, epoch, path)) from error
             # Before the checkpoint: what is interrupted in between is done again.
             if sample_dir is not None:
-                with torch.random.fork_rng(devices=cuda):
-                    _save_samples(generator, Path(sample_dir), epoch + 1)
-            if checkpoint is not None:
-                run.save(checkpoint)
+                _save_samples(generator, Path(sample_dir), epoch + 1)
+            if path is not None:
+                write_checkpoint(path, settings, run.state())
             if callback is not None:
                 callback(epoch, generator, run.history[-1])
     return run.history
 
 
 def _save_samples(generator, folder, epoch):
-    folder.mkdir(parents=True, exist_ok=True)
-    save_grid(sample(generator, N_SAMPLES, random_state=0), folder / f"epoch-{epoch:03d}.png")
+    x = sample(generator, N_SAMPLES, dtype="float32", random_state=0)
+    save_grid(to_grey_levels(x, (-1.0, 1.0)), folder / f"epoch-{epoch:03d}.png")
+
+
+def _divergence(error, epoch, path):
+    message = f"{error} in epoch {epoch + 1}: the training has diverged."
+    other = ""
+    if path is not None and epoch > 0:
+        message += f" The checkpoint {path} is kept as it was after epoch {epoch}."
+        other = " and another checkpoint path"
+    return f"{message} Train with a lower learning_rate{other}."
 
 
 class _Run:
-    """The state of a training: networks, optimisers, random numbers and history."""
+    """The state of a training: networks, optimizers, random numbers and history."""
 
-    def __init__(self, generator, discriminator, learning_rate, betas):
-        self.networks = {"generator": generator, "discriminator": discriminator}
-        for net in self.networks.values():
-            net.to(memory_format=torch.channels_last)  # up to 1.8 times faster on a CPU
+    def __init__(self, networks, objective, device, n_critic, seed, learning_rate, betas):
+        self.networks = networks
+        self.objective = objective
+        self.device = device
+        self.n_critic = n_critic
+        self.seed = seed
+        self.rng = torch.Generator().manual_seed(seed).get_state()
+        for net in networks.values():
+            # In channels-last format, training is up to 1.8 times faster on a CPU.
+            net.to(device).to(memory_format=torch.channels_last).train()
         self.optimizers = {
             name: torch.optim.Adam(net.parameters(), lr=learning_rate, betas=betas)
-            for name, net in self.networks.items()
+            for name, net in networks.items()
         }
         self.history = []
 
-    def step(self, real, condition, objective, *, update_generator):
+    @contextmanager
+    def random_numbers(self):
+        """Torch's global random numbers are those of the training, for one epoch.
+
+        Those of the CPU go on from epoch to epoch. Those of an accelerator, which only
+        dropout and the like draw, start again from a seed of the epoch.
+        """
+        seed = np.random.SeedSequence([self.seed, len(self.history)]).generate_state(1)
+        with seeded(int(seed[0]), self.device):
+            torch.set_rng_state(self.rng)
+            yield
+            self.rng = torch.get_rng_state()
+
+    def train_epoch(self, X, labels, bar):
+        """Take a step for each batch of indices in a progress bar."""
+        sums, counts = np.zeros(2), np.zeros(2)
+        for step, batch in enumerate(bar, start=1):
+            rows = batch.numpy()
+            real = torch.from_numpy(X[rows]).to(self.device).float() / 127.5 - 1
+            condition = ()
+            if labels is not None:
+                condition = (torch.from_numpy(labels[rows]).to(self.device),)
+            losses = self._step(real, condition, update_generator=step % self.n_critic == 0)
+            seen = np.isfinite(losses)
+            sums[seen] += losses[seen]
+            counts += seen
+            bar.set_postfix(d=f"{losses[0]:.3f}", g=f"{sums[1] / max(counts[1], 1):.3f}")
+        self._check_weights()  # gradients can overflow where losses do not
+        means = sums / counts
+        self.history.append({"discriminator": float(means[0]), "generator": float(means[1])})
+
+    def _step(self, real, condition, *, update_generator):
         """One discriminator update and, if asked, one generator update.
 
         `condition` is a tuple of what both networks take after their first argument.
@@ -241,42 +248,54 @@ class _Run:
         latents = torch.randn(len(real), *generator.latent_shape).to(real.device)
         with torch.set_grad_enabled(update_generator):
             fake = generator(latents, *condition)
-        loss = objective.discriminator_loss(judge, real, fake.detach())
+        loss = self.objective.discriminator_loss(judge, real, fake.detach())
         losses[0] = self._descend("discriminator", loss)
         if update_generator:
-            discriminator.requires_grad_(False)
-            losses[1] = self._descend("generator", objective.generator_loss(judge, fake))
-            discriminator.requires_grad_(True)
-        if np.isinf(losses).any() or np.isnan(losses[0]):
-            raise FloatingPointError("The GAN losses are no longer finite.")
+            with _constant(discriminator):
+                loss = self.objective.generator_loss(judge, fake)
+                losses[1] = self._descend("generator", loss)
         return losses
 
     def _descend(self, name, loss):
+        value = loss.item()
+        if not np.isfinite(value):  # before it reaches the weights
+            raise FloatingPointError(f"The loss of the {name} is {value}")
         self.optimizers[name].zero_grad(set_to_none=True)
         loss.backward()
         self.optimizers[name].step()
-        return loss.item()
+        return value
 
-    def save(self, path):
-        state = {
-            "networks": {k: v.state_dict() for k, v in self.networks.items()},
-            "optimizers": {k: v.state_dict() for k, v in self.optimizers.items()},
-            "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
+    def _check_weights(self):
+        for name, network in self.networks.items():
+            for key, value in network.state_dict().items():
+                if isinstance(value, torch.Tensor) and not torch.isfinite(value).all():
+                    raise FloatingPointError(f"{key} of the {name} is no longer finite")
+
+    def state(self):
+        """Everything that a continued training needs."""
+        return {
+            "networks": {name: net.state_dict() for name, net in self.networks.items()},
+            "optimizers": {name: opt.state_dict() for name, opt in self.optimizers.items()},
+            "rng": self.rng,
             "history": self.history,
         }
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        torch.save(state, partial)
-        os.replace(partial, path)
 
-    def load(self, path):
-        state = torch.load(path, map_location="cpu", weights_only=True)
+    def restore(self, state):
+        """Take up a state, which has been checked."""
         for name, net in self.networks.items():
             net.load_state_dict(state["networks"][name])
             self.optimizers[name].load_state_dict(state["optimizers"][name])
-        torch.set_rng_state(state["rng"])
-        if state["cuda_rng"] is not None and torch.cuda.is_available():
-            torch.cuda.set_rng_state(state["cuda_rng"])
+        self.rng = state["rng"]
         self.history = state["history"]
+
+
+@contextmanager
+def _constant(module):
+    """No gradients for the parameters of a module."""
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    module.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

@@ -1,0 +1,75 @@
+"""Batch-norm statistics of a trained generator."""
+
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from sklearn_flipad._modules import device_of
+from sklearn_flipad.randomness import seeded
+from sklearn_flipad.sampling import latent_batches
+
+__all__ = ["recalibrate_batch_norm"]
+
+
+def recalibrate_batch_norm(generator, n_batches=100, batch_size=128, random_state=0):
+    """Replace the running batch-norm statistics by averages over fresh latents.
+
+    The exponential averages of training lag behind the last weights; samples drawn in
+    eval mode should see the statistics of the final generator.
+
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        Generator with ``latent_shape`` or a method ``sampler``, changed in place.
+    n_batches : int, default=100
+        Number of batches that are averaged over, at least 1.
+    batch_size : int, default=128
+        Latents per batch, at least 2.
+    random_state : int, default=0
+        Seed of the latents, and of what the generator draws itself.
+
+    Returns
+    -------
+    torch.nn.Module
+        The same generator, in eval mode.
+
+    Raises
+    ------
+    ValueError
+        If there are too few latents, or nothing says which the generator takes.
+    """
+    if n_batches < 1 or batch_size < 2:
+        raise ValueError(
+            "n_batches must be at least 1 and batch_size at least 2, got "
+            f"{n_batches} and {batch_size}."
+        )
+    batches = _latents(generator, n_batches, batch_size, random_state)
+    norms = [module for module in generator.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    try:
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a cumulative average
+        generator.train()
+        with torch.no_grad(), seeded(random_state, device_of(generator)):
+            for inputs in batches:
+                generator(*inputs)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    return generator.eval()
+
+
+def _latents(generator, n_batches, batch_size, random_state):
+    if hasattr(type(generator), "sampler"):
+        return latent_batches(
+            generator, n_batches * batch_size, batch_size=batch_size, random_state=random_state
+        )
+    if not hasattr(generator, "latent_shape"):
+        raise ValueError(
+            "The generator has no attribute latent_shape. Set it to the shape of one latent, as "
+            "generator.latent_shape = (100, 1, 1)."
+        )
+    rng = torch.Generator().manual_seed(random_state)
+    shape = (batch_size, *generator.latent_shape)
+    device = device_of(generator)
+    return ((torch.randn(shape, generator=rng).to(device),) for _ in range(n_batches))

@@ -1,0 +1,174 @@
+"""Checks of a training that come before it changes anything."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sklearn_flipad._modules import device_of, evaluating
+from sklearn_flipad.randomness import seeded
+from sklearn_flipad.samples import as_array
+
+__all__ = ["check_grids", "check_images", "check_networks", "check_schedule"]
+
+
+def check_images(X, labels):
+    """Training images and labels as arrays.
+
+    Parameters
+    ----------
+    X : array-like of uint8, shape (n, channels, height, width)
+        Images.
+    labels : array-like of int, shape (n,), or None
+        Their classes.
+
+    Returns
+    -------
+    X : ndarray of uint8, shape (n, channels, height, width)
+    labels : ndarray of int64, shape (n,), or None
+
+    Raises
+    ------
+    ValueError
+        If either has another type or shape, or a label is negative.
+    """
+    X = np.asarray(as_array(X))
+    if X.dtype != np.uint8 or X.ndim != 4:
+        raise ValueError(
+            "X must be grey levels, an array of type uint8 and shape (n, channels, height, width); "
+            f"got type {X.dtype} and shape {X.shape}."
+        )
+    if labels is None:
+        return X, None
+    labels = np.asarray(as_array(labels))
+    if labels.shape != (len(X),) or labels.dtype.kind not in "iu" or (labels < 0).any():
+        raise ValueError(
+            f"labels must be {len(X)} integers from 0, one for each image, got an array of "
+            f"shape {labels.shape} and type {labels.dtype}."
+        )
+    return X, labels.astype(np.int64)
+
+
+def check_schedule(n_images, batch_size, n_critic, betas):
+    """Refuse a schedule in which a network would never be updated.
+
+    Parameters
+    ----------
+    n_images : int
+        Number of training images.
+    batch_size, n_critic, betas
+        See :func:`~sklearn_flipad.zoo.train_gan`.
+
+    Raises
+    ------
+    ValueError
+        If there is no full batch, the generator has no update in an epoch, or `betas` are not
+        two numbers in [0, 1).
+    """
+    if n_images < batch_size:
+        raise ValueError(
+            f"X holds {n_images} images, fewer than one batch of {batch_size}; lower batch_size."
+        )
+    if n_images // batch_size < n_critic:
+        raise ValueError(
+            f"An epoch has {n_images // batch_size} steps, so that a generator updated every "
+            f"{n_critic}th would never be; lower n_critic or batch_size."
+        )
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"betas must be two numbers of at least 0 and below 1, got {betas}.")
+
+
+def check_networks(networks, X, labels):
+    """Refuse networks that do not fit the images, without changing them.
+
+    Both are called once, in eval mode, so that what does not fit fails before the first step.
+
+    Parameters
+    ----------
+    networks : dict of str to torch.nn.Module
+        ``generator`` and ``discriminator``.
+    X : ndarray of uint8, shape (n, channels, height, width)
+        Training images.
+    labels : ndarray of int64, shape (n,), or None
+        Their classes.
+
+    Raises
+    ------
+    ValueError
+        If the generator has no ``latent_shape`` or makes images of another shape, a network
+        cannot be called, or has nothing to train.
+    """
+    if not hasattr(networks["generator"], "latent_shape"):
+        raise ValueError(
+            "The generator has no attribute latent_shape. Set it to the shape of one latent, as "
+            "generator.latent_shape = (100, 1, 1)."
+        )
+    for name, network in networks.items():
+        if not any(parameter.requires_grad for parameter in network.parameters()):
+            raise ValueError(
+                f"The {name} has no parameters that require gradients, so it cannot be trained; "
+                f"call {name}.requires_grad_(True)."
+            )
+    _check_calls(*networks.values(), X, labels)
+
+
+def _check_calls(generator, discriminator, X, labels):
+    labels = () if labels is None else (torch.tensor([labels.min(), labels.max()]),)
+    latents = torch.zeros(2, *generator.latent_shape)
+    images = torch.from_numpy(X[[0, -1]]).float() / 127.5 - 1
+    fake = _call("generator", generator, latents, *labels)
+    if not isinstance(fake, torch.Tensor) or fake.shape[1:] != X.shape[1:]:
+        made = tuple(fake.shape[1:]) if isinstance(fake, torch.Tensor) else type(fake).__name__
+        raise ValueError(
+            f"The images of X have shape {X.shape[1:]}, but the generator makes {made}. Build it "
+            "for the shape of X, or resize X."
+        )
+    _call("discriminator", discriminator, images, *labels)
+
+
+def _call(name, network, *inputs):
+    device = device_of(network)
+    try:
+        with seeded(0, device), evaluating(network):
+            return network(*(part.to(device) for part in inputs))
+    except Exception as error:  # networks are anybody's
+        shapes = " and ".join(str(tuple(part.shape)) for part in inputs)
+        classes = f", classes from {inputs[1].min()} to {inputs[1].max()}" if inputs[1:] else ""
+        raise ValueError(
+            f"The {name} cannot be called with inputs of shape {shapes}{classes}: {error}"
+        ) from error
+
+
+def check_grids(X, labels, generator, folder):
+    """Refuse what no grids of samples could be written for.
+
+    Parameters
+    ----------
+    X : ndarray of uint8, shape (n, channels, height, width)
+        Training images.
+    labels : ndarray of int64, shape (n,), or None
+        Their classes.
+    generator : torch.nn.Module
+        The generator.
+    folder : path-like
+        Where the grids are to go.
+
+    Raises
+    ------
+    ValueError
+        If the images have neither one nor three channels, `folder` is a file, or a
+        conditional generator has no method ``sampler``.
+    """
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise ValueError(f"sample_dir must be a folder, but {folder} is a file.")
+    if X.shape[1] not in (1, 3):
+        raise ValueError(
+            f"sample_dir needs images of 1 or 3 channels, but those of X have {X.shape[1]}. Leave "
+            "it out, and use callback to look at samples."
+        )
+    if labels is not None and not hasattr(type(generator), "sampler"):
+        raise ValueError(
+            "sample_dir with labels needs a generator with a method sampler(n, rng) that draws "
+            "latents and labels, as ConditionalDCGANGenerator has. Add one, or leave sample_dir "
+            "out."
+        )
