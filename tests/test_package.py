@@ -1,5 +1,6 @@
-"""The package as a whole: its requirements, what importing it costs, and the public DCGAN."""
+"""The package as a whole: requirements, data, what importing it costs, the public DCGAN."""
 
+import configparser
 import io
 import subprocess
 import sys
@@ -49,6 +50,21 @@ def test_lower_bounds_are_the_versions_that_are_tested():
             assert Version(bound.version) == floors.get(found.name, newest[found.name])
         untested.discard(found.name)
     assert not untested
+
+
+def test_package_data_are_complete():
+    """All that lies beside the modules is packaged, and all that is named is there."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    packaged = set()
+    for package, patterns in config["options.package_data"].items():
+        folder = ROOT.joinpath(*package.split("."))
+        for pattern in patterns.replace("\n", ",").split(","):
+            matched = set(folder.glob(pattern.strip()))
+            assert matched, f"{package}: no file is named {pattern}"
+            packaged |= matched
+    there = {path for path in (ROOT / "sklearn_flipad").rglob("*") if path.is_file()}
+    assert packaged == {path for path in there if path.suffix not in (".py", ".pyc")}
 
 
 def test_import_is_light():
