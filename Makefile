@@ -47,4 +47,4 @@ bench: env
 	$(BIN)/python benchmarks/solvers.py
 
 clean:
-	rm -rf .venv .venv-floors build dist *.egg-info docs/_build docs/auto_examples docs/api/generated output
+	rm -rf .venv .venv-floors build dist *.egg-info docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst output
