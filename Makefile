@@ -1,8 +1,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+FLOORS := .venv-floors/bin
+INSTALL := -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python $(INSTALL) -c constraints.txt
+FLOORS_PIP := $(FLOORS)/python $(INSTALL) -c constraints-floors.txt
 
-.PHONY: env demo test lint docs bench clean
+.PHONY: env demo test test-floors lint docs bench clean
 
 env: .venv/installed
 
@@ -10,6 +13,12 @@ env: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(PIP) torch
 	$(PIP) -e ".[plot,test]"
+	touch $@
+
+.venv-floors/installed: pyproject.toml setup.cfg constraints-floors.txt
+	$(PYTHON) -m venv .venv-floors
+	$(FLOORS_PIP) torch
+	$(FLOORS_PIP) -e ".[fingerprint,plot]" pytest
 	touch $@
 
 .venv/docs: .venv/installed
@@ -22,6 +31,11 @@ demo: env
 test: env
 	$(BIN)/python -m pytest
 
+# Not what needs torch alone, whose version is the same, nor what needs the tools of the docs.
+test-floors: .venv-floors/installed
+	$(FLOORS)/python -m pytest -m "not network" \
+		$(patsubst %,--ignore-glob='*/test_%.py',doc* operators* solvers* zoo_[!p]*)
+
 lint: env
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -33,4 +47,4 @@ bench: env
 	$(BIN)/python benchmarks/solvers.py
 
 clean:
-	rm -rf .venv build *.egg-info docs/_build docs/auto_examples docs/api/generated output
+	rm -rf .venv .venv-floors build dist *.egg-info docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst output

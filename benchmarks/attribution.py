@@ -1,6 +1,7 @@
 """Data, attributors and judgement that the tables of attribution share."""
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,39 +23,62 @@ from sklearn_flipad.reproduction import FeatureDistance
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import load_fashion_classifier, load_pretrained
 
-#: Samples of the model: a quarter trains, the rest calibrates.
-N_OWN, N_REAL, N_TEST = 4000, 1000, 1000
-#: SM-Inv calibrates on this many of them; nothing is trained.
-N_INVERTED = 500
-#: Far below the paper's 10 restarts of 1,000 steps.
-SMINV = {
-    "SM-Inv l2": {"n_restarts": 2, "optimizer": "lbfgs", "max_iter": 100},
-    "SM-Inv features": {"n_restarts": 1, "optimizer": "lbfgs", "max_iter": 50},
-}
+#: Restarts and steps of the latent searches, far below the paper's 10 and 1,000.
+SMINV = {"SM-Inv l2": (2, 100), "SM-Inv features": (1, 50)}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How many samples, epochs and steps.
+
+    Attributes
+    ----------
+    n_own, n_real, n_test : int
+        Samples of the model, of which a quarter trains and the rest calibrates; real images;
+        test images of each source.
+    n_inverted : int
+        SM-Inv calibrates on this many of the model's samples; nothing is trained.
+    max_epochs : int
+        Epochs of the detector.
+    max_steps : int
+        Most steps of a latent search.
+    """
+
+    n_own: int = 4000
+    n_real: int = 1000
+    n_test: int = 1000
+    n_inverted: int = 500
+    max_epochs: int = 20
+    max_steps: int = 100
+
+
+FULL = Setting()
+#: Just enough samples for the thresholds; the numbers say nothing.
+SMALL = Setting(n_own=800, n_real=200, n_test=50, n_inverted=200, max_epochs=2, max_steps=5)
 FNRS = (0.005, 0.05)
 COMBINED = ("RawPAD", "DCTPAD", "FLIPAD")
 
 
-def load_data(owner, others, seed=0):
+def load_data(owner, others, *, setting=FULL, seed=0):
     """Training samples and labels, and test images by source: own, real, others."""
+    n_own, n_real, n_test = setting.n_own, setting.n_real, setting.n_test
     generator = load_pretrained(owner)
     real = load_fashion_sample()
-    X = np.concatenate([sample(generator, N_OWN, random_state=2 * seed), real[:N_REAL]])
-    y = np.repeat([1, -1], [N_OWN, N_REAL])
-    tests = {owner: sample(generator, N_TEST, random_state=2 * seed + 1)}
-    tests["real"] = real[N_REAL:][:N_TEST]
+    X = np.concatenate([sample(generator, n_own, random_state=2 * seed), real[:n_real]])
+    y = np.repeat([1, -1], [n_own, n_real])
+    tests = {owner: sample(generator, n_test, random_state=2 * seed + 1)}
+    tests["real"] = real[n_real:][:n_test]
     for name in others:
-        tests[name] = sample(load_pretrained(name), N_TEST, random_state=2 * seed + 1)
+        tests[name] = sample(load_pretrained(name), n_test, random_state=2 * seed + 1)
     return X, y, tests
 
 
-def make_attributor(method, owner, *, seed=0, cache_dir=None):
+def make_attributor(method, owner, *, setting=FULL, seed=0, cache_dir=None):
     """An attributor by the name of its method; the detector of all is one and the same."""
     common = {"fnr": FNRS[0], "cv": 0.75, "random_state": seed}
     if method.startswith("combined"):
-        parts = {
-            name: make_attributor(name, owner, seed=seed, cache_dir=cache_dir) for name in COMBINED
-        }
+        options = {"setting": setting, "seed": seed, "cache_dir": cache_dir}
+        parts = {name: make_attributor(name, owner, **options) for name in COMBINED}
         for part in parts.values():
             part.set_params(detect__cv=0.5)
         rule = method.partition(" ")[2] or "max"
@@ -64,13 +88,20 @@ def make_attributor(method, owner, *, seed=0, cache_dir=None):
     if method in SMINV:
         extractor = load_fashion_classifier().features
         distance = "l2" if method == "SM-Inv l2" else FeatureDistance(extractor)
-        options = SMINV[method]
-        return make_sminv(load_pretrained(owner), distance=distance, fnr=FNRS[0], **options)
+        n_restarts, steps = SMINV[method]
+        return make_sminv(
+            load_pretrained(owner),
+            distance=distance,
+            fnr=FNRS[0],
+            n_restarts=n_restarts,
+            optimizer="lbfgs",
+            max_iter=min(steps, setting.max_steps),
+        )
     common["detector"] = DeepSADDetector(
         module=MLP,
         module_params={"hidden": (256,)},
-        max_epochs=20,
-        milestones=(14,),
+        max_epochs=setting.max_epochs,
+        milestones=(int(0.7 * setting.max_epochs),),
         random_state=seed,
     )
     if method == "RawPAD":
@@ -83,7 +114,7 @@ def make_attributor(method, owner, *, seed=0, cache_dir=None):
     return make_flipad(layer, **common).set_params(invert__cache_dir=cache_dir)
 
 
-def judge(method, owner, X, y, tests, *, seed=0, cache_dir=None):
+def judge(method, owner, X, y, tests, *, setting=FULL, seed=0, cache_dir=None):
     """Fit one attributor and judge each foreign source against the model's own.
 
     Returns
@@ -92,9 +123,9 @@ def judge(method, owner, X, y, tests, *, seed=0, cache_dir=None):
         A row for each source and false-negative rate, with what it took in minutes.
     """
     start = time.perf_counter()
-    attributor = make_attributor(method, owner, seed=seed, cache_dir=cache_dir)
+    attributor = make_attributor(method, owner, setting=setting, seed=seed, cache_dir=cache_dir)
     if method in SMINV:
-        X, y = X[:N_INVERTED], y[:N_INVERTED]
+        X, y = X[: setting.n_inverted], y[: setting.n_inverted]
     attributor.fit(X, y)
     fitted = time.perf_counter()
     scores = {source: attributor.score_samples(images) for source, images in tests.items()}

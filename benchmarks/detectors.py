@@ -1,20 +1,20 @@
 """Detectors and classifiers from elsewhere in an attributor's place for DeepSAD.
 
-    python benchmarks/detectors.py [--out FOLDER]
+    python benchmarks/detectors.py
 
 Each is put into ``make_rawpad(detector=...)`` as it is, fitted to 1,200 samples of
 ``fashion/dcgan-0`` and 300 real images, and judged on samples of it and of ``fashion/lsgan-0``,
 which no detector has seen, at a false-negative rate of 5 %. PyOD's are left out where PyOD is
-not installed. The table is printed, and written to ``FOLDER/detectors.csv`` if that is given.
+not installed. The table is printed, and written to ``detectors.csv`` in the folder ``--out``.
 """
 
 import argparse
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from output import add_out
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
@@ -104,14 +104,13 @@ def table():
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, help="folder of detectors.csv")
+    add_out(parser)
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     warnings.simplefilter("ignore", UserWarning)
     rows = table()
     print(rows.to_string(index=False))
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        rows.to_csv(args.out / "detectors.csv", index=False)
+    rows.to_csv(args.out / "detectors.csv", index=False)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,16 @@
 
 Median distances to the best reconstruction, for samples of the model itself and of another.
 All start from the same latents. scipy's L-BFGS-B, a sample at a time, stands beside the
-batched one; every trial of a line search counts as a gradient.
+batched one; every trial of a line search counts as a gradient. The rows are printed, and
+written to ``latent_search.json`` in the folder ``--out``.
 """
 
+import argparse
 import json
-from pathlib import Path
 
 import numpy as np
 import torch
+from output import add_out
 from scipy.optimize import minimize
 
 from sklearn_flipad import ReconstructionDetector
@@ -58,6 +60,10 @@ def scipy_lbfgs(generator, X, budget):
 
 def main():
     """Compare, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_out(parser)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     generator = load_pretrained("fashion/dcgan-0")
     results = []
     for name in ("fashion/dcgan-0", "fashion/wgan-gp-0"):
@@ -70,8 +76,7 @@ def main():
             row["scipy"] = float(np.median(scipy_lbfgs(generator, X, budget)))
             results.append(row)
             print(row, flush=True)
-    target = Path(__file__).parent / "results" / "latent_search.json"
-    target.write_text(json.dumps(results, indent=1) + "\n")
+    (args.out / "latent_search.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

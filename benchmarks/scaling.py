@@ -1,8 +1,8 @@
 """Cost of the inversion in samples, memory, penalties and folds.
 
 ``python benchmarks/scaling.py`` measures each side by side in one run and writes
-``benchmarks/results/scaling.json``: time of 40 and 400 images; peak memory of 1,000 and
-10,000; a grid search with the cache against one inversion of each sample per penalty; a
+``scaling.json`` into the folder ``--out``: time of 40 and 400 images; peak memory of 1,000
+and 10,000; a grid search with the cache against one inversion of each sample per penalty; a
 warm-started path against separate solves.
 """
 
@@ -13,9 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
+from output import add_out
 from problems import public_dcgan
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -126,10 +126,12 @@ def main():
     """Measure what is asked and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--memory", type=int, help="measure the peak for this many images")
+    add_out(parser)
     args = parser.parse_args()
     if args.memory:
         print(json.dumps(peak_memory(args.memory)))
         return
+    args.out.mkdir(parents=True, exist_ok=True)
     results = {}
     for name, measure in {
         "grid search": grid_search,
@@ -140,8 +142,7 @@ def main():
     }.items():
         results[name] = measure()
         print(name, results[name], flush=True)
-        target = Path(__file__).parent / "results" / "scaling.json"
-        target.write_text(json.dumps(results, indent=1) + "\n")
+        (args.out / "scaling.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

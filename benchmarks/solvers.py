@@ -2,7 +2,7 @@
 
 ``make bench`` runs it; ``--peers`` adds celer, skglm and pyproximal where they are
 installed (``pip install celer skglm pyproximal``). The table, the picture and a
-description of the machine land in ``benchmarks/results``.
+description of the machine land in the folder ``--out``.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from output import add_out
 from peers import PEERS, trace_peer
 from problems import cases
 
@@ -22,7 +23,6 @@ from sklearn_flipad.operators import ConvTransposeOperator, gram_solver
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
 
 LEVELS = (1e-2, 1e-3, 1e-4)
-RESULTS = Path(__file__).parent / "results"
 
 PUBLISHED, PUBLISHED_TORCH = "published (step 0.025)", "published, torch's convolutions"
 
@@ -342,10 +342,11 @@ def main():
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--only", default="", help="part of the names of the cases to run")
     parser.add_argument("--resume", action="store_true", help="keep the cases already measured")
+    add_out(parser)
     args = parser.parse_args()
-    RESULTS.mkdir(exist_ok=True)
+    args.out.mkdir(parents=True, exist_ok=True)
     results = {"machine": machine(), "cases": {}}
-    stored = RESULTS / "solvers.json"
+    stored = args.out / "solvers.json"
     if args.resume and stored.exists():
         before = json.loads(stored.read_text())
         if before["machine"] == results["machine"]:
@@ -357,8 +358,8 @@ def main():
                 results["cases"][case.name] = measure(case, args.images, args.peers)
             results["cases"][case.name]["roofline"] = roofline(case.problem(n=1))
             stored.write_text(json.dumps(results, indent=1) + "\n")
-            write_table(results, RESULTS / "solvers.md")
-            draw(results, RESULTS / "solvers.png")
+            write_table(results, args.out / "solvers.md")
+            draw(results, args.out / "solvers.png")
 
 
 if __name__ == "__main__":

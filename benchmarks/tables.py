@@ -4,19 +4,21 @@
     python benchmarks/tables.py seeds       other seeds of the same architecture (2)
     python benchmarks/tables.py perturbed   immunised, under perturbations (3, 13)
 
-The rows are written to ``benchmarks/results/<table>.json`` as they come out, and their means
-to ``<table>.csv``. What is there already is kept with ``--resume``.
+The rows are written to ``<table>.json`` in the folder ``--out`` as they come out, and their
+means to ``<table>.csv``. What is there already is kept with ``--resume``. A table takes
+hours; with ``--small`` it takes minutes, for one owner and few samples, and shows that all
+runs. It is then called ``small-<table>``.
 """
 
 import argparse
 import json
 import tempfile
 import time
-from pathlib import Path
 
 import attribution
 import numpy as np
 import pandas as pd
+from output import add_out
 
 from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
@@ -26,7 +28,6 @@ from sklearn_flipad.evaluation.perturbations import (
 )
 from sklearn_flipad.zoo import list_pretrained
 
-RESULTS = Path(__file__).parent / "results"
 METHODS = {
     "methods": ("SM-F", "SM-Inv l2", "SM-Inv features", "RawPAD", "DCTPAD", "FLIPAD"),
     "seeds": ("RawPAD", "DCTPAD", "FLIPAD"),
@@ -107,16 +108,19 @@ def matrix(rows):
     )
 
 
-def write(table, rows):
-    """The rows as JSON, and what is shown of them as CSV."""
-    (RESULTS / f"{table}.json").write_text(json.dumps(rows, indent=1) + "\n")
-    summary(table, rows).to_csv(RESULTS / f"{table}.csv", index=False)
+def write(target, table, rows):
+    """The rows as JSON into the file `target`, and what is shown of them as CSV beside it."""
+    target.write_text(json.dumps(rows, indent=1) + "\n")
+    summary(table, rows).to_csv(target.with_suffix(".csv"), index=False)
     if table == "seeds" and "FLIPAD" in {row["method"] for row in rows}:
-        matrix(rows).to_csv(RESULTS / "seeds_flipad.csv", index=False, na_rep="own")
+        flipad = target.with_name(f"{target.stem}_flipad.csv")
+        matrix(rows).to_csv(flipad, index=False, na_rep="own")
 
 
-def run(table, owners, methods, rows):
+def run(target, args, rows):
     """Fill a table, case by case."""
+    table, methods = args.table, args.methods
+    setting = attribution.SMALL if args.small else attribution.FULL
     done = {
         (row["owner"], row["perturbation"], row["method"])
         for row in rows
@@ -124,8 +128,8 @@ def run(table, owners, methods, rows):
         >= set(sources(table, row["owner"]))
     }
     names = PERTURBATIONS if table == "perturbed" else ["none"]
-    for owner in owners:
-        X, y, tests = attribution.load_data(owner, sources(table, owner))
+    for owner in args.owners:
+        X, y, tests = attribution.load_data(owner, sources(table, owner), setting=setting)
         for name in names:
             if all((owner, name, method) in done for method in methods):
                 continue
@@ -138,33 +142,53 @@ def run(table, owners, methods, rows):
                     if (owner, name, method) in done:
                         continue
                     start = time.perf_counter()
-                    found = attribution.judge(method, owner, *data, cache_dir=cache_dir)
+                    found = attribution.judge(
+                        method, owner, *data, setting=setting, cache_dir=cache_dir
+                    )
                     rows += [{"perturbation": name, **row} for row in found]
                     first = [r for r in found if r["fnr"] == 0.005 and r["source"] != "real"]
                     mean = np.mean([row["accuracy"] for row in first])
                     took = time.perf_counter() - start
                     print(f"{owner} {name} {method}: {mean:.4f}, {took:.0f} s", flush=True)
-                    write(table, rows)
+                    write(target, table, rows)
 
 
-def main():
-    """Fill the table that is asked for."""
+def parse_arguments(argv=None):
+    """The arguments, with all owners and methods of the table where none are named."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("table", choices=METHODS)
-    parser.add_argument("--owners", nargs="+", help="by default all, or one of each architecture")
+    parser.add_argument(
+        "--owners",
+        nargs="+",
+        choices=list_pretrained(),
+        metavar="NAME",
+        help="by default all, or one of each architecture",
+    )
     every = sorted({method for methods in METHODS.values() for method in methods})
     parser.add_argument("--methods", nargs="+", choices=every)
     parser.add_argument("--resume", action="store_true", help="keep the rows that are there")
-    args = parser.parse_args()
-    everyone = list_pretrained()
-    if args.table != "seeds":
-        everyone = [name for name in everyone if name.endswith("-0")]
-    target = RESULTS / f"{args.table}.json"
+    parser.add_argument("--small", action="store_true", help="see that it runs, in minutes")
+    add_out(parser)
+    args = parser.parse_args(argv)
+    if args.owners is None:
+        everyone = list_pretrained()
+        if args.table != "seeds":
+            everyone = [name for name in everyone if name.endswith("-0")]
+        args.owners = everyone[:1] if args.small else everyone
+    args.methods = args.methods or METHODS[args.table]
+    return args
+
+
+def main():
+    """Fill the table that is asked for."""
+    args = parse_arguments()
+    args.out.mkdir(parents=True, exist_ok=True)
+    target = args.out / f"{'small-' if args.small else ''}{args.table}.json"
     rows = json.loads(target.read_text()) if args.resume and target.exists() else []
-    run(args.table, args.owners or everyone, args.methods or METHODS[args.table], rows)
-    write(args.table, rows)
+    run(target, args, rows)
+    write(target, args.table, rows)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,16 @@
 
 ``python benchmarks/tolerance.py`` inverts samples of a shipped generator to several
 tolerances and compares the features with those of the tightest: root mean square
-difference, relative to that of the features around their mean activation.
+difference, relative to that of the features around their mean activation. The rows are
+printed, and written to ``tolerance.json`` in the folder ``--out``.
 """
 
+import argparse
 import json
 import time
-from pathlib import Path
 
 import numpy as np
+from output import add_out
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter
 from sklearn_flipad.datasets import load_fashion_sample
@@ -23,6 +25,10 @@ N = 64
 
 def main():
     """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_out(parser)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     generator = load_pretrained("fashion/dcgan-0")
     layer = FinalLayer.from_generator(generator, random_state=0)
     sources = {
@@ -48,9 +54,7 @@ def main():
             }
             results[source][f"{tol:g}"] = row
             print(source, tol, row, flush=True)
-    path = Path(__file__).parent / "results" / "tolerance.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    (args.out / "tolerance.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
 def _rms(x):

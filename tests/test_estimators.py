@@ -72,7 +72,8 @@ class CheckedFingerprint(_Translating, FingerprintDetector):
 
 
 class CheckedCalibrator(_Translating, FNRThresholdCalibrator):
-    pass
+    def score(self, X, y, sample_weight=None):
+        return super().score(X, translated(y), sample_weight)
 
 
 class CheckedCombination(_Translating, CombinedDetector):

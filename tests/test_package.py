@@ -1,18 +1,70 @@
-"""The package as a whole: what importing it costs, and the public DCGAN."""
+"""The package as a whole: requirements, data, what importing it costs, the public DCGAN."""
 
+import configparser
 import io
 import subprocess
 import sys
+import tomllib
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from packaging.requirements import Requirement
+from packaging.version import Version
 from torch import nn
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import DCGANGenerator
+
+ROOT = Path(__file__).parents[1]
+
+
+def requirements():
+    """All that pyproject.toml requires, with and without extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    return {Requirement(line) for lines in lists for line in lines}
+
+
+def pins(name):
+    """Versions by distribution of a file of constraints."""
+    lines = (ROOT / name).read_text().splitlines()
+    required = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    assert all(str(found.specifier).startswith("==") for found in required)
+    return {found.name: Version(str(found.specifier)[2:]) for found in required}
+
+
+def test_lower_bounds_are_the_versions_that_are_tested():
+    floors, newest = pins("constraints-floors.txt"), pins("constraints.txt")
+    # torch's builds are large: both environments have the same one.
+    assert floors.pop("torch") == newest["torch"]
+    untested = set(floors)
+    for found in requirements():
+        (bound,) = found.specifier
+        assert bound.operator == ">="
+        assert newest[found.name] >= Version(bound.version)
+        if found.name != "torch":  # tools have one tested version
+            assert Version(bound.version) == floors.get(found.name, newest[found.name])
+        untested.discard(found.name)
+    assert not untested
+
+
+def test_package_data_are_complete():
+    """All that lies beside the modules is packaged, and all that is named is there."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    packaged = set()
+    for package, patterns in config["options.package_data"].items():
+        folder = ROOT.joinpath(*package.split("."))
+        for pattern in patterns.replace("\n", ",").split(","):
+            matched = set(folder.glob(pattern.strip()))
+            assert matched, f"{package}: no file is named {pattern}"
+            packaged |= matched
+    there = {path for path in (ROOT / "sklearn_flipad").rglob("*") if path.is_file()}
+    assert packaged == {path for path in there if path.suffix not in (".py", ".pyc")}
 
 
 def test_import_is_light():

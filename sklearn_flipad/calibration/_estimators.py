@@ -156,7 +156,8 @@ def _ignores_labels(estimator):
     """Whether a detector's ``fit`` takes labels and does nothing with them."""
     if _is_from("pyod", estimator):
         return type(estimator).__name__ != "XGBOD"  # PyOD's one supervised detector
-    if not _is_from("sklearn", estimator) or _is_from("sklearn_flipad", estimator):
+    # Others inherit from scikit-learn's base classes, and have a `fit` of their own.
+    if type(estimator).fit.__module__.partition(".")[0] != "sklearn":
         return False
     # A search, for example, needs labels to score its candidates.
     wraps_another = "estimator" in estimator.get_params(deep=False)

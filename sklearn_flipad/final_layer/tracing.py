@@ -67,7 +67,14 @@ def trace_final_layer(
 ):
     """Run a generator and watch its last linear layer.
 
-    The parameters are those of :meth:`sklearn_flipad.FinalLayer.from_generator`.
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        The generator.
+    latent_shape, sampler, n_samples, activation, module
+        See :meth:`sklearn_flipad.FinalLayer.from_generator`.
+    batch_size, device, random_state, verbose
+        See there.
 
     Returns
     -------

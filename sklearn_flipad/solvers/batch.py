@@ -12,7 +12,7 @@ __all__ = ["LANES", "BatchIteration", "column", "pad_to_lanes", "run"]
 class BatchIteration(ABC):
     """The state of an iterative method on a batch of problems.
 
-    Attributes
+    Parameters
     ----------
     problem : LassoProblem
         The problems that are still being solved.
@@ -175,5 +175,17 @@ def _whole_lanes(n):
 
 
 def column(values, like):
-    """Per-sample values, shaped to broadcast over the axes of `like` and in its type."""
+    """Per-sample values, shaped to broadcast over the axes of `like` and in its type.
+
+    Parameters
+    ----------
+    values : torch.Tensor, shape (n,)
+        One value per sample.
+    like : torch.Tensor, shape (n, ...)
+        What they are to be combined with.
+
+    Returns
+    -------
+    torch.Tensor, shape (n, 1, ..., 1)
+    """
     return values.to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))

@@ -166,7 +166,17 @@ def _load():
 
 
 def to_network(X):
-    """Grey levels as the classifier takes them, in [-1, 1]."""
+    """Grey levels as the classifier takes them, in [-1, 1].
+
+    Parameters
+    ----------
+    X : ndarray of uint8, shape (n, 1, 32, 32)
+        Images.
+
+    Returns
+    -------
+    torch.Tensor of float32, shape (n, 1, 32, 32)
+    """
     return from_grey_levels(torch.from_numpy(X), (-1.0, 1.0)).float()
 
 

@@ -74,6 +74,19 @@ class ThresholdRule(ABC):
 
 
 def check_probability(name, value):
-    """Refuse what is not strictly between 0 and 1."""
+    """Refuse what is not strictly between 0 and 1.
+
+    Parameters
+    ----------
+    name : str
+        What the error calls the value.
+    value : float
+        The probability.
+
+    Raises
+    ------
+    ValueError
+        If it is not in (0, 1).
+    """
     if not 0 < value < 1:
         raise ValueError(f"{name} must lie strictly between 0 and 1, got {value}.")
