@@ -12,6 +12,8 @@ __all__ = ["FeatureStore"]
 _FILE = "features.sqlite"
 #: Seconds that a process waits for another one to finish writing.
 _PATIENCE = 60
+#: What damaged files raise; a message may hold bytes of the file.
+_DAMAGE = (sqlite3.Error, UnicodeDecodeError)
 #: Entries that are removed at a time when the store is full.
 _EVICTED = 64
 
@@ -52,6 +54,7 @@ class FeatureStore:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+            self._connection.text_factory = bytes
             # A file that somebody else wrote must not bring views or triggers of its own.
             self._connection.execute("PRAGMA trusted_schema = OFF")
             self._connection.execute("PRAGMA synchronous = OFF")
@@ -59,7 +62,7 @@ class FeatureStore:
                 "CREATE TABLE IF NOT EXISTS entries"
                 " (key TEXT PRIMARY KEY, content BLOB NOT NULL, used REAL NOT NULL)"
             )
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *_DAMAGE) as error:
             self._fail(error)
 
     def __enter__(self):
@@ -130,7 +133,7 @@ class FeatureStore:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             self._fail(error)
 
     def _fail(self, error):

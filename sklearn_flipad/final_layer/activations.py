@@ -1,13 +1,17 @@
 """Invertible output activations."""
 
 from dataclasses import asdict, dataclass
-from math import inf, isfinite
+from math import inf
 from numbers import Real
 
 import torch
 from torch.nn import functional as F
 
 __all__ = ["ACTIVATION_NAMES", "OutputActivation"]
+
+
+#: Beyond, values and their inverses leave single precision.
+_LARGEST = 1e12
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,11 @@ class OutputActivation:
             )
         values = {name: getattr(self, name) for name in ("scale", "shift", "slope")}
         for name, value in values.items():
-            if not isinstance(value, Real) or not isfinite(value):
-                raise ValueError(f"{name} must be a finite number, got {value!r}.")
-        if not self.scale or not self.slope > 0:
+            if not isinstance(value, Real) or not abs(value) <= _LARGEST:
+                raise ValueError(
+                    f"{name} must be a number of at most {_LARGEST:g} in size, got {value!r}."
+                )
+        if not abs(self.scale) >= 1 / _LARGEST or not self.slope >= 1 / _LARGEST:
             raise ValueError(
                 f"scale must not be 0 and slope must be > 0, got {self.scale} and {self.slope}."
             )

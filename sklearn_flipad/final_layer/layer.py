@@ -21,6 +21,9 @@ from sklearn_flipad.sampling import sample
 
 __all__ = ["FinalLayer"]
 
+#: Beyond, products and their squares leave single precision.
+_LARGEST = 1e12
+
 
 class FinalLayer:
     """The last linear layer of a generator: an immutable value.
@@ -142,16 +145,16 @@ class FinalLayer:
     def _check_values(self):
         for name in ("weight", "bias", "mean_activation"):
             value = getattr(self, name)
-            if value is not None and not np.isfinite(value).all():
-                raise ValueError(f"{name} holds NaN or infinity.")
+            if value is not None and not (np.abs(value) <= _LARGEST).all():
+                raise ValueError(f"{name} holds NaN, infinity, or values above {_LARGEST:g}.")
         if not self.weight.any():
             raise ValueError("All weights are 0: nothing of a sample depends on the activations.")
         scale = 1.0 if self.output_scale is None else self.output_scale[:, None]
         largest = np.abs(self.weight / scale).max()
-        if not 1e-12 < largest < 1e12:
+        if not 1 / _LARGEST <= largest <= _LARGEST:
             raise ValueError(
                 f"The largest weight is {largest:.3g} in size; single precision needs it between "
-                "1e-12 and 1e12. Scale the layer and the activations before it."
+                f"{1 / _LARGEST:g} and {_LARGEST:g}. Scale the layer and what comes before it."
             )
 
     def _check_shapes(self, operator):

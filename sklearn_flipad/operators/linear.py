@@ -1,8 +1,7 @@
 """A fully connected layer as a linear operator."""
 
-from torch.nn import functional as F
-
 from sklearn_flipad.operators.base import LinearOperator
+from sklearn_flipad.operators.products import aligned, product
 
 __all__ = ["DenseOperator"]
 
@@ -30,14 +29,13 @@ class DenseOperator(LinearOperator):
                 f"{weight.shape[1]}, got input_shape={tuple(input_shape)}."
             )
         super().__init__(weight, input_shape, (*input_shape[:-1], weight.shape[0]))
-        # Products with a transposed view round otherwise for other positions in the batch.
-        self._transposed = weight.T.contiguous()
+        self._matrix, self._transposed = aligned(weight), aligned(weight.T)
 
     def forward(self, z):
-        return F.linear(z, self.weight)
+        return product(z, self._matrix)
 
     def adjoint(self, r):
-        return F.linear(r, self._transposed)
+        return product(r, self._transposed)
 
     def to(self, device=None, dtype=None):
         return DenseOperator(self.weight.to(device=device, dtype=dtype), self.input_shape)

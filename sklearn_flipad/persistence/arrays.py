@@ -15,6 +15,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from sklearn_flipad.persistence.files import check_regular, printable
+
 __all__ = ["content_digest", "load_arrays", "remove_partials", "save_arrays", "write_atomically"]
 
 
@@ -98,20 +100,28 @@ def load_arrays(path, expected_format):
     Raises
     ------
     ValueError
-        If the file is not readable, is of another format or was changed.
+        If the file is not a regular file, is not readable, is of another format or was
+        changed.
+    FileNotFoundError
+        If there is none.
     """
+    check_regular(path)
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in list(file.keys())}
         description = json.loads(header.get("description", "{}"))
-    except (SafetensorError, json.JSONDecodeError) as error:
+        text = _text(description)
+    except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
+        reason = printable(str(error))[:200] or type(error).__name__
         raise ValueError(
-            f"{path} is not a complete safetensors file ({error}). It may be truncated; "
+            f"{path} is not a complete safetensors file ({reason}). It may be truncated; "
             "copy it again from its source."
         ) from error
+    if not isinstance(description, dict):
+        raise ValueError(f"{path} holds no description of its arrays, but {text[:100]}.")
     if description.get("format") != expected_format:
-        found = description.get("format", "something else")
+        found = printable(str(description.get("format", "something else")))[:100]
         raise ValueError(f"{path} holds {found}, not {expected_format}.")
     if header.get("sha256") != content_digest(arrays, description):
         raise ValueError(

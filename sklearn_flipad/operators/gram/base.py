@@ -45,5 +45,4 @@ class GramSolver(ABC):
 
 def inverse(matrix):
     """The inverse of symmetric, positive definite matrices, by Cholesky factorisation."""
-    # Products with columns in memory round otherwise for other positions in the batch.
-    return torch.cholesky_inverse(torch.linalg.cholesky(matrix)).contiguous()
+    return torch.cholesky_inverse(torch.linalg.cholesky(matrix))

@@ -3,6 +3,7 @@
 import torch
 
 from sklearn_flipad.operators.gram.base import GramSolver, inverse
+from sklearn_flipad.operators.products import aligned, product
 
 __all__ = ["DenseGramSolver"]
 
@@ -25,11 +26,11 @@ class DenseGramSolver(GramSolver):
         matrix = operator.to(dtype=torch.float64).dense()
         gram = matrix @ matrix.T
         gram.diagonal().add_(ridge)
-        self.inverse = inverse(gram).to(operator.dtype)
+        self.inverse = aligned(inverse(gram).to(operator.dtype))
 
     @property
     def n_multiplications(self):
         return self.inverse.numel()
 
     def solve(self, r):
-        return (r.flatten(1) @ self.inverse).reshape(r.shape)
+        return product(r.flatten(1), self.inverse).reshape(r.shape)
