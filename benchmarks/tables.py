@@ -33,6 +33,8 @@ METHODS = {
     "seeds": ("RawPAD", "DCTPAD", "FLIPAD"),
     "perturbed": ("SM-F", "RawPAD", "DCTPAD", "FLIPAD", "combined", "combined mean"),
 }
+#: In the order in which they are shown.
+EVERY_METHOD = tuple(dict.fromkeys(method for methods in METHODS.values() for method in methods))
 #: The strengths of Table 3, the crops scaled from 64x64 to 32x32 images.
 PERTURBATIONS = {
     "none": None,
@@ -87,7 +89,7 @@ def summary(table, rows):
     real = real[real["fnr"] == attribution.FNRS[0]].groupby(keys)["accuracy"].mean()
     shown.insert(4, "accuracy, real", real)
     shown = shown.round({"minutes": 2}).round(4).reset_index()
-    rank = [(owner, METHODS[table].index(method)) for owner, method in shown[keys].values]
+    rank = [(owner, EVERY_METHOD.index(method)) for owner, method in shown[keys].values]
     return shown.iloc[sorted(range(len(rank)), key=rank.__getitem__)]
 
 
@@ -166,8 +168,7 @@ def parse_arguments(argv=None):
         metavar="NAME",
         help="by default all, or one of each architecture",
     )
-    every = sorted({method for methods in METHODS.values() for method in methods})
-    parser.add_argument("--methods", nargs="+", choices=every)
+    parser.add_argument("--methods", nargs="+", choices=EVERY_METHOD)
     parser.add_argument("--resume", action="store_true", help="keep the rows that are there")
     parser.add_argument("--small", action="store_true", help="see that it runs, in minutes")
     add_out(parser)

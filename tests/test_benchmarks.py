@@ -1,9 +1,11 @@
 """The scripts of the benchmarks: their arguments, and how rows become tables."""
 
 import importlib
+import json
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -74,6 +76,20 @@ def test_summary_of_methods(script):
     assert first["accuracy"] == pytest.approx(0.8)
     assert first["accuracy, real"] == 1.0
     assert (first["FNR"], first["FPR"], first["minutes"]) == (0.004, 0.2, 1.5)
+
+
+def test_any_method_may_be_asked_of_any_table(script):
+    rows = [row("fashion/dcgan-0", "fashion/lsgan-0", 0.6, method="combined")]
+    assert script("tables").summary("methods", rows)["method"].tolist() == ["combined"]
+
+
+@pytest.mark.parametrize("table", ["methods", "seeds", "perturbed"])
+def test_committed_tables_are_those_of_the_committed_rows(script, table, tmp_path):
+    rows = json.loads((FOLDER / "results" / f"{table}.json").read_text())
+    script("tables").write(tmp_path / f"{table}.json", table, rows)
+    for path in tmp_path.glob("*.csv"):
+        committed = pd.read_csv(FOLDER / "results" / path.name)
+        pd.testing.assert_frame_equal(pd.read_csv(path), committed)
 
 
 def test_summary_of_seeds_and_perturbations(script):
