@@ -1,11 +1,19 @@
 """Independent jobs in threads, with one of torch's threads inside each."""
 
+import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
 
 __all__ = ["in_threads", "n_workers_on"]
+
+
+#: Uses of :func:`in_threads` under way, and the number of torch's threads before the first.
+_LOCK = threading.Lock()
+_N_ACTIVE = 0
+_N_THREADS = 1
 
 
 def n_workers_on(device):
@@ -20,7 +28,30 @@ def n_workers_on(device):
     -------
     int
     """
-    return torch.get_num_threads() if device.type == "cpu" else 1
+    if device.type != "cpu":
+        return 1
+    with _LOCK:
+        return _N_THREADS if _N_ACTIVE else torch.get_num_threads()
+
+
+@contextmanager
+def _restored_threads():
+    """Leave torch's number of threads as it was before the first of concurrent uses.
+
+    What a worker sets is the number that new threads begin with. So somebody who comes in
+    between reads that of the workers, and must not put it back as the user's.
+    """
+    global _N_ACTIVE, _N_THREADS
+    with _LOCK:
+        if not _N_ACTIVE:
+            _N_THREADS = torch.get_num_threads()
+        _N_ACTIVE += 1
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _N_ACTIVE -= 1
+            torch.set_num_threads(_N_THREADS)
 
 
 def in_threads(function, jobs, n_workers):
@@ -44,19 +75,15 @@ def in_threads(function, jobs, n_workers):
     object
         What `function` returns.
     """
-    n_threads = torch.get_num_threads()
-    try:
-        if n_workers <= 1:
-            torch.set_num_threads(1)
-            for job in jobs:
-                with torch.no_grad():
-                    result = function(job)
-                yield result
+    with _restored_threads():
+        if n_workers > 1:
+            yield from _pooled(function, jobs, n_workers)
             return
-        yield from _pooled(function, jobs, n_workers)
-    finally:
-        # A worker sets the number that threads begin with, though not that of its caller.
-        torch.set_num_threads(n_threads)
+        torch.set_num_threads(1)
+        for job in jobs:
+            with torch.no_grad():
+                result = function(job)
+            yield result
 
 
 def _pooled(function, jobs, n_workers):

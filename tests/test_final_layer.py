@@ -468,7 +468,7 @@ def test_failed_save_leaves_nothing(linear_layer, tmp_path, monkeypatch):
     ("change", "match"),
     [
         ({"mean_activation": np.zeros(11)}, "mean_activation must have shape"),
-        ({"mean_activation": np.full(12, np.nan)}, "NaN or infinity"),
+        ({"mean_activation": np.full(12, np.nan)}, "NaN, infinity"),
         ({"output_shape": (2, 3)}, "cannot be arranged"),
         ({"input_shape": (13,), "mean_activation": np.zeros(13)}, "end in 12"),
         ({"output_range": (1.0, 1.0)}, "two finite rising numbers"),

@@ -47,8 +47,10 @@ def prepared(solver, layer, device):
     """
     if not hasattr(solver, "prepare"):
         return {}
+    # The solver itself, not its hash: an address can be another's once its owner is gone.
+    key = (solver, layer.fingerprint, str(device))
     try:
-        key = (type(solver), hash(solver), repr(solver), layer.fingerprint, str(device))
+        hash(key)
     except TypeError:
         return {"state": solver.prepare(layer.operator(device))}
     # Held while a state is built, so that of two threads one builds it and one waits.

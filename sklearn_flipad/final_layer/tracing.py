@@ -90,7 +90,7 @@ def trace_final_layer(
     if isinstance(activation, str) and activation != "auto":
         activation = OutputActivation(activation)
     rng = separate_stream(random_state, 1)
-    seed = draw_seed(rng)
+    seed = draw_seed(separate_stream(random_state, 3))
     batches = latent_batches(
         generator,
         n_samples,

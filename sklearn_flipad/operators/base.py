@@ -106,6 +106,8 @@ def _largest_gram_eigenvalue(operator, n):
         return image.reshape(-1).numpy()
 
     start = np.random.default_rng(0).standard_normal(n)
+    if not gram(start).any():
+        return 0.0  # the iteration cannot start from the image of the zero map
     matrix = linalg.LinearOperator((n, n), matvec=gram, dtype=np.float64)
     (value,) = linalg.eigsh(matrix, k=1, which="LA", v0=start, tol=1e-9, return_eigenvectors=False)
     return float(value)

@@ -108,6 +108,8 @@ def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
     objective = torch.empty(n_samples, dtype=torch.float64, device=device)
     gap = torch.empty_like(objective)
     n_iter = torch.empty(n_samples, dtype=torch.int64, device=device)
+    if not n_samples:
+        return LassoResult(z, objective, gap, n_iter, gap <= tol)
     rows = torch.arange(len(iteration.problem), device=device)
     still_open = rows < n_samples
     done = 0

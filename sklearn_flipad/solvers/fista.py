@@ -106,6 +106,8 @@ class _FISTAIteration(BatchIteration):
         super().__init__(problem)
         operator = problem.operator
         self.step, self.restart = step, restart
+        # A threshold past the largest number is as good as that.
+        self.threshold = min(problem.lam * step, torch.finfo(problem.b.dtype).max)
         if start is None:
             self.z = problem.b.new_zeros(len(problem), *operator.input_shape)
             self.image = torch.zeros_like(problem.b)
@@ -120,7 +122,7 @@ class _FISTAIteration(BatchIteration):
     def advance(self):
         previous, previous_image = self.z, self.image
         point = torch.add(self.y, self.correlation, alpha=2 * self.step)
-        self.z = F.softshrink(point, self.problem.lam * self.step)
+        self.z = F.softshrink(point, self.threshold)
         self.image = self.problem.operator.forward(self.z)
         change = self.z - previous
         if self.restart:

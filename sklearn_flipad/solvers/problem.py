@@ -75,7 +75,7 @@ class LassoProblem:
         # Several times faster on a CPU than the norm of order inf.
         axes = tuple(range(1, correlation.ndim))
         largest = torch.maximum(correlation.amax(axes), -correlation.amin(axes)).double().abs()
-        best = _sum(residual * self.b) / squares.clamp_min(torch.finfo(torch.float64).tiny)
+        best = _sum(residual.double() * self.b) / squares.clamp_min(torch.finfo(torch.float64).tiny)
         scale = torch.minimum(best, self.lam / (2 * largest)).clamp_min(0)
         # scale (2 best - scale) squares, written so that squares = 0 is harmless
         return 2 * scale * (best * squares) - scale * scale * squares
