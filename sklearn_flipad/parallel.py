@@ -1,35 +1,94 @@
-"""Independent jobs in threads, with one of torch's threads inside each."""
+"""Independent samples in threads of their own, where the machine is busy.
+
+Torch's own threads meet after each operation, and spin until the last has come. On a quiet
+machine that is the fastest way. Where operations are small and somebody else needs the cores,
+it takes many times as long as the work. Threads that go their own way wait for nobody.
+"""
 
 import threading
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
 
-__all__ = ["in_threads", "n_workers_on"]
+__all__ = ["in_batches"]
 
+#: Where Linux counts what runs at this moment, ourselves included.
+_LOAD = "/proc/loadavg"
+#: Looks at it, and seconds between them: torch's threads spin a little after their work.
+_N_LOOKS = 5
+_PAUSE = 2e-3
 
-#: Uses of :func:`in_threads` under way, and the number of torch's threads before the first.
+#: Uses of the pool under way, and the number of torch's threads before the first.
 _LOCK = threading.Lock()
 _N_ACTIVE = 0
 _N_THREADS = 1
 
 
-def n_workers_on(device):
-    """Threads that serve a device: as many as torch may use on a CPU, one elsewhere.
+def in_batches(function, n_samples, *, batch_size, lanes=1, device=None):
+    """Yield what a function makes of the samples of one batch after another.
 
     Parameters
     ----------
-    device : torch.device
-        Where the jobs compute.
+    function : callable
+        Called with a slice of samples, without gradients, perhaps in another thread. What it
+        returns of a sample must not depend on the others.
+    n_samples : int
+        How many samples there are.
+    batch_size : int
+        Samples that are at most under way at a time.
+    lanes : int, default=1
+        Where threads share a batch, each gets a multiple of this, as far as that is possible.
+    device : torch.device, default=None
+        Where the function computes; the CPU by default. Elsewhere there is one thread.
 
-    Returns
-    -------
-    int
+    Yields
+    ------
+    object
+        What `function` returns, in order.
     """
-    if device.type != "cpu":
-        return 1
+    batch_size = min(batch_size, n_samples)
+    on_cpu = device is None or device.type == "cpu"
+    n_workers = _n_torch_threads() if on_cpu else 1
+    share = min(batch_size, -(-batch_size // (n_workers * lanes)) * lanes)
+    n_workers = min(n_workers, batch_size // share)
+    start = 0
+    while start < n_samples:
+        if n_workers > 1 and _is_busy():
+            rest = _slices(start, n_samples, share)
+            with _restored_threads():
+                yield from _pooled(function, rest, n_workers)
+            return
+        rows = slice(start, min(start + batch_size, n_samples))
+        with torch.no_grad():
+            result = function(rows)
+        yield result
+        start = rows.stop
+
+
+def _slices(start, stop, size):
+    for first in range(start, stop, size):
+        yield slice(first, min(first + size, stop))
+
+
+def _is_busy():
+    """Whether others run, now and in the next few milliseconds; where unknown, they might."""
+    for look in range(_N_LOOKS):
+        if look:
+            time.sleep(_PAUSE)
+        try:
+            with open(_LOAD) as file:
+                n_running = int(file.read().split()[3].partition("/")[0])
+        except (OSError, ValueError, IndexError):
+            return True
+        if n_running <= 1:
+            return False
+    return True
+
+
+def _n_torch_threads():
     with _LOCK:
         return _N_THREADS if _N_ACTIVE else torch.get_num_threads()
 
@@ -54,39 +113,8 @@ def _restored_threads():
             torch.set_num_threads(_N_THREADS)
 
 
-def in_threads(function, jobs, n_workers):
-    """Yield the results of independent jobs, in order.
-
-    Torch's own threads meet after each operation, and spin until the last has come. Where
-    operations are small and the machine is busy, that takes many times as long as the work.
-    Jobs that go their own way wait for nobody.
-
-    Parameters
-    ----------
-    function : callable
-        Called with each job. It runs in threads, without gradients.
-    jobs : iterable
-        Arguments of `function`.
-    n_workers : int
-        Threads. With 1 or less, the jobs run in the caller's thread, with one of torch's.
-
-    Yields
-    ------
-    object
-        What `function` returns.
-    """
-    with _restored_threads():
-        if n_workers > 1:
-            yield from _pooled(function, jobs, n_workers)
-            return
-        torch.set_num_threads(1)
-        for job in jobs:
-            with torch.no_grad():
-                result = function(job)
-            yield result
-
-
 def _pooled(function, jobs, n_workers):
+    """Results of independent jobs in order, each with one of torch's threads."""
     pool = ThreadPoolExecutor(n_workers, initializer=torch.set_num_threads, initargs=(1,))
     waiting = deque()
     try:

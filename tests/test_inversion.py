@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
+from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation, parallel
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
@@ -65,8 +65,10 @@ def test_order_does_not_matter(many):
     np.testing.assert_array_equal(FinalLayerInverter(layer).transform(X[order]), features[order])
 
 
+@pytest.mark.parametrize("busy", [False, True])
 @pytest.mark.parametrize("n_threads", [2, 3])
-def test_any_number_of_threads(many, n_threads):
+def test_any_number_of_threads(many, n_threads, busy, monkeypatch):
+    monkeypatch.setattr(parallel, "_is_busy", lambda: busy)
     layer, X, features = many
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)

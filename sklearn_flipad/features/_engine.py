@@ -6,11 +6,10 @@ from collections import OrderedDict
 
 import numpy as np
 import torch
-from sklearn.utils import gen_batches
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from sklearn_flipad.parallel import in_threads, n_workers_on
+from sklearn_flipad.parallel import in_batches
 from sklearn_flipad.samples import from_grey_levels
 from sklearn_flipad.solvers import LassoProblem
 from sklearn_flipad.solvers.batch import LANES
@@ -111,29 +110,20 @@ def invert_batches(
             solved.append((rows, result.z + mean, result))
         return solved
 
-    batch_size = min(batch_size, len(X))
-    chunk_size = min(batch_size, _share(batch_size, n_workers_on(device)))
-    # Together the workers have no more samples in memory than one batch.
-    n_workers = min(n_workers_on(device), batch_size // chunk_size)
-    chunks = gen_batches(len(X), chunk_size)
-    began, n_done = time.perf_counter(), 0
+    began, n_seen = time.perf_counter(), 0
     with (
         torch.backends.cudnn.flags(allow_tf32=False),
         tqdm(total=len(X), disable=not verbose, desc="inverting", unit="") as bar,
     ):
-        for solved in in_threads(solve, chunks, n_workers):
+        batches = in_batches(solve, len(X), batch_size=batch_size, lanes=LANES, device=device)
+        for solved in batches:
             yield from solved
             rows = solved[0][0]
             bar.update(rows.stop - rows.start)
-            if verbose and not n_done and rows.stop < len(X):
-                n_done = min(n_workers * rows.stop, len(X))
-                seconds = (time.perf_counter() - began) / n_done * len(X)
+            if verbose and not n_seen and rows.stop < len(X):
+                n_seen = rows.stop
+                seconds = (time.perf_counter() - began) / n_seen * len(X)
                 bar.write(f"Inverting {len(X)} samples takes about {_duration(seconds)}.")
-
-
-def _share(n_samples, n_workers):
-    """Samples that each worker takes, in whole lanes."""
-    return -(-n_samples // (n_workers * LANES)) * LANES
 
 
 def pooled_shape(shape, pool_size):
