@@ -190,7 +190,7 @@ def measure(case, n_images, with_peers):
     setup = {"spectral norm": time.perf_counter() - start}
     start = time.perf_counter()
     DouglasRachford().solve(problem.select(slice(0, 1)), max_iter=0)
-    setup["factorisation and channel scales"] = time.perf_counter() - start
+    setup["factorization and channel scales"] = time.perf_counter() - start
     start = time.perf_counter()
     reference = DouglasRachford(check_every=50).solve(
         case.problem(torch.float64, n_images), tol=3e-5, max_iter=4_000

@@ -2,7 +2,7 @@
 
     python benchmarks/tables.py methods     six methods against unseen architectures (1, 6)
     python benchmarks/tables.py seeds       other seeds of the same architecture (2)
-    python benchmarks/tables.py perturbed   immunised, under perturbations (3, 13)
+    python benchmarks/tables.py perturbed   immunized, under perturbations (3, 13)
 
 The rows are written to ``<table>.json`` in the folder ``--out`` as they come out, and their
 means to ``<table>.csv``. What is there already is kept with ``--resume``. A table takes

@@ -12,7 +12,7 @@ table and writes one picture; ``make demo`` runs it in a few minutes on two core
 """
 
 # %%
-# All images are 8-bit grey levels, as image files hold them: the generator's float
+# All images are 8-bit gray levels, as image files hold them: the generator's float
 # outputs would give it away.
 
 import argparse

@@ -42,23 +42,23 @@ plt.show()
 # %%
 # The layer reconstructs foreign images as well as its own. It has 8,192 activations for
 # 1,024 pixels, so the images of all sources are within its reach, and the error of the
-# reconstruction, far below one grey level, is no evidence of where an image comes from.
+# reconstruction, far below one gray level, is no evidence of where an image comes from.
 # Nor is the mean size of the change.
 
 changes = {}
 for name, X in images.items():
     activations = inverter.invert(X).activations
-    grey_levels = (inverter.inverse_transform(activations) + 1) * 127.5
-    error = np.sqrt(((X - grey_levels) ** 2).mean())
+    gray_levels = (inverter.inverse_transform(activations) + 1) * 127.5
+    error = np.sqrt(((X - gray_levels) ** 2).mean())
     changes[name] = np.abs(activations - layer.mean_activation)
-    print(f"{name:10}  error {error:.3f} grey levels, mean change {changes[name].mean():.3f}")
+    print(f"{name:10}  error {error:.3f} gray levels, mean change {changes[name].mean():.3f}")
 
 # %%
 # What differs is which activations have to change. A single image hardly shows it, because
 # its content decides most of the change; averages of the absolute change do, in the
 # channels where they differ most between the sources. For images of the other generator,
 # activations along the right border have to change more than for the own ones. Real images,
-# whose background is one grey level, need less change outside of the clothes. The two draws
+# whose background is one gray level, need less change outside of the clothes. The two draws
 # of own images show how much of the rest is chance. The detector of FLIPAD is given all
 # activations and weighs them itself.
 

@@ -1,4 +1,4 @@
-"""What a label is: +1 for samples of the model, -1 for others, 0 for unlabelled ones."""
+"""What a label is: +1 for samples of the model, -1 for others, 0 for unlabeled ones."""
 
 import numpy as np
 from sklearn.utils.validation import column_or_1d
@@ -14,8 +14,8 @@ def check_labels(y, n_samples):
     Parameters
     ----------
     y : array-like of shape (n,) or None
-        +1 for the model's own samples, -1 for others, 0 for unlabelled ones. None means
-        that all are unlabelled. 1 and 0 alone are the two classes as scikit-learn's
+        +1 for the model's own samples, -1 for others, 0 for unlabeled ones. None means
+        that all are unlabeled. 1 and 0 alone are the two classes as scikit-learn's
         meta-estimators encode them, and so are True and False.
     n_samples : int
         How many there must be.
@@ -42,11 +42,11 @@ def check_labels(y, n_samples):
         if others == ["2"] and np.isin(y, (0, 1)).any():
             hint = (
                 " 0, 1 and 2 may be -1, 0 and +1 as a meta-estimator encodes them: leave the "
-                "unlabelled samples out."
+                "unlabeled samples out."
             )
         raise ValueError(
             "Unknown label type: y must hold +1 (made by the model), -1 (not) and 0 "
-            f"(unlabelled), got also {', '.join(others[:5])}.{hint}"
+            f"(unlabeled), got also {', '.join(others[:5])}.{hint}"
         )
     labels = y.astype(np.int64)
     return 2 * labels - 1 if _is_encoded(y) else labels
@@ -101,13 +101,13 @@ def own_samples(X, y):
     own = check_labels(y, len(X)) == 1
     if not own.any():
         raise ValueError(
-            "y holds no sample labelled +1, of the one class that this detector learns from."
+            "y holds no sample labeled +1, of the one class that this detector learns from."
         )
     return X[own]
 
 
 def check_two_classes(y):
-    """Refuse labelled data of one class only.
+    """Refuse labeled data of one class only.
 
     Parameters
     ----------
@@ -117,14 +117,14 @@ def check_two_classes(y):
     Raises
     ------
     ValueError
-        If samples are labelled, but not both +1 and -1 occur.
+        If samples are labeled, but not both +1 and -1 occur.
     """
     n_inliers, n_outliers = int((y == 1).sum()), int((y == -1).sum())
     if (n_inliers or n_outliers) and not (n_inliers and n_outliers):
-        n_unlabelled = int((y == 0).sum())
-        unlabelled = f", and the {n_unlabelled} zeros count as unlabelled" if n_unlabelled else ""
+        n_unlabeled = int((y == 0).sum())
+        unlabeled = f", and the {n_unlabeled} zeros count as unlabeled" if n_unlabeled else ""
         raise ValueError(
-            f"y holds one class only: {n_inliers} samples are labelled +1 and {n_outliers} "
-            f"are labelled -1{unlabelled}. Both are needed: add the missing class, or pass "
+            f"y holds one class only: {n_inliers} samples are labeled +1 and {n_outliers} "
+            f"are labeled -1{unlabeled}. Both are needed: add the missing class, or pass "
             "y=None for one-class training on samples of the model."
         )

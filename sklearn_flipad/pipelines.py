@@ -87,7 +87,7 @@ class AttributionPipeline(Pipeline):
         X : array-like, shape (n, ...)
             Samples.
         y : array-like of shape (n,), default=None
-            +1 for the model's samples, -1 for others, 0 for unlabelled.
+            +1 for the model's samples, -1 for others, 0 for unlabeled.
         **params : dict
             Parameters of the steps, see :class:`sklearn.pipeline.Pipeline`.
 

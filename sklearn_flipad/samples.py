@@ -1,10 +1,10 @@
-"""What a sample is: the one place that decides what arrays, grey levels and shapes mean.
+"""What a sample is: the one place that decides what arrays, gray levels and shapes mean.
 
 =====================  =====================================================================
 Given                  Read as
 =====================  =====================================================================
-uint8                  grey levels 0..255; they stand for values in ``output_range``
-other integers         grey levels where the samples are images or signals and all lie in
+uint8                  gray levels 0..255; they stand for values in ``output_range``
+other integers         gray levels where the samples are images or signals and all lie in
                        0..255, refused there otherwise; numbers in the rows of a table
 floats                 values in ``output_range``; others are refused, but for rounding
 tensors, lists, ...    what the array would be that holds the same values
@@ -25,10 +25,10 @@ __all__ = [
     "as_image_batch",
     "check_features",
     "check_samples",
-    "from_grey_levels",
+    "from_gray_levels",
     "record_samples",
     "shape_of",
-    "to_grey_levels",
+    "to_gray_levels",
 ]
 
 #: The first is what other types become.
@@ -108,8 +108,8 @@ def check_samples(
         Whether X is what an estimator is being fitted to. Otherwise it must be laid out as the
         samples were that the estimator was fitted to, if it was.
     output_range : pair of float, default=None
-        Values that the grey levels 0 and 255 stand for. None: there are no such values, so
-        grey levels are refused.
+        Values that the gray levels 0 and 255 stand for. None: there are no such values, so
+        gray levels are refused.
     value_range : pair of float, default=None
         Smallest and largest value that floats may have, possibly infinite; `output_range`
         by default.
@@ -144,7 +144,7 @@ def check_samples(
     if array.dtype == np.uint8:
         if output_range is None:
             raise ValueError(
-                "X holds grey levels (uint8), but the output of the model is unbounded, so "
+                "X holds gray levels (uint8), but the output of the model is unbounded, so "
                 "nothing says which values 0 and 255 stand for. Pass "
                 "output_range=(low, high) where the layer or the estimator is made, or floats."
             )
@@ -244,8 +244,8 @@ def as_image_batch(X, image_shape=None):
     return X.reshape(len(X), *(image_shape or (1, 1, X.shape[1])))
 
 
-def from_grey_levels(x, output_range):
-    """Grey levels as the values that they stand for; other types as they are.
+def from_gray_levels(x, output_range):
+    """Gray levels as the values that they stand for; other types as they are.
 
     Linear and exact: 0 and 255 are the ends of `output_range`.
 
@@ -254,7 +254,7 @@ def from_grey_levels(x, output_range):
     x : ndarray or torch.Tensor
         Samples.
     output_range : pair of float
-        Values of the grey levels 0 and 255.
+        Values of the gray levels 0 and 255.
 
     Returns
     -------
@@ -268,15 +268,15 @@ def from_grey_levels(x, output_range):
     return levels * ((high - low) / 255) + low
 
 
-def to_grey_levels(x, output_range):
-    """Values as the nearest grey levels; what is outside of the range is clipped.
+def to_gray_levels(x, output_range):
+    """Values as the nearest gray levels; what is outside of the range is clipped.
 
     Parameters
     ----------
     x : ndarray of float
         Samples.
     output_range : pair of float
-        Values that become the grey levels 0 and 255.
+        Values that become the gray levels 0 and 255.
 
     Returns
     -------
@@ -314,18 +314,18 @@ def _dtype_of(X):
 
 
 def _as_levels(array, given):
-    """Integers that are no table's numbers as the grey levels that they are."""
+    """Integers that are no table's numbers as the gray levels that they are."""
     if array.dtype == np.uint8 or given.kind not in "biu":
         return array
     low, high = array.min(), array.max()
     if given.kind == "b" or (low >= 0 and high == 1):
         raise ValueError(
-            f"X holds only 0 and 1 ({given}), which could be black and white or the grey levels "
-            "0 and 1. Pass uint8 grey levels (0 is black, 255 is white), or floats."
+            f"X holds only 0 and 1 ({given}), which could be black and white or the gray levels "
+            "0 and 1. Pass uint8 gray levels (0 is black, 255 is white), or floats."
         )
     if low < 0 or high > 255:
         raise ValueError(
-            f"X holds integers from {low:g} to {high:g} ({given}). Integers are grey levels "
+            f"X holds integers from {low:g} to {high:g} ({given}). Integers are gray levels "
             "from 0 to 255; scale others to floats in the range of the model's output."
         )
     return array.astype(np.uint8)
@@ -410,7 +410,7 @@ def _check_range(array, low, high, precision, is_parameter):
         first = int(bad.argmax())
         advice = "Rescale the samples to the range"
         if low > -inf and high < inf:
-            advice = "Pass grey levels as uint8, or rescale the samples to the range"
+            advice = "Pass gray levels as uint8, or rescale the samples to the range"
         if is_parameter:
             advice += "; or pass output_range=(low, high), the values that 0 and 255 stand for"
         raise ValueError(
@@ -437,19 +437,19 @@ def _warn_of_unit_range(array, output_range):
 
 
 def _whole_numbers(array):
-    """Whether floats could be grey levels: whole numbers from 0 to 255."""
+    """Whether floats could be gray levels: whole numbers from 0 to 255."""
     return array.min() >= 0 and array.max() <= 255 and bool((array == np.rint(array)).all())
 
 
 def _check_same_scale(estimator, array):
-    """Refuse grey levels after floats and floats after grey levels."""
+    """Refuse gray levels after floats and floats after gray levels."""
     levels = getattr(estimator, "_saw_levels", None)
     is_levels = array.dtype == np.uint8
     if levels is None or levels == is_levels:
         return
     same = estimator._saw_whole_numbers if is_levels else _whole_numbers(array)
     if not same:
-        kinds = "uint8 grey levels", "floats"
+        kinds = "uint8 gray levels", "floats"
         seen, given = kinds if levels else reversed(kinds)
         raise ValueError(
             f"X holds {given}, but {type(estimator).__name__} was fitted to {seen}: they are on "

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from sklearn_flipad._modules import device_of, evaluating, run_generator, unwrap
 from sklearn_flipad.randomness import draw_seed, seeded
-from sklearn_flipad.samples import to_grey_levels
+from sklearn_flipad.samples import to_gray_levels
 
 __all__ = ["find_output_range", "latent_batches", "sample", "sample_batches"]
 
@@ -170,12 +170,12 @@ def sample(generator, n_samples, *, dtype="uint8", layer=None, output_range=None
     n_samples : int
         How many.
     dtype : {"uint8", "float32"}, default="uint8"
-        Grey levels, as an image file would store them, or the generator's own values.
+        Gray levels, as an image file would store them, or the generator's own values.
         Attribution should be fitted on what suspects look like: for image files, uint8.
     layer : FinalLayer, default=None
-        The generator's final layer, whose scale the grey levels then have.
+        The generator's final layer, whose scale the gray levels then have.
     output_range : pair of float, default=None
-        Values of the generator that become the grey levels 0 and 255. By default those of
+        Values of the generator that become the gray levels 0 and 255. By default those of
         `layer`, or the generator's attribute ``output_range``, or the range of its output
         activation, where that is bounded. Where none of them is known, (-1, 1) is assumed
         if the samples fit it.
@@ -206,14 +206,14 @@ def sample(generator, n_samples, *, dtype="uint8", layer=None, output_range=None
     if layer is not None:
         batches = _fitting(batches, layer)
     if dtype == "uint8":
-        batches = _as_grey_levels(batches, output_range)
+        batches = _as_gray_levels(batches, output_range)
     return np.concatenate(list(batches))
 
 
 def _range_of_layer(layer):
     if layer.output_range is None:
         raise ValueError(
-            "The layer's output is unbounded, so nothing says which values become the grey "
+            "The layer's output is unbounded, so nothing says which values become the gray "
             "levels 0 and 255. Make the layer with output_range=(low, high), or draw floats "
             "with dtype='float32' if suspects are floats too."
         )
@@ -221,7 +221,7 @@ def _range_of_layer(layer):
 
 
 def find_output_range(generator, **inputs):
-    """Values of a generator that stand for the grey levels 0 and 255.
+    """Values of a generator that stand for the gray levels 0 and 255.
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def _fitting(batches, layer):
         yield x
 
 
-def _as_grey_levels(batches, output_range):
+def _as_gray_levels(batches, output_range):
     low, high = output_range
     rounding = 1e-3 * (high - low)
     for x in batches:
@@ -294,4 +294,4 @@ def _as_grey_levels(batches, output_range):
                 f"range from {x.min():.6g} to {x.max():.6g}. Pass that output_range which stands "
                 "for black and white."
             )
-        yield to_grey_levels(x, output_range)
+        yield to_gray_levels(x, output_range)

@@ -22,7 +22,7 @@ from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator, initia
 
 
 @pytest.fixture(scope="module")
-def colour():
+def color():
     return np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), dtype=np.uint8)
 
 
@@ -78,14 +78,14 @@ def _filtered(x, noise):
     return out
 
 
-def test_colours_become_grey(colour):
-    grey = np.repeat(colour[:, :1], 3, axis=1)
+def test_colors_become_gray(color):
+    gray = np.repeat(color[:, :1], 3, axis=1)
     np.testing.assert_allclose(
-        noise_residual(grey.astype(float)), noise_residual(grey[:, :1].astype(float)), atol=1e-8
+        noise_residual(gray.astype(float)), noise_residual(gray[:, :1].astype(float)), atol=1e-8
     )
 
 
-def test_fingerprint_recognises_a_pattern():
+def test_fingerprint_recognizes_a_pattern():
     rng = np.random.default_rng(0)
     pattern = rng.normal(0, 4, (1, 1, 32, 32))
 
@@ -100,44 +100,44 @@ def test_fingerprint_recognises_a_pattern():
     assert (detector.predict(photographs(100, False)) == -1).mean() > 0.95
 
 
-def test_streaming_equals_fitting(colour):
-    whole = FingerprintDetector().fit(colour)
+def test_streaming_equals_fitting(color):
+    whole = FingerprintDetector().fit(color)
     stream = FingerprintDetector()
     for start in range(0, 12, 5):
-        stream.partial_fit(colour[start : start + 5])
+        stream.partial_fit(color[start : start + 5])
     np.testing.assert_allclose(stream.fingerprint_, whole.fingerprint_, atol=1e-12)
     assert stream.n_samples_seen_ == 12
     assert stream.offset_ == 0
-    np.testing.assert_allclose(stream.score_samples(colour), whole.score_samples(colour))
+    np.testing.assert_allclose(stream.score_samples(color), whole.score_samples(color))
     with pytest.raises(ValueError, match="X has 1536 features"):
-        stream.partial_fit(colour[:, :, :16])
+        stream.partial_fit(color[:, :, :16])
     assert stream.n_samples_seen_ == 12
 
 
-def test_fingerprint_is_of_the_models_samples_alone(colour):
+def test_fingerprint_is_of_the_models_samples_alone(color):
     y = np.repeat([1, -1, 0], 4)
-    among = FingerprintDetector().fit(colour, y)
+    among = FingerprintDetector().fit(color, y)
     np.testing.assert_array_equal(
-        among.fingerprint_, FingerprintDetector().fit(colour[:4]).fingerprint_
+        among.fingerprint_, FingerprintDetector().fit(color[:4]).fingerprint_
     )
-    with pytest.raises(ValueError, match=r"no sample labelled \+1"):
-        FingerprintDetector().fit(colour, np.full(12, -1))
+    with pytest.raises(ValueError, match=r"no sample labeled \+1"):
+        FingerprintDetector().fit(color, np.full(12, -1))
     with pytest.raises(ValueError, match="1 or 3 channels, got 2"):
-        FingerprintDetector().fit(colour[:, :2])
+        FingerprintDetector().fit(color[:, :2])
     with pytest.raises(ValueError, match="got \\(12, 96, 32\\)"):
-        FingerprintDetector().fit(colour.reshape(12, 96, 32))
+        FingerprintDetector().fit(color.reshape(12, 96, 32))
 
 
 @pytest.mark.parametrize(
     "options", [{"n_jobs": 2}, {"batch_size": 5}, {"image_shape": (3, 32, 32)}]
 )
-def test_fingerprint_scores_depend_on_nothing_else(colour, options):
-    detector = FingerprintDetector().fit(colour)
-    expected = detector.score_samples(colour)
+def test_fingerprint_scores_depend_on_nothing_else(color, options):
+    detector = FingerprintDetector().fit(color)
+    expected = detector.score_samples(color)
     other = FingerprintDetector(**options)
-    X = colour.reshape(12, -1) if "image_shape" in options else colour
+    X = color.reshape(12, -1) if "image_shape" in options else color
     np.testing.assert_allclose(other.fit(X).score_samples(X), expected, atol=1e-12)
-    np.testing.assert_allclose(detector.score_samples(colour[3:4]), expected[3:4], atol=1e-12)
+    np.testing.assert_allclose(detector.score_samples(color[3:4]), expected[3:4], atol=1e-12)
 
 
 @pytest.fixture(scope="module")
@@ -292,12 +292,12 @@ def test_threshold_of_its_own(small):
     assert (detector.predict(X[:6]) == 1).sum() == 4
     with pytest.raises(ValueError, match="generator makes"):
         _detector(small).score_samples(X[:, :, :8])
-    with pytest.raises(ValueError, match=r"no sample labelled \+1"):
+    with pytest.raises(ValueError, match=r"no sample labeled \+1"):
         _detector(small).fit(X, np.full(12, -1))
     assert clone(detector).fnr == 0.25
 
 
-def test_pipelines_of_the_baselines(small, colour):
+def test_pipelines_of_the_baselines(small, color):
     own = sample(small, 24, random_state=0)
     X, y = np.concatenate([own, 255 - own]), np.repeat([1, -1], 24)
     sminv = make_sminv(small, n_restarts=4, max_iter=80, fnr=0.2).fit(X, y)

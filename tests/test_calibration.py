@@ -134,8 +134,8 @@ def test_prediction_is_the_threshold(data):
     expected = np.where(X[:, 0] <= calibrator.threshold_, 1, -1)
     np.testing.assert_array_equal(calibrator.predict(X), expected)
     np.testing.assert_array_equal(calibrator.decision_function(X) >= 0, expected == 1)
-    labelled = y != 0
-    assert calibrator.score(X[labelled], y[labelled]) > 0.95
+    labeled = y != 0
+    assert calibrator.score(X[labeled], y[labeled]) > 0.95
 
 
 @pytest.mark.parametrize("rule", ["conformal", "quantile", PAC(0.8)])
@@ -198,7 +198,7 @@ def test_split_is_seeded(data):
         ({"fnr": 0}, slice(None), "'fnr'"),
         ({"rule": "exact"}, slice(None), "'rule'"),
         ({"cv": 1.5}, slice(None), "'cv'"),
-        ({}, slice(1200, None), "no sample labelled"),
+        ({}, slice(1200, None), "no sample labeled"),
     ],
 )  # fmt: skip
 def test_bad_input_fits_nothing(data, params, rows, match):

@@ -33,9 +33,9 @@ def _good(kind, seed):
     if kind == "wrong extension":
         return _encoded(image, "WEBP", lossless=True), pixels
     if kind == "16 bit":
-        grey = _pixels(seed, (24, 16)).astype(np.uint16)
-        content = _encoded(Image.fromarray(grey * 257))
-        return content, np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+        gray = _pixels(seed, (24, 16)).astype(np.uint16)
+        content = _encoded(Image.fromarray(gray * 257))
+        return content, np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)
     if kind == "palette":
         return _encoded(image.quantize(16)), np.asarray(image.quantize(16).convert("RGB"))
     if kind == "alpha":

@@ -38,7 +38,7 @@ def test_loss_is_equation_6():
     assert float(loss(representation, y)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_loss_survives_an_outlier_at_the_centre():
+def test_loss_survives_an_outlier_at_the_center():
     loss = DeepSADLoss()
     loss.center = torch.zeros(2)
     representation = torch.zeros(1, 2, requires_grad=True)
@@ -63,7 +63,7 @@ def test_networks(network, shape):
     out = network.eval()(torch.randn(2, *shape))
     assert out.ndim == 2
     assert len(out) == 2
-    # A bias or an affine normalisation would allow the trivial solution.
+    # A bias or an affine normalization would allow the trivial solution.
     assert all(name.endswith("weight") for name, _ in network.named_parameters())
     assert not [m for m in network.modules() if isinstance(m, nn.BatchNorm2d) and m.affine]
     torch.testing.assert_close(network(torch.zeros(1, *shape)), torch.zeros(1, out.shape[1]))
@@ -86,7 +86,7 @@ def test_separates_blobs(blobs):
     assert detector.history_[-1] < detector.history_[0]
 
 
-def test_score_is_minus_the_distance_to_the_centre(blobs):
+def test_score_is_minus_the_distance_to_the_center(blobs):
     X, y = blobs
     detector = _detector().fit(X, y)
     network = detector.net_.module_.eval()
@@ -96,7 +96,7 @@ def test_score_is_minus_the_distance_to_the_centre(blobs):
     np.testing.assert_allclose(detector.score_samples(X), expected, rtol=1e-5)
 
 
-def test_centre_is_the_initial_mean_kept_off_zero(blobs):
+def test_center_is_the_initial_mean_kept_off_zero(blobs):
     X, y = blobs
     detector = _detector(lr=1e-12, max_epochs=1, min_center=0.05).fit(X, y)
     assert (np.abs(detector.center_) >= 0.05 - 1e-7).all()
@@ -120,7 +120,7 @@ def test_seeded_and_leaves_the_global_generator_alone(blobs):
     assert not np.array_equal(_detector(random_state=1).fit(X, y).score_samples(X), first)
 
 
-def test_unlabelled_samples(blobs):
+def test_unlabeled_samples(blobs):
     X, y = blobs
     mixed = np.where(np.arange(600) % 10 == 0, 0, y)
     detector = _detector(max_epochs=10).fit(X, mixed)
@@ -129,15 +129,15 @@ def test_unlabelled_samples(blobs):
     assert np.isfinite(alone.score_samples(X)).all()
 
 
-def test_eta_weighs_the_labelled(blobs):
+def test_eta_weighs_the_labeled(blobs):
     X, y = blobs
     mixed = np.where(np.arange(600) % 2 == 0, 0, y)
     losses = [
         _detector(eta=eta, lr=1e-12, max_epochs=1).fit(X, mixed).history_[0] for eta in (1, 3)
     ]
-    unlabelled = _detector(lr=1e-12, max_epochs=1).fit(X).history_[0]
+    unlabeled = _detector(lr=1e-12, max_epochs=1).fit(X).history_[0]
     assert losses[1] > losses[0]
-    assert losses[0] != unlabelled
+    assert losses[0] != unlabeled
 
 
 def test_learning_rate_schedule(blobs):

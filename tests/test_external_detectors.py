@@ -85,7 +85,7 @@ def test_unsupervised_detectors_do_not_learn_negatives(images):
     assert detector.n_features_in_ == 36
 
 
-def test_classifiers_do_not_learn_unlabelled_samples(images):
+def test_classifiers_do_not_learn_unlabeled_samples(images):
     X, y = images
     some = y.copy()
     some[::3] = 0

@@ -273,7 +273,7 @@ NORMS = {
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("convolution", [True, False])
 @pytest.mark.parametrize("norm", NORMS)
-def test_normalised_weights(norm, convolution, training):
+def test_normalized_weights(norm, convolution, training):
     torch.manual_seed(1)
     if convolution:
         last = nn.Sequential(nn.Unflatten(1, (3, 2, 2)), nn.ConvTranspose2d(3, 2, 4, 2, 1))
@@ -283,7 +283,7 @@ def test_normalised_weights(norm, convolution, training):
     generator = Tiny(torch.tanh, last=last).train()
     with torch.no_grad():
         for parameter in last.parameters():
-            parameter.mul_(3)  # the norm, or what is normalised, is no longer the initial one
+            parameter.mul_(3)  # the norm, or what is normalized, is no longer the initial one
         generator(torch.randn(20, 6))
     generator.train(training)
     state, modes = copy.deepcopy(generator.state_dict()), _modes(generator)
@@ -308,8 +308,8 @@ def test_normalised_weights(norm, convolution, training):
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("norm", NORMS)
-def test_normalised_layer_without_its_generator(norm):
-    """The weight is the normalised one even if the layer has not run since it was loaded."""
+def test_normalized_layer_without_its_generator(norm):
+    """The weight is the normalized one even if the layer has not run since it was loaded."""
     torch.manual_seed(1)
     trained, module = NORMS[norm](nn.Linear(12, 16)), NORMS[norm](nn.Linear(12, 16))
     module.load_state_dict(trained.state_dict())

@@ -65,7 +65,7 @@ def test_columns_of_a_table_are_channels(data):
 @pytest.mark.parametrize(
     ("estimator", "change", "match"),
     [
-        (InlierScaler(), lambda y: -np.abs(y), "no sample is labelled"),
+        (InlierScaler(), lambda y: -np.abs(y), "no sample is labeled"),
         (InlierScaler(), lambda y: y + 1, "got also 2"),
         (InlierScaler(), lambda y: y[:-1], "599 labels for 600 samples"),
         (InlierScaler(eps=-1), lambda y: y, "'eps'"),
@@ -103,7 +103,7 @@ def test_selected_channels_go_back_to_their_places(data):
         selector.inverse_transform(X)
 
 
-def test_grey_levels_can_be_scaled_and_scaled_back():
+def test_gray_levels_can_be_scaled_and_scaled_back():
     X = np.random.default_rng(0).integers(0, 256, (50, 1, 4, 4), dtype=np.uint8)
     scaler = InlierScaler().fit(X)
     np.testing.assert_allclose(scaler.inverse_transform(scaler.transform(X)), X, atol=1e-3)

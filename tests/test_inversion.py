@@ -114,7 +114,7 @@ def test_solvers_agree(linear_layer):
         np.testing.assert_allclose(other, found[0], atol=5e-3)
 
 
-def test_uint8_means_exact_grey_levels(dcgan_layer, images):
+def test_uint8_means_exact_gray_levels(dcgan_layer, images):
     inverter = FinalLayerInverter(dcgan_layer)
     as_float = inverter.transform(images.astype(np.float64) / 127.5 - 1)
     np.testing.assert_allclose(as_float, inverter.transform(images), atol=1e-5)

@@ -28,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_flipad import DeepSADDetector, FNRThresholdCalibrator, InlierScaler
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.evaluation import attribution_scores, labelled_scorer
+from sklearn_flipad.evaluation import attribution_scores, labeled_scorer
 from sklearn_flipad.labels import check_labels, classes_of
 
 
@@ -72,7 +72,7 @@ def test_what_labels_mean(y, labels, classes):
     [
         ([1, -1, 7], "got also 7"),
         (["own", "other", "own"], "got also other, own"),
-        ([0, 1, 2], "as a meta-estimator encodes them: leave the unlabelled samples out"),
+        ([0, 1, 2], "as a meta-estimator encodes them: leave the unlabeled samples out"),
         ([1, -1], "2 labels for 3 samples"),
         ([1, -1, np.nan], "got also nan"),
     ],
@@ -138,7 +138,7 @@ def test_halving_search_over_epochs_and_over_samples(data, calibrator):
     assert np.isfinite(search.fit(X, y).best_score_)
 
 
-def test_unlabelled_samples_are_no_errors(data, calibrator):
+def test_unlabeled_samples_are_no_errors(data, calibrator):
     X, y = data
     some = y.copy()
     some[:200:2] = 0
@@ -147,11 +147,11 @@ def test_unlabelled_samples_are_no_errors(data, calibrator):
     weights = np.where(y == 1, 1.0, 0.0)
     weighted = fitted.score(X, some, sample_weight=weights)
     assert weighted == fitted.score(X[known & (y == 1)], y[known & (y == 1)])
-    with pytest.raises(ValueError, match="No sample is labelled"):
+    with pytest.raises(ValueError, match="No sample is labeled"):
         fitted.score(X, np.zeros(400, int))
     for scoring in ("roc_auc", "balanced_accuracy"):
         search = GridSearchCV(
-            calibrator, {"estimator__lr": [1e-2]}, cv=3, scoring=labelled_scorer(scoring)
+            calibrator, {"estimator__lr": [1e-2]}, cv=3, scoring=labeled_scorer(scoring)
         )
         assert search.fit(X, some).best_score_ > 0.9
     assert GridSearchCV(calibrator, {"fnr": [0.05]}, cv=3).fit(X, some).best_score_ > 0.9

@@ -35,29 +35,29 @@ def _names(perturbation):
 
 
 @pytest.fixture(scope="module")
-def colour():
+def color():
     rng = np.random.default_rng(0)
     return rng.integers(0, 256, (5, 3, 16, 20), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("perturbation", ALL, ids=_names)
-def test_images_do_not_influence_each_other(perturbation, colour):
-    together = perturbation.fit_transform(colour)
+def test_images_do_not_influence_each_other(perturbation, color):
+    together = perturbation.fit_transform(color)
     assert together.dtype == np.uint8
-    assert together.shape == colour.shape
-    assert (together != colour).any()
+    assert together.shape == color.shape
+    assert (together != color).any()
     order = [3, 0, 4, 2, 1]
-    np.testing.assert_array_equal(perturbation.transform(colour[order]), together[order])
-    for i in range(len(colour)):
-        alone = clone(perturbation).transform(colour[i : i + 1])
+    np.testing.assert_array_equal(perturbation.transform(color[order]), together[order])
+    for i in range(len(color)):
+        alone = clone(perturbation).transform(color[i : i + 1])
         np.testing.assert_array_equal(alone[0], together[i])
 
 
 @pytest.mark.parametrize("perturbation", ALL, ids=_names)
-def test_floats_are_grey_levels_on_another_scale(perturbation, colour):
-    levels = perturbation.fit_transform(colour[:, :1]).astype(float)
+def test_floats_are_gray_levels_on_another_scale(perturbation, color):
+    levels = perturbation.fit_transform(color[:, :1]).astype(float)
     for dtype in (np.float32, np.float64):
-        floats = (colour[:, :1] / 127.5 - 1).astype(dtype)
+        floats = (color[:, :1] / 127.5 - 1).astype(dtype)
         perturbed = perturbation.fit_transform(floats)
         assert perturbed.dtype == dtype
         assert np.abs(perturbed).max() <= 1
@@ -66,12 +66,12 @@ def test_floats_are_grey_levels_on_another_scale(perturbation, colour):
 
 
 @pytest.mark.parametrize("perturbation", ALL, ids=_names)
-def test_refused_images(perturbation, colour):
+def test_refused_images(perturbation, color):
     perturbation = clone(perturbation)
     for X, match in [
-        (colour.reshape(5, -1), r"\(n, channels, height, width\)"),
-        (colour[:0], "minimum of 1"),
-        (colour / 100.0, "outside the range"),
+        (color.reshape(5, -1), r"\(n, channels, height, width\)"),
+        (color[:0], "minimum of 1"),
+        (color / 100.0, "outside the range"),
         (np.full((1, 1, 16, 16), np.nan), "NaN"),
     ]:
         with pytest.raises(ValueError, match=match):
@@ -94,19 +94,19 @@ def test_refused_images(perturbation, colour):
     ],
     ids=str,
 )
-def test_refused_parameters(perturbation, match, colour):
+def test_refused_parameters(perturbation, match, color):
     with pytest.raises(ValueError, match=match):
-        perturbation.fit(colour).transform(colour)
+        perturbation.fit(color).transform(color)
 
 
-def test_compression_needs_one_or_three_channels(colour):
+def test_compression_needs_one_or_three_channels(color):
     for compression in (JPEGCompression(), WebPCompression()):
         with pytest.raises(ValueError, match="1 or 3 channels, but X has 2"):
-            compression.transform(colour[:, :2])
+            compression.transform(color[:, :2])
 
 
-def test_blur_of_one_pixel_is_the_identity(colour):
-    np.testing.assert_array_equal(GaussianBlur(1).transform(colour), colour)
+def test_blur_of_one_pixel_is_the_identity(color):
+    np.testing.assert_array_equal(GaussianBlur(1).transform(color), color)
 
 
 def test_blur_by_hand():
@@ -118,7 +118,7 @@ def test_blur_by_hand():
     np.testing.assert_array_equal(GaussianBlur(3, 1.0).transform(step)[0, 0, 0], expected)
 
 
-def test_crop_enlarges_the_centre():
+def test_crop_enlarges_the_center():
     image = np.zeros((1, 1, 8, 8), np.uint8)
     image[..., 2:6, 2:6] = 200
     np.testing.assert_array_equal(CenterCropResize(4).transform(image), 200)
@@ -133,28 +133,28 @@ def test_downscale_averages():
 
 
 def test_noise_has_the_deviation_it_says():
-    grey = np.zeros((2, 1, 64, 64))
-    grey[1] += 0.01
-    noise = GaussianNoise(0.05, random_state=3).transform(grey) - grey
+    gray = np.zeros((2, 1, 64, 64))
+    gray[1] += 0.01
+    noise = GaussianNoise(0.05, random_state=3).transform(gray) - gray
     assert noise.std() == pytest.approx(0.05, rel=0.05)
     assert abs(noise.mean()) < 0.003
     assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.05
-    other = GaussianNoise(0.05, random_state=4).transform(grey) - grey
+    other = GaussianNoise(0.05, random_state=4).transform(gray) - gray
     assert (other != noise).any()
 
 
-def test_jpeg_is_pillows(colour):
+def test_jpeg_is_pillows(color):
     file = io.BytesIO()
-    Image.fromarray(colour[0].transpose(1, 2, 0)).save(file, "JPEG", quality=90)
+    Image.fromarray(color[0].transpose(1, 2, 0)).save(file, "JPEG", quality=90)
     expected = np.asarray(Image.open(file)).transpose(2, 0, 1)
-    np.testing.assert_array_equal(JPEGCompression(90).transform(colour)[0], expected)
+    np.testing.assert_array_equal(JPEGCompression(90).transform(color)[0], expected)
 
 
 @pytest.mark.parametrize("perturbation", ALL, ids=_names)
-def test_scikit_learn(perturbation, colour):
+def test_scikit_learn(perturbation, color):
     """check_estimator has no images; what of it serves for them, and a pipeline."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Can't test estimator")
         check_estimator(perturbation)
-    features = make_pipeline(perturbation, RawTransformer()).fit_transform(colour)
-    assert features.shape == colour.shape
+    features = make_pipeline(perturbation, RawTransformer()).fit_transform(color)
+    assert features.shape == color.shape

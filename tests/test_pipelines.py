@@ -219,9 +219,9 @@ class _Unreachable(BaseEstimator):
     ("n_own", "n_other", "params", "match"),
     [
         (200, 50, {"fnr": 0.005}, "needs at least 199 held-out inliers"),
-        (200, 0, {"fnr": 0.1, "labels": True}, "y holds one class only: .* 0 are labelled -1"),
+        (200, 0, {"fnr": 0.1, "labels": True}, "y holds one class only: .* 0 are labeled -1"),
         (200, 50, {"fnr": 0.1, "wrong": 7}, "got also 7"),
-        (0, 250, {"fnr": 0.1}, r"no sample labelled \+1"),
+        (0, 250, {"fnr": 0.1}, r"no sample labeled \+1"),
         (200, 50, {"fnr": 0.1, "detector": LocalOutlierFactor()}, "none of the methods"),
     ],
 )

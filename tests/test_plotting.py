@@ -77,7 +77,7 @@ def test_sample_grid(dcgan):
     assert display.axes_[1, 0].get_ylabel() == "b"
 
 
-def test_sample_grid_with_rows_of_unequal_length_and_colours():
+def test_sample_grid_with_rows_of_unequal_length_and_colors():
     rng = np.random.default_rng(0)
     images = {"one": rng.uniform(-1, 1, (1, 3, 4, 4)), "two": rng.uniform(-1, 1, (2, 3, 4, 4))}
     display = SampleGridDisplay.from_samples(images)
@@ -133,7 +133,7 @@ def test_inversion_scales_are_symmetrical_and_shared_by_the_rows(inverted):
         limit = np.abs(values).max()
         for ax in display.axes_[:, columns].ravel():
             np.testing.assert_allclose(ax.images[0].get_clim(), (-limit, limit))
-    # Two colour bars beside the 18 axes.
+    # Two color bars beside the 18 axes.
     assert len(display.figure_.axes) == 3 * 6 + 2
 
 
@@ -154,7 +154,7 @@ def test_inversion_of_flattened_samples_and_with_pooling(inverted):
     np.testing.assert_allclose(display.residuals, expected.residuals)
 
 
-def test_inversion_of_colours_with_an_unbounded_activation():
+def test_inversion_of_colors_with_an_unbounded_activation():
     torch.manual_seed(0)
     module = torch.nn.Conv2d(4, 3, 3, padding=1)
     inverter = FinalLayerInverter(FinalLayer.from_module(module, input_shape=(4, 6, 6)), lam=1.0)

@@ -1,4 +1,4 @@
-"""Decisions on perturbed samples, as fitted and immunised."""
+"""Decisions on perturbed samples, as fitted and immunized."""
 
 import matplotlib as mpl
 import numpy as np
@@ -36,7 +36,7 @@ def test_rates_are_those_of_the_perturbed_samples(attributor):
     X, y = _data(1)
     curve = robustness_curve(attributor, NOISES, X, y)
     assert list(curve["perturbation"]) == ["none", "weak", "strong"]
-    assert not curve["immunised"].any()
+    assert not curve["immunized"].any()
     expected = attribution_scores(y, attributor.predict(NOISES["strong"].fit_transform(X)))
     strong = curve.iloc[2]
     assert strong["accuracy"] == expected.accuracy
@@ -44,11 +44,11 @@ def test_rates_are_those_of_the_perturbed_samples(attributor):
     assert (strong["fpr"], strong["fpr_high"]) == (expected.fpr.value, expected.fpr.high)
 
 
-def test_immunisation_restores_the_false_negative_rate(attributor):
+def test_immunization_restores_the_false_negative_rate(attributor):
     X, y = _data(1)
     X_train, y_train = _data(0)
     curve = robustness_curve(attributor, NOISES, X, y, X_train=X_train, y_train=y_train)
-    strong = curve[curve["perturbation"] == "strong"].set_index("immunised")
+    strong = curve[curve["perturbation"] == "strong"].set_index("immunized")
     assert strong.loc[False, "fnr"] > 0.5
     assert strong.loc[True, "fnr"] < 0.2
 

@@ -1,4 +1,4 @@
-"""One meaning of a sample: grey levels, numbers, shapes and axes, for every estimator."""
+"""One meaning of a sample: gray levels, numbers, shapes and axes, for every estimator."""
 
 import warnings
 
@@ -25,7 +25,7 @@ from sklearn_flipad.evaluation.perturbations import (
     JPEGCompression,
 )
 from sklearn_flipad.plotting import SampleGridDisplay
-from sklearn_flipad.samples import as_array, from_grey_levels, to_grey_levels
+from sklearn_flipad.samples import as_array, from_gray_levels, to_gray_levels
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ READERS = {
     "jpeg": lambda X, layer: JPEGCompression().fit_transform(X),
 }
 
-#: The same grey levels in other containers.
+#: The same gray levels in other containers.
 CONTAINERS = {
     "tensor": torch.from_numpy,
     "list of arrays": list,
@@ -76,7 +76,7 @@ def _read_only(X):
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("container", CONTAINERS)
-def test_grey_levels_are_grey_levels_in_any_container(images, layer, reader, container):
+def test_gray_levels_are_gray_levels_in_any_container(images, layer, reader, container):
     expected = READERS[reader](images, layer)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -85,8 +85,8 @@ def test_grey_levels_are_grey_levels_in_any_container(images, layer, reader, con
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_floats_in_the_range_are_what_grey_levels_stand_for(images, layer, reader):
-    floats = from_grey_levels(images, (-1, 1)).astype(np.float32)
+def test_floats_in_the_range_are_what_gray_levels_stand_for(images, layer, reader):
+    floats = from_gray_levels(images, (-1, 1)).astype(np.float32)
     found, expected = READERS[reader](floats, layer), READERS[reader](images, layer)
     if found.shape == images.shape and expected.dtype == np.uint8:  # a perturbation
         assert np.abs((found + 1) * 127.5 - expected).max() < 0.51
@@ -95,9 +95,9 @@ def test_floats_in_the_range_are_what_grey_levels_stand_for(images, layer, reade
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_grey_levels_as_floats_are_refused(images, layer, reader):
+def test_gray_levels_as_floats_are_refused(images, layer, reader):
     for floats in (images.astype(np.float32), images.astype(float)):
-        with pytest.raises(ValueError, match=r"outside the range \[-1, 1\].*grey levels as uint8"):
+        with pytest.raises(ValueError, match=r"outside the range \[-1, 1\].*gray levels as uint8"):
             READERS[reader](floats, layer)
 
 
@@ -192,12 +192,12 @@ def test_integers_in_a_table_are_numbers():
 
 
 @pytest.mark.parametrize("kind", [np.asarray, pd.DataFrame, torch.from_numpy])
-def test_grey_levels_of_an_unbounded_layer(kind):
+def test_gray_levels_of_an_unbounded_layer(kind):
     X = np.random.default_rng(0).integers(0, 256, (3, 6), dtype=np.uint8)
     torch.manual_seed(0)
     module = torch.nn.Linear(4, 6)
     inverter = FinalLayerInverter(FinalLayer.from_module(module, input_shape=(4,)))
-    with pytest.raises(ValueError, match=r"grey levels .* Pass output_range=\(low, high\)"):
+    with pytest.raises(ValueError, match=r"gray levels .* Pass output_range=\(low, high\)"):
         inverter.transform(kind(X))
     ranged = FinalLayer.from_module(module, input_shape=(4,), output_range=(-1, 1))
     found = FinalLayerInverter(ranged, tol=0.1).transform(kind(X))
@@ -206,17 +206,17 @@ def test_grey_levels_of_an_unbounded_layer(kind):
 
 
 @pytest.mark.parametrize("detector", [InlierScaler(), DeepSADDetector(max_epochs=1)])
-def test_fitted_to_grey_levels_and_given_floats(images, detector):
+def test_fitted_to_gray_levels_and_given_floats(images, detector):
     def use(X):
         return getattr(detector, "transform", None) or detector.score_samples
 
     floats = images / 127.5 - 1
     detector.fit(images)
-    with pytest.raises(ValueError, match=r"X holds floats, but .* was fitted to uint8 grey levels"):
+    with pytest.raises(ValueError, match=r"X holds floats, but .* was fitted to uint8 gray levels"):
         use(floats)(floats)
     use(images)(images.astype(np.float64))  # the same numbers
     detector.fit(floats)
-    with pytest.raises(ValueError, match=r"X holds uint8 grey levels, but .* fitted to floats"):
+    with pytest.raises(ValueError, match=r"X holds uint8 gray levels, but .* fitted to floats"):
         use(images)(images)
 
 
@@ -273,13 +273,13 @@ def test_tensors_become_arrays_of_the_same_values():
     np.testing.assert_array_equal(as_array(torch.tensor([1 + 2j]).conj()), [1 - 2j])
 
 
-def test_grey_levels_there_and_back():
+def test_gray_levels_there_and_back():
     levels = np.arange(256, dtype=np.uint8)
     for output_range in ((-1.0, 1.0), (0.0, 1.0), (0.0, 255.0), (-2.5, 7.0)):
-        values = from_grey_levels(levels, output_range)
+        values = from_gray_levels(levels, output_range)
         assert (values[0], values[-1]) == output_range
-        np.testing.assert_array_equal(to_grey_levels(values, output_range), levels)
-        tensor = from_grey_levels(torch.from_numpy(levels), output_range)
+        np.testing.assert_array_equal(to_gray_levels(values, output_range), levels)
+        tensor = from_gray_levels(torch.from_numpy(levels), output_range)
         np.testing.assert_array_equal(tensor.numpy(), values)
 
 
@@ -290,7 +290,7 @@ def test_grey_levels_there_and_back():
 def test_perturbations_of_floats_in_other_ranges(images, perturbation):
     expected = perturbation().fit_transform(images)
     for low, high in ((0.0, 1.0), (0.0, 255.0), (-3.0, 2.0)):
-        floats = from_grey_levels(images, (low, high))
+        floats = from_gray_levels(images, (low, high))
         found = perturbation(output_range=(low, high)).fit_transform(floats)
         assert np.abs((found - low) * 255 / (high - low) - expected).max() < 0.51
         assert found.min() >= low

@@ -55,7 +55,7 @@ def test_samples_do_not_depend_on_the_batch_size(dcgan, batch_size):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_grey_levels(dcgan):
+def test_gray_levels(dcgan):
     x = sample(dcgan, 4, dtype="float32", random_state=0)
     levels = sample(dcgan, 4, random_state=0)
     np.testing.assert_array_equal(levels, np.rint((x.astype(float) + 1) * 127.5))

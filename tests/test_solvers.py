@@ -45,7 +45,7 @@ def test_agrees_with_scikit_learn(solver):
     assert result.converged.all()
     matrix = problem.operator.weight.numpy()
     for z, b in zip(result.z.numpy(), problem.b.numpy(), strict=True):
-        # scikit-learn minimises ||b - Gz||²/(2m) + alpha ||z||₁
+        # scikit-learn minimizes ||b - Gz||²/(2m) + alpha ||z||₁
         lasso = Lasso(alpha=problem.lam / (2 * len(b)), fit_intercept=False, tol=1e-12)
         lasso.set_params(max_iter=1_000_000).fit(matrix, b)
         np.testing.assert_allclose(z, lasso.coef_, atol=1e-5)

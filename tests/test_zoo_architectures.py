@@ -44,7 +44,7 @@ def test_paper_architectures():
 MAMMOGRAPHY = (1024, 512, 256, 128, 64)
 
 
-def test_128_pixel_grey_networks():
+def test_128_pixel_gray_networks():
     """DCGAN, WGAN-GP and C-DCGAN of Appendix G.5."""
     critic = ConvDiscriminator(MAMMOGRAPHY[::-1], 1, norm="layer")
     labels = torch.tensor([0, 1])
@@ -62,7 +62,7 @@ def test_128_pixel_grey_networks():
 @pytest.mark.parametrize(
     "generator", [partial(DCGANGenerator, 100, MAMMOGRAPHY, 1), ConditionalDCGANGenerator]
 )
-def test_final_layer_of_128_pixel_grey_generators(generator):
+def test_final_layer_of_128_pixel_gray_generators(generator):
     # Without statistics of its own the outputs would be too small to tell tanh from identity.
     generator = recalibrate_batch_norm(initialize_weights(generator()), 1, batch_size=8).train()
     layer = FinalLayer.from_generator(generator, n_samples=6, batch_size=4, random_state=0)

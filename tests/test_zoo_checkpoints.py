@@ -26,7 +26,7 @@ X = np.random.default_rng(0).integers(0, 256, (32, 1, 16, 16), dtype=np.uint8)
 LABELS = np.zeros(32, dtype=np.int64)
 
 
-class Labelled(torch.nn.Module):
+class Labeled(torch.nn.Module):
     """A network that takes labels and leaves them."""
 
     def __init__(self, network):
@@ -38,12 +38,12 @@ class Labelled(torch.nn.Module):
         return self.network(x)
 
 
-def networks(channels=8, norm="batch", labelled=False):
+def networks(channels=8, norm="batch", labeled=False):
     pair = (
         initialize_weights(DCGANGenerator(8, (16, channels), 1)),
         initialize_weights(ConvDiscriminator((8, 16), 1, norm=norm), 1),
     )
-    return tuple(map(Labelled, pair)) if labelled else pair
+    return tuple(map(Labeled, pair)) if labeled else pair
 
 
 def train(path, pair=None, n_epochs=2, **options):
@@ -113,7 +113,7 @@ OTHERS = {
         "pair": networks(norm="layer")
     },
     "labels: None in the checkpoint, int64": {
-        "pair": networks(labelled=True),
+        "pair": networks(labeled=True),
         "labels": LABELS,
     },
 }
@@ -143,9 +143,9 @@ def test_all_settings_that_differ_are_listed(path):
 
 def test_other_labels_are_refused(tmp_path):
     path = tmp_path / "run.ckpt"
-    train(path, networks(labelled=True), labels=LABELS)
-    train(path, networks(labelled=True), labels=list(LABELS), n_epochs=3)
-    assert_refused(path, "labels: ", networks(labelled=True), labels=1 - LABELS, n_epochs=4)
+    train(path, networks(labeled=True), labels=LABELS)
+    train(path, networks(labeled=True), labels=list(LABELS), n_epochs=3)
+    assert_refused(path, "labels: ", networks(labeled=True), labels=1 - LABELS, n_epochs=4)
 
 
 def test_fewer_epochs_are_refused(path):

@@ -4,7 +4,7 @@
 Estimator              How it is used
 =====================  =====================================================================
 ignores labels         fitted to the model's samples alone
-classifier             fitted to the labelled samples
+classifier             fitted to the labeled samples
 takes rows only        samples of more axes are flattened
 ``score_samples``      how normal a sample is; else ``decision_function``, else
                        ``predict_proba`` of the class +1

@@ -164,7 +164,7 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         X : array-like, shape (n, ...)
             Samples or features, as the detector takes them.
         y : array-like of shape (n,), default=None
-            +1 for the model's samples, -1 for others, 0 for unlabelled ones, which are
+            +1 for the model's samples, -1 for others, 0 for unlabeled ones, which are
             only trained on. None means that all are the model's. 1 and 0 alone, or True and
             False, are the two classes.
         **params : dict
@@ -238,7 +238,7 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         inliers = np.flatnonzero(labels == 1)
         if not len(inliers):
             raise ValueError(
-                "y holds no sample labelled +1, of the one class that the threshold is "
+                "y holds no sample labeled +1, of the one class that the threshold is "
                 "calibrated on."
             )
         if isinstance(self.estimator, FrozenEstimator):
@@ -246,7 +246,7 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         if isinstance(self.cv, Real):
             if len(inliers) < 2:
                 raise ValueError(
-                    "Holding out inliers needs at least 2 of them, got n_samples=1 labelled +1."
+                    "Holding out inliers needs at least 2 of them, got n_samples=1 labeled +1."
                 )
             _, calibration = train_test_split(inliers, test_size=self.cv, random_state=rng)
             training = np.setdiff1d(np.arange(len(labels)), calibration)
@@ -329,14 +329,14 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         return self.classes_[(decisions >= 0).astype(int)]
 
     def score(self, X, y, sample_weight=None):
-        """Fraction of the labelled samples that are decided rightly.
+        """Fraction of the labeled samples that are decided rightly.
 
         Parameters
         ----------
         X : array-like, shape (n, ...)
             Samples or features.
         y : array-like of shape (n,)
-            Labels; where they are +1 and -1, samples labelled 0 are left out.
+            Labels; where they are +1 and -1, samples labeled 0 are left out.
         sample_weight : array-like of shape (n,), default=None
             Weights of the samples.
 
@@ -347,19 +347,19 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         Raises
         ------
         ValueError
-            If no sample is labelled.
+            If no sample is labeled.
         """
         check_is_fitted(self)
         y = as_array(y)
         if -1 in self.classes_:
-            labelled = np.flatnonzero(check_labels(y, _num_samples(X)) != 0)
+            labeled = np.flatnonzero(check_labels(y, _num_samples(X)) != 0)
             if np.array_equal(np.unique(y), (0, 1)):  # after +1 and -1, 0 is no class
-                labelled = np.flatnonzero(y != 0)
-            if not len(labelled):
-                raise ValueError("No sample is labelled: y holds zeros only.")
-            X, y = _safe_indexing(X, labelled), y[labelled]
+                labeled = np.flatnonzero(y != 0)
+            if not len(labeled):
+                raise ValueError("No sample is labeled: y holds zeros only.")
+            X, y = _safe_indexing(X, labeled), y[labeled]
             if sample_weight is not None:
-                sample_weight = _safe_indexing(sample_weight, labelled)
+                sample_weight = _safe_indexing(sample_weight, labeled)
         return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
 
     def __sklearn_tags__(self):

@@ -31,13 +31,13 @@ _ORIENTATION = 0x0112
 _UNSIGNED = {1: "B", 3: "H", 4: "I"}
 
 #: Pillow keeps the high byte of 16-bit samples. These raw modes give it all of them: both
-#: bytes of grey with alpha as four channels, and of colors the high and then the low bytes.
+#: bytes of gray with alpha as four channels, and of colors the high and then the low bytes.
 _RAW_MODES = {
     "LA;16B": ("RGBA",),
     "RGB;16B": ("RGB;16B", "RGB;16L"),
     "RGBA;16B": ("RGBA;16B", "RGBA;16L"),
 }
-#: Pillow scales grey of 2 and 4 bits, but not the level that is transparent.
+#: Pillow scales gray of 2 and 4 bits, but not the level that is transparent.
 _KEY_SCALE = {"L;2": 85, "L;4": 17}
 
 #: 16-bit samples as 8 bits: round(v / 257).

@@ -20,10 +20,10 @@ _MAX_IMAGES = 2**20
 
 
 def load_fashion_mnist(split="train", *, contrast=0.75, data_dir=None, return_X_y=False):
-    """Load the Fashion-MNIST images as 32x32 grey levels.
+    """Load the Fashion-MNIST images as 32x32 gray levels.
 
     The 28x28 images are padded by two background pixels a side, and their contrast is
-    lowered around mid grey. Without that, the black background, more than half of the
+    lowered around mid gray. Without that, the black background, more than half of the
     pixels, lies where tanh is saturated: the output activation of a generator trained on
     it is then not invertible there, and an 8-bit image says nothing about the
     activations.
@@ -33,7 +33,7 @@ def load_fashion_mnist(split="train", *, contrast=0.75, data_dir=None, return_X_
     split : {"train", "test"}, default="train"
         60,000 or 10,000 images.
     contrast : float, default=0.75
-        Factor of the grey levels' distance to mid grey, in (0, 1]; 1 leaves the images
+        Factor of the gray levels' distance to mid gray, in (0, 1]; 1 leaves the images
         as they were recorded, and 0.75 takes 0..255 to 32..223.
     data_dir : path-like, default=None
         Folder with the IDX files ``train-images-idx3-ubyte.gz`` and

@@ -1,4 +1,4 @@
-"""Image files as arrays of grey levels."""
+"""Image files as arrays of gray levels."""
 
 import os
 from numbers import Integral
@@ -41,7 +41,7 @@ def load_images(paths, *, size=None, mode="RGB", n_images=None, max_pixels=2**26
         middle square is cut out, as is done for the training of DCGAN. By default images
         stay as they are, and all must have one size.
     mode : {"RGB", "L"}, default="RGB"
-        Color or grey.
+        Color or gray.
     n_images : int, default=None
         How many of the files to take; all by default.
     max_pixels : int, default=2**26

@@ -115,7 +115,7 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
         X : array-like, shape (n, ...)
             Samples, as the attributors take them.
         y : array-like of shape (n,), default=None
-            +1 for the model's samples, -1 for others, 0 for unlabelled.
+            +1 for the model's samples, -1 for others, 0 for unlabeled.
 
         Returns
         -------

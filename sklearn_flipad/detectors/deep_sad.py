@@ -40,7 +40,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         Further arguments of the network, as ``{"channels": (128, 256, 128)}``. Each can also
         be set, and so searched over, as ``module__channels``.
     eta : float, default=1
-        Weight of the labelled samples, > 0.
+        Weight of the labeled samples, > 0.
     max_epochs : int, default=50
         Passes over the data.
     lr : float, default=5e-4
@@ -196,8 +196,8 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         X : array-like, shape (n, channels, height, width) or (n, n_features)
             Features, standardized or not.
         y : array-like of shape (n,), default=None
-            +1 for inliers, -1 for outliers, 0 for unlabelled samples, which the loss
-            treats as inliers of weight one. None means that all are unlabelled.
+            +1 for inliers, -1 for outliers, 0 for unlabeled samples, which the loss
+            treats as inliers of weight one. None means that all are unlabeled.
 
         Returns
         -------
@@ -206,7 +206,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter, X or y is not valid, the labelled samples are all of one class, or
+            If a parameter, X or y is not valid, the labeled samples are all of one class, or
             the training diverges.
         """
         self._validate_params()
@@ -252,7 +252,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or y is not valid, or the labelled samples are all of one class.
+            If a parameter or y is not valid, or the labeled samples are all of one class.
         """
         self._validate_params()
         check_two_classes(check_labels(y, _num_samples(X)))

@@ -26,7 +26,7 @@ class ExternalDetector(OffsetMixin, MetaEstimatorMixin, BaseEstimator):
 
     Samples of more than two axes are flattened for estimators that take rows only. Detectors of
     scikit-learn and PyOD that ignore labels are fitted to the model's samples alone, classifiers
-    to the labelled ones. Scores are those of ``score_samples``, ``decision_function`` or
+    to the labeled ones. Scores are those of ``score_samples``, ``decision_function`` or
     ``predict_proba``, the first that there is; the sign of PyOD's is turned.
 
     The ``make_*`` functions put a detector from elsewhere into one of these by themselves, and
@@ -77,7 +77,7 @@ class ExternalDetector(OffsetMixin, MetaEstimatorMixin, BaseEstimator):
         X : array-like, shape (n, ...)
             Features.
         y : array-like of shape (n,), default=None
-            +1 for the model's samples, -1 for others, 0 for unlabelled. None means that all
+            +1 for the model's samples, -1 for others, 0 for unlabeled. None means that all
             are the model's.
 
         Returns

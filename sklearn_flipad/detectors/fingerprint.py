@@ -22,12 +22,12 @@ __all__ = ["FingerprintDetector"]
 class FingerprintDetector(OffsetMixin, BaseEstimator):
     """Correlate the noise residual of an image with the mean residual of a model.
 
-    Only the model's own samples, labelled +1, make the fingerprint; others are ignored.
+    Only the model's own samples, labeled +1, make the fingerprint; others are ignored.
 
     Parameters
     ----------
     sigma : float, default=5
-        Standard deviation of the noise in grey levels of 0..255, > 0.
+        Standard deviation of the noise in gray levels of 0..255, > 0.
     levels : int, default=4
         Levels of the wavelet decomposition; fewer where the images are too small for it.
     fnr : float, default=0.005
@@ -35,7 +35,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         outliers; see :class:`~sklearn_flipad.FNRThresholdCalibrator` for one that holds
         on new samples.
     output_range : pair of float, default=(-1, 1)
-        Values of float images that stand for the grey levels 0 and 255.
+        Values of float images that stand for the gray levels 0 and 255.
     image_shape : tuple of int, default=None
         Shape ``(channels, height, width)`` of images that come flattened.
     batch_size : int, default=256
@@ -116,7 +116,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, shape (n, channels, height, width) or (n, n_features)
-            Images: uint8 grey levels, or floats in `output_range`.
+            Images: uint8 gray levels, or floats in `output_range`.
         y : array-like of shape (n,), default=None
             +1 for the model's samples; others are ignored. None means that all are the
             model's.

@@ -7,7 +7,7 @@ __all__ = ["DeepSADLoss"]
 
 
 class DeepSADLoss(nn.Module):
-    """Mean over a batch of ``d`` (unlabelled) and ``eta * d ** y`` (labelled).
+    """Mean over a batch of ``d`` (unlabeled) and ``eta * d ** y`` (labeled).
 
     ``d`` is the squared distance of a representation to the center. The weight decay of
     equation (6) is the optimizer's.
@@ -15,7 +15,7 @@ class DeepSADLoss(nn.Module):
     Parameters
     ----------
     eta : float, default=1
-        Weight of labelled samples.
+        Weight of labeled samples.
     eps : float, default=1e-6
         Added to ``d`` before it is raised to the power -1.
 
@@ -37,8 +37,8 @@ class DeepSADLoss(nn.Module):
 
     def forward(self, representation, y):
         d = squared_distance(representation, self.center)
-        labelled = self.eta * (d + self.eps) ** y
-        return torch.where(y == 0, d, labelled).mean()
+        labeled = self.eta * (d + self.eps) ** y
+        return torch.where(y == 0, d, labeled).mean()
 
 
 def squared_distance(representation, center):

@@ -1,6 +1,6 @@
 """The feature extractors of DeepSAD (Appendix G.7; Ruff et al., ICLR 2020).
 
-None has a bias or an affine normalisation: either would let the network map everything
+None has a bias or an affine normalization: either would let the network map everything
 to the center (Ruff et al., ICML 2018, Section 3.3).
 """
 

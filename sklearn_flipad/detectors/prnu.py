@@ -6,24 +6,24 @@ from scipy import fft, ndimage
 __all__ = ["noise_residual", "wiener_adaptive"]
 
 _WINDOWS = (3, 5, 7, 9)
-#: ITU-R BT.601, as everywhere where colour becomes grey.
-_GREY = (0.299, 0.587, 0.114)
+#: ITU-R BT.601, as everywhere where color becomes gray.
+_GRAY = (0.299, 0.587, 0.114)
 
 
 def noise_residual(images, *, sigma=5.0, wavelet="db4", levels=4):
     """What a wavelet denoiser removes from images.
 
     The detail coefficients of a wavelet decomposition go through an adaptive Wiener
-    filter that keeps their noise, and the approximation is dropped. Colours become grey,
+    filter that keeps their noise, and the approximation is dropped. Colors become gray,
     row and column means are removed, and a Wiener filter in the Fourier domain takes out
     what is periodic.
 
     Parameters
     ----------
     images : ndarray of float64, shape (n, channels, height, width)
-        Grey levels 0..255 in 1 or 3 channels.
+        Gray levels 0..255 in 1 or 3 channels.
     sigma : float, default=5
-        Standard deviation of the noise in grey levels.
+        Standard deviation of the noise in gray levels.
     wavelet : str, default="db4"
         Name of the wavelet.
     levels : int, default=4
@@ -51,8 +51,8 @@ def noise_residual(images, *, sigma=5.0, wavelet="db4", levels=4):
     noise = [tuple(wiener_adaptive(band, sigma**2) for band in bands) for bands in details]
     residual = pywt.waverec2([np.zeros_like(approximation), *noise], wavelet, axes=(2, 3))
     residual = residual[:, :, :height, :width]
-    grey = residual[:, 0] if len(residual[0]) == 1 else np.tensordot(residual, _GREY, (1, 0))
-    return _wiener_fourier(_zero_mean(grey))
+    gray = residual[:, 0] if len(residual[0]) == 1 else np.tensordot(residual, _GRAY, (1, 0))
+    return _wiener_fourier(_zero_mean(gray))
 
 
 def wiener_adaptive(x, noise_variance):

@@ -7,13 +7,13 @@ from sklearn_flipad.evaluation.metrics import (
     clopper_pearson,
 )
 from sklearn_flipad.evaluation.robustness import robustness_curve
-from sklearn_flipad.evaluation.scorers import labelled_scorer
+from sklearn_flipad.evaluation.scorers import labeled_scorer
 
 __all__ = [
     "AttributionScores",
     "Rate",
     "attribution_scores",
     "clopper_pearson",
-    "labelled_scorer",
+    "labeled_scorer",
     "robustness_curve",
 ]

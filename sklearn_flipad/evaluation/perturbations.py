@@ -1,7 +1,7 @@
 """Perturbations by which somebody may hide where an image comes from (Section 5.2).
 
 Stateless transformers of images. An attributor that is fitted to perturbed samples is
-immunised (the setting of Tables 3 and 13). They are not a step of its pipeline: suspects
+immunized (the setting of Tables 3 and 13). They are not a step of its pipeline: suspects
 arrive perturbed, and ``predict`` would perturb them again. See
 :func:`~sklearn_flipad.evaluation.robustness.robustness_curve`.
 """
@@ -79,7 +79,7 @@ class _Perturbation(SampleTransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, shape (n, channels, height, width)
-            Images: uint8 grey levels, or floats in `output_range`.
+            Images: uint8 gray levels, or floats in `output_range`.
         y : Ignored
             Not used.
 
@@ -102,12 +102,12 @@ class _Perturbation(SampleTransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, shape (n, channels, height, width)
-            Images: uint8 grey levels, or floats in `output_range`.
+            Images: uint8 gray levels, or floats in `output_range`.
 
         Returns
         -------
         ndarray, shape (n, channels, height, width)
-            Of the type of X: grey levels are rounded and clipped, floats are clipped.
+            Of the type of X: gray levels are rounded and clipped, floats are clipped.
 
         Raises
         ------
@@ -157,7 +157,7 @@ class GaussianBlur(_Perturbation):
         Standard deviation of the Gaussian in pixels, > 0. The paper's code uses the
         kernel size.
     output_range : pair of float, default=(-1, 1)
-        Values of float images that stand for the grey levels 0 and 255.
+        Values of float images that stand for the gray levels 0 and 255.
 
     References
     ----------
@@ -218,7 +218,7 @@ class CenterCropResize(_Resizing):
         Pixels a side of the crop, at most the shorter side. The paper uses 60 and 55 of
         64.
     output_range : pair of float, default=(-1, 1)
-        Values of float images that stand for the grey levels 0 and 255.
+        Values of float images that stand for the gray levels 0 and 255.
 
     References
     ----------
@@ -249,7 +249,7 @@ class Downscale(_Resizing):
     size : int
         Pixels a side of the reduced image, at most the shorter side.
     output_range : pair of float, default=(-1, 1)
-        Values of float images that stand for the grey levels 0 and 255.
+        Values of float images that stand for the gray levels 0 and 255.
     """
 
     _parameter_constraints: dict = {
@@ -275,13 +275,13 @@ class GaussianNoise(_Perturbation):
     Parameters
     ----------
     std : float, default=0.05
-        Standard deviation on the scale where grey levels span [-1, 1], whatever
+        Standard deviation on the scale where gray levels span [-1, 1], whatever
         `output_range` is, >= 0. The paper uses
         0.05 and 0.01.
     random_state : int, default=0
         Seed.
     output_range : pair of float, default=(-1, 1)
-        Values of float images that stand for the grey levels 0 and 255.
+        Values of float images that stand for the gray levels 0 and 255.
 
     References
     ----------
@@ -303,7 +303,7 @@ class GaussianNoise(_Perturbation):
         return np.stack([image + self._noise(image) for image in levels])
 
     def _noise(self, image):
-        # Rounded, so that floats give the noise of the grey levels that they stand for.
+        # Rounded, so that floats give the noise of the gray levels that they stand for.
         levels = np.ascontiguousarray(image.round(3) + 0.0, dtype="<f8")
         digest = hashlib.sha256(levels.tobytes()).digest()
         words = np.frombuffer(digest, dtype="<u4")
@@ -312,7 +312,7 @@ class GaussianNoise(_Perturbation):
 
 
 class _Compression(_Perturbation):
-    """A round trip through a lossy file format, as grey or as color images."""
+    """A round trip through a lossy file format, as gray or as color images."""
 
     _parameter_constraints: dict = {
         "quality": [Interval(Integral, 1, 100, closed="both")],
@@ -345,7 +345,7 @@ class JPEGCompression(_Compression):
     quality : int, default=90
         Quality factor of Pillow's encoder, 1 to 100. The paper uses 90 and 80.
     output_range : pair of float, default=(-1, 1)
-        Values of float images that stand for the grey levels 0 and 255.
+        Values of float images that stand for the gray levels 0 and 255.
 
     References
     ----------
@@ -367,7 +367,7 @@ class WebPCompression(_Compression):
     quality : int, default=80
         Quality factor of Pillow's encoder, 1 to 100.
     output_range : pair of float, default=(-1, 1)
-        Values of float images that stand for the grey levels 0 and 255.
+        Values of float images that stand for the gray levels 0 and 255.
     """
 
     _format = "WEBP"

@@ -13,9 +13,9 @@ __all__ = ["robustness_curve"]
 def robustness_curve(
     attributor, perturbations, X, y, *, X_train=None, y_train=None, confidence=0.95
 ):
-    """Judge perturbed samples, by an attributor as it is and by immunised ones.
+    """Judge perturbed samples, by an attributor as it is and by immunized ones.
 
-    An immunised attributor is a clone that was fitted, and so calibrated, on training
+    An immunized attributor is a clone that was fitted, and so calibrated, on training
     samples under the very perturbation that it meets.
 
     Parameters
@@ -38,7 +38,7 @@ def robustness_curve(
     -------
     DataFrame
         A row for each perturbation, after one named ``"none"``, and for each value of
-        ``immunised``. Columns: ``perturbation``, ``immunised``, ``accuracy``, ``auc``, and
+        ``immunized``. Columns: ``perturbation``, ``immunized``, ``accuracy``, ``auc``, and
         ``fnr`` and ``fpr``, each with ``_low`` and ``_high``; see
         :class:`~sklearn_flipad.evaluation.metrics.AttributionScores`.
 
@@ -80,17 +80,17 @@ def robustness_curve(
         rows.append(_row(name, False, attributor, perturbed, y, confidence))
         if X_train is not None:
             training = clone(perturbation).fit_transform(np.asarray(X_train))
-            immunised = clone(attributor).fit(training, y_train)
-            rows.append(_row(name, True, immunised, perturbed, y, confidence))
+            immunized = clone(attributor).fit(training, y_train)
+            rows.append(_row(name, True, immunized, perturbed, y, confidence))
     return pd.DataFrame(rows)
 
 
-def _row(name, immunised, attributor, X, y, confidence):
+def _row(name, immunized, attributor, X, y, confidence):
     decisions = attributor.decision_function(X)
     scores = attribution_scores(
         y, np.where(decisions >= 0, 1, -1), decisions, confidence=confidence
     )
-    row = {"perturbation": name, "immunised": immunised}
+    row = {"perturbation": name, "immunized": immunized}
     row |= {"accuracy": scores.accuracy, "auc": scores.auc}
     for rate in ("fnr", "fpr"):
         found = getattr(scores, rate)

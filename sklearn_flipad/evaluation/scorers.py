@@ -1,4 +1,4 @@
-"""Scorers for data of which a part is not labelled."""
+"""Scorers for data of which a part is not labeled."""
 
 import numpy as np
 from sklearn.metrics import get_scorer
@@ -7,14 +7,14 @@ from sklearn.utils import _safe_indexing
 from sklearn_flipad.labels import check_labels
 from sklearn_flipad.samples import as_array
 
-__all__ = ["labelled_scorer"]
+__all__ = ["labeled_scorer"]
 
 
-def labelled_scorer(scoring):
-    """A scorer that leaves out the samples labelled 0.
+def labeled_scorer(scoring):
+    """A scorer that leaves out the samples labeled 0.
 
     ``score`` of an :class:`~sklearn_flipad.FNRThresholdCalibrator` does so by itself.
-    scikit-learn's scorers count 0 as a class: unlabelled samples, which only train, would be
+    scikit-learn's scorers count 0 as a class: unlabeled samples, which only train, would be
     errors.
 
     Parameters
@@ -34,20 +34,20 @@ def labelled_scorer(scoring):
     >>> from sklearn.covariance import EllipticEnvelope
     >>> from sklearn.model_selection import cross_val_score
     >>> from sklearn_flipad import FNRThresholdCalibrator
-    >>> from sklearn_flipad.evaluation import labelled_scorer
+    >>> from sklearn_flipad.evaluation import labeled_scorer
     >>> X = np.random.default_rng(0).normal(size=(300, 2))
     >>> y = np.repeat([1, -1, 0], 100)
     >>> X[y == -1] += 9
     >>> calibrator = FNRThresholdCalibrator(EllipticEnvelope(random_state=0), fnr=0.1)
-    >>> scores = cross_val_score(calibrator, X, y, scoring=labelled_scorer("roc_auc"), cv=3)
+    >>> scores = cross_val_score(calibrator, X, y, scoring=labeled_scorer("roc_auc"), cv=3)
     >>> bool((scores > 0.99).all())
     True
     """
     scorer = get_scorer(scoring) if isinstance(scoring, str) else scoring
-    return _LabelledScorer(scorer)
+    return _LabeledScorer(scorer)
 
 
-class _LabelledScorer:
+class _LabeledScorer:
     """A class rather than a closure, so that it can be sent to other processes."""
 
     def __init__(self, scorer):
@@ -56,8 +56,8 @@ class _LabelledScorer:
     def __call__(self, estimator, X, y):
         y = as_array(y)
         check_labels(y, len(y))
-        labelled = np.flatnonzero(y != 0)
-        return self.scorer(estimator, _safe_indexing(X, labelled), _safe_indexing(y, labelled))
+        labeled = np.flatnonzero(y != 0)
+        return self.scorer(estimator, _safe_indexing(X, labeled), _safe_indexing(y, labeled))
 
     def __repr__(self):
-        return f"labelled_scorer({self.scorer!r})"
+        return f"labeled_scorer({self.scorer!r})"

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from sklearn_flipad.parallel import in_batches
-from sklearn_flipad.samples import from_grey_levels
+from sklearn_flipad.samples import from_gray_levels
 from sklearn_flipad.solvers import LassoProblem
 from sklearn_flipad.solvers.batch import LANES
 from sklearn_flipad.solvers.problem import check_targets
@@ -99,7 +99,7 @@ def invert_batches(
     mean = torch.from_numpy(layer.mean_activation.astype(np.float32)).to(device)
 
     def solve(rows):
-        x = from_grey_levels(torch.from_numpy(X[rows]), layer.output_range).to(device)
+        x = from_gray_levels(torch.from_numpy(X[rows]), layer.output_range).to(device)
         b = layer.shifted_target(x, clip_eps=clip_eps).float()
         check_targets(b, rows.start)
         solved, start = [], None

@@ -12,7 +12,7 @@ from sklearn_flipad._transformers import SampleTransformerMixin
 from sklearn_flipad.samples import (
     as_image_batch,
     check_samples,
-    from_grey_levels,
+    from_gray_levels,
     record_samples,
 )
 
@@ -28,7 +28,7 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin,
         Parameters
         ----------
         X : array-like, shape (n, channels, height, width) or (n, n_features)
-            Images: uint8 grey levels, or floats in `output_range`. Rows of unknown shape may
+            Images: uint8 gray levels, or floats in `output_range`. Rows of unknown shape may
             hold any floats.
         y : Ignored
             Not used.
@@ -55,7 +55,7 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin,
         Parameters
         ----------
         X : array-like, shape (n, channels, height, width) or (n, n_features)
-            Images: uint8 grey levels, or floats in `output_range`. Rows of unknown shape may
+            Images: uint8 gray levels, or floats in `output_range`. Rows of unknown shape may
             hold any floats.
 
         Returns
@@ -74,7 +74,7 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin,
         self._out_shape(shape)  # refuses a crop that does not fit
         images = as_image_batch(X, shape)
         if X.dtype == np.uint8:
-            images = from_grey_levels(images, self.output_range).astype(np.float32)
+            images = from_gray_levels(images, self.output_range).astype(np.float32)
         features = self._transform(images)
         return features if X.ndim > 2 else features.reshape(len(X), -1)
 
@@ -123,7 +123,7 @@ class DCTTransformer(_ImageTransformer):
     eps : float, default=1e-10
         Constant inside the logarithm, > 0.
     output_range : pair of float or None, default=(-1, 1)
-        Values of float images that stand for the grey levels 0 and 255. With None, floats may
+        Values of float images that stand for the gray levels 0 and 255. With None, floats may
         have any values, and uint8 images are refused.
     image_shape : tuple of int, default=None
         Shape ``(channels, height, width)`` of images that come flattened. Without it,
@@ -199,7 +199,7 @@ class RawTransformer(_ImageTransformer):
         Whether images are resized by nearest-neighbor interpolation, as the paper does
         with 64x64 images, or cropped to their center, as with Stable Diffusion.
     output_range : pair of float or None, default=(-1, 1)
-        Values of float images that stand for the grey levels 0 and 255. With None, floats may
+        Values of float images that stand for the gray levels 0 and 255. With None, floats may
         have any values, and uint8 images are refused.
     image_shape : tuple of int, default=None
         Shape ``(channels, height, width)`` of images that come flattened; needed with

@@ -20,8 +20,8 @@ __all__ = ["ChannelSelector", "InlierScaler"]
 class InlierScaler(OneToOneFeatureMixin, SampleTransformerMixin, BaseEstimator):
     """Standardize each feature by the mean and the deviation of the inliers.
 
-    ``(x - mean) / (std + eps)`` elementwise, with the statistics of the samples labelled
-    +1; of all samples, where none is labelled.
+    ``(x - mean) / (std + eps)`` elementwise, with the statistics of the samples labeled
+    +1; of all samples, where none is labeled.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class InlierScaler(OneToOneFeatureMixin, SampleTransformerMixin, BaseEstimator):
         given, X = X, check_features(self, X, reset=True)
         y = check_labels(y, len(X))
         if (y == -1).any() and not (y == 1).any():
-            raise ValueError("y holds one class only: no sample is labelled +1.")
+            raise ValueError("y holds one class only: no sample is labeled +1.")
         inliers = np.flatnonzero(y == 1) if (y == 1).any() else np.arange(len(X))
         statistics = StandardScaler()
         for rows in gen_batches(len(inliers), 256):  # no second copy of X in memory

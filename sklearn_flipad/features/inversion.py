@@ -59,7 +59,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
     The output activation is undone, ``o = sigma^-1(x)``, and the lasso problem around
     the mean activation is solved for each sample::
 
-        minimise ||G z - o||² + lam ||z - z_mean||₁
+        minimize ||G z - o||² + lam ||z - z_mean||₁
 
     The features of a sample depend on no other sample, on no batch size and on no order.
 
@@ -184,7 +184,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         Parameters
         ----------
         X : array-like, shape (n, *output_shape) or (n, n_features)
-            Samples: uint8 grey levels, or floats in the range of the output activation.
+            Samples: uint8 gray levels, or floats in the range of the output activation.
         y : Ignored
             Not used.
 
@@ -209,7 +209,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         Parameters
         ----------
         X : array-like, shape (n, *output_shape) or (n, n_features)
-            Samples: uint8 grey levels, or floats in the range of the output activation.
+            Samples: uint8 gray levels, or floats in the range of the output activation.
 
         Returns
         -------

@@ -56,7 +56,7 @@ class FinalLayer:
     output_shape : tuple of int, default=None
         Shape of one sample; by default that of the linear map's output.
     output_range : pair of float, default=None
-        Values that the grey levels 0 and 255 of uint8 samples stand for; by default the
+        Values that the gray levels 0 and 255 of uint8 samples stand for; by default the
         range of `activation`, which must then be bounded for uint8 samples to be accepted.
     output_order : array-like of int, shape (n_outputs,), default=None
         For each element of a sample, in order, the element of the linear map's output that it
@@ -360,7 +360,7 @@ class FinalLayer:
         n_samples : int
             How many.
         dtype : {"uint8", "float32"}, default="uint8"
-            Grey levels, as an image file would store them, or the generator's own values.
+            Gray levels, as an image file would store them, or the generator's own values.
         **options
             See :func:`~sklearn_flipad.sampling.sample`.
 

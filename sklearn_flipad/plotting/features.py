@@ -116,14 +116,14 @@ class FeatureMapDisplay:
         return display.plot(figure=figure, **kwargs)
 
     def plot(self, figure=None, *, cmap="viridis", **kwargs):
-        """Draw the maps; each row has one colour scale.
+        """Draw the maps; each row has one color scale.
 
         Parameters
         ----------
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw; a new figure by default.
         cmap : str or Colormap, default="viridis"
-            Colours.
+            Colors.
         **kwargs : dict
             Passed to :meth:`matplotlib.axes.Axes.imshow`.
 

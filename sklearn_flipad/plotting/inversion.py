@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_flipad.plotting._matplotlib import import_pyplot
 from sklearn_flipad.plotting.samples import _draw, _to_show
-from sklearn_flipad.samples import as_array, from_grey_levels
+from sklearn_flipad.samples import as_array, from_gray_levels
 
 __all__ = ["InversionDisplay"]
 
@@ -17,7 +17,7 @@ class InversionDisplay:
     The columns are the sample, its reconstruction from the estimated activations, the
     residual, which is the sample minus its reconstruction, and some channels of the
     activation change, the estimated minus the mean activation. All residuals have one
-    colour scale, and all activation changes have one.
+    color scale, and all activation changes have one.
 
     It is recommended to use :meth:`from_estimator`.
 
@@ -39,7 +39,7 @@ class InversionDisplay:
     Attributes
     ----------
     residuals : ndarray, shape (n, 1 or 3, height, width)
-        Samples minus reconstructions. Of three colours, the one with the largest
+        Samples minus reconstructions. Of three colors, the one with the largest
         absolute residual is drawn, pixel by pixel.
     axes_ : ndarray of matplotlib.axes.Axes, shape (n, 3 + n_channels)
         The axes.
@@ -119,7 +119,7 @@ class InversionDisplay:
         _check_channels(channels, layer.input_shape[0])
         activations = inverter.invert(X).activations
         samples = as_array(X).reshape(len(activations), *layer.output_shape)
-        samples = from_grey_levels(samples, layer.output_range)
+        samples = from_gray_levels(samples, layer.output_range)
         changes = activations - layer.mean_activation
         if isinstance(channels, Integral):
             size = np.abs(changes).mean(axis=(0, 2, 3))
@@ -143,7 +143,7 @@ class InversionDisplay:
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw; a new figure by default.
         cmap : str or Colormap, default="RdBu_r"
-            Diverging colours of the residuals and of the activation changes.
+            Diverging colors of the residuals and of the activation changes.
 
         Returns
         -------
@@ -208,7 +208,7 @@ def _check_channels(channels, n_channels):
 
 
 def _draw_signed(axes, maps, cmap, label):
-    """Maps in one colour scale, symmetrical about 0, with its colour bar below."""
+    """Maps in one color scale, symmetrical about 0, with its color bar below."""
     limit = np.abs(maps).max() or 1.0
     for line, row in zip(axes, maps, strict=True):
         for ax, values in zip(line, row, strict=True):

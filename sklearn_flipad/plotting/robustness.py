@@ -46,7 +46,7 @@ class RobustnessDisplay:
         y : array-like of int, shape (n,)
             +1 or -1.
         X_train, y_train : array-like, default=None
-            Training data for immunised clones.
+            Training data for immunized clones.
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw; a new figure by default.
 
@@ -92,16 +92,16 @@ class RobustnessDisplay:
             figure = plt.figure(figsize=(9, 0.45 * len(names) + 1.2), layout="constrained")
         axes = figure.subplots(1, 3, sharey=True)
         titles = {"accuracy": "balanced accuracy", "fnr": "FNR", "fpr": "FPR"}
-        groups = list(self.curve.groupby("immunised"))
+        groups = list(self.curve.groupby("immunized"))
         for ax, (column, title) in zip(axes, titles.items(), strict=True):
-            for index, (immunised, rows) in enumerate(groups):
+            for index, (immunized, rows) in enumerate(groups):
                 place = [names.index(name) for name in rows["perturbation"]]
                 place = np.array(place) + 0.2 * (index - (len(groups) - 1) / 2)
                 error = None
                 if column != "accuracy":
                     low, high = rows[column] - rows[f"{column}_low"], rows[f"{column}_high"]
                     error = [low, high - rows[column]]
-                label = "immunised" if immunised else "as fitted"
+                label = "immunized" if immunized else "as fitted"
                 ax.errorbar(rows[column], place, xerr=error, fmt="o", markersize=4, label=label)
             ax.set(xlabel=title, xlim=(-0.03, 1.03))
             ax.grid(axis="x", alpha=0.3)

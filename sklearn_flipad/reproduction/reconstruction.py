@@ -21,7 +21,7 @@ from sklearn_flipad.labels import own_samples
 from sklearn_flipad.randomness import seeded, separate_stream
 from sklearn_flipad.reproduction.distances import euclidean_distance, inception_distance
 from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
-from sklearn_flipad.samples import as_array, check_samples, from_grey_levels, record_samples
+from sklearn_flipad.samples import as_array, check_samples, from_gray_levels, record_samples
 from sklearn_flipad.sampling import find_output_range, latent_batches
 from sklearn_flipad.solvers.batch import column
 
@@ -72,7 +72,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         A sample is finished when no step of the last `patience` improved its distance by
         a thousandth.
     output_range : pair of float, default=None
-        Values of the generator that stand for the grey levels 0 and 255; by default found as
+        Values of the generator that stand for the gray levels 0 and 255; by default found as
         :func:`~sklearn_flipad.sampling.sample` finds them.
     fnr : float, default=None
         Fraction of the training inliers that the detector's own threshold calls
@@ -168,7 +168,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like, shape (n, *sample_shape) or (n, n_features)
-            Samples: uint8 grey levels, or floats as the generator makes them.
+            Samples: uint8 gray levels, or floats as the generator makes them.
         y : array-like of shape (n,), default=None
             +1 for the model's samples; others are ignored. None means that all are the
             model's.
@@ -256,7 +256,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
                     f"X has samples of shape {X.shape[1:]}, but the generator makes {tuple(shape)}."
                 )
             for rows in gen_batches(len(X), self.batch_size):
-                x = from_grey_levels(torch.from_numpy(X[rows]), output_range)
+                x = from_gray_levels(torch.from_numpy(X[rows]), output_range)
                 x = x.float().to(device).reshape(-1, *shape)
                 parts.append(self._invert(generate, distance, starts, x))
                 bar.update(len(x))

@@ -76,7 +76,7 @@ def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
     """Iterate until every sample's relative duality gap is at most `tol`.
 
     A sample that has finished leaves the batch at the check at which it did, so what it
-    returns does not depend on how long its neighbours take.
+    returns does not depend on how long its neighbors take.
 
     Parameters
     ----------

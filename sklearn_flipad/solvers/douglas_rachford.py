@@ -87,7 +87,7 @@ class DouglasRachford:
     """Restarted, reflected Halpern iteration of the Douglas-Rachford operator.
 
     The residual is made a variable of its own: with ``r = sqrt(ridge) u`` the problem is
-    to minimise ``lam/2 ||z||₁ + ridge/2 ||u||²`` subject to ``G z + sqrt(ridge) u = b``.
+    to minimize ``lam/2 ||z||₁ + ridge/2 ||u||²`` subject to ``G z + sqrt(ridge) u = b``.
     The projection onto the constraint is exact and needs ``(ridge I + G G^T)^-1``, which
     depends neither on lam nor on the step size. So it is factored once for a layer, and
     every sample can have a step size of its own, balanced at its restarts so that primal

@@ -19,7 +19,7 @@ class LassoProblem:
 
     Each sample has its own problem (equation 8 of the paper)::
 
-        minimise P(z) = ||G z - b||² + lam ||z||₁
+        minimize P(z) = ||G z - b||² + lam ||z||₁
 
     There is no factor 1/2 before the square: ``lam`` is twice the penalty of a
     formulation that has one.

@@ -1,7 +1,7 @@
 """The generators and discriminators of Appendix G.2 and G.5 of the FLIPAD paper.
 
 The defaults are the paper's 64x64 RGB networks, and for the class-conditional pair the
-128x128 grey ones; every size is a parameter. A generator carries ``latent_shape`` and
+128x128 gray ones; every size is a parameter. A generator carries ``latent_shape`` and
 ``output_shape``, so that it can be sampled without being told either.
 """
 
@@ -42,7 +42,7 @@ class DCGANGenerator(nn.Module):
 
     Notes
     -----
-    With ``channels=(1024, 512, 256, 128, 64), out_channels=1`` this is the 128x128 grey
+    With ``channels=(1024, 512, 256, 128, 64), out_channels=1`` this is the 128x128 gray
     generator of the paper's medical experiments, DCGAN and WGAN-GP alike (Appendix G.5:
     models 5 and 6 of medigan). The sizes are those of the training code that Szafranowska
     et al. published; they were not compared with the pretrained weights.
@@ -107,7 +107,7 @@ class ConditionalDCGANGenerator(DCGANGenerator):
 
     Notes
     -----
-    The defaults describe the 128x128 grey C-DCGAN of the paper's medical experiments
+    The defaults describe the 128x128 gray C-DCGAN of the paper's medical experiments
     (Appendix G.5: model 12 of medigan, malignant or benign masses). The sizes are those of
     the training code that Szafranowska et al. published; they were not compared with the
     pretrained weights. That code maps a label to as many values as the latent

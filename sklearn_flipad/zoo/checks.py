@@ -35,7 +35,7 @@ def check_images(X, labels):
     X = np.asarray(as_array(X))
     if X.dtype != np.uint8 or X.ndim != 4:
         raise ValueError(
-            "X must be grey levels, an array of type uint8 and shape (n, channels, height, width); "
+            "X must be gray levels, an array of type uint8 and shape (n, channels, height, width); "
             f"got type {X.dtype} and shape {X.shape}."
         )
     if labels is None:

@@ -219,7 +219,7 @@ def pretrained_samples(name):
     """The grid of samples that was stored with a shipped generator when it was trained.
 
     ``sample(load_pretrained(name), 16, random_state=0)`` gives them again: bit for bit with
-    the version of torch on the card and the same kind of processor, within one grey level
+    the version of torch on the card and the same kind of processor, within one gray level
     elsewhere.
 
     Parameters

@@ -14,7 +14,7 @@ from torch import nn
 
 from sklearn_flipad._modules import evaluating
 from sklearn_flipad.persistence.arrays import load_arrays, save_arrays
-from sklearn_flipad.samples import from_grey_levels
+from sklearn_flipad.samples import from_gray_levels
 
 __all__ = [
     "FashionClassifier",
@@ -29,7 +29,7 @@ _FORMAT = "sklearn_flipad.FashionClassifier"
 
 
 class FashionClassifier(nn.Module):
-    """A small convolutional classifier of 32x32 grey images into Fashion-MNIST's classes.
+    """A small convolutional classifier of 32x32 gray images into Fashion-MNIST's classes.
 
     ``features`` maps images ``(n, 1, 32, 32)`` in [-1, 1] to 64 non-negative features,
     ``head`` those to 10 logits.
@@ -166,7 +166,7 @@ def _load():
 
 
 def to_network(X):
-    """Grey levels as the classifier takes them, in [-1, 1].
+    """Gray levels as the classifier takes them, in [-1, 1].
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def to_network(X):
     -------
     torch.Tensor of float32, shape (n, 1, 32, 32)
     """
-    return from_grey_levels(torch.from_numpy(X), (-1.0, 1.0)).float()
+    return from_gray_levels(torch.from_numpy(X), (-1.0, 1.0)).float()
 
 
 def _statistics(classifier, X):

@@ -26,11 +26,11 @@ _LSGAN = (
 )
 _CONV = {"channels": (32, 64, 128), "in_channels": 1}
 
-#: The paper's four models scaled to 32x32 grey images. Where the schedule differs from
+#: The paper's four models scaled to 32x32 gray images. Where the schedule differs from
 #: Appendix G.2, it is because the training is about a hundred times shorter: the
 #: generator is updated in every step, that of WGAN-GP in every second one, not in every
 #: fifth. EBGAN's margin is in mean squared error: above the energies that occur, which
-#: are below 0.2, it would never bind and leave the grey levels free.
+#: are below 0.2, it would never bind and leave the gray levels free.
 RECIPES = {
     "dcgan": {
         "generator": _DCGAN,

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.randomness import seeded
-from sklearn_flipad.samples import to_grey_levels
+from sklearn_flipad.samples import to_gray_levels
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo.checkpoints import locked, read_checkpoint, write_checkpoint
 from sklearn_flipad.zoo.checks import check_grids, check_images, check_networks, check_schedule
@@ -173,7 +173,7 @@ def train_gan(
 
 def _save_samples(generator, folder, epoch):
     x = sample(generator, N_SAMPLES, dtype="float32", random_state=0)
-    save_grid(to_grey_levels(x, (-1.0, 1.0)), folder / f"epoch-{epoch:03d}.png")
+    save_grid(to_gray_levels(x, (-1.0, 1.0)), folder / f"epoch-{epoch:03d}.png")
 
 
 def _divergence(error, epoch, path):

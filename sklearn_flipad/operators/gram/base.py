@@ -44,5 +44,5 @@ class GramSolver(ABC):
 
 
 def inverse(matrix):
-    """The inverse of symmetric, positive definite matrices, by Cholesky factorisation."""
+    """The inverse of symmetric, positive definite matrices, by Cholesky factorization."""
     return torch.cholesky_inverse(torch.linalg.cholesky(matrix))

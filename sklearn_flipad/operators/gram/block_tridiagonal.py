@@ -1,4 +1,4 @@
-"""Block Cholesky factorisation of a Gram matrix over groups of image rows."""
+"""Block Cholesky factorization of a Gram matrix over groups of image rows."""
 
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ __all__ = ["BlockTridiagonalGramSolver", "row_partition"]
 
 
 class BlockTridiagonalGramSolver(GramSolver):
-    """Block Cholesky factorisation over groups of image rows.
+    """Block Cholesky factorization over groups of image rows.
 
     Outputs far apart have no input in common, so with the rows in groups the Gram matrix
     is block tridiagonal. Its blocks are found by applying the operator to unit vectors,
@@ -55,8 +55,8 @@ class BlockTridiagonalGramSolver(GramSolver):
         """Diagonal blocks and blocks below the diagonal, in the order of the rows."""
         groups = list(pairwise(self.edges))
         diagonal, below = [None] * len(groups), [None] * (len(groups) - 1)
-        for colour in range(min(3, len(groups))):
-            members = range(colour, len(groups), 3)
+        for color in range(min(3, len(groups))):
+            members = range(color, len(groups), 3)
             response = self._responses(operator, [groups[i] for i in members])
             for i in members:
                 start, stop = groups[i]
@@ -104,7 +104,7 @@ class BlockTridiagonalGramSolver(GramSolver):
 
 
 def row_partition(footprint):
-    """Group image rows so that only neighbouring groups share inputs.
+    """Group image rows so that only neighboring groups share inputs.
 
     Parameters
     ----------

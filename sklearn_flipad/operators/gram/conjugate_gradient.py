@@ -42,7 +42,7 @@ class ConjugateGradientGramSolver(GramSolver):
                 break
             image = self.operator.forward(self.operator.adjoint(direction))
             image.add_(direction, alpha=self.ridge)
-            # A solved sample stands still, so that its neighbours do not change it.
+            # A solved sample stands still, so that its neighbors do not change it.
             step = torch.where(active, square / _inner(direction, image), 0)
             t.add_(_like(step, r) * direction)
             residual.sub_(_like(step, r) * image)

@@ -1,9 +1,9 @@
 """
-Immunisation against perturbed samples
+Immunization against perturbed samples
 ======================================
 
 Who passes off a generator's images as their own may blur or compress them first. An
-attributor that was fitted on clean images may then take them for foreign. Immunisation
+attributor that was fitted on clean images may then take them for foreign. Immunization
 (Section 5.2 of the paper, Tables 3 and 13) fits it on images under the perturbation that
 is expected.
 """
@@ -61,15 +61,15 @@ flipad.set_params(invert__tol=0.1, invert__cache_dir=store.name)
 flipad.fit(X_train, y_train)
 
 # %%
-# Immunisation by hand. The perturbation is applied to the training images, own and
+# Immunization by hand. The perturbation is applied to the training images, own and
 # foreign, and everything is fitted on the result, the threshold included.
 
 jpeg = perturbations["JPEG"]
-immunised = clone(flipad).fit(jpeg.fit_transform(X_train), y_train)
+immunized = clone(flipad).fit(jpeg.fit_transform(X_train), y_train)
 
 suspects = jpeg.transform(X_test[y_test == 1])
 print(f"as fitted: {(flipad.predict(suspects) == -1).mean():.2f} of the own samples are missed")
-print(f"immunised: {(immunised.predict(suspects) == -1).mean():.2f}")
+print(f"immunized: {(immunized.predict(suspects) == -1).mean():.2f}")
 
 # %%
 # The perturbation is not made a step of the pipeline: suspects arrive perturbed, and
@@ -81,14 +81,14 @@ print(f"immunised: {(immunised.predict(suspects) == -1).mean():.2f}")
 curve = robustness_curve(flipad, perturbations, X_test, y_test, X_train=X_train, y_train=y_train)
 RobustnessDisplay.from_curve(curve)
 plt.show()
-print(curve[["perturbation", "immunised", "accuracy", "auc", "fnr", "fpr"]].round(2).to_string())
+print(curve[["perturbation", "immunized", "accuracy", "auc", "fnr", "fpr"]].round(2).to_string())
 store.cleanup()
 
 # %%
 # As fitted, the attributor misses most own samples under this strong compression, and
-# more than the nominal 5 % under blur and noise. The immunised ones stay below 5 %.
-# That is what immunisation promises; it does not restore what the perturbation has
+# more than the nominal 5 % under blur and noise. The immunized ones stay below 5 %.
+# That is what immunization promises; it does not restore what the perturbation has
 # destroyed. The false-positive rate, large on clean images already, because the detector
 # was fitted on no more than 240 own samples, is larger under each perturbation. The AUC,
-# which no threshold enters, rises for blur and a little for JPEG; for noise, immunisation
+# which no threshold enters, rises for blur and a little for JPEG; for noise, immunization
 # only moves the threshold.
