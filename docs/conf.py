@@ -24,6 +24,9 @@ html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
+# Only the API and the gallery have pages below them.
+_SINGLE = ("getting_started", "conventions", "detectors", "method", "experiments", "changelog")
+html_sidebars = {page: [] for page in ("index", *_SINGLE)}
 toc_object_entries_show_parents = "hide"
 
 autosummary_generate = True
@@ -53,7 +56,8 @@ def _plain(app, what, name, obj, options, lines):
     for index, line in enumerate(lines):
         line = re.sub(r"(?<!`)\((\w+[^()`]*), \*", r"(\1, \*", line)
         line = re.sub(r":ref:`([^`<]*?)\s*<[^`]*>`", r"\1", line)
-        lines[index] = re.sub(r":ref:`sphx_glr[^`]*`", "scikit-learn's examples", line)
+        line = re.sub(r":ref:`sphx_glr[^`]*`", "scikit-learn's examples", line)
+        lines[index] = re.sub(r":term:`([^`]*)`", r"\1", line)
 
 
 def setup(app):

@@ -11,6 +11,8 @@ table and writes one picture; ``make demo`` runs it in a few minutes on two core
     :alt: Average activations by source, and histograms of scores with the threshold
 """
 
+# sphinx_gallery_thumbnail_path = "demo.png"
+
 # %%
 # All images are 8-bit gray levels, as image files hold them: the generator's float
 # outputs would give it away.
