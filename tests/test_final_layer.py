@@ -513,6 +513,29 @@ def test_parts_that_do_not_fit(change, match):
         FinalLayer("linear", **arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"groups": (2, 2)}, r"groups must be an int from 1 to 65536, got \(2, 2\)"),
+        ({"stride": (2,)}, "stride must be an int from 1 to 65536, or one for each of 2 axes"),
+        ({"padding": -1}, "padding must be an int from 0"),
+        ({"padding_mode": 3}, "padding_mode must be one of zeros, reflect"),
+        ({"dilation": 10**7}, "dilation must be an int"),
+    ],
+)
+def test_arguments_of_a_convolution(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        FinalLayer(
+            "conv",
+            np.ones((2, 3, 3, 3)),
+            None,
+            arguments,
+            input_shape=(3, 6, 6),
+            mean_activation=np.zeros((3, 6, 6)),
+            activation=OutputActivation("identity"),
+        )
+
+
 def test_module_of_another_kind():
     with pytest.raises(ValueError, match="got Embedding"):
         FinalLayer.from_module(nn.Embedding(3, 3), input_shape=(3,))
