@@ -65,7 +65,7 @@ class ImageTarget:
 
 
 class LayerTarget:
-    """Saved final layers: the layer that was saved, or a ValueError that names the file."""
+    """Saved final layers: what the file says, or a ValueError that names the file."""
 
     def __init__(self, folder):
         self.path = folder / "layer"
@@ -84,12 +84,14 @@ class LayerTarget:
 
     def run(self, rng):
         crafted = rng.random() < 0.5
-        self.path.write_bytes(self._crafted(rng) if crafted else _damaged(self.data, rng))
+        data = self._crafted(rng) if crafted else _damaged(self.data, rng)
+        self.path.write_bytes(data)
         try:
             found = FinalLayer.load(self.path)
         except ValueError as error:
             return _named(self.path, error)
         assert crafted or found == self.layer, "a damaged layer was loaded"
+        assert found.fingerprint.encode() in data, "read as something else than the file says"
         x = found.decode(_zeros(found))
         assert x.isfinite().all(), "a crafted layer gives values that are no numbers"
         return "read"
@@ -108,6 +110,8 @@ class LayerTarget:
             name = list(place)[rng.integers(len(place))]
             if rng.random() < 0.2:
                 del place[name]
+            elif rng.random() < 0.1:
+                place["other"] = odd[rng.integers(len(odd))]
             else:
                 place[name] = odd[rng.integers(len(odd))]
             if not all(isinstance(description.get(k), dict) for k in ("arguments", "activation")):
@@ -115,7 +119,12 @@ class LayerTarget:
         if rng.random() < 0.3:
             name = list(arrays)[rng.integers(len(arrays))]
             fill = [np.nan, np.inf, 0, 1e38][rng.integers(4)]
-            arrays[name] = np.full(arrays[name].shape[rng.integers(2) :], fill, np.float32)
+            axes = rng.integers(arrays[name].ndim + 1)
+            dtype = (np.float32, np.float64, np.float16, np.complex64, np.int64)[rng.integers(5)]
+            with np.errstate(all="ignore"):
+                arrays[name] = np.full(arrays[name].shape[axes:], fill).astype(dtype)
+            if rng.random() < 0.2:
+                arrays["other"] = arrays.pop(name)
         metadata = {"description": json.dumps(description, sort_keys=True)}
         metadata["sha256"] = content_digest(arrays, description)
         return save(arrays, metadata=metadata)

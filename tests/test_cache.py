@@ -160,6 +160,22 @@ def test_a_file_that_is_no_store_is_named(inverter, X, tmp_path):
     inverter.transform(X)
 
 
+@pytest.mark.parametrize(
+    "addition",
+    [
+        "CREATE TRIGGER t AFTER UPDATE ON entries BEGIN DELETE FROM entries; END",
+        "DROP TABLE entries; CREATE VIEW entries AS WITH RECURSIVE n(content) AS"
+        " (VALUES(x'') UNION ALL SELECT content FROM n) SELECT '' AS key, content FROM n",
+    ],
+)
+def test_a_store_runs_nothing_of_its_own(inverter, X, tmp_path, addition):
+    inverter.transform(X)
+    with closing(entries(tmp_path)) as store:
+        store.executescript(addition)
+    with pytest.raises(OSError, match="something else than entries"):
+        inverter.transform(X)
+
+
 def test_a_folder_that_cannot_be_written_is_named(inverter, X, tmp_path):
     (tmp_path / "file").write_text("in the way")
     inverter.set_params(cache_dir=tmp_path / "file")

@@ -11,6 +11,8 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
+from sklearn_flipad.final_layer import codec
+from sklearn_flipad.persistence.arrays import save_arrays
 from sklearn_flipad.sampling import sample
 
 
@@ -450,6 +452,27 @@ def test_file_of_another_kind(tmp_path):
         FinalLayer.load(tmp_path / "other")
 
 
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda a, d: a.update(bais=a.pop("bias")), "'bais' of type float32 is not one of the arr"),
+        (lambda a, d: a.update(bias=a["bias"].astype("c8")), "'bias' of type complex64 is not"),
+        (lambda a, d: a.update(weight=a["weight"][0]), "weight must have 2 axes"),
+        (lambda a, d: d["activation"].pop("shift"), "unknown, left out or written"),
+        (lambda a, d: d.update(clamp=[0, 1]), "unknown, left out or written"),
+        (lambda a, d: d.update(output_shape=None), "unknown, left out or written"),
+    ],
+)
+def test_a_file_says_all_of_a_layer_and_nothing_else(linear_layer, tmp_path, change, match):
+    path = tmp_path / "layer"
+    arrays, description = codec.to_parts(linear_layer)
+    change(arrays, description)
+    save_arrays(path, arrays, description)
+    with pytest.raises(ValueError, match=match) as caught:
+        FinalLayer.load(path)
+    assert str(path) in str(caught.value)
+
+
 def test_failed_save_leaves_nothing(linear_layer, tmp_path, monkeypatch):
     path = tmp_path / "layer"
     path.write_bytes(b"the old content")
@@ -470,19 +493,47 @@ def test_failed_save_leaves_nothing(linear_layer, tmp_path, monkeypatch):
         ({"mean_activation": np.zeros(11)}, "mean_activation must have shape"),
         ({"mean_activation": np.full(12, np.nan)}, "NaN, infinity"),
         ({"output_shape": (2, 3)}, "cannot be arranged"),
+        ({"output_shape": ()}, "output_shape must be a tuple of positive ints"),
+        ({"weight": np.ones(12)}, r"weight must have 2 axes .* got shape \(12,\)"),
         ({"input_shape": (13,), "mean_activation": np.zeros(13)}, "end in 12"),
         ({"output_range": (1.0, 1.0)}, "two finite rising numbers"),
     ],
 )
 def test_parts_that_do_not_fit(change, match):
     arguments = {
+        "weight": np.ones((5, 12)),
+        "bias": None,
+        "arguments": {},
         "input_shape": (12,),
         "mean_activation": np.zeros(12),
         "activation": OutputActivation("identity"),
         **change,
     }
     with pytest.raises(ValueError, match=match):
-        FinalLayer("linear", np.ones((5, 12)), None, {}, **arguments)
+        FinalLayer("linear", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"groups": (2, 2)}, r"groups must be an int from 1 to 65536, got \(2, 2\)"),
+        ({"stride": (2,)}, "stride must be an int from 1 to 65536, or one for each of 2 axes"),
+        ({"padding": -1}, "padding must be an int from 0"),
+        ({"padding_mode": 3}, "padding_mode must be one of zeros, reflect"),
+        ({"dilation": 10**7}, "dilation must be an int"),
+    ],
+)
+def test_arguments_of_a_convolution(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        FinalLayer(
+            "conv",
+            np.ones((2, 3, 3, 3)),
+            None,
+            arguments,
+            input_shape=(3, 6, 6),
+            mean_activation=np.zeros((3, 6, 6)),
+            activation=OutputActivation("identity"),
+        )
 
 
 def test_module_of_another_kind():

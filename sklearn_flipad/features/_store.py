@@ -10,6 +10,7 @@ import numpy as np
 __all__ = ["FeatureStore"]
 
 _FILE = "features.sqlite"
+_SCHEMA = b"CREATE TABLE entries (key TEXT PRIMARY KEY, content BLOB NOT NULL, used REAL NOT NULL)"
 #: Seconds that a process waits for another one to finish writing.
 _PATIENCE = 60
 #: What damaged files raise; a message may hold bytes of the file.
@@ -55,13 +56,10 @@ class FeatureStore:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
             self._connection.text_factory = bytes
-            # A file that somebody else wrote must not bring views or triggers of its own.
             self._connection.execute("PRAGMA trusted_schema = OFF")
             self._connection.execute("PRAGMA synchronous = OFF")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS entries"
-                " (key TEXT PRIMARY KEY, content BLOB NOT NULL, used REAL NOT NULL)"
-            )
+            self._connection.execute(_SCHEMA.decode().replace("TABLE", "TABLE IF NOT EXISTS"))
+            self._check_schema()
         except (OSError, *_DAMAGE) as error:
             self._fail(error)
 
@@ -135,6 +133,12 @@ class FeatureStore:
             self._connection.execute("COMMIT")
         except _DAMAGE as error:
             self._fail(error)
+
+    def _check_schema(self):
+        """A file that somebody else wrote must not bring views or triggers of its own."""
+        found = self._connection.execute("SELECT type, sql FROM sqlite_master").fetchall()
+        if set(found) != {(b"table", _SCHEMA), (b"index", None)}:
+            raise sqlite3.DatabaseError("it holds something else than entries")
 
     def _fail(self, error):
         if self._connection is not None:

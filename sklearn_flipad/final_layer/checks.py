@@ -77,14 +77,17 @@ def _checked(name, value, n_axes):
         if value not in _WORDS.get(name, ()):
             raise ValueError(f"{name}={value!r} is not known.")
         return value
-    per_axis = tuple(value) if isinstance(value, tuple | list) else (value,)
-    valid = name in _LEAST and len(per_axis) in (1, n_axes)
+    if name not in _LEAST:
+        raise ValueError(f"{name} must be one of {', '.join(_WORDS[name])}, got {value!r}.")
+    is_sequence = isinstance(value, tuple | list)
+    per_axis = tuple(value) if is_sequence else (value,)
+    valid = not is_sequence or (name != "groups" and len(per_axis) == n_axes)
     if not valid or not all(_is_int(v) and _LEAST[name] <= v <= _MAX_SIZE for v in per_axis):
+        each = "" if name == "groups" else f", or one for each of {n_axes} axes"
         raise ValueError(
-            f"{name} must be an int from {_LEAST.get(name)} to {_MAX_SIZE}, or one for each of "
-            f"{n_axes} axes, got {value!r}."
+            f"{name} must be an int from {_LEAST[name]} to {_MAX_SIZE}{each}, got {value!r}."
         )
-    return tuple(map(int, per_axis)) if isinstance(value, tuple | list) else int(value)
+    return tuple(map(int, per_axis)) if is_sequence else int(value)
 
 
 def check_order(order, n_outputs):

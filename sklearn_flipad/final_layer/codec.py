@@ -1,11 +1,20 @@
 """A final layer as arrays and a description, and back."""
 
 from sklearn_flipad.final_layer.activations import OutputActivation
+from sklearn_flipad.persistence.arrays import content_digest
 
 __all__ = ["FORMAT", "from_parts", "to_parts"]
 
 #: Names the content of a file; the number changes when older readers would misread it.
 FORMAT = "sklearn_flipad.FinalLayer/1"
+#: Its arrays.
+_DTYPES = {
+    "weight": "float32",
+    "bias": "float32",
+    "mean_activation": "float64",
+    "output_order": "int64",
+    "output_scale": "float64",
+}
 
 
 def to_parts(layer):
@@ -21,8 +30,7 @@ def to_parts(layer):
     arrays : dict of str to ndarray
     description : dict
     """
-    names = ("weight", "bias", "mean_activation", "output_order", "output_scale")
-    arrays = {name: getattr(layer, name) for name in names}
+    arrays = {name: getattr(layer, name) for name in _DTYPES}
     description = {
         "format": FORMAT,
         "kind": layer.kind,
@@ -54,14 +62,20 @@ def from_parts(build, arrays, description):
     Raises
     ------
     ValueError
-        If a part is missing or is not what it should be.
+        If a part is missing, is not what it should be or would be ignored.
     """
+    for name, array in arrays.items():
+        if str(array.dtype) != _DTYPES.get(name):
+            raise ValueError(
+                f"{name!r} of type {array.dtype} is not one of the arrays of a final layer: "
+                f"{', '.join(f'{name} ({dtype})' for name, dtype in _DTYPES.items())}."
+            )
     try:
         arguments = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in description["arguments"].items()
         }
-        return build(
+        layer = build(
             description["kind"],
             arrays["weight"],
             arrays.get("bias"),
@@ -78,3 +92,9 @@ def from_parts(build, arrays, description):
         raise ValueError(
             f"This is not a complete description of a final layer ({error!r})."
         ) from error
+    if layer.fingerprint != content_digest(arrays, description):
+        raise ValueError(
+            "Something in the description of this final layer is unknown, left out or written "
+            f"in another way than here: {to_parts(layer)[1]}."
+        )
+    return layer

@@ -23,28 +23,33 @@ class LayerKind:
         What it takes from the torch layer by name.
     bias_axis : int
         Axis of the map's output, without the batch, along which the bias varies.
+    weight_axes : tuple of int
+        Numbers of axes that its weights can have.
     """
 
     modules: tuple
     operator: type
     arguments: tuple
     bias_axis: int
+    weight_axes: tuple
 
 
 #: By the name that a saved layer has for it.
 KINDS = {
-    "linear": LayerKind((nn.Linear,), DenseOperator, (), -1),
+    "linear": LayerKind((nn.Linear,), DenseOperator, (), -1, (2,)),
     "conv": LayerKind(
         (nn.Conv1d, nn.Conv2d, nn.Conv3d),
         ConvOperator,
         ("stride", "padding", "dilation", "groups", "padding_mode"),
         0,
+        (3, 4, 5),
     ),
     "conv_transpose": LayerKind(
         (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
         ConvTransposeOperator,
         ("stride", "padding", "output_padding", "dilation", "groups"),
         0,
+        (3, 4, 5),
     ),
 }
 

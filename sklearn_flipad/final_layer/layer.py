@@ -114,6 +114,11 @@ class FinalLayer:
             raise ValueError(f"activation must be an OutputActivation, got {activation!r}.")
         self.kind = kind
         self.weight = _read_only(weight, np.float32)
+        if self.weight.ndim not in KINDS[kind].weight_axes:
+            raise ValueError(
+                f"weight must have {' or '.join(map(str, KINDS[kind].weight_axes))} axes for "
+                f"kind={kind!r}, got shape {self.weight.shape}."
+            )
         self.bias = None if bias is None else _read_only(bias, np.float32)
         self.arguments = check_arguments(arguments, KINDS[kind].arguments, self.weight.ndim - 2)
         self.input_shape = check_shape("input_shape", input_shape)
@@ -126,7 +131,8 @@ class FinalLayer:
         self._check_values()
         operator = self._build_operator()
         self._operators = {(operator.device, operator.dtype): operator}
-        self.output_shape = check_shape("output_shape", output_shape or operator.output_shape)
+        output_shape = operator.output_shape if output_shape is None else output_shape
+        self.output_shape = check_shape("output_shape", output_shape)
         self.output_range = _checked_range(output_range, activation)
         self.output_order = output_order
         if output_order is not None:
