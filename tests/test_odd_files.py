@@ -66,6 +66,16 @@ def test_orientation(tmp_path, orientation, kind):
     np.testing.assert_array_equal(np.moveaxis(image, 0, 2), np.asarray(expected))
 
 
+def test_damaged_metadata_of_a_png_hides_no_image(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = bytearray(encoded(Image.fromarray(COLORS), exif=exif))
+    data[data.index(b"eXIf") + 8] ^= 1
+    (tmp_path / "image.png").write_bytes(data)
+    (image,) = load_images(tmp_path).images
+    np.testing.assert_array_equal(np.moveaxis(image, 0, 2), COLORS)
+
+
 @pytest.mark.parametrize("value", [0, 9, 300])
 def test_an_orientation_that_does_not_exist_is_upright(value):
     assert read_orientation(exif_of(0x0100, 3, 1, b"abcd", orientation=value)) == 1

@@ -84,11 +84,13 @@ def _separate_png(data):
         if end > len(data):
             raise ValueError(f"truncated in chunk {kind!r}")
         (checksum,) = struct.unpack_from(">I", data, end - 4)
-        if zlib.crc32(memoryview(data)[position + 4 : end - 4]) != checksum:
+        is_whole = zlib.crc32(memoryview(data)[position + 4 : end - 4]) == checksum
+        # Metadata that is damaged is no reason to refuse pixels that are not.
+        if not is_whole and (kind[:1].isupper() or kind in _PNG_PIXEL_CHUNKS):
             raise ValueError(f"damaged: the checksum of chunk {kind!r} is wrong")
         if kind in _PNG_PIXEL_CHUNKS:
             kept.append(data[position:end])
-        elif kind == b"eXIf":
+        elif kind == b"eXIf" and is_whole:
             exif = data[position + 8 : end - 4]
         elif kind[:1].isupper():
             raise ValueError(f"an unknown chunk {kind!r} that decides the pixels")
