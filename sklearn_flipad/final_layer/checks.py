@@ -1,15 +1,24 @@
 """Checks of what a final layer is made of, which may come from a file."""
 
-from math import prod
+from math import inf, prod
 from numbers import Integral
 
 import numpy as np
 
-__all__ = ["check_arguments", "check_order", "check_scale", "check_shape"]
+__all__ = [
+    "check_arguments",
+    "check_order",
+    "check_range",
+    "check_scale",
+    "check_shape",
+    "check_values",
+]
 
 #: Largest side, stride, padding and so on, and largest number of elements of one sample.
 _MAX_SIZE = 2**16
 _MAX_ELEMENTS = 2**28
+#: Beyond, products and their squares leave single precision.
+_LARGEST = 1e12
 
 _LEAST = {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, "groups": 1}
 _WORDS = {
@@ -133,6 +142,61 @@ def check_scale(scale, weight, input_shape):
         )
     if not ((scale > 0) & np.isfinite(scale)).all():
         raise ValueError("output_scale must hold positive, finite values.")
+
+
+def check_values(layer):
+    """Refuse weights that single precision cannot work with.
+
+    Parameters
+    ----------
+    layer : FinalLayer
+        A layer whose arrays have been set.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite or too large, or all weights are 0 or tiny.
+    """
+    for name in ("weight", "bias", "mean_activation"):
+        value = getattr(layer, name)
+        if value is not None and not (np.abs(value) <= _LARGEST).all():
+            raise ValueError(f"{name} holds NaN, infinity, or values above {_LARGEST:g}.")
+    if not layer.weight.any():
+        raise ValueError("All weights are 0: nothing of a sample depends on the activations.")
+    scale = 1.0 if layer.output_scale is None else layer.output_scale[:, None]
+    largest = np.abs(layer.weight / scale).max()
+    if not 1 / _LARGEST <= largest <= _LARGEST:
+        raise ValueError(
+            f"The largest weight is {largest:.3g} in size; single precision needs it between "
+            f"{1 / _LARGEST:g} and {_LARGEST:g}. Scale the layer and what comes before it."
+        )
+
+
+def check_range(output_range, activation):
+    """The values that the gray levels 0 and 255 stand for.
+
+    Parameters
+    ----------
+    output_range : pair of float or None
+        As it was given.
+    activation : OutputActivation
+        Its range is the default, if that is bounded.
+
+    Returns
+    -------
+    pair of float or None
+
+    Raises
+    ------
+    ValueError
+        If they are not two finite rising numbers.
+    """
+    low, high = activation.range if output_range is None else map(float, output_range)
+    if output_range is None and (low == -inf or high == inf):
+        return None
+    if not -inf < low < high < inf:
+        raise ValueError(f"output_range must be two finite rising numbers, got {output_range}.")
+    return (low, high)
 
 
 def _is_int(value):

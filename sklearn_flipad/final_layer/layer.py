@@ -1,28 +1,31 @@
 """The last linear layer of a generator with all that its inversion needs."""
 
-from math import inf, prod
+from math import prod
 
 import numpy as np
 import torch
 
-from sklearn_flipad._modules import evaluating
 from sklearn_flipad.final_layer import codec
 from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.checks import (
     check_arguments,
     check_order,
+    check_range,
     check_scale,
     check_shape,
+    check_values,
 )
 from sklearn_flipad.final_layer.kinds import KINDS, kind_of
+from sklearn_flipad.final_layer.traced import (
+    check_against_trace,
+    effective_parameters,
+    scale_of_columns,
+)
 from sklearn_flipad.final_layer.tracing import trace_final_layer
 from sklearn_flipad.persistence.arrays import content_digest, load_arrays, save_arrays
 from sklearn_flipad.sampling import sample
 
 __all__ = ["FinalLayer"]
-
-#: Beyond, products and their squares leave single precision.
-_LARGEST = 1e12
 
 
 class FinalLayer:
@@ -128,12 +131,12 @@ class FinalLayer:
         if output_scale is not None:
             self.output_scale = _read_only(output_scale, np.float64)
             check_scale(self.output_scale, self.weight, self.input_shape)
-        self._check_values()
+        check_values(self)
         operator = self._build_operator()
         self._operators = {(operator.device, operator.dtype): operator}
         output_shape = operator.output_shape if output_shape is None else output_shape
         self.output_shape = check_shape("output_shape", output_shape)
-        self.output_range = _checked_range(output_range, activation)
+        self.output_range = check_range(output_range, activation)
         self.output_order = output_order
         if output_order is not None:
             self.output_order = _read_only(output_order, np.int64)
@@ -147,21 +150,6 @@ class FinalLayer:
             scale = torch.from_numpy(self.output_scale.copy())
             weight = (weight.double() / scale[:, None]).float()
         return KINDS[self.kind].operator(weight, self.input_shape, **self.arguments)
-
-    def _check_values(self):
-        for name in ("weight", "bias", "mean_activation"):
-            value = getattr(self, name)
-            if value is not None and not (np.abs(value) <= _LARGEST).all():
-                raise ValueError(f"{name} holds NaN, infinity, or values above {_LARGEST:g}.")
-        if not self.weight.any():
-            raise ValueError("All weights are 0: nothing of a sample depends on the activations.")
-        scale = 1.0 if self.output_scale is None else self.output_scale[:, None]
-        largest = np.abs(self.weight / scale).max()
-        if not 1 / _LARGEST <= largest <= _LARGEST:
-            raise ValueError(
-                f"The largest weight is {largest:.3g} in size; single precision needs it between "
-                f"{1 / _LARGEST:g} and {_LARGEST:g}. Scale the layer and what comes before it."
-            )
 
     def _check_shapes(self, operator):
         if self.mean_activation.shape != self.input_shape:
@@ -270,34 +258,10 @@ class FinalLayer:
             output_shape=trace.output_shape,
             output_range=tail.clamp if output_range is None else output_range,
             output_order=tail.order,
-            output_scale=_scale_of_columns(trace),
+            output_scale=scale_of_columns(trace),
         )
-        layer._check_trace(trace)
+        check_against_trace(layer, trace)
         return layer
-
-    def _check_trace(self, trace):
-        """Layers that overload ``forward`` do more than their weights tell."""
-        inputs, outputs, samples = (
-            t.cpu().double() for t in (trace.inputs, trace.outputs, trace.samples)
-        )
-        precision = max(torch.finfo(t.dtype).eps for t in (trace.inputs, trace.outputs))
-        allowed = max(1e-2, 8 * precision)
-        operator = self.operator(dtype=torch.float64)
-        expected = self._affine(operator, inputs).reshape(outputs.shape)
-        error = float((expected - outputs).abs().max())
-        if not error <= allowed * float(outputs.abs().max()):
-            raise ValueError(
-                f"The last linear layer ({type(trace.module).__name__}) does not compute the "
-                f"linear map of its weights (largest difference {error:.3g}): it scales, "
-                "modulates or quantizes them. Build the layer by hand with FinalLayer(...)."
-            )
-        decoded = self.decode(inputs).clamp(float(samples.min()), float(samples.max()))
-        error = float((decoded - samples).abs().max())
-        if not error <= allowed * float(samples.abs().max()):
-            raise ValueError(
-                "The layer that was found does not map the generator's activations to its samples "
-                f"(largest difference {error:.3g}). Pass module= to name the final layer."
-            )
 
     @classmethod
     def from_module(
@@ -341,7 +305,7 @@ class FinalLayer:
             mean_activation = np.zeros(input_shape)
         if isinstance(activation, str):
             activation = OutputActivation(activation)
-        weight, bias = _effective_parameters(module)
+        weight, bias = effective_parameters(module)
         return cls(
             kind,
             weight.float().cpu().numpy(),
@@ -441,12 +405,12 @@ class FinalLayer:
         torch.Tensor, shape (n, *output_shape)
         """
         operator = self.operator(activations.device, activations.dtype)
-        x = self.activation.forward(self._affine(operator, activations)).flatten(1)
+        x = self.activation.forward(self.affine(operator, activations)).flatten(1)
         if self.output_order is not None:
             x = x[:, torch.from_numpy(self.output_order.copy()).to(x.device)]
         return x.reshape(len(x), *self.output_shape)
 
-    def _affine(self, operator, activations):
+    def affine(self, operator, activations):
         """What the torch layer returns."""
         o = operator.forward(activations)
         return o * self._scale_column(o) + self._bias_column(o)
@@ -526,42 +490,7 @@ class FinalLayer:
         )
 
 
-def _effective_parameters(module):
-    """Weight and bias that the layer computes with, behind weight or spectral normalization.
-
-    In training mode, reading a spectrally normalized weight would change it.
-    """
-    with evaluating(module):
-        for hook in module._forward_pre_hooks.values():
-            if hasattr(hook, "compute_weight"):  # torch.nn.utils.weight_norm and spectral_norm
-                hook(module, None)
-        return module.weight.detach(), None if module.bias is None else module.bias.detach()
-
-
-def _scale_of_columns(trace):
-    """The deviations of a table's columns before an unbounded activation, None for images.
-
-    For columns that do not vary, but for rounding, their size.
-    """
-    if trace.outputs.ndim != 2 or len(trace.output_shape) != 1:
-        return None
-    if inf not in map(abs, trace.tail.activation.range) or trace.tail.order is not None:
-        return None
-    largest = trace.outputs.abs().cpu().double().numpy().max(axis=0)
-    varies = trace.output_deviation > 8 * np.finfo(np.float32).eps * largest
-    return np.where(varies, trace.output_deviation, np.where(largest > 0, largest, 1.0))
-
-
 def _read_only(values, dtype):
     array = np.array(values, dtype=dtype)
     array.setflags(write=False)
     return array
-
-
-def _checked_range(output_range, activation):
-    low, high = activation.range if output_range is None else map(float, output_range)
-    if output_range is None and (low == -inf or high == inf):
-        return None
-    if not -inf < low < high < inf:
-        raise ValueError(f"output_range must be two finite rising numbers, got {output_range}.")
-    return (low, high)
