@@ -120,7 +120,7 @@ class LayerTarget:
             name = list(arrays)[rng.integers(len(arrays))]
             fill = [np.nan, np.inf, 0, 1e38][rng.integers(4)]
             axes = rng.integers(arrays[name].ndim + 1)
-            dtype = (np.float32, np.float64, np.float16, np.complex64, np.int64)[rng.integers(5)]
+            dtype = (np.float32, np.float64, np.float16, np.uint8, np.int64)[rng.integers(5)]
             with np.errstate(all="ignore"):
                 arrays[name] = np.full(arrays[name].shape[axes:], fill).astype(dtype)
             if rng.random() < 0.2:

@@ -456,7 +456,7 @@ def test_file_of_another_kind(tmp_path):
     ("change", "match"),
     [
         (lambda a, d: a.update(bais=a.pop("bias")), "'bais' of type float32 is not one of the arr"),
-        (lambda a, d: a.update(bias=a["bias"].astype("c8")), "'bias' of type complex64 is not"),
+        (lambda a, d: a.update(bias=a["bias"].astype("i8")), "'bias' of type int64 is not"),
         (lambda a, d: a.update(weight=a["weight"][0]), "weight must have 2 axes"),
         (lambda a, d: d["activation"].pop("shift"), "unknown, left out or written"),
         (lambda a, d: d.update(clamp=[0, 1]), "unknown, left out or written"),
