@@ -20,7 +20,11 @@ from sklearn_flipad.pipelines import (
     make_smf,
     make_sminv,
 )
-from sklearn_flipad.reproduction import ReconstructionDetector
+from sklearn_flipad.reproduction import (
+    LatentEncoder,
+    ReconstructionDetector,
+    ReconstructionResult,
+)
 
 __version__ = "0.1.0"
 
@@ -36,9 +40,11 @@ __all__ = [
     "FingerprintDetector",
     "InlierScaler",
     "InversionResult",
+    "LatentEncoder",
     "OutputActivation",
     "RawTransformer",
     "ReconstructionDetector",
+    "ReconstructionResult",
     "make_combined",
     "make_dctpad",
     "make_flipad",

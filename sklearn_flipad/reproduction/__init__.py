@@ -1,6 +1,13 @@
 """Reproducing a sample with the whole generator: latent search and its distances."""
 
 from sklearn_flipad.reproduction.distances import FeatureDistance
+from sklearn_flipad.reproduction.encoder import LatentEncoder
 from sklearn_flipad.reproduction.reconstruction import ReconstructionDetector
+from sklearn_flipad.reproduction.result import ReconstructionResult
 
-__all__ = ["FeatureDistance", "ReconstructionDetector"]
+__all__ = [
+    "FeatureDistance",
+    "LatentEncoder",
+    "ReconstructionDetector",
+    "ReconstructionResult",
+]
