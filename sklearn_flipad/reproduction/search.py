@@ -115,7 +115,8 @@ class LatentMetric:
     def _times(rows, matrix):
         if matrix is None:
             return rows
-        return rows @ torch.from_numpy(matrix).to(rows)
+        matrix = torch.from_numpy(matrix).to(rows)
+        return in_lanes(lambda rows: rows @ matrix, len(rows), rows)
 
 
 @dataclass(frozen=True)
