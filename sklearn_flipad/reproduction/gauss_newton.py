@@ -98,6 +98,6 @@ def levenberg_marquardt(objective, latents, conditions, target, scale, *, max_it
                 break
             latents, value, residuals = rows[best : best + 1], values[best], candidates[best]
             damping = float(tried[best])
-        if value > before * (1 - _PROGRESS):
+        if value >= before * (1 - _PROGRESS):
             break
     return latents, value, done

@@ -122,7 +122,7 @@ class GenerativeProcess:
             ends=self.output_range,
             rounded=self.output_range is not None,
             process=self.processing.differentiable(),
-            noise=self.processing.noise,
+            noise=self.processing.variance if self.output_range is not None else 0.0,
             features=features,
         )
 

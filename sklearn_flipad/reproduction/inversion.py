@@ -25,9 +25,11 @@ __all__ = ["GuidedInversion", "RestartedInversion"]
 #: Purpose of the random starts, see :func:`~sklearn_flipad.randomness.separate_stream`.
 _STARTS = 2
 #: Trials and further starts with an encoder; starts and trials without one.
-_GUIDED, _RESTARTED = (100, 3), (1000, 10)
-#: Where samples may be rejected, as parts of the trials.
-_CHECKPOINTS = (0.1, 0.25, 0.5)
+_GUIDED, _RESTARTED = (200, 3), (1000, 10)
+#: Conditions, such as classes, that are tried.
+_MAX_TRIED = 16
+#: Numbers of trials after which samples may be rejected.
+_CHECKPOINTS = (10, 25, 50)
 #: How much farther than the farthest own sample a rejected sample is.
 _MARGIN = 2.0
 #: Deviations of the further starts from the encoder's guess, in those of the latents.
@@ -188,6 +190,7 @@ class GuidedInversion(_Inversion):
         self.encoder = encoder
         max_iter, n_restarts = _GUIDED
         max_iter = max_iter if options.max_iter == "auto" else options.max_iter
+        n_restarts += min(len(process.space.conditions), _MAX_TRIED) - 1
         self.n_restarts = n_restarts if options.n_restarts == "auto" else options.n_restarts
         if not process.processing.exact or max_iter == 0:
             self.n_restarts = 0  # there is no floor to tell that a start was not good enough
@@ -199,7 +202,7 @@ class GuidedInversion(_Inversion):
                     "Gauss-Newton is switched off or would need too many runs of the generator."
                 )
             max_iter = 0
-        checkpoints = tuple(int(part * max_iter) for part in _CHECKPOINTS) if max_iter else ()
+        checkpoints = tuple(number for number in _CHECKPOINTS if number < max_iter)
         self.search = SearchOptions(
             max_iter=max_iter,
             n_newton=n_newton,
@@ -238,13 +241,14 @@ class GuidedInversion(_Inversion):
         starts = [(guess, ranking[:, 0])]
         for number in range(1, self.n_restarts + 1):
             condition = ranking[:, number % n_conditions]
-            if number < n_conditions:
+            moved = number - n_conditions  # after the guess has been tried with each condition
+            if moved < 0:
                 latents = guess
-            elif number <= len(_SPREADS):
-                noise = torch.from_numpy(self.noise[number - 1]).to(guess)
-                latents = guess + _SPREADS[number - 1] * noise * scale
+            elif moved < len(_SPREADS):
+                noise = torch.from_numpy(self.noise[moved]).to(guess)
+                latents = guess + _SPREADS[moved] * noise * scale
             else:
-                row = (number - len(_SPREADS) - 1) % len(self.drawn[0])
+                row = (moved - len(_SPREADS)) % len(self.drawn[0])
                 latents = self.drawn[0][row].expand_as(guess).clone()
             starts.append((latents, condition))
         return starts

@@ -33,7 +33,7 @@ class Objective:
     process : callable, default=None
         Differentiable map from what the generator makes to what is compared.
     noise : float, default=0.0
-        Deviation of the noise that was added to targets, in units.
+        Mean variance of the noise that targets hold beside their own rounding, in squared units.
     features : callable, default=None
         Differentiable map from samples to the features whose difference counts; the samples
         themselves by default.
@@ -133,8 +133,8 @@ class Objective:
         if self.rounded:
             square, variance = square + 1 / 12, variance + _SPREAD
         # The noise of a clipped value shows only half.
-        noise = self.noise**2 * (1 - at_ends / 2)
-        square, variance = square + noise, variance + 2 * noise**2
+        noise = self.noise * (1 - at_ends / 2)
+        square, variance = square + noise, variance + 2 * noise * max(self.noise, 1 / 12)
         square = square + _N_DEVIATIONS * (variance / flat.shape[1]).sqrt()
         return (square + (_PRECISION * flat.std(dim=1)).square()).sqrt()
 

@@ -34,8 +34,9 @@ class Processing:
     ----------
     steps : list of transformer
         The perturbations.
-    noise : float
-        Deviation of the noise that they add, in gray levels.
+    variance : float
+        Mean variance, over the elements of a sample, of the noise and the rounding before the
+        last step's own, in squared gray levels.
     exact : bool
         Whether the differentiable part is all.
 
@@ -63,11 +64,30 @@ class Processing:
             for step in self.steps
             if isinstance(step, _LINEAR)
         ]
-        self.noise = 127.5 * float(
-            np.sqrt(sum(s.std**2 for s in self.steps if isinstance(s, GaussianNoise)))
-        )
+        self.variance = self._variance(sample_shape)
         self._after = [step for step in self.steps if not isinstance(step, GaussianNoise)]
         self.exact = all(isinstance(step, _LINEAR) for step in self._after)
+
+    def _variance(self, sample_shape):
+        """What is left of errors that were made on the way."""
+        if not self.steps:
+            return 0.0
+        matrices = iter(self._matrices)
+        rows, columns = (np.eye(side) for side in sample_shape[1:])
+        passed = [(1 / 12, rows, columns)]  # gray levels were rounded before the first step
+        for step in self.steps:
+            if isinstance(step, GaussianNoise):
+                passed.append(((127.5 * step.std) ** 2, rows, columns))
+            elif isinstance(step, _LINEAR):
+                r, c = next(matrices)
+                passed = [(v, r @ before, c @ after) for v, before, after in passed]
+            passed.append((1 / 12, rows, columns))
+        passed.pop()  # the last rounding is that of every sample
+        parts = (
+            v * np.square(r).sum(axis=1).mean() * np.square(c).sum(axis=1).mean()
+            for v, r, c in passed
+        )
+        return float(sum(parts))
 
     def differentiable(self):
         """The part that can be differentiated, or None if there is none.

@@ -71,11 +71,12 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         raises the floor. Needs an encoder.
     n_restarts : int or "auto", default="auto"
         Random starting points, all of which are used, 10 by default. With an encoder: further
-        starts for samples that are not yet decided, 3 by default.
+        starts for samples that are not yet decided, 3 by default and one more for each further
+        condition.
     optimizer : {"adam", "lbfgs"}, default="adam"
         Without an encoder: the paper's Adam, or L-BFGS on the squared distance.
     max_iter : int or "auto", default="auto"
-        Largest number of gradients from a start: 1,000 by default, with an encoder 100. With
+        Largest number of gradients from a start: 1,000 by default, with an encoder 200. With
         an encoder, 0 means that its guess is all.
     n_newton : int, default=12
         With an encoder: largest number of Gauss-Newton steps after the gradients, which

@@ -325,7 +325,8 @@ class _Search:
         reference.append(self.best[place])
         left = 0.0  # of the squared distance, after the last trials
         if len(reference) > _WINDOW:
-            left = self.best[place] / reference.pop(0)
+            before = reference.pop(0)
+            left = self.best[place] / before if before else 1.0
         if left < 1 - _PROGRESS and done < self.options.max_iter:
             return
         self._leave(place, sample)
