@@ -29,9 +29,9 @@ _GUIDED, _RESTARTED = (200, 3), (1000, 10)
 #: Conditions, such as classes, that are tried.
 _MAX_TRIED = 16
 #: Numbers of trials after which samples may be rejected.
-_CHECKPOINTS = (10, 25, 50)
-#: How much farther than the farthest own sample a rejected sample is.
-_MARGIN = 2.0
+_CHECKPOINTS = (25, 50)
+#: How far a rejected sample is: so many times a quantile of the distances of own samples.
+_MARGIN, _QUANTILE = 4.0, 0.99
 #: Deviations of the further starts from the encoder's guess, in those of the latents.
 _SPREADS = (0.5, 1.0)
 #: Largest number of latents for Gauss-Newton.
@@ -268,7 +268,7 @@ class GuidedInversion(_Inversion):
         Returns
         -------
         tuple of float
-            One for each checkpoint, twice the largest distance there.
+            One for each checkpoint.
         """
         traces = self._search(self.process.targets(X), self.search)
         share = np.mean([trace.outcome == REPRODUCED for trace in traces])
@@ -287,7 +287,7 @@ class GuidedInversion(_Inversion):
         bounds = []
         for number in range(len(self.search.checkpoints)):
             reached = [column[number] for column in columns if len(column) > number]
-            bounds.append(float(_MARGIN * max(reached)) if reached else np.inf)
+            bounds.append(_MARGIN * float(np.quantile(reached, _QUANTILE)) if reached else np.inf)
         return tuple(bounds)
 
     def invert(self, X):

@@ -89,8 +89,8 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         its distance by a thousandth.
     n_calibration : int, default=256
         With an encoder: training inliers from which ``fit`` learns how far own samples are
-        after a few trials; samples twice as far as the farthest are rejected there. 0: no
-        rejection.
+        after a few trials; samples four times as far as nearly all of them are rejected there,
+        from two starts. 0: no rejection.
     output_range : pair of float, default=None
         Values of the generator that stand for the gray levels 0 and 255; by default found as
         :func:`~sklearn_flipad.sampling.sample` finds them.

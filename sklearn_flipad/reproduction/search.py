@@ -3,7 +3,7 @@
 Each sample starts from latents that an encoder guessed. Quasi-Newton steps in coordinates in
 which the generator changes its samples about equally in all directions bring most of a
 generator's own samples to the error of rounding; a few steps of Gauss-Newton settle the rest. At
-checkpoints, samples that are farther than the generator's own samples are there give up. A
+checkpoints, starts that are farther than the generator's own samples are there are given up. A
 sample that has ended leaves the batch, and the next takes its place.
 """
 
@@ -38,6 +38,8 @@ _WINDOW, _PROGRESS = 10, 2e-3
 _SETTLED = 0.03
 #: Added to the mean metric, as a part of its mean diagonal: single samples differ from it.
 _RIDGE = 0.1
+#: Starts that must be given up before a sample is rejected: one may be unlucky.
+_CHANCES = 2
 #: Beyond this many latents, what needs a matrix of them is left out.
 _MAX_DENSE = 512
 
@@ -162,6 +164,8 @@ class Trace:
         Trials and Jacobians, of all starts.
     n_starts : int
         Starts that were used.
+    n_given_up : int
+        Starts that ended at a checkpoint.
     at_checkpoints : list of float
         Distances at the checkpoints, from the first start.
     """
@@ -172,6 +176,7 @@ class Trace:
     outcome: str = UNDECIDED
     n_iter: int = 0
     n_starts: int = 0
+    n_given_up: int = 0
     at_checkpoints: list = field(default_factory=list)
 
 
@@ -343,14 +348,15 @@ class _Search:
         if done not in self.options.checkpoints:
             return False
         number = self.options.checkpoints.index(done)
-        first = self.start[place] == 0
-        if first:
+        if self.start[place] == 0:
             self.traces[sample].at_checkpoints.append(distance)
         if not self.options.bounds or distance <= self.options.bounds[number]:
             return False
         self._leave(place, sample)
-        if first:
-            self.traces[sample].outcome = REJECTED
+        trace = self.traces[sample]
+        trace.n_given_up += 1
+        if trace.n_given_up == trace.n_starts == min(_CHANCES, len(self.starts)):
+            trace.outcome = REJECTED
         else:
             self._start_again(place, sample)
         return True
