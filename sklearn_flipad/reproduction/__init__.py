@@ -1,6 +1,22 @@
-"""Reproducing a sample with the whole generator: latent search and its distances."""
+"""Reproducing a sample with the whole generator, and near-copies that must not reproduce it."""
 
+from sklearn_flipad.reproduction.copies import (
+    near_copies,
+    noisy_copy,
+    pruned_copy,
+    rounded_copy,
+)
 from sklearn_flipad.reproduction.distances import FeatureDistance
 from sklearn_flipad.reproduction.reconstruction import ReconstructionDetector
+from sklearn_flipad.reproduction.trained_copies import distilled_copy, fine_tuned_copy
 
-__all__ = ["FeatureDistance", "ReconstructionDetector"]
+__all__ = [
+    "FeatureDistance",
+    "ReconstructionDetector",
+    "distilled_copy",
+    "fine_tuned_copy",
+    "near_copies",
+    "noisy_copy",
+    "pruned_copy",
+    "rounded_copy",
+]
