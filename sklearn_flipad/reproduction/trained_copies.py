@@ -39,8 +39,8 @@ def fine_tuned_copy(
     X,
     *,
     n_steps=100,
-    batch_size=64,
-    lr=1e-4,
+    batch_size=256,
+    lr=1e-5,
     latent_shape=None,
     sampler=None,
     output_range=None,
@@ -58,13 +58,13 @@ def fine_tuned_copy(
     generator : torch.nn.Module
         The generator, which stays as it is.
     X : array-like, shape (n, *sample_shape)
-        Samples: uint8 gray levels, or floats as the generator makes them. At least
-        `batch_size`.
+        Samples: uint8 gray levels, or floats as the generator makes them.
     n_steps : int, default=100
         Steps of Adam.
-    batch_size : int, default=64
-        Samples that each step compares.
-    lr : float, default=1e-4
+    batch_size : int, default=256
+        Samples that each step compares. Few of them differ more by chance than the
+        distributions do.
+    lr : float, default=1e-5
         Learning rate.
     latent_shape, sampler
         Inputs of the generator, see :meth:`sklearn_flipad.FinalLayer.from_generator`.
@@ -84,7 +84,7 @@ def fine_tuned_copy(
     Raises
     ------
     ValueError
-        If a parameter is not valid, or `X` has too few samples or another shape than the
+        If a parameter is not valid, `X` is empty, or its samples have another shape than the
         generator's.
 
     References
@@ -92,8 +92,8 @@ def fine_tuned_copy(
     Deshpande et al., "Generative Modeling using the Sliced Wasserstein Distance", CVPR 2018.
     """
     X = as_array(X)
-    if len(X) < batch_size:
-        raise ValueError(f"X must have at least {batch_size} samples, batch_size, got {len(X)}.")
+    if not len(X):
+        raise ValueError("X is empty: a fine-tuned copy needs samples that it is trained towards.")
     twin = plain_copy(generator)
     inputs = {"latent_shape": latent_shape, "sampler": sampler}
     if X.dtype == np.uint8 and output_range is None:
