@@ -9,13 +9,15 @@ suspects that is called foreign at a nominal false-negative rate of 0.5 %, and `
 of fresh own samples that is, each with its exact interval; the AUC; milliseconds per sample; and
 ``rms``, the distance in gray levels of what owner and copy make of the same latents. A cell that
 is there is not computed again, and what was trained is kept in ``networks``. With
-``--near-copies-as-negatives``, as many samples of near-copies as there are other negatives join
-these; their levels are on the ladder, but their seeds are not. The tables are printed at the end.
+``--near-copies-as-negatives``, half of the negatives are samples of near-copies: with 10 and 20 %
+of noise, of other seeds than the rungs', and the one that is pruned by half, which is no unseen
+rung then. The tables, means over the seeds, are printed at the end.
 """
 
 import argparse
 import json
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +31,8 @@ from sklearn_flipad.evaluation import attribution_scores, clopper_pearson
 
 FNR = 0.005
 #: What identifies a cell.
-KEYS = ("owner", "method", "rung", "negatives", "n_own", "n_negatives", "n_suspects", "n_steps")
+SETTING = ("n_own", "n_negatives", "n_suspects", "n_steps")
+KEYS = ("owner", "method", "rung", "negatives", "seed", *SETTING)
 _RELATIVES = ("other architectures", "other seeds")
 
 
@@ -92,18 +95,17 @@ def run_method(owner, method, rungs, args, target):
     negatives = "real and copies" if args.near_copies_as_negatives else "real"
     if method in WITHOUT_NEGATIVES:
         negatives = "none"
-    cell = {"owner": owner.name, "method": method, "negatives": negatives}
-    cell |= {
-        name: getattr(args, name) for name in ("n_own", "n_negatives", "n_suspects", "n_steps")
-    }
+    cell = {"owner": owner.name, "method": method, "negatives": negatives, "seed": owner.seed}
+    cell |= {name: getattr(args, name) for name in SETTING}
     done = {tuple(row[key] for key in KEYS) for row in read(target)}
     rungs = [rung for rung in rungs if tuple({**cell, "rung": rung}[k] for k in KEYS) not in done]
     if not rungs:
         return
     X_own = owner.samples(owner.generator, args.n_own, OWN)
-    X_negatives = owner.negatives(args.n_negatives)
-    if negatives == "real and copies":
-        X_negatives = np.concatenate([X_negatives, owner.negative_copies(args.n_negatives)])
+    n_copies = args.n_negatives // 2 if negatives == "real and copies" else 0
+    X_negatives = owner.negatives(args.n_negatives - n_copies)
+    if n_copies:
+        X_negatives = np.concatenate([X_negatives, owner.negative_copies(n_copies)])
     start = time.perf_counter()
     attributor = METHODS[method](owner, X_own, X_negatives, FNR)
     fit_s = time.perf_counter() - start
@@ -122,31 +124,29 @@ def run_method(owner, method, rungs, args, target):
 
 
 def tables(rows):
-    """The true-negative rates of each owner: rungs by methods.
+    """The true-negative rates of each owner: rungs by methods, means over the seeds.
 
     Parameters
     ----------
     rows : list of dict
-        Cells, of one setting or several.
+        Cells of one setting.
 
     Returns
     -------
     dict of str to DataFrame
-        By owner. Where there is a cell of several settings, the last counts. Columns are
-        ``rms`` and the methods, ``+ copies`` where near-copies were among the negatives.
+        By owner. Columns are ``rms`` and the methods, ``+ copies`` where near-copies were among
+        the negatives.
     """
+    frame = pd.DataFrame(rows, columns=[*KEYS, "tnr", "rms"])
+    frame["tnr"] = [rate[0] for rate in frame["tnr"]]
+    copies = frame["negatives"] == "real and copies"
+    frame["column"] = frame["method"] + np.where(copies, " + copies", "")
     found = {}
-    for owner in dict.fromkeys(row["owner"] for row in rows):
-        cells, columns = {}, {}
-        for row in (row for row in rows if row["owner"] == owner):
-            column = row["method"] + " + copies" * (row["negatives"] == "real and copies")
-            columns[column] = None
-            cells.setdefault(row["rung"], {})["rms"] = row.get("rms", np.nan)
-            cells[row["rung"]][column] = row["tnr"][0]
-        order = [rung for rung in RUNGS if rung in cells]
-        order_of_methods = sorted(columns, key=lambda name: _rank(name))
-        table = pd.DataFrame.from_dict(cells, orient="index", columns=["rms", *order_of_methods])
-        found[owner] = table.loc[order]
+    for owner, cells in frame.groupby("owner", sort=False):
+        table = cells.pivot_table("tnr", "rung", "column")
+        table = table[sorted(table, key=_rank)]
+        table.insert(0, "rms", cells.groupby("rung")["rms"].mean())
+        found[owner] = table.loc[[rung for rung in RUNGS if rung in table.index]]
     return found
 
 
@@ -170,6 +170,7 @@ def parse_arguments(argv=None):
     parser.add_argument("--n-negatives", type=int, default=1000)
     parser.add_argument("--n-suspects", type=int, default=1000, help="of each rung; own ones too")
     parser.add_argument("--n-steps", type=int, default=2000, help="of each distillation")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--near-copies-as-negatives", action="store_true")
     parser.add_argument("--threads", type=int, help="of torch")
     add_out(parser)
@@ -183,11 +184,12 @@ def main(argv=None):
         torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     target = Path(args.out) / "ladder.jsonl"
-    for name in args.owners:
-        owner = Owner(name, args.out / "networks", args.n_steps)
+    for name, seed in product(args.owners, args.seeds):
+        owner = Owner(name, args.out / "networks", args.n_steps, seed)
         for method in args.methods:
             run_method(owner, method, args.rungs, args, target)
-    for owner, table in tables(read(target)).items():
+    rows = [row for row in read(target) if all(row[k] == getattr(args, k) for k in SETTING)]
+    for owner, table in tables(rows).items():
         print(f"\n{owner}\n{table.round(3).to_string()}")
 
 

@@ -23,10 +23,14 @@ OWNERS = [*list_pretrained(), PUBLIC]
 #: One seed of each architecture, and the public generator.
 DEFAULT_OWNERS = ["fashion/dcgan-1", "fashion/ebgan-0", "fashion/lsgan-0", "fashion/wgan-gp-0"]
 DEFAULT_OWNERS.append(PUBLIC)
-#: Seeds of all draws, so that no two sets share latents.
-OWN, FRESH, SUSPECTS, OTHERS, COPIES, NEGATIVE_COPIES = 0, 1, 2, 3, 4, 5
-#: Near-copies that the owner makes as negatives; the rungs have other seeds and other levels too.
-AS_NEGATIVES = ("noise 0.2 last", "noise 0.1 earlier", "pruned 0.5", "int8")
+#: What samples are drawn for, so that no two sets share latents.
+OWN, FRESH, SUSPECTS, OTHERS, NEGATIVES = range(5)
+#: Seeds of the copies on the rungs, and of those among the negatives.
+COPIES, NEGATIVE_COPIES = 4, 100
+#: Near-copies that the owner makes as negatives. Noise has several seeds, none of them that of a
+#: rung, lest the detector learn a single direction; the rung of the pruned one is no new one.
+AS_NEGATIVES = ("noise 0.2 last", "noise 0.1 last", "noise 0.1 earlier")
+N_SEEDS, PRUNED_AS_NEGATIVE = 5, "pruned 0.5"
 
 
 @dataclass
@@ -41,11 +45,15 @@ class Owner:
         Where files of trained networks are kept.
     n_steps : int
         Steps of each distillation.
+    seed : int
+        Seed of all samples, and of what the methods train. Suspects that are trained, or get
+        noise, are the same for all seeds.
     """
 
     name: str
     folder: Path
     n_steps: int = 2000
+    seed: int = 0
     generator: torch.nn.Module = field(init=False)
 
     def __post_init__(self):
@@ -78,15 +86,15 @@ class Owner:
         module.load_state_dict(load(path.read_bytes()))
         return module.eval().requires_grad_(False)
 
-    def samples(self, generator, n, seed):
-        """Samples as gray levels."""
-        rng = np.random.RandomState(seed)
+    def samples(self, generator, n, purpose, index=0):
+        """Samples as gray levels; those of each purpose and index have latents of their own."""
+        rng = np.random.RandomState([self.seed, purpose, index])
         return sample(generator, n, random_state=rng, output_range=(-1.0, 1.0))
 
-    def mixture(self, generators, n, seed):
+    def mixture(self, generators, n, purpose):
         """Samples of several generators, equally many of each but for a few."""
         n_each = -(-n // len(generators))
-        parts = [self.samples(g, n_each, [seed, i]) for i, g in enumerate(generators)]
+        parts = [self.samples(g, n_each, purpose, i) for i, g in enumerate(generators)]
         return np.concatenate(parts)[:n]
 
     def negatives(self, n):
@@ -104,8 +112,14 @@ class Owner:
 
     def negative_copies(self, n):
         """Samples of near-copies as further negatives, `n` in all."""
-        copies = near_copies(self.generator, AS_NEGATIVES, random_state=NEGATIVE_COPIES)
-        return self.mixture([made for _, made in copies], n, NEGATIVE_COPIES)
+        kinds = [(PRUNED_AS_NEGATIVE, 0)]
+        kinds += [(kind, seed) for kind in AS_NEGATIVES for seed in range(N_SEEDS)]
+        copies = [
+            made
+            for kind, seed in kinds
+            for _, made in near_copies(self.generator, [kind], random_state=NEGATIVE_COPIES + seed)
+        ]
+        return self.mixture(copies, n, NEGATIVES)
 
     def suspects(self, rung):
         """The generators of a rung, an empty list where this owner has none."""

@@ -176,7 +176,8 @@ def test_suspects_of_the_ladder(script, tmp_path, monkeypatch):
 def test_tables_of_the_ladder(script):
     cell = {"owner": "o", "method": "RawPAD", "rung": "int8", "negatives": "real", "rms": 1.0}
     rows = [
-        {**cell, "tnr": [0.5, 0.4, 0.6]},
+        {**cell, "tnr": [0.4, 0.3, 0.6]},
+        {**cell, "tnr": [0.6, 0.5, 0.7]},  # another seed
         {**cell, "negatives": "real and copies", "tnr": [0.7, 0.6, 0.8]},
         {**cell, "method": "SM-F", "negatives": "none", "tnr": [0.1, 0.0, 0.2]},
         {**cell, "rung": "other seeds", "tnr": [0.9, 0.8, 1.0]},
@@ -185,7 +186,8 @@ def test_tables_of_the_ladder(script):
     table = script("ladder").tables(rows)["o"]
     assert list(table.index) == ["other seeds", "int8"]
     assert list(table.columns) == ["rms", "SM-F", "RawPAD", "RawPAD + copies"]
-    assert table.loc["int8"].tolist() == [1.0, 0.1, 0.5, 0.7]
+    assert table.loc["int8"].tolist() == pytest.approx([1.0, 0.1, 0.5, 0.7])
+    assert table.loc["other seeds"].isna().tolist() == [True, True, False, True]
 
 
 def test_mahalanobis_of_the_ladder(script):

@@ -138,7 +138,7 @@ def distilled_copy(
     *,
     n_steps=2000,
     batch_size=64,
-    lr=2e-3,
+    lr=1e-2,
     latent_shape=None,
     sampler=None,
     random_state=None,
