@@ -10,14 +10,13 @@ preactivation and whitened FLIPAD both accept, each at half of the false-negativ
 shows what the second adds to the first.
 
 The rows are written to ``whitening.json`` in the folder ``--out`` as they come out, and their
-mean accuracies at the smaller rate to ``whitening.csv``. Owners that are there already are
-kept with ``--resume``. It takes a quarter of an hour on two quiet cores, ``--small`` minutes.
+mean accuracies at the smaller rate to ``whitening.csv``. What is there already is kept with
+``--resume``. It takes a quarter of an hour on two quiet cores, ``--small`` minutes.
 """
 
 import argparse
 import json
 import tempfile
-import time
 from pathlib import Path
 
 import attribution
@@ -36,7 +35,7 @@ from sklearn_flipad.zoo import list_pretrained, load_pretrained
 
 OWNERS = ("fashion/dcgan-0", "fashion/ebgan-0", "fashion/lsgan-1", "fashion/wgan-gp-0")
 PIXELS, PREACTIVATION, FLIPAD = "whitened pixels", "whitened preactivation", "whitened FLIPAD"
-METHODS = ("RawPAD", PIXELS, PREACTIVATION, "FLIPAD", FLIPAD)
+METHODS = ("RawPAD", PIXELS, PREACTIVATION, "FLIPAD", FLIPAD, "both")
 #: Features whitened together: at most a third of the samples that train.
 BLOCK = 1024
 
@@ -79,32 +78,36 @@ def rows_of_both(owner, seed, p_values_by_method, tests):
     return rows
 
 
-def run(owner, *, setting, cache_dir, seed=0):
-    """Rows of all methods for one owner."""
+def run(owner, methods, rows, *, setting, cache_dir, seed=0):
+    """Yield the rows of each method that has none yet."""
+    done = {row["method"] for row in rows if row["owner"] == owner}
+    missing = [method for method in methods if method not in done]
+    parts = (PREACTIVATION, FLIPAD) if "both" in missing else ()
+    if not missing:
+        return
     others = tables.sources("seeds", owner)
     X, y, tests = attribution.load_data(owner, others, setting=setting, seed=seed)
-    images = np.concatenate(list(tests.values()))
-    rows, found = [], {}
-    for method in METHODS:
-        start = time.perf_counter()
+    images, found = np.concatenate(list(tests.values())), {}
+    for method in METHODS[:-1]:
+        if method not in missing and method not in parts:
+            continue
         attributor = make_attributor(method, owner, setting=setting, seed=seed, cache_dir=cache_dir)
-        of_method = attribution.judge_attributor(
+        judged = attribution.judge_attributor(
             attributor, X, y, tests, owner=owner, method=method, seed=seed
         )
-        rows += of_method
-        report(owner, method, of_method, time.perf_counter() - start)
-        if method in (PREACTIVATION, FLIPAD):
+        if method in parts:
             found[method] = p_values(attributor, attributor.score_samples(images))
-    of_both = rows_of_both(owner, seed, found, tests)
-    report(owner, "both", of_both, 0)
-    return rows + of_both
+        if method in missing:
+            yield judged
+    if parts:
+        yield rows_of_both(owner, seed, found, tests)
 
 
-def report(owner, method, rows, seconds):
+def report(rows):
     """Print the accuracies at the smaller rate."""
     strict = [row for row in rows if row["fnr"] == attribution.FNRS[0]]
     shown = ", ".join(f"{row['source']} {row['accuracy']:.4f}" for row in strict)
-    print(f"{owner}, {method}: {shown} ({seconds:.0f} s)", flush=True)
+    print(f"{rows[0]['owner']}, {rows[0]['method']}: {shown}", flush=True)
 
 
 def write(target, rows):
@@ -119,7 +122,8 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--owners", nargs="+", choices=list_pretrained(), metavar="NAME")
-    parser.add_argument("--resume", action="store_true", help="keep the owners that are there")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--resume", action="store_true", help="keep the rows that are there")
     parser.add_argument("--small", action="store_true", help="see that it runs, in minutes")
     parser.add_argument(
         "--store", type=Path, help="folder that keeps inverted samples; a temporary one by default"
@@ -129,12 +133,13 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     target = args.out / f"{'small-' if args.small else ''}whitening.json"
     rows = json.loads(target.read_text()) if args.resume and target.exists() else []
-    done = {row["owner"] for row in rows}
     setting = attribution.SMALL if args.small else attribution.FULL
     with tempfile.TemporaryDirectory() as temporary:
         for owner in args.owners or (OWNERS[:1] if args.small else OWNERS):
-            if owner not in done:
-                rows += run(owner, setting=setting, cache_dir=args.store or temporary)
+            cache_dir = args.store or temporary
+            for found in run(owner, args.methods, rows, setting=setting, cache_dir=cache_dir):
+                report(found)
+                rows += found
                 write(target, rows)
 
 
