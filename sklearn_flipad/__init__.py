@@ -23,7 +23,11 @@ from sklearn_flipad.pipelines import (
     make_sminv,
     make_whitened,
 )
-from sklearn_flipad.reproduction import ReconstructionDetector
+from sklearn_flipad.reproduction import (
+    LatentEncoder,
+    ReconstructionDetector,
+    ReconstructionResult,
+)
 
 __version__ = "0.1.0"
 
@@ -40,10 +44,12 @@ __all__ = [
     "InlierScaler",
     "InlierWhitener",
     "InversionResult",
+    "LatentEncoder",
     "OutputActivation",
     "PreactivationTransformer",
     "RawTransformer",
     "ReconstructionDetector",
+    "ReconstructionResult",
     "make_combined",
     "make_dctpad",
     "make_flipad",

@@ -408,30 +408,42 @@ def make_smf(
 def make_sminv(
     generator,
     *,
+    encoder=None,
     latent_shape=None,
+    sampler=None,
     distance="l2",
-    n_restarts=10,
+    processing=None,
+    n_restarts="auto",
     optimizer="adam",
-    max_iter=1000,
+    max_iter="auto",
     output_range=None,
     fnr=0.005,
     rule="conformal",
+    cv=0.2,
     device=None,
     random_state=0,
     verbose=0,
 ):
     """SM-Inv: the distance to the best reconstruction, calibrated.
 
-    Nothing is trained, so all samples of the model calibrate the threshold.
+    With an encoder it is the strongest evidence that the whole generator can give; without, the
+    paper's baseline, in which nothing is trained and all samples of the model calibrate the
+    threshold.
 
     Parameters
     ----------
     generator : torch.nn.Module
         The target model.
-    latent_shape, distance, n_restarts, optimizer, max_iter, output_range
+    encoder : LatentEncoder or torch.nn.Module, default=None
+        Guesses where to start the search. A :class:`~sklearn_flipad.LatentEncoder` that is not
+        fitted is trained in ``fit``.
+    latent_shape, sampler, distance, processing, n_restarts, optimizer, max_iter, output_range
         See :class:`~sklearn_flipad.ReconstructionDetector`.
     fnr, rule
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    cv
+        What is held out to calibrate, where there is an encoder; see
+        :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     device, random_state, verbose
         See :class:`~sklearn_flipad.ReconstructionDetector`.
 
@@ -442,12 +454,23 @@ def make_sminv(
 
     References
     ----------
-    Appendices E and G.7 of Laszkiewicz et al., ICML 2024.
+    Appendices E and G.7 of Laszkiewicz et al., ICML 2024; see
+    :class:`~sklearn_flipad.ReconstructionDetector` for the search from an encoder's guess.
+
+    Examples
+    --------
+    >>> from sklearn_flipad import LatentEncoder, make_sminv
+    >>> from sklearn_flipad.zoo import load_pretrained
+    >>> generator = load_pretrained("fashion/dcgan-0")
+    >>> attributor = make_sminv(generator, encoder=LatentEncoder(max_steps=500), fnr=0.01)
     """
     detector = ReconstructionDetector(
         generator,
+        encoder=encoder,
         latent_shape=latent_shape,
+        sampler=sampler,
         distance=distance,
+        processing=processing,
         n_restarts=n_restarts,
         optimizer=optimizer,
         max_iter=max_iter,
@@ -456,7 +479,9 @@ def make_sminv(
         random_state=random_state,
         verbose=verbose,
     )
-    return _assemble([], FrozenEstimator(detector), fnr=fnr, rule=rule)
+    if encoder is None:
+        return _assemble([], FrozenEstimator(detector), fnr=fnr, rule=rule)
+    return _assemble([], detector, fnr=fnr, rule=rule, cv=cv, random_state=random_state)
 
 
 def make_combined(

@@ -5,8 +5,11 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+from sklearn.covariance import EmpiricalCovariance
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -20,7 +23,16 @@ def script(monkeypatch):
 
 @pytest.mark.parametrize(
     "name",
-    ["detectors", "latent_search", "scaling", "solvers", "tables", "tolerance", "whitening"],
+    [
+        "detectors",
+        "ladder",
+        "latent_search",
+        "scaling",
+        "solvers",
+        "tables",
+        "tolerance",
+        "whitening",
+    ],
 )
 def test_committed_results_are_not_the_default(script, name, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [name, "--help"])
@@ -108,3 +120,97 @@ def test_summary_of_seeds_and_perturbations(script):
     rows = [row("o-0", "s-0", 0.6 + fnr, perturbation="blur 3", fnr=fnr) for fnr in (0.005, 0.05)]
     shown = tables.summary("perturbed", rows)
     assert list(shown["RawPAD"]) == [0.605, 0.65]
+
+
+LADDER = ["--owners", "fashion/dcgan-1", "--rungs", "other seeds", "int8", "noise 0.2 last"]
+LADDER += ["--n-own", "800", "--n-negatives", "40", "--n-suspects", "30"]
+
+
+def test_ladder(script, tmp_path, capsys, monkeypatch):
+    ladder = script("ladder")
+    args = [*LADDER, "--methods", "Mahalanobis", "--out", str(tmp_path)]
+    ladder.main(args)
+    path = tmp_path / "ladder.jsonl"
+    rows = ladder.read(path)
+    assert [row["rung"] for row in rows] == ["other seeds", "int8", "noise 0.2 last"]
+    for row in rows:
+        for name in ("tnr", "fnr"):
+            value, low, high = row[name]
+            assert 0 <= low <= value <= high <= 1
+        assert 0 <= row["auc"] <= 1
+        assert row["ms"] > 0
+        assert (row["n_own"], row["n_suspects"], row["negatives"]) == (800, 30, "none")
+    assert "rms" not in rows[0]
+    assert 0 < rows[1]["rms"] < rows[2]["rms"]
+    shown = capsys.readouterr().out
+    assert "Mahalanobis" in shown.rpartition("fashion/dcgan-1\n")[2]
+
+    # A run that was cut off goes on where it was.
+    path.write_text(path.read_text()[:-30])
+    fits = []
+    method = ladder.METHODS["Mahalanobis"]
+    monkeypatch.setitem(ladder.METHODS, "Mahalanobis", lambda *a: fits.append(1) or method(*a))
+    for _ in range(2):
+        ladder.main(args)
+        again = ladder.read(path)
+        assert [row["rung"] for row in again] == [row["rung"] for row in rows]
+        assert again[2]["tnr"] == rows[2]["tnr"]
+    assert fits == [1]
+
+
+def test_suspects_of_the_ladder(script, tmp_path, monkeypatch):
+    suspects = script("ladder_suspects")
+    owner = suspects.Owner("fashion/dcgan-1", tmp_path, n_steps=2)
+    assert len(owner.suspects("other architectures")) == 3
+    assert len(owner.suspects("other seeds")) == 2
+    trained = [owner.suspects("distilled") for _ in range(2)]
+    weights = [generator.main[0].weight for (generator,) in trained]
+    assert weights[0].equal(weights[1])
+    assert not weights[0].equal(owner.generator.main[0].weight)
+    (path,) = tmp_path.iterdir()
+    modified = path.stat().st_mtime_ns
+    owner.suspects("distilled")
+    assert path.stat().st_mtime_ns == modified
+    assert owner.negatives(10).shape == owner.negative_copies(10).shape == (10, 1, 32, 32)
+    mixed = owner.mixture(owner.suspects("other seeds"), 5, 0)
+    assert len(mixed) == 5
+
+    with torch.random.fork_rng():
+        public = suspects.DCGANGenerator()
+    monkeypatch.setattr(suspects, "public_dcgan", lambda: public)
+    owner = suspects.Owner(suspects.PUBLIC, tmp_path, n_steps=1)
+    assert owner.suspects("other seeds") == owner.suspects("other architectures") == []
+    assert owner.negatives(2).shape == (2, 3, 64, 64)
+
+
+def test_tables_of_the_ladder(script):
+    cell = {"owner": "o", "method": "RawPAD", "rung": "int8", "negatives": "real", "rms": 1.0}
+    rows = [
+        {**cell, "tnr": [0.4, 0.3, 0.6]},
+        {**cell, "tnr": [0.6, 0.5, 0.7]},  # another seed
+        {**cell, "negatives": "real and copies", "tnr": [0.7, 0.6, 0.8]},
+        {**cell, "method": "SM-F", "negatives": "none", "tnr": [0.1, 0.0, 0.2]},
+        {**cell, "rung": "other seeds", "tnr": [0.9, 0.8, 1.0]},
+    ]
+    del rows[-1]["rms"]
+    table = script("ladder").tables(rows)["o"]
+    assert list(table.index) == ["other seeds", "int8"]
+    assert list(table.columns) == ["rms", "SM-F", "RawPAD", "RawPAD + copies"]
+    assert table.loc["int8"].tolist() == pytest.approx([1.0, 0.1, 0.5, 0.7])
+    assert table.loc["other seeds"].isna().tolist() == [True, True, False, True]
+
+
+def test_mahalanobis_of_the_ladder(script):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 6)) @ rng.normal(size=(6, 6))
+    detector = script("ladder_methods").Mahalanobis(ridge=1e-8).fit(X)
+    expected = EmpiricalCovariance().fit(X).mahalanobis(X) * 499 / 500
+    np.testing.assert_allclose(-detector.score_samples(X), expected, rtol=1e-4)
+    # Fewer samples than features: as with the ridge added to the full covariance.
+    few = X[:4]
+    detector = script("ladder_methods").Mahalanobis(ridge=0.1).fit(few)
+    covariance = np.cov(few.T)
+    covariance += 0.1 * np.trace(covariance) / 6 * np.eye(6)
+    moved = X - few.mean(axis=0)
+    expected = np.einsum("ij,ij->i", moved, np.linalg.solve(covariance, moved.T).T)
+    np.testing.assert_allclose(-detector.score_samples(X), expected)

@@ -1,5 +1,6 @@
 """Decorrelating features by the covariance of the inliers."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -75,8 +76,10 @@ class InlierWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     Notes
     -----
     Rotated features have no order in space, so images leave as rows. The covariance divides by
-    the number of inliers less 1. With fewer inliers than features in a block it is singular,
-    and `ridge` decides what directions in which no inlier varies are worth.
+    the number of inliers less 1. With no more inliers than features in a block it is singular:
+    new samples of the model then stand out in the directions in which the inliers happen not to
+    vary, as far as `ridge` lets them, and a detector tells nothing. Two to three times as many
+    inliers as features were enough on the shipped generators.
 
     The squared norm of fully whitened features is the squared Mahalanobis distance to the mean
     of the inliers.
@@ -121,6 +124,11 @@ class InlierWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ValueError
             If X or y is not valid, labels are given but none is +1, or the covariance is
             singular and `ridge` is 0.
+
+        Warns
+        -----
+        UserWarning
+            If there are no more inliers than features in a block.
         """
         self._validate_params()
         given, X = X, check_features(self, X, reset=True)
@@ -142,6 +150,8 @@ class InlierWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 "ridge > 0, more inliers than there are features in a block, or leave out "
                 "features that are constant or follow from others."
             )
+        if len(rows) <= size and self.exponent:
+            _warn_of_few(len(rows), size)
         self.mean_ = mean.astype(dtype)
         self.variances_ = variances
         self.components_ = components
@@ -266,6 +276,16 @@ def _covariance(X, rows, mean):
     if not np.isfinite(total).all():
         raise ValueError("X holds values too large for their covariance to be a number.")
     return total
+
+
+def _warn_of_few(n_inliers, size):
+    warnings.warn(
+        f"{n_inliers} inliers are too few to whiten {size} features together: new samples of the "
+        "same kind will stand out in directions in which these happen not to vary. Pass more "
+        "inliers, a smaller block or a larger ridge.",
+        UserWarning,
+        stacklevel=3,
+    )
 
 
 def _n_flat(variances):

@@ -16,7 +16,7 @@ from sklearn_flipad.final_layer.recognition import Tail, check_tail, recognize_t
 from sklearn_flipad.randomness import draw_seed, seeded, separate_stream
 from sklearn_flipad.sampling import latent_batches
 
-__all__ = ["FinalLayerTrace", "find_output_activation", "trace_final_layer"]
+__all__ = ["FinalLayerTrace", "find_final_layer", "find_output_activation", "trace_final_layer"]
 
 #: Latents for which all layers are watched.
 _N_PROBES = 8
@@ -170,6 +170,34 @@ def find_output_activation(generator, latents):
             return _find(generator, latents, "auto", None)[1].activation
     except ValueError:
         return None
+
+
+def find_final_layer(generator, latents):
+    """Find the last linear layer of a generator, whatever follows it.
+
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        The generator, in eval mode.
+    latents : tuple of torch.Tensor
+        Its inputs.
+
+    Returns
+    -------
+    torch.nn.Module
+        The layer that explains the output; where none does, the last that runs.
+
+    Raises
+    ------
+    ValueError
+        If the generator's layers cannot be watched, or it runs none.
+    """
+    _check_watchable(generator)
+    with _eager():
+        try:
+            return _find(generator, latents, "auto", None)[0]
+        except ValueError:
+            return list(_watch_all(generator, _few(latents))[1])[-1]
 
 
 def _check_watchable(generator):

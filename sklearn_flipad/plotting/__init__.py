@@ -2,14 +2,17 @@
 
 from sklearn_flipad.plotting.features import FeatureMapDisplay
 from sklearn_flipad.plotting.inversion import InversionDisplay
+from sklearn_flipad.plotting.reproduction import DistanceHistogramDisplay, ReproductionDisplay
 from sklearn_flipad.plotting.robustness import RobustnessDisplay
 from sklearn_flipad.plotting.samples import PerturbationDisplay, SampleGridDisplay
 from sklearn_flipad.plotting.scores import ScoreHistogramDisplay
 
 __all__ = [
+    "DistanceHistogramDisplay",
     "FeatureMapDisplay",
     "InversionDisplay",
     "PerturbationDisplay",
+    "ReproductionDisplay",
     "RobustnessDisplay",
     "SampleGridDisplay",
     "ScoreHistogramDisplay",

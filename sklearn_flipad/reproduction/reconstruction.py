@@ -1,6 +1,5 @@
-"""SM-Inv: how well a generator can reproduce a sample (Appendix E)."""
+"""How well a generator can reproduce a sample, by the search for its latents (SM-Inv)."""
 
-import warnings
 from numbers import Integral, Real
 from os import PathLike
 
@@ -8,27 +7,27 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from tqdm.auto import tqdm
 
-from sklearn_flipad._modules import evaluating, run_generator, unwrap
 from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.labels import own_samples
-from sklearn_flipad.randomness import seeded, separate_stream
-from sklearn_flipad.reproduction.distances import euclidean_distance, inception_distance
-from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
-from sklearn_flipad.samples import as_array, check_samples, from_gray_levels, record_samples
-from sklearn_flipad.sampling import find_output_range, latent_batches
-from sklearn_flipad.solvers.batch import column
+from sklearn_flipad.parallel import in_batches
+from sklearn_flipad.reproduction.encoder import LatentEncoder
+from sklearn_flipad.reproduction.generation import GenerativeProcess
+from sklearn_flipad.reproduction.inversion import GuidedInversion, RestartedInversion
+from sklearn_flipad.reproduction.result import ReconstructionResult
+from sklearn_flipad.samples import as_array, check_samples, record_samples
+from sklearn_flipad.sampling import find_output_range
+from sklearn_flipad.solvers.batch import LANES
 
 __all__ = ["ReconstructionDetector"]
 
-#: Relative improvement of the distance that counts as one.
-_IMPROVEMENT = 1e-3
+#: Samples that are searched before the next are looked at: memory stays flat.
+_N_TOGETHER = 256
 
 
 def _has_threshold(detector):
@@ -43,34 +42,55 @@ def _has_threshold(detector):
 class ReconstructionDetector(OffsetMixin, BaseEstimator):
     """Distance of a sample to the best reconstruction that a generator has for it.
 
-    The latent is searched with gradients from several starting points, the same for each
-    sample; the best iterate of all counts.
+    With an `encoder`, the search starts at its guess and ends where nothing more can be
+    gained: a generator's own samples are *reproduced*, down to the rounding of their gray
+    levels, and others are not. Without one, it starts at random, as in the paper.
 
     Parameters
     ----------
     generator : torch.nn.Module
         The target model. It runs in eval mode, and clones share it.
-    latent_shape : int or tuple of int, default=None
-        Shape of one latent; by default the generator's attribute ``latent_shape``, or
-        what its method ``sampler`` draws.
+    encoder : LatentEncoder or torch.nn.Module, default=None
+        Guesses latents. A :class:`~sklearn_flipad.LatentEncoder` that is not fitted is trained
+        in ``fit``; clones share one that is. A module maps samples to latents, as the encoder
+        of an autoencoder does. None: random starts.
+    latent_shape, sampler
+        Inputs of the generator, see :meth:`sklearn_flipad.FinalLayer.from_generator`. Integer
+        and one-hot inputs are conditions, such as classes, and are searched too.
     distance : {"l2", "inception"} or callable, default="l2"
-        Euclidean distance over the number of elements; that of Inception-V3 features; or
-        ``distance(x, reconstruction)`` that returns a differentiable tensor ``(n,)``, for
-        example a :class:`~sklearn_flipad.reproduction.FeatureDistance`.
+        What a reconstruction is judged by: the root mean square difference; the Euclidean
+        distance of Inception-V3 features; or ``distance(x, reconstruction)`` that returns a
+        tensor ``(n,)``, for example a :class:`~sklearn_flipad.reproduction.FeatureDistance`
+        or ``lpips.LPIPS()``. Without an encoder it is also what the search makes small.
     inception_weights : path-like, default=None
         File with the weights for ``"inception"``.
-    n_restarts : int, default=10
-        Starting points.
+    processing : transformer or sequence of transformer, default=None
+        What was done to suspects after they were generated, in this order: perturbations of
+        :mod:`sklearn_flipad.evaluation.perturbations`. Blur and resizing become part of the
+        search; file formats are applied to the reconstruction before it is compared; noise
+        raises the floor. Needs an encoder.
+    n_restarts : int or "auto", default="auto"
+        Random starting points, all of which are used, 10 by default. With an encoder: further
+        starts for samples that are not yet decided, 3 by default and one more for each further
+        condition.
     optimizer : {"adam", "lbfgs"}, default="adam"
-        The paper's Adam, or L-BFGS on the squared distance, which comes closer with the
-        same number of gradients on the shipped DCGAN (``benchmarks/latent_search.py``).
-    max_iter : int, default=1000
-        Largest number of steps; for ``"lbfgs"``, of trials of its line search.
+        Without an encoder: the paper's Adam, or L-BFGS on the squared distance.
+    max_iter : int or "auto", default="auto"
+        Largest number of gradients from a start: 1,000 by default, with an encoder 200. With
+        an encoder, 0 means that its guess is all.
+    n_newton : int, default=12
+        With an encoder: largest number of Gauss-Newton steps after the gradients, which
+        settle what those leave open. Each takes as many runs of the generator as there are
+        latents, so there are none for more than 512 latents.
     lr : float, default=0.1
         Learning rate of Adam.
     patience : int, default=200
-        A sample is finished when no step of the last `patience` improved its distance by
-        a thousandth.
+        Without an encoder: a sample is finished when no step of the last `patience` improved
+        its distance by a thousandth.
+    n_calibration : int, default=256
+        With an encoder: training inliers from which ``fit`` learns how far own samples are
+        after a few trials; samples four times as far as nearly all of them are rejected there,
+        from two starts. 0: no rejection.
     output_range : pair of float, default=None
         Values of the generator that stand for the gray levels 0 and 255; by default found as
         :func:`~sklearn_flipad.sampling.sample` finds them.
@@ -78,8 +98,8 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         Fraction of the training inliers that the detector's own threshold calls
         outliers. By default it has no threshold, since fitting one inverts all of them;
         :class:`~sklearn_flipad.FNRThresholdCalibrator` places one.
-    batch_size : int, default=64
-        Samples inverted together.
+    batch_size : int, default=32
+        Samples inverted side by side.
     device : str or torch.device, default=None
         Where to compute; CUDA if there is one, else the CPU.
     random_state : int, default=0
@@ -90,6 +110,10 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
 
     Attributes
     ----------
+    encoder_ : LatentEncoder or torch.nn.Module
+        What guesses latents. Only with an encoder.
+    bounds_ : tuple of float
+        Largest distances at the checkpoints; empty without rejection. Only with an encoder.
     offset_ : float
         Samples with ``score_samples(X) >= offset_`` are called inliers. Only with `fnr`.
     n_features_in_ : int
@@ -97,28 +121,45 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
 
     See Also
     --------
+    LatentEncoder : Guesses where to start.
     FingerprintDetector : The other baseline, SM-F.
 
     Notes
     -----
-    ``score_samples`` works without fit.
+    ``score_samples`` works without ``fit``, unless an encoder has to be trained; then nothing is
+    rejected before the end of its search.
+
+    An autoencoder's own encoder and ``max_iter=0, n_newton=0`` is AEROBLADE's scheme; with a
+    search from there it is LatentTracer's.
+
+    A rejected own sample counts as any other with a low score, in the samples that calibrate a
+    threshold as in those that are judged. So rejection does not change what a calibrated
+    false-negative rate means.
 
     References
     ----------
-    Appendices E and G.7 of Laszkiewicz et al., ICML 2024; Albright and McCloskey,
-    "Source generator attribution via inversion", CVPR Workshops 2019.
+    Appendices E and G.7 of Laszkiewicz et al., ICML 2024; Albright and McCloskey, "Source
+    generator attribution via inversion", CVPR Workshops 2019; Zhu et al., "In-domain GAN
+    inversion for real image editing", ECCV 2020; Ricker et al., "AEROBLADE", CVPR 2024; Wang
+    et al., "How to trace latent generative model generated images without artificial
+    watermark?" (LatentTracer), ICML 2024.
     """
 
     _parameter_constraints: dict = {
         "generator": [torch.nn.Module],
+        "encoder": [LatentEncoder, torch.nn.Module, None],
         "latent_shape": [tuple, list, Integral, None],
+        "sampler": [callable, None],
         "distance": [StrOptions({"l2", "inception"}), callable],
         "inception_weights": [str, PathLike, None],
-        "n_restarts": [Interval(Integral, 1, None, closed="left")],
+        "processing": "no_validation",
+        "n_restarts": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "optimizer": [StrOptions({"adam", "lbfgs"})],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "n_newton": [Interval(Integral, 0, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "patience": [Interval(Integral, 1, None, closed="left")],
+        "n_calibration": [Interval(Integral, 0, None, closed="left")],
         "output_range": [tuple, list, None],
         "fnr": [Interval(Real, 0, 1, closed="neither"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -131,30 +172,40 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         self,
         generator,
         *,
+        encoder=None,
         latent_shape=None,
+        sampler=None,
         distance="l2",
         inception_weights=None,
-        n_restarts=10,
+        processing=None,
+        n_restarts="auto",
         optimizer="adam",
-        max_iter=1000,
+        max_iter="auto",
+        n_newton=12,
         lr=0.1,
         patience=200,
+        n_calibration=256,
         output_range=None,
         fnr=None,
-        batch_size=64,
+        batch_size=32,
         device=None,
         random_state=0,
         verbose=0,
     ):
         self.generator = generator
+        self.encoder = encoder
         self.latent_shape = latent_shape
+        self.sampler = sampler
         self.distance = distance
         self.inception_weights = inception_weights
+        self.processing = processing
         self.n_restarts = n_restarts
         self.optimizer = optimizer
         self.max_iter = max_iter
+        self.n_newton = n_newton
         self.lr = lr
         self.patience = patience
+        self.n_calibration = n_calibration
         self.output_range = output_range
         self.fnr = fnr
         self.batch_size = batch_size
@@ -163,12 +214,13 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X, y=None):
-        """Validate, and place a threshold if `fnr` is given.
+        """Train the encoder if need be, learn when to reject, and place a threshold if asked.
 
         Parameters
         ----------
         X : array-like, shape (n, *sample_shape) or (n, n_features)
-            Samples: uint8 gray levels, or floats as the generator makes them.
+            Samples: uint8 gray levels, or floats as the generator makes them; processed as
+            suspects will be.
         y : array-like of shape (n,), default=None
             +1 for the model's samples; others are ignored. None means that all are the
             model's.
@@ -183,18 +235,49 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
             If a parameter, X or y is not valid, or no sample is the model's.
         FileNotFoundError
             With `fnr`, if the weights of ``"inception"`` are missing.
+
+        Warns
+        -----
+        UserWarning
+            If many of the model's samples are not reproduced.
         """
         self._validate_params()
         array = self._checked(X, reset=True)
         own = own_samples(array, y)
+        fitted = clone(self)
+        fitted.encoder_ = self._fitted_encoder(array.dtype)
+        fitted.bounds_ = ()
+        if fitted.encoder_ is not None and self.n_calibration:
+            inversion = fitted._inversion(fitted._process(array.dtype))
+            fitted.bounds_ = inversion.learn_bounds(own[: self.n_calibration])
         offset = None
         if self.fnr is not None:
-            offset = -Quantile().threshold(-self.score_samples(own), self.fnr)
-        vars(self).pop("offset_", None)
+            offset = -Quantile().threshold(-fitted.score_samples(own), self.fnr)
+        for name in ("offset_", "encoder_", "bounds_"):
+            vars(self).pop(name, None)
+        if fitted.encoder_ is not None:
+            self.encoder_, self.bounds_ = fitted.encoder_, fitted.bounds_
         if offset is not None:
             self.offset_ = offset
         record_samples(self, X, array)
         return self
+
+    def _fitted_encoder(self, dtype):
+        encoder = self.encoder
+        if not isinstance(encoder, LatentEncoder) or hasattr(encoder, "module_"):
+            return encoder
+        encoder = clone(encoder)
+        unset = {
+            name: getattr(self, name)
+            for name in ("latent_shape", "sampler", "output_range", "processing", "device")
+            if getattr(encoder, name) is None
+        }
+        encoder.set_params(**unset)
+        if encoder.dtype == "auto":
+            encoder.set_params(dtype="uint8" if dtype == np.uint8 else "float32")
+        if self.verbose and not encoder.verbose:
+            encoder.set_params(verbose=self.verbose)
+        return encoder.fit(self.generator)
 
     def score_samples(self, X):
         """Minus the distance to the best reconstruction; larger is more normal.
@@ -207,16 +290,19 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         Returns
         -------
         ndarray of float64, shape (n,)
+            In gray levels, or in the unit of floats.
 
         Raises
         ------
         ValueError
             If X is not valid or has not as many elements as the generator's samples.
+        NotFittedError
+            If the encoder is not trained.
         """
-        return -self.reconstruct(X)[1]
+        return -np.concatenate([found.distances for found in self._found(X)])
 
     def reconstruct(self, X):
-        """The best reconstructions and their distances.
+        """The best reconstructions, and what they are made of.
 
         Parameters
         ----------
@@ -225,134 +311,78 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
 
         Returns
         -------
-        reconstructions : ndarray of float32, shape (n, *sample_shape)
-            What the generator makes of the best latents.
-        distances : ndarray of float64, shape (n,)
-            Their distances to the samples.
+        ReconstructionResult
 
         Raises
         ------
-        ValueError
+        ValueError, NotFittedError
             As in :meth:`score_samples`.
         """
+        parts = list(self._found(X))
+        names = ReconstructionResult.__dataclass_fields__
+        return ReconstructionResult(
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        )
+
+    def _found(self, X):
+        """Yield the results of parts of the samples."""
         self._validate_params()
         X = self._checked(X)
-        device = resolve_device(self.device)
-        distance = self._distance()
-        generator = unwrap(self.generator).to(device)
-        starts = self._starts(generator, device)
-        generate = self._deterministic(generator, starts)
-        output_range = self._output_range() if X.dtype == np.uint8 else None
-        parts = []
+        process = self._process(X.dtype)
+        if np.prod(X.shape[1:]) != np.prod(process.sample_shape):
+            raise ValueError(
+                f"X has samples of shape {X.shape[1:]}, but the generator makes "
+                f"{process.sample_shape}."
+            )
+        inversion = self._inversion(process)
+
+        def invert(rows):
+            return inversion.invert(X[rows])
+
         with (
-            # Gradients are needed even where the caller has switched them off.
-            torch.inference_mode(False),
-            evaluating(generator),
+            process.running(),
             tqdm(total=len(X), disable=not self.verbose, desc="inverting", unit="") as bar,
         ):
-            shape = generate(starts[:1]).shape[1:]
-            if np.prod(X.shape[1:]) != shape.numel():
-                raise ValueError(
-                    f"X has samples of shape {X.shape[1:]}, but the generator makes {tuple(shape)}."
-                )
-            for rows in gen_batches(len(X), self.batch_size):
-                x = from_gray_levels(torch.from_numpy(X[rows]), output_range)
-                x = x.float().to(device).reshape(-1, *shape)
-                parts.append(self._invert(generate, distance, starts, x))
-                bar.update(len(x))
-        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+            batches = in_batches(
+                invert, len(X), batch_size=_N_TOGETHER, lanes=LANES, device=process.device
+            )
+            for found in batches:
+                bar.update(len(found.distances))
+                yield found
+
+    def _process(self, dtype):
+        return GenerativeProcess(
+            self.generator,
+            device=resolve_device(self.device),
+            dtype="uint8" if dtype == np.uint8 else "float32",
+            latent_shape=self.latent_shape,
+            sampler=self.sampler,
+            output_range=self.output_range,
+            processing=self.processing,
+            random_state=self.random_state,
+        )
+
+    def _inversion(self, process):
+        encoder = getattr(self, "encoder_", self.encoder)
+        if encoder is None:
+            return RestartedInversion(self, process)
+        if isinstance(encoder, LatentEncoder) and not hasattr(encoder, "module_"):
+            raise NotFittedError(
+                "The encoder is not trained. Call fit with samples of the model, or pass "
+                "encoder=LatentEncoder().fit(generator)."
+            )
+        return GuidedInversion(self, process, encoder, getattr(self, "bounds_", ()))
 
     def _checked(self, X, *, reset=False):
         """Samples on the generator's scale; floats where it is known must lie in it."""
         if as_array(X).dtype.kind == "f":
             return check_samples(self, X, reset=reset, output_range=self.output_range)
-        return check_samples(self, X, reset=reset, output_range=self._output_range())
-
-    def _output_range(self):
-        if self.output_range is not None:
-            return self.output_range
-        return find_output_range(self.generator, latent_shape=self.latent_shape)
-
-    def _deterministic(self, generator, starts):
-        """The generator, with the same random numbers at each call if it draws any."""
-        latents = (torch.cat([starts, starts]),)
-        with seeded(self.random_state, starts.device), evaluating(generator):
-            first, second = run_generator(generator, latents), run_generator(generator, latents)
-        if torch.equal(first, second):
-            return generator
-        warnings.warn(
-            "The generator draws random numbers while it runs. Samples are reconstructed with one "
-            "draw of them, which depends on batch_size, so own samples will not be reproduced "
-            "exactly. Fix the noise if the generator can.",
-            UserWarning,
-            stacklevel=4,
-        )
-
-        def generate(z):
-            with seeded(self.random_state, z.device):
-                return generator(z)
-
-        return generate
-
-    def _distance(self):
-        if self.distance == "l2":
-            return euclidean_distance
-        if self.distance == "inception":
-            return inception_distance(self.inception_weights)
-        return self.distance
-
-    def _starts(self, generator, device):
-        batches = latent_batches(
-            generator,
-            self.n_restarts,
-            latent_shape=self.latent_shape,
-            batch_size=self.n_restarts,
-            device=device,
-            random_state=separate_stream(self.random_state, 2),
-        )
-        (inputs,) = batches
-        if len(inputs) != 1:
-            raise ValueError(
-                f"The generator takes {len(inputs)} inputs, but only one latent can be searched. "
-                "Wrap it in a module that holds the others fixed, such as its class."
+        output_range = self.output_range
+        if output_range is None:
+            output_range = find_output_range(
+                self.generator, latent_shape=self.latent_shape, sampler=self.sampler
             )
-        return inputs[0]
-
-    def _invert(self, generator, distance, starts, x):
-        """Invert a batch; each sample has `n_restarts` consecutive rows."""
-        n, n_restarts = len(x), len(starts)
-        # Whole lanes of 8 samples: networks take other code paths for a few odd rows.
-        x = torch.cat([x, x[-1:].repeat(-n % 8, *[1] * (x.ndim - 1))])
-        n_lanes = len(x)
-        x = x.repeat_interleave(n_restarts, dim=0)
-        z = starts.repeat(n_lanes, *[1] * (starts.ndim - 1)).requires_grad_(True)
-        optimizer = _Adam(z, self.lr) if self.optimizer == "adam" else BatchedLBFGS(z.detach())
-        best = x.new_full((n_lanes,), torch.inf)
-        best_z = z.detach()[::n_restarts].clone()
-        reference, since = best.clone(), torch.zeros_like(best)
-        first_rows = torch.arange(n_lanes, device=x.device) * n_restarts
-        for _ in range(self.max_iter + 1):
-            with torch.enable_grad():
-                distances = distance(x, generator(z))
-                total = distances.sum()
-            least, restart = distances.detach().reshape(-1, n_restarts).min(dim=1)
-            better = (since < self.patience) & (least < best)  # a finished sample stays
-            best = torch.where(better, least, best)
-            best_z[better] = z.detach()[(first_rows + restart)[better]]
-            progress = best < reference * (1 - _IMPROVEMENT)
-            reference = torch.where(progress, best, reference)
-            since = torch.where(progress, 0, since + 1)
-            if not (since < self.patience).any():
-                break
-            # With respect to z alone, so that no network gathers gradients.
-            (gradients,) = torch.autograd.grad(total, z)
-            if self.optimizer == "lbfgs":  # squared, the distance is smooth at 0
-                distances = distances.detach()
-                gradients = 2 * column(distances, gradients) * gradients
-                distances = distances.square()
-            optimizer.step(distances, gradients)
-        found = generator(best_z)[:n].float().cpu().numpy()
-        return found, best[:n].cpu().double().numpy()
+        return check_samples(self, X, reset=reset, output_range=output_range)
 
     @available_if(_has_threshold)
     def decision_function(self, X):
@@ -414,7 +444,9 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         return super().fit_predict(X, y)
 
     def __sklearn_clone__(self):
-        shared = ("generator", "distance")
+        shared = {"generator", "distance", "sampler"}
+        if not isinstance(self.encoder, LatentEncoder) or hasattr(self.encoder, "module_"):
+            shared.add("encoder")
         params = self.get_params(deep=False).items()
         return type(self)(**{k: v if k in shared else clone(v, safe=False) for k, v in params})
 
@@ -426,15 +458,3 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         tags.requires_fit = False
         tags.input_tags.three_d_array = True
         return tags
-
-
-class _Adam:
-    """Adam with the interface of :class:`BatchedLBFGS`."""
-
-    def __init__(self, z, lr):
-        self.z = z
-        self.adam = torch.optim.Adam([z], lr=lr)
-
-    def step(self, values, gradients):
-        self.z.grad = gradients
-        self.adam.step()

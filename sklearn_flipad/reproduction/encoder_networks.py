@@ -1,0 +1,66 @@
+"""Networks that guess latents, by the shape of a sample."""
+
+from math import prod
+
+from torch import nn
+
+__all__ = ["make_encoder_network"]
+
+#: Halving ends at sides of at most this many pixels.
+_LEAST_SIDE = 4
+_MAX_WIDTH = 512
+
+
+def make_encoder_network(sample_shape, n_outputs, width=64):
+    """A network from samples to a vector.
+
+    Images are halved by convolutions until a side has at most 4 pixels, signals quartered, and
+    tables go through linear layers.
+
+    Parameters
+    ----------
+    sample_shape : tuple of int
+        ``(channels, height, width)``, ``(channels, length)`` or ``(n_columns,)``.
+    n_outputs : int
+        Length of the vector.
+    width : int, default=64
+        Channels of the first convolution; they double with each halving, up to 512.
+
+    Returns
+    -------
+    torch.nn.Sequential
+
+    Raises
+    ------
+    ValueError
+        If samples have another number of axes.
+    """
+    n_axes = len(sample_shape) - 1
+    if n_axes == 0:
+        return _perceptron(sample_shape[0], n_outputs, 8 * width)
+    if n_axes > 2:
+        raise ValueError(
+            f"There is no network for samples of shape {sample_shape}. Pass module=, a network "
+            f"that returns {n_outputs} numbers for each."
+        )
+    convolution, norm = (nn.Conv1d, nn.BatchNorm1d) if n_axes == 1 else (nn.Conv2d, nn.BatchNorm2d)
+    kernel, stride, padding = (8, 4, 2) if n_axes == 1 else (4, 2, 1)
+    channels, *sides = sample_shape
+    layers = []
+    while min(sides) > _LEAST_SIDE:
+        layers += [
+            convolution(channels, width, kernel, stride, padding, bias=False),
+            norm(width),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
+        sides = [(side + 2 * padding - kernel) // stride + 1 for side in sides]
+        channels, width = width, min(2 * width, _MAX_WIDTH)
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * prod(sides), n_outputs))
+
+
+def _perceptron(n_inputs, n_outputs, width):
+    layers = []
+    for _ in range(3):
+        layers += [nn.Linear(n_inputs, width), nn.LayerNorm(width), nn.LeakyReLU(0.2, inplace=True)]
+        n_inputs = width
+    return nn.Sequential(*layers, nn.Linear(width, n_outputs))

@@ -1,0 +1,265 @@
+"""Training an encoder on what a generator makes, resumable."""
+
+import copy
+import hashlib
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from sklearn_flipad.persistence.arrays import write_atomically
+from sklearn_flipad.randomness import seeded, separate_stream
+from sklearn_flipad.reproduction.encoder_networks import make_encoder_network
+from sklearn_flipad.reproduction.objective import in_lanes
+from sklearn_flipad.reproduction.search import REPRODUCED, LatentMetric, SearchOptions, search
+
+__all__ = ["TrainedEncoder", "n_outputs_of", "train_encoder"]
+
+#: Purposes of random numbers, see :func:`~sklearn_flipad.randomness.separate_stream`.
+_TRAINING, _STATISTICS, _VALIDATION = 11, 12, 13
+#: Samples from which means and deviations, and the metric, are taken.
+_N_SEEN, _N_METRIC = 512, 32
+#: Fresh samples of a look, and trials of the search from the guesses.
+_N_FRESH, _N_TRIALS = 32, 50
+#: Looks at fresh samples, and checkpoints, in a whole training.
+_N_LOOKS = 5
+_N_CHECKPOINTS = 50
+
+
+@dataclass(frozen=True)
+class TrainedEncoder:
+    """What a training ends with.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        The network.
+    metric : LatentMetric
+        Coordinates for the search.
+    history : list of dict
+        See :class:`~sklearn_flipad.LatentEncoder`.
+    statistics : dict
+        ``mean`` and ``deviation`` of the values of samples; ``latent_mean`` and
+        ``latent_scale``, arrays of the latents'.
+    """
+
+    module: nn.Module
+    metric: LatentMetric
+    history: list
+    statistics: dict
+
+
+def n_outputs_of(n_features, n_conditions):
+    """Length of what an encoder's network returns."""
+    return n_features + (n_conditions if n_conditions > 1 else 0)
+
+
+def train_encoder(
+    process, module, *, max_steps, batch_size, lr, random_state, checkpoint=None, verbose=0
+):
+    """Train a network to guess the latents of a generator's samples.
+
+    Parameters
+    ----------
+    process : GenerativeProcess
+        Makes the samples.
+    module, max_steps, batch_size, lr, random_state, checkpoint, verbose
+        See :class:`~sklearn_flipad.LatentEncoder`.
+
+    Returns
+    -------
+    TrainedEncoder
+    """
+    training = _Training(process, module, max_steps, batch_size, lr, random_state)
+    if checkpoint is not None:
+        training.resume(Path(checkpoint))
+    with tqdm(
+        total=max_steps, initial=training.step, disable=not verbose, desc="training", unit=""
+    ) as bar:
+        while training.step < max_steps and not training.is_good_enough:
+            training.advance()
+            bar.update()
+            if training.step % max(max_steps // _N_LOOKS, 1) == 0:
+                training.look()
+                last = training.history[-1]
+                bar.set_postfix_str(
+                    f"error {last['error']:.3f}, reproduced {last['reproduced']:.0%}"
+                )
+            if checkpoint is not None and training.step % -(-max_steps // _N_CHECKPOINTS) == 0:
+                training.write(Path(checkpoint))
+    if not training.history or training.history[-1]["step"] != training.step:
+        training.look()
+    if checkpoint is not None:
+        training.write(Path(checkpoint))
+    return TrainedEncoder(training.module, training.metric, training.history, training.statistics)
+
+
+class _Training:
+    def __init__(self, process, module, max_steps, batch_size, lr, random_state):
+        self.process = process
+        self.batch_size = batch_size
+        self.random_state = random_state
+        n_features = process.space.n_features
+        self.n_conditions = len(process.space.conditions)
+        device = process.latents.device
+        if module is None:
+            n_outputs = n_outputs_of(n_features, self.n_conditions)
+            with seeded(random_state):
+                module = make_encoder_network(process.sample_shape, n_outputs)
+        self.module = copy.deepcopy(module).to(device)
+        self.optimizer = torch.optim.Adam(self.module.parameters(), lr=lr)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, lr, total_steps=max_steps + 1
+        )
+        self.step, self.history = 0, []
+        self._take_statistics()
+        self.settings = {
+            "max_steps": max_steps,
+            "batch_size": batch_size,
+            "lr": float(lr),
+            "random_state": random_state,
+            "network": _digest(module.state_dict()),
+            "generator": _digest(process.generator.state_dict()),
+            "output_range": str(process.output_range),
+            "processing": repr(process.processing.steps),
+        }
+
+    @property
+    def is_good_enough(self):
+        return bool(self.history) and self.history[-1]["reproduced"] == 1.0
+
+    def _take_statistics(self):
+        rng = separate_stream(self.random_state, _STATISTICS)
+        X, latents, conditions = zip(*self.process.draw(_N_SEEN, rng), strict=True)
+        targets = torch.cat([self.process.targets(x) for x in X])
+        latents, conditions = torch.cat(latents), torch.cat(conditions)
+        scale = latents.std(dim=0)
+        # A latent that does not vary stays where it is.
+        scale = torch.where(scale > 0, scale, latents.abs().mean(dim=0).clamp_min(1e-6))
+        self.statistics = {
+            "mean": float(targets.mean()),
+            "deviation": max(float(targets.std()), 1e-12),
+            "latent_mean": latents.mean(dim=0).double().cpu().numpy(),
+            "latent_scale": scale.double().cpu().numpy(),
+        }
+        with self.process.running():
+            self.metric = LatentMetric.estimate(
+                self.process.objective(),
+                latents[:_N_METRIC],
+                conditions[:_N_METRIC],
+                targets[:_N_METRIC],
+                scale,
+            )
+        self.latent_mean, self.latent_scale = latents.mean(dim=0).float(), scale.float()
+
+    def _batch(self, rng, n):
+        ((X, latents, conditions),) = self.process.draw(n, rng, batch_size=n)
+        x = self.process.targets(X)
+        standardized = (x.float() - self.statistics["mean"]) / self.statistics["deviation"]
+        return x, standardized, latents.float(), conditions
+
+    def _loss(self, outputs, latents, conditions):
+        n_features = latents.shape[1]
+        wanted = (latents - self.latent_mean) / self.latent_scale
+        error = (outputs[:, :n_features] - wanted).square().mean()
+        if self.n_conditions == 1:
+            return error, error
+        return error + nn.functional.cross_entropy(outputs[:, n_features:], conditions), error
+
+    def advance(self):
+        """One step, whose samples depend on its number alone."""
+        rng = np.random.RandomState([self.random_state, _TRAINING, self.step])
+        _, x, latents, conditions = self._batch(rng, self.batch_size)
+        self.module.train()
+        # Seeded for what the network draws, such as dropout.
+        with torch.enable_grad(), seeded(self.random_state + self.step, x.device):
+            outputs = self.module(x).flatten(1)
+            _check_outputs(outputs, n_outputs_of(latents.shape[1], self.n_conditions))
+            loss, _ = self._loss(outputs, latents, conditions)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+        self.schedule.step()
+        self.step += 1
+
+    @torch.no_grad()
+    def look(self):
+        """The error on fresh samples, and whether a short search reproduces them."""
+        rng = separate_stream(self.random_state, _VALIDATION)
+        x, standardized, latents, conditions = self._batch(rng, _N_FRESH)
+        self.module.eval()
+        outputs = in_lanes(self.module, len(standardized), standardized).flatten(1)
+        _, error = self._loss(outputs, latents, conditions)
+        n_features = latents.shape[1]
+        start = outputs[:, :n_features] * self.latent_scale + self.latent_mean
+        if self.n_conditions > 1:
+            conditions = outputs[:, n_features:].argmax(dim=1)
+        share = 0.0
+        if self.process.has_gradients and self.process.processing.exact:
+            options = SearchOptions(max_iter=_N_TRIALS, n_newton=0)
+            start = start.to(self.process.latents.dtype)
+            with self.process.running():
+                traces = search(
+                    self.process.objective(), self.metric, x, [(start, conditions)], options
+                )
+            share = float(np.mean([trace.outcome == REPRODUCED for trace in traces]))
+        self.history.append({"step": self.step, "error": float(error), "reproduced": share})
+
+    def write(self, path):
+        state = {
+            "settings": self.settings,
+            "step": self.step,
+            "history": self.history,
+            "module": self.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda file: torch.save(state, file))
+
+    def resume(self, path):
+        """Go on from a checkpoint, if there is one."""
+        if not path.exists():
+            return
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            settings = state["settings"]
+        except OSError:
+            raise
+        except Exception as error:  # a damaged file can fail in any way
+            raise ValueError(
+                f"{path} is no checkpoint of a LatentEncoder, or is damaged. Delete it to train "
+                "from the start, or give another path."
+            ) from error
+        different = [k for k in self.settings if settings.get(k) != self.settings[k]]
+        if different:
+            raise ValueError(
+                f"The checkpoint {path} is that of a training with another "
+                f"{', '.join(different)}. Continue with the same, or give another path."
+            )
+        self.module.load_state_dict(state["module"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.schedule.load_state_dict(state["schedule"])
+        self.step, self.history = state["step"], state["history"]
+
+
+def _check_outputs(outputs, n_outputs):
+    if outputs.shape[1] != n_outputs:
+        raise ValueError(
+            f"module returns {outputs.shape[1]} numbers for a sample; the generator's latents and "
+            f"conditions take {n_outputs}."
+        )
+
+
+def _digest(state):
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state.items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,405 @@
+"""The search for the latents that reproduce a sample, many samples side by side.
+
+Each sample starts from latents that an encoder guessed. Quasi-Newton steps in coordinates in
+which the generator changes its samples about equally in all directions bring most of a
+generator's own samples to the error of rounding; a few steps of Gauss-Newton settle the rest. At
+checkpoints, starts that are farther than the generator's own samples are there are given up. A
+sample that has ended leaves the batch, and the next takes its place.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from sklearn_flipad.reproduction.gauss_newton import jacobian, levenberg_marquardt
+from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
+from sklearn_flipad.reproduction.objective import in_lanes, root_mean_square
+from sklearn_flipad.solvers.batch import LANES
+
+__all__ = [
+    "REJECTED",
+    "REPRODUCED",
+    "UNDECIDED",
+    "LatentMetric",
+    "SearchOptions",
+    "Trace",
+    "search",
+]
+
+#: Ways to end.
+REPRODUCED, REJECTED, UNDECIDED = "reproduced", "rejected", "undecided"
+
+#: Pairs that the quasi-Newton method keeps.
+_MEMORY = 20
+#: Trials in which the squared distance must fall by more than this part.
+_WINDOW, _PROGRESS = 10, 2e-3
+#: At the floor, a search whose last trials brought less than this part has arrived.
+_SETTLED = 0.03
+#: Added to the mean metric, as a part of its mean diagonal: single samples differ from it.
+_RIDGE = 0.1
+#: Starts that must be given up before a sample is rejected: one may be unlucky.
+_CHANCES = 2
+#: Beyond this many latents, what needs a matrix of them is left out.
+_MAX_DENSE = 512
+
+
+class LatentMetric:
+    """Coordinates in which a generator changes its samples about equally in all directions.
+
+    Parameters
+    ----------
+    matrix : ndarray of float64, shape (n_features, n_features), or None
+        Mean of J J^T over samples, J the derivatives of the residuals; None for the
+        latents as they are.
+    scale : ndarray of float64, shape (n_features,)
+        Deviations of the latents.
+    """
+
+    def __init__(self, matrix, scale):
+        self.matrix = matrix
+        self.scale = scale
+        self._forward = self._backward = None
+        if matrix is not None:
+            ridge = _RIDGE * matrix.diagonal().mean()
+            self._forward = np.linalg.cholesky(matrix + ridge * np.eye(len(matrix)))
+            self._backward = np.linalg.inv(self._forward)
+
+    @classmethod
+    def estimate(cls, objective, latents, conditions, targets, scale):
+        """The metric, averaged over samples of the generator.
+
+        Parameters
+        ----------
+        objective : Objective
+            The residuals.
+        latents : torch.Tensor, shape (n, n_features)
+            Latents of the samples.
+        conditions : torch.Tensor of int64, shape (n,)
+            Their conditions.
+        targets : torch.Tensor, shape (n, *sample_shape)
+            The samples.
+        scale : torch.Tensor, shape (n_features,)
+            Deviations of the latents.
+
+        Returns
+        -------
+        LatentMetric
+        """
+        n_features = latents.shape[1]
+        if n_features > _MAX_DENSE:
+            return cls(None, scale.double().cpu().numpy())
+        total = torch.zeros(n_features, n_features, dtype=torch.float64)
+        for row in range(len(latents)):
+            rows = slice(row, row + 1)
+            _, derivatives = jacobian(
+                objective, latents[rows], conditions[rows], targets[rows], scale
+            )
+            total += (derivatives @ derivatives.T).double().cpu() / derivatives.shape[1]
+        matrix = (total / len(latents)).numpy()
+        if not (np.isfinite(matrix).all() and matrix.diagonal().mean() > 0):
+            matrix = None
+        return cls(matrix, scale.double().cpu().numpy())
+
+    def to_coordinates(self, latents):
+        """Coordinates of latents, both shape ``(n, n_features)``."""
+        return self._times(latents, self._forward)
+
+    def to_latents(self, coordinates):
+        """Latents of coordinates, both shape ``(n, n_features)``."""
+        return self._times(coordinates, self._backward)
+
+    def gradients(self, gradients):
+        """Gradients with respect to coordinates, of those with respect to latents."""
+        return self._times(gradients, None if self._backward is None else self._backward.T)
+
+    @staticmethod
+    def _times(rows, matrix):
+        if matrix is None:
+            return rows
+        matrix = torch.from_numpy(matrix).to(rows)
+        return in_lanes(lambda rows: rows @ matrix, len(rows), rows)
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How long to search.
+
+    Parameters
+    ----------
+    max_iter : int
+        Trials of the quasi-Newton method from each start.
+    n_newton : int
+        Jacobians of the Gauss-Newton method from each start.
+    checkpoints : tuple of int
+        Numbers of trials after which a sample may be rejected.
+    bounds : tuple of float, default=()
+        Largest distance at each checkpoint; no rejection if empty.
+    batch_size : int, default=32
+        Samples side by side.
+    """
+
+    max_iter: int
+    n_newton: int
+    checkpoints: tuple = ()
+    bounds: tuple = ()
+    batch_size: int = 32
+
+
+@dataclass
+class Trace:
+    """The search of one sample, and how it ended.
+
+    Attributes
+    ----------
+    latents : torch.Tensor, shape (n_features,)
+        The best that were found.
+    condition : int
+        Number of their condition.
+    distance : float
+        Root mean square residual there.
+    outcome : str
+        ``"reproduced"``, ``"rejected"`` or ``"undecided"``.
+    n_iter : int
+        Trials and Jacobians, of all starts.
+    n_starts : int
+        Starts that were used.
+    n_given_up : int
+        Starts that ended at a checkpoint.
+    at_checkpoints : list of float
+        Distances at the checkpoints, from the first start.
+    """
+
+    latents: torch.Tensor
+    condition: int
+    distance: float = np.inf
+    outcome: str = UNDECIDED
+    n_iter: int = 0
+    n_starts: int = 0
+    n_given_up: int = 0
+    at_checkpoints: list = field(default_factory=list)
+
+
+def search(objective, metric, targets, starts, options):
+    """Search the latents of samples.
+
+    Parameters
+    ----------
+    objective : Objective
+        What is to become small.
+    metric : LatentMetric
+        Coordinates for the search.
+    targets : torch.Tensor, shape (n, *sample_shape)
+        The samples.
+    starts : list of (torch.Tensor, torch.Tensor)
+        Starting points, in the order in which they are used: latents of shape
+        ``(n, n_features)`` and numbers of conditions of shape ``(n,)``.
+    options : SearchOptions
+        How long to search.
+
+    Returns
+    -------
+    list of Trace
+        One for each sample; it does not depend on the others.
+    """
+    return _Search(objective, metric, targets, starts, options).run()
+
+
+class _Search:
+    def __init__(self, objective, metric, targets, starts, options):
+        self.objective = objective
+        self.metric = metric
+        self.targets = targets
+        self.starts = starts
+        self.options = options
+        self.scale = torch.from_numpy(metric.scale).to(starts[0][0])
+        self.floors = objective.floor(targets).cpu().numpy()
+        latents, conditions = starts[0]
+        self.traces = [Trace(z, int(c)) for z, c in zip(latents, conditions.tolist(), strict=True)]
+        #: Samples that wait for a place, and those that have one.
+        self.waiting = list(range(len(targets)))[::-1]
+        self.slots = []
+
+    def run(self):
+        if self.options.max_iter == 0:
+            self._only_evaluate()
+        while self.waiting or any(slot is not None for slot in self.slots):
+            self._fill()
+            self._advance()
+            self._compact()
+        return self.traces
+
+    def _only_evaluate(self):
+        for begin in range(0, len(self.targets), self.options.batch_size):
+            rows = slice(begin, begin + self.options.batch_size)
+            latents, conditions = (part[rows] for part in self.starts[0])
+            x = self.targets[rows]
+            residuals = in_lanes(self.objective.residuals, len(x), latents, conditions, x)
+            for sample, value in zip(
+                range(begin, begin + len(x)), residuals.square().mean(dim=1), strict=True
+            ):
+                self._improve(sample, latents[sample - begin], conditions[sample - begin], value)
+                if self.options.n_newton:
+                    self._polish(sample)
+                self._conclude(sample)
+        self.waiting = []
+
+    # The places: each holds the number of a sample, or None
+
+    def _fill(self):
+        """Give waiting samples a place."""
+        room = max(self.options.batch_size // LANES, 1) * LANES
+        free = [place for place, sample in enumerate(self.slots) if sample is None]
+        entering = []
+        while free and self.waiting:
+            self.slots[free[0]] = self.waiting.pop()
+            entering.append(free.pop(0))
+        n_new = min(len(self.waiting), room - len(self.slots))
+        if n_new > 0 and not self.slots:
+            self.slots = [self.waiting.pop() for _ in range(n_new)]
+            self.slots += [None] * (-n_new % LANES)
+            self._begin()
+        elif entering:
+            self._enter(entering)
+
+    def _begin(self):
+        samples = [0 if sample is None else sample for sample in self.slots]
+        latents, conditions = (part[samples].clone() for part in self.starts[0])
+        self.conditions = conditions
+        self.x = self.targets[samples].clone()
+        coordinates = self.metric.to_coordinates(latents)
+        curvature = 2.0 if self.metric.matrix is not None else None
+        self.optimizer = BatchedLBFGS(coordinates, memory=_MEMORY, curvature=curvature)
+        self.done = np.zeros(len(self.slots), dtype=int)
+        self.start = np.zeros(len(self.slots), dtype=int)
+        self.best = np.full(len(self.slots), np.inf)
+        self.best_latents = latents.clone()
+        self.reference = [[] for _ in self.slots]
+
+    def _enter(self, places, start=0):
+        samples = [self.slots[place] for place in places]
+        latents, conditions = (part[samples] for part in self.starts[start])
+        places = torch.tensor(places, device=latents.device)
+        self.conditions[places], self.x[places] = conditions, self.targets[samples]
+        self.best_latents[places] = latents
+        self.optimizer.restart(places, self.metric.to_coordinates(latents))
+        for place in places.tolist():
+            self.done[place], self.start[place], self.best[place] = 0, start, np.inf
+            self.reference[place] = []
+
+    def _compact(self):
+        """Drop places that nobody needs, in whole lanes."""
+        taken = [place for place, sample in enumerate(self.slots) if sample is not None]
+        n_kept = -(-len(taken) // LANES) * LANES
+        if self.waiting or n_kept == len(self.slots):
+            return
+        free = [place for place, sample in enumerate(self.slots) if sample is None]
+        kept = (taken + free)[:n_kept]
+        self.slots = [self.slots[place] for place in kept]
+        rows = torch.tensor(kept, dtype=torch.int64, device=self.x.device)
+        self.optimizer.keep(rows)
+        self.conditions, self.x = self.conditions[rows], self.x[rows]
+        self.best_latents = self.best_latents[rows]
+        self.done, self.start, self.best = (
+            part[kept] for part in (self.done, self.start, self.best)
+        )
+        self.reference = [self.reference[place] for place in kept]
+
+    # The search of each
+
+    def _advance(self):
+        """One trial for all, and the ends of those that have come to one."""
+        latents = self.metric.to_latents(self.optimizer.z)
+        values, gradients = self.objective.values_and_gradients(latents, self.conditions, self.x)
+        squares = values.double().cpu().numpy()
+        better = squares < self.best
+        self.best = np.where(better, squares, self.best)
+        mask = torch.from_numpy(better).to(latents.device)
+        self.best_latents = torch.where(mask[:, None], latents, self.best_latents)
+        self.optimizer.step(values, self.metric.gradients(gradients))
+        for place, sample in enumerate(self.slots):
+            if sample is not None:
+                self._look_at(place, sample)
+        self.done += 1
+
+    def _look_at(self, place, sample):
+        done, distance = int(self.done[place]), np.sqrt(self.best[place])
+        if self._gives_up(place, sample, done, distance):
+            return
+        reference = self.reference[place]
+        reference.append(self.best[place])
+        left = 0.0  # of the squared distance, after the last trials
+        if len(reference) > _WINDOW:
+            before = reference.pop(0)
+            left = self.best[place] / before if before else 1.0
+        if left < 1 - _PROGRESS and done < self.options.max_iter:
+            return
+        self._leave(place, sample)
+        settled = left >= 1 - _SETTLED and distance <= self.floors[sample]
+        if self.options.n_newton and not settled:
+            self._polish(sample)
+        if self.traces[sample].distance <= self.floors[sample]:
+            self._conclude(sample)
+        else:
+            self._start_again(place, sample)
+
+    def _gives_up(self, place, sample, done, distance):
+        """Whether a sample is farther than the generator's own are at a checkpoint."""
+        if done not in self.options.checkpoints:
+            return False
+        number = self.options.checkpoints.index(done)
+        if self.start[place] == 0:
+            self.traces[sample].at_checkpoints.append(distance)
+        if not self.options.bounds or distance <= self.options.bounds[number]:
+            return False
+        self._leave(place, sample)
+        trace = self.traces[sample]
+        trace.n_given_up += 1
+        if trace.n_given_up == trace.n_starts == min(_CHANCES, len(self.starts)):
+            trace.outcome = REJECTED
+        else:
+            self._start_again(place, sample)
+        return True
+
+    def _leave(self, place, sample):
+        trace = self.traces[sample]
+        trace.n_iter += int(self.done[place])
+        trace.n_starts += 1
+        value = self.best[place]
+        self._improve(sample, self.best_latents[place], self.conditions[place], value)
+        self.slots[place] = None
+
+    def _start_again(self, place, sample):
+        n_used = self.traces[sample].n_starts
+        if n_used < len(self.starts):
+            self.slots[place] = sample
+            self._enter([place], n_used)
+            self.done[place] = -1  # it has not seen the trial that is being counted
+        else:
+            self._conclude(sample)
+
+    def _polish(self, sample):
+        trace, rows = self.traces[sample], slice(sample, sample + 1)
+        condition = torch.tensor([trace.condition], device=self.targets.device)
+        latents, value, n_iter = levenberg_marquardt(
+            self.objective,
+            trace.latents[None],
+            condition,
+            self.targets[rows],
+            self.scale,
+            max_iter=self.options.n_newton,
+        )
+        trace.n_iter += n_iter
+        self._improve(sample, latents[0], condition[0], value)
+
+    def _improve(self, sample, latents, condition, value):
+        distance = float(root_mean_square(torch.as_tensor(value)))
+        trace = self.traces[sample]
+        if distance < trace.distance:
+            trace.latents, trace.condition = latents.clone(), int(condition)
+            trace.distance = distance
+
+    def _conclude(self, sample):
+        trace = self.traces[sample]
+        reproduced = trace.distance <= self.floors[sample]
+        trace.outcome = REPRODUCED if reproduced else UNDECIDED
