@@ -73,6 +73,17 @@ def load_data(owner, others, *, setting=FULL, seed=0):
     return X, y, tests
 
 
+def one_layer_detector(setting, seed):
+    """DeepSAD with one hidden layer, the detector of all methods."""
+    return DeepSADDetector(
+        module=MLP,
+        module_params={"hidden": (256,)},
+        max_epochs=setting.max_epochs,
+        milestones=(int(0.7 * setting.max_epochs),),
+        random_state=seed,
+    )
+
+
 def make_attributor(method, owner, *, setting=FULL, seed=0, cache_dir=None):
     """An attributor by the name of its method; the detector of all is one and the same."""
     common = {"fnr": FNRS[0], "cv": 0.75, "random_state": seed}
@@ -97,13 +108,7 @@ def make_attributor(method, owner, *, setting=FULL, seed=0, cache_dir=None):
             optimizer="lbfgs",
             max_iter=min(steps, setting.max_steps),
         )
-    common["detector"] = DeepSADDetector(
-        module=MLP,
-        module_params={"hidden": (256,)},
-        max_epochs=setting.max_epochs,
-        milestones=(int(0.7 * setting.max_epochs),),
-        random_state=seed,
-    )
+    common["detector"] = one_layer_detector(setting, seed)
     if method == "RawPAD":
         return make_rawpad(**common)
     if method == "DCTPAD":
@@ -122,31 +127,40 @@ def judge(method, owner, X, y, tests, *, setting=FULL, seed=0, cache_dir=None):
     list of dict
         A row for each source and false-negative rate, with what it took in minutes.
     """
-    start = time.perf_counter()
     attributor = make_attributor(method, owner, setting=setting, seed=seed, cache_dir=cache_dir)
     if method in SMINV:
         X, y = X[: setting.n_inverted], y[: setting.n_inverted]
+    return judge_attributor(attributor, X, y, tests, owner=owner, method=method, seed=seed)
+
+
+def judge_attributor(attributor, X, y, tests, *, owner, method, seed=0):
+    """Fit a given attributor; the rows of :func:`judge`."""
+    start = time.perf_counter()
     attributor.fit(X, y)
     fitted = time.perf_counter()
     scores = {source: attributor.score_samples(images) for source, images in tests.items()}
     scored = time.perf_counter()
+    minutes = {"fit_min": (fitted - start) / 60, "score_min": (scored - fitted) / 60}
     rows = []
     for fnr in FNRS:
         threshold = Conformal().threshold(attributor["detect"].calibration_scores_, fnr)
         for source in tests:
             if source == owner:
                 continue
-            both = np.concatenate([scores[owner], scores[source]])
-            truth = np.repeat([1, -1], [len(scores[owner]), len(scores[source])])
-            found = attribution_scores(truth, np.where(-both <= threshold, 1, -1), both)
             row = {"owner": owner, "method": method, "seed": seed, "fnr": fnr, "source": source}
-            row |= {"accuracy": found.accuracy, "auc": found.auc}
-            for name in ("fnr", "fpr"):
-                rate = getattr(found, name)
-                row[f"found_{name}"] = [rate.value, rate.low, rate.high]
-            medians = {owner: float(np.median(scores[owner]))}
-            medians[source] = float(np.median(scores[source]))
-            row["median_scores"] = medians
-            row |= {"fit_min": (fitted - start) / 60, "score_min": (scored - fitted) / 60}
-            rows.append(row)
+            row |= row_of_pair(scores[owner], scores[source], -threshold)
+            medians = {name: float(np.median(scores[name])) for name in (owner, source)}
+            rows.append(row | {"median_scores": medians} | minutes)
     return rows
+
+
+def row_of_pair(own, foreign, least):
+    """Accuracy, AUC and rates, where samples with a score of `least` or more are accepted."""
+    both = np.concatenate([own, foreign])
+    truth = np.repeat([1, -1], [len(own), len(foreign)])
+    found = attribution_scores(truth, np.where(both >= least, 1, -1), both)
+    row = {"accuracy": found.accuracy, "auc": found.auc}
+    for name in ("fnr", "fpr"):
+        rate = getattr(found, name)
+        row[f"found_{name}"] = [rate.value, rate.low, rate.high]
+    return row

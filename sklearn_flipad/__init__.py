@@ -7,7 +7,9 @@ from sklearn_flipad.features import (
     DCTTransformer,
     FinalLayerInverter,
     InlierScaler,
+    InlierWhitener,
     InversionResult,
+    PreactivationTransformer,
     RawTransformer,
 )
 from sklearn_flipad.final_layer import FinalLayer, OutputActivation
@@ -19,6 +21,7 @@ from sklearn_flipad.pipelines import (
     make_rawpad,
     make_smf,
     make_sminv,
+    make_whitened,
 )
 from sklearn_flipad.reproduction import (
     LatentEncoder,
@@ -39,9 +42,11 @@ __all__ = [
     "FinalLayerInverter",
     "FingerprintDetector",
     "InlierScaler",
+    "InlierWhitener",
     "InversionResult",
     "LatentEncoder",
     "OutputActivation",
+    "PreactivationTransformer",
     "RawTransformer",
     "ReconstructionDetector",
     "ReconstructionResult",
@@ -51,4 +56,5 @@ __all__ = [
     "make_rawpad",
     "make_smf",
     "make_sminv",
+    "make_whitened",
 ]

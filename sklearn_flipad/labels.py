@@ -5,7 +5,7 @@ from sklearn.utils.validation import column_or_1d
 
 from sklearn_flipad.samples import as_array
 
-__all__ = ["check_labels", "check_two_classes", "classes_of", "own_samples"]
+__all__ = ["check_labels", "check_two_classes", "classes_of", "inlier_rows", "own_samples"]
 
 
 def check_labels(y, n_samples):
@@ -75,6 +75,31 @@ def classes_of(y):
 def _is_encoded(y):
     """Whether y holds both 0 and 1 and nothing else, or booleans."""
     return y.dtype == bool or np.array_equal(np.unique(y), (0, 1))
+
+
+def inlier_rows(y):
+    """The rows that statistics of the inliers are taken over.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n,)
+        Labels +1, -1 and 0.
+
+    Returns
+    -------
+    ndarray of int
+        Rows labeled +1; all rows, where none is labeled.
+
+    Raises
+    ------
+    ValueError
+        If rows are labeled -1, but none +1.
+    """
+    if (y == 1).any():
+        return np.flatnonzero(y == 1)
+    if (y == -1).any():
+        raise ValueError("y holds one class only: no sample is labeled +1.")
+    return np.arange(len(y))
 
 
 def own_samples(X, y):

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state, get_tags
 
 from sklearn_flipad.calibration import FNRThresholdCalibrator
 from sklearn_flipad.detectors import (
+    MLP,
     CombinedDetector,
     DeepSADDetector,
     ExternalDetector,
@@ -23,6 +24,8 @@ from sklearn_flipad.features import (
     DCTTransformer,
     FinalLayerInverter,
     InlierScaler,
+    InlierWhitener,
+    PreactivationTransformer,
     RawTransformer,
 )
 from sklearn_flipad.reproduction import ReconstructionDetector
@@ -35,6 +38,7 @@ __all__ = [
     "make_rawpad",
     "make_smf",
     "make_sminv",
+    "make_whitened",
 ]
 
 
@@ -110,6 +114,7 @@ def make_flipad(
     *,
     lam=1e-3,
     pool_size=None,
+    scaler=None,
     detector=None,
     fnr=0.005,
     rule="conformal",
@@ -129,6 +134,10 @@ def make_flipad(
         Penalty of the inversion, see :class:`~sklearn_flipad.FinalLayerInverter`.
     pool_size : int, default=None
         Max-pooling of the activations; no pooling by default.
+    scaler : estimator or "passthrough", default=None
+        What is fitted to the features before the detector, with it:
+        :class:`~sklearn_flipad.InlierScaler` by default, or
+        :class:`~sklearn_flipad.InlierWhitener`.
     detector : estimator, default=None
         Outlier detector or classifier; :class:`~sklearn_flipad.DeepSADDetector` by default.
         One of scikit-learn, PyOD or another library is put into an
@@ -171,7 +180,7 @@ def make_flipad(
     detector = _prepared(detector, device, random_state, verbose)
     return _assemble(
         [("invert", invert)],
-        _scaled(InlierScaler(), detector),
+        _scaled(scaler, InlierScaler(), detector),
         fnr=fnr,
         rule=rule,
         cv=cv,
@@ -185,6 +194,7 @@ def make_dctpad(
     crop_size=None,
     output_range=(-1.0, 1.0),
     image_shape=None,
+    scaler=None,
     detector=None,
     fnr=0.005,
     rule="conformal",
@@ -202,7 +212,7 @@ def make_dctpad(
         Side of the central crop of the spectra; no crop by default.
     output_range, image_shape
         See :class:`~sklearn_flipad.DCTTransformer`.
-    detector, fnr, rule, cv, device, memory, random_state, verbose
+    scaler, detector, fnr, rule, cv, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -218,7 +228,7 @@ def make_dctpad(
     dct = DCTTransformer(crop_size=crop_size, output_range=output_range, image_shape=image_shape)
     return _assemble(
         [("dct", dct)],
-        _scaled(InlierScaler(), detector),
+        _scaled(scaler, InlierScaler(), detector),
         fnr=fnr,
         rule=rule,
         cv=cv,
@@ -233,6 +243,7 @@ def make_rawpad(
     mode="nearest",
     output_range=(-1.0, 1.0),
     image_shape=None,
+    scaler=None,
     detector=None,
     fnr=0.005,
     rule="conformal",
@@ -252,14 +263,16 @@ def make_rawpad(
         See :class:`~sklearn_flipad.RawTransformer`.
     output_range, image_shape
         See :class:`~sklearn_flipad.RawTransformer`.
+    scaler : estimator or "passthrough", default=None
+        What is fitted to the pixels before the detector; nothing by default, since the paper
+        does not scale pixels.
     detector, fnr, rule, cv, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
     -------
     AttributionPipeline
-        With the steps ``raw`` and ``detect``, as that of :func:`make_flipad`, but that
-        ``scale`` is ``"passthrough"``: the paper does not scale pixels.
+        With the steps ``raw`` and ``detect``, as that of :func:`make_flipad`.
 
     References
     ----------
@@ -269,7 +282,80 @@ def make_rawpad(
     raw = RawTransformer(size=size, mode=mode, output_range=output_range, image_shape=image_shape)
     return _assemble(
         [("raw", raw)],
-        _scaled("passthrough", detector),
+        _scaled(scaler, "passthrough", detector),
+        fnr=fnr,
+        rule=rule,
+        cv=cv,
+        random_state=random_state,
+        memory=memory,
+    )
+
+
+def make_whitened(
+    activation="tanh",
+    *,
+    output_range=None,
+    clip_eps=1e-4,
+    whitener=None,
+    detector=None,
+    fnr=0.005,
+    rule="conformal",
+    cv=0.2,
+    device=None,
+    memory=None,
+    random_state=None,
+    verbose=0,
+):
+    """Whitened preactivations: the output activation undone, whitening, calibrated DeepSAD.
+
+    Needs nothing of the model but its samples and its output activation. Tells other seeds of
+    one architecture apart where pixels and activations scaled one by one do not. The
+    covariance takes more training samples of the model than a sample has elements.
+
+    Parameters
+    ----------
+    activation, output_range, clip_eps
+        See :class:`~sklearn_flipad.PreactivationTransformer`; of a traced model
+        ``layer.activation`` and ``layer.output_range``.
+    whitener : estimator, default=None
+        :class:`~sklearn_flipad.InlierWhitener` by default.
+    detector : estimator, default=None
+        :class:`~sklearn_flipad.DeepSADDetector` with one hidden layer of 256 by default.
+        Others as in :func:`make_flipad`.
+    fnr, rule, cv, device, memory, random_state, verbose
+        See :func:`make_flipad`.
+
+    Returns
+    -------
+    AttributionPipeline
+        With the steps ``preactivation`` and ``detect``, as that of :func:`make_flipad`;
+        ``scale`` is the whitener.
+
+    See Also
+    --------
+    make_flipad : Takes the whitener too, as ``scaler``.
+
+    Examples
+    --------
+    >>> from sklearn_flipad import InlierWhitener, make_whitened
+    >>> pipeline = make_whitened("tanh", whitener=InlierWhitener(exponent=0.5))
+    >>> pipeline["detect"].estimator["scale"]
+    InlierWhitener(exponent=0.5)
+    """
+    if detector is None:
+        detector = DeepSADDetector(
+            module=MLP,
+            module_params={"hidden": (256,)},
+            device=device,
+            verbose=verbose,
+        )
+    detector = _prepared(detector, device, random_state, verbose)
+    preactivation = PreactivationTransformer(
+        activation, output_range=output_range, clip_eps=clip_eps
+    )
+    return _assemble(
+        [("preactivation", preactivation)],
+        _scaled(whitener, InlierWhitener(), detector),
         fnr=fnr,
         rule=rule,
         cv=cv,
@@ -477,7 +563,8 @@ def _takes_images(detector):
         return False
 
 
-def _scaled(scaler, detector):
+def _scaled(scaler, default, detector):
+    scaler = default if scaler is None else clone(scaler, safe=False)
     return Pipeline([("scale", scaler), ("detector", detector)])
 
 

@@ -22,7 +22,17 @@ def script(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["detectors", "ladder", "latent_search", "scaling", "solvers", "tables", "tolerance"]
+    "name",
+    [
+        "detectors",
+        "ladder",
+        "latent_search",
+        "scaling",
+        "solvers",
+        "tables",
+        "tolerance",
+        "whitening",
+    ],
 )
 def test_committed_results_are_not_the_default(script, name, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [name, "--help"])

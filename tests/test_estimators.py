@@ -16,6 +16,8 @@ from sklearn_flipad import (
     FingerprintDetector,
     FNRThresholdCalibrator,
     InlierScaler,
+    InlierWhitener,
+    PreactivationTransformer,
     RawTransformer,
     make_rawpad,
 )
@@ -44,6 +46,10 @@ class _Translating:
 
 
 class CheckedScaler(_Translating, InlierScaler):
+    pass
+
+
+class CheckedWhitener(_Translating, InlierWhitener):
     pass
 
 
@@ -146,9 +152,12 @@ def _small_detector(cls=DeepSADDetector):
 @parametrize_with_checks(
     [
         CheckedScaler(),
+        CheckedWhitener(),
+        CheckedWhitener(block=2),
         CheckedSelector(),
         DCTTransformer(),
         RawTransformer(),
+        PreactivationTransformer("leaky_relu"),  # of unbounded range, as the checks' data
         CheckedInverter(),
         _small_detector(CheckedDetector),
         CheckedFingerprint(fnr=0.1),
@@ -176,6 +185,7 @@ def test_kinds():
     "estimator",
     [
         InlierScaler(),
+        InlierWhitener(),
         ChannelSelector(),
         DeepSADDetector(),
         FNRThresholdCalibrator(DeepSADDetector()),

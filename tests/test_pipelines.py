@@ -18,12 +18,15 @@ from sklearn_flipad import (
     FinalLayerInverter,
     FNRThresholdCalibrator,
     InlierScaler,
+    InlierWhitener,
+    OutputActivation,
     make_combined,
     make_dctpad,
     make_flipad,
     make_rawpad,
     make_smf,
     make_sminv,
+    make_whitened,
 )
 from sklearn_flipad.calibration import PAC
 from sklearn_flipad.datasets import load_fashion_sample
@@ -53,7 +56,28 @@ def test_steps(dcgan_layer):
     assert list(make_flipad(dcgan_layer).named_steps) == ["invert", "detect"]
     assert list(make_dctpad().named_steps) == ["dct", "detect"]
     assert list(make_rawpad().named_steps) == ["raw", "detect"]
-    assert make_rawpad()["detect"].estimator["scale"] == "passthrough"
+    assert list(make_whitened().named_steps) == ["preactivation", "detect"]
+
+
+def test_scalers(dcgan_layer):
+    def scale(pipeline):
+        return pipeline["detect"].estimator["scale"]
+
+    assert isinstance(scale(make_flipad(dcgan_layer)), InlierScaler)
+    assert isinstance(scale(make_dctpad()), InlierScaler)
+    assert isinstance(scale(make_whitened()), InlierWhitener)
+    assert scale(make_rawpad()) == "passthrough"
+    assert scale(make_dctpad(scaler="passthrough")) == "passthrough"
+    whitener = InlierWhitener(ridge=0.1)
+    made = [
+        make_flipad(dcgan_layer, scaler=whitener),
+        make_dctpad(scaler=whitener),
+        make_rawpad(scaler=whitener),
+        make_whitened(whitener=whitener),
+    ]
+    for pipeline in made:
+        assert scale(pipeline) is not whitener
+        assert scale(pipeline).ridge == 0.1
 
 
 def test_parameters_arrive(dcgan_layer):
@@ -70,6 +94,14 @@ def test_parameters_arrive(dcgan_layer):
     assert params["detect__estimator__detector__random_state"] == 3
     assert params["detect__estimator__detector__device"] == params["invert__device"] == "cpu"
     assert make_dctpad(crop_size=8)["dct"].crop_size == 8
+    activation = OutputActivation("sigmoid", scale=2.0)
+    whitened = make_whitened(activation, output_range=(0, 1), clip_eps=0.01, fnr=0.2)
+    params = whitened.get_params()
+    assert params["preactivation__activation"] == activation
+    assert params["preactivation__output_range"] == (0, 1)
+    assert params["preactivation__clip_eps"] == 0.01
+    assert params["detect__estimator__detector__module__hidden"] == (256,)
+    assert params["detect__fnr"] == 0.2
     assert make_rawpad(size=16, mode="crop")["raw"].get_params()["mode"] == "crop"
 
 
@@ -110,7 +142,7 @@ def test_detector_that_has_a_length():
     assert pipeline.predict(np.full((1, 16), 9.0)) == -1
 
 
-@pytest.mark.parametrize("make", [make_rawpad, make_dctpad])
+@pytest.mark.parametrize("make", [make_rawpad, make_dctpad, make_whitened])
 def test_siblings_fit_and_decide(make, data):
     X, y = data
     pipeline = make(detector=_detector(), fnr=0.05, random_state=0).fit(X, y)
@@ -124,6 +156,19 @@ def test_flipad_tells_real_images_and_another_generator_apart(flipad, dcgan):
     assert (flipad.predict(load_fashion_sample()[1000:1300]) == -1).mean() > 0.9
     foreign = sample(load_pretrained("fashion/lsgan-0"), 300, random_state=9)
     assert flipad.decision_function(foreign).mean() < flipad.decision_function(own).mean()
+
+
+def test_whitening_tells_another_seed_apart():
+    generators = [load_pretrained(f"fashion/ebgan-{seed}") for seed in (0, 1)]
+    own, other = (sample(generator, 1600, random_state=0) for generator in generators)
+    X = np.concatenate([own[:1400], load_fashion_sample(200)])
+    y = np.repeat([1, -1], [1400, 200])
+    accuracies = []
+    for make in (make_rawpad, make_whitened):
+        pipeline = make(detector=_detector(), fnr=0.05, random_state=0).fit(X, y)
+        verdicts = pipeline.predict(np.concatenate([own[1400:], other[1400:]]))
+        accuracies.append((verdicts == np.repeat([1, -1], 200)).mean())
+    assert accuracies[1] > max(0.85, accuracies[0] + 0.1)
 
 
 def test_scores_and_decisions_agree(flipad, data):
@@ -260,6 +305,7 @@ def test_confidence_is_reached_from_every_function(dcgan, dcgan_layer):
         make_flipad(dcgan_layer, rule=rule),
         make_dctpad(rule=rule),
         make_rawpad(rule=rule),
+        make_whitened(rule=rule),
         make_smf(rule=rule),
         make_sminv(dcgan, rule=rule),
         make_combined({"raw": make_rawpad()}, rule=rule),

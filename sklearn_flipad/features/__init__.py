@@ -3,12 +3,16 @@
 from sklearn_flipad.features.images import DCTTransformer, RawTransformer
 from sklearn_flipad.features.inliers import ChannelSelector, InlierScaler
 from sklearn_flipad.features.inversion import FinalLayerInverter, InversionResult
+from sklearn_flipad.features.preactivation import PreactivationTransformer
+from sklearn_flipad.features.whitening import InlierWhitener
 
 __all__ = [
     "ChannelSelector",
     "DCTTransformer",
     "FinalLayerInverter",
     "InlierScaler",
+    "InlierWhitener",
     "InversionResult",
+    "PreactivationTransformer",
     "RawTransformer",
 ]

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad._transformers import SampleTransformerMixin
-from sklearn_flipad.labels import check_labels
+from sklearn_flipad.labels import check_labels, inlier_rows
 from sklearn_flipad.samples import as_array, check_features, record_samples
 
 __all__ = ["ChannelSelector", "InlierScaler"]
@@ -78,10 +78,7 @@ class InlierScaler(OneToOneFeatureMixin, SampleTransformerMixin, BaseEstimator):
         """
         self._validate_params()
         given, X = X, check_features(self, X, reset=True)
-        y = check_labels(y, len(X))
-        if (y == -1).any() and not (y == 1).any():
-            raise ValueError("y holds one class only: no sample is labeled +1.")
-        inliers = np.flatnonzero(y == 1) if (y == 1).any() else np.arange(len(X))
+        inliers = inlier_rows(check_labels(y, len(X)))
         statistics = StandardScaler()
         for rows in gen_batches(len(inliers), 256):  # no second copy of X in memory
             statistics.partial_fit(X[inliers[rows]].reshape(rows.stop - rows.start, -1))
