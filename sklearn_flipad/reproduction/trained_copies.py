@@ -159,7 +159,7 @@ def distilled_copy(
         Steps of Adam. The default takes one or two minutes for the shipped generators.
     batch_size : int, default=64
         Latents that each step draws.
-    lr : float, default=2e-3
+    lr : float, default=1e-2
         Largest learning rate.
     latent_shape, sampler
         Inputs of the generator, see :meth:`sklearn_flipad.FinalLayer.from_generator`.
