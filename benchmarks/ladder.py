@@ -146,7 +146,8 @@ def tables(rows):
         table = cells.pivot_table("tnr", "rung", "column")
         table = table[sorted(table, key=_rank)]
         table.insert(0, "rms", cells.groupby("rung")["rms"].mean())
-        found[owner] = table.loc[[rung for rung in RUNGS if rung in table.index]]
+        table = table.loc[[rung for rung in RUNGS if rung in table.index]]
+        found[owner] = table.rename_axis(index=None, columns=None)
     return found
 
 

@@ -19,7 +19,12 @@ from sklearn_flipad.reproduction import (
 from sklearn_flipad.reproduction.copies import NEAR_COPIES
 from sklearn_flipad.reproduction.plain import plain_copy
 from sklearn_flipad.sampling import sample
-from sklearn_flipad.zoo import DCGANGenerator, initialize_weights, load_pretrained
+from sklearn_flipad.zoo import (
+    ConditionalDCGANGenerator,
+    DCGANGenerator,
+    initialize_weights,
+    load_pretrained,
+)
 
 UNTRAINED = [name for name in NEAR_COPIES if name not in ("distilled", "fine-tuned")]
 
@@ -254,6 +259,8 @@ def test_fine_tuned_copy_comes_closer_to_the_samples(small):
     assert torch.equal(made.main[1].running_mean, small.main[1].running_mean)
     with pytest.raises(ValueError, match=r"shape \(1, 8, 4\), but the generator makes \(1, 8, 8\)"):
         fine_tuned_copy(small, X[..., :4], n_steps=1)
+    flat = fine_tuned_copy(small, X.reshape(64, -1), n_steps=100, lr=1e-2, random_state=0)
+    assert_same_state(flat, made.state_dict())
     with pytest.raises(ValueError, match="X is empty"):
         fine_tuned_copy(small, X[:0])
 
@@ -292,6 +299,29 @@ def test_invalid_arguments(dcgan):
     ):
         with pytest.raises(ValueError, match="parameter of"):
             call()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_scripted_generators_are_refused():
+    scripted = torch.jit.trace(nn.Linear(3, 4).eval(), torch.zeros(2, 3))
+    with pytest.raises(ValueError, match="TorchScript module"):
+        rounded_copy(scripted, "int8")
+
+
+def test_inputs_of_any_kind():
+    """Classes beside latents, an embedding, and half precision."""
+    generator = ConditionalDCGANGenerator(4, (8,), 1, 3, 4).half()
+    made = dict(near_copies(generator))
+    assert next(made["noise 0.1 last"].parameters()).dtype == torch.float16
+    change = made["noise 0.1 earlier"].embedding.weight - generator.embedding.weight
+    assert change.any()
+    assert not (made["noise 0.1 last"].embedding.weight - generator.embedding.weight).any()
+    X = sample(generator.float(), 8, random_state=0)
+    for trained in (
+        distilled_copy(generator, n_steps=2, random_state=0),
+        fine_tuned_copy(generator, X, n_steps=2, random_state=0),
+    ):
+        assert sample(trained, 3, random_state=0).shape == (3, 1, 8, 8)
 
 
 def test_other_seed_is_farther_than_any_copy(dcgan):

@@ -411,7 +411,19 @@ class FinalLayer:
         return x.reshape(len(x), *self.output_shape)
 
     def affine(self, operator, activations):
-        """What the torch layer returns."""
+        """Compute what the torch layer returns.
+
+        Parameters
+        ----------
+        operator : LinearOperator
+            The layer's linear map, on the device and of the type of `activations`.
+        activations : torch.Tensor, shape (n, *input_shape)
+            Inputs of the layer.
+
+        Returns
+        -------
+        torch.Tensor
+        """
         o = operator.forward(activations)
         return o * self._scale_column(o) + self._bias_column(o)
 

@@ -14,6 +14,16 @@ def effective_parameters(module):
     """Weight and bias that the layer computes with, behind weight or spectral normalization.
 
     In training mode, reading a spectrally normalized weight would change it.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The layer.
+
+    Returns
+    -------
+    weight : torch.Tensor
+    bias : torch.Tensor or None
     """
     with evaluating(module):
         for hook in module._forward_pre_hooks.values():
@@ -26,6 +36,15 @@ def scale_of_columns(trace):
     """The deviations of a table's columns before an unbounded activation, None for images.
 
     For columns that do not vary, but for rounding, their size.
+
+    Parameters
+    ----------
+    trace : FinalLayerTrace
+        What was seen.
+
+    Returns
+    -------
+    ndarray of float64 or None
     """
     if trace.outputs.ndim != 2 or len(trace.output_shape) != 1:
         return None

@@ -149,7 +149,7 @@ def rounded_copy(generator, dtype):
                 value.copy_(_to_levels(value))
             return twin
         for name, value in twin.state_dict().items():
-            if value.is_floating_point():
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
                 rounded = value.to(_HALVES[dtype])
                 if not torch.isfinite(rounded).all():
                     raise ValueError(f"{name} has values that are not finite in {dtype}.")

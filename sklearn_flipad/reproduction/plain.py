@@ -33,9 +33,15 @@ def plain_copy(generator):
     Raises
     ------
     ValueError
-        If `generator` is no module, or a layer's weights cannot be turned into parameters.
+        If `generator` is no module or a TorchScript module, or a layer's weights cannot be
+        turned into parameters.
     """
     generator = unwrap(generator)
+    if isinstance(generator, torch.jit.ScriptModule):
+        raise ValueError(
+            "The generator is a TorchScript module, whose weights cannot be told from what it "
+            "computes with them. Pass the torch.nn.Module that it was made from."
+        )
     # Weights that a hook computes hang on the graph of the last call, which cannot be copied.
     memo = {
         id(value): value.detach().clone()

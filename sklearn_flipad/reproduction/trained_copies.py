@@ -57,7 +57,7 @@ def fine_tuned_copy(
     ----------
     generator : torch.nn.Module
         The generator, which stays as it is.
-    X : array-like, shape (n, *sample_shape)
+    X : array-like, shape (n, *sample_shape) or (n, n_features)
         Samples: uint8 gray levels, or floats as the generator makes them.
     n_steps : int, default=100
         Steps of Adam.
@@ -107,7 +107,7 @@ def fine_tuned_copy(
         x = run_generator(twin, latents)
         rows = rng.randint(len(X), size=batch_size)
         targets = torch.from_numpy(from_gray_levels(X[rows], output_range)).to(x)
-        if targets.shape != x.shape:
+        if targets[0].numel() != x[0].numel() or targets.ndim not in (2, x.ndim):
             raise ValueError(
                 f"X has samples of shape {tuple(targets.shape[1:])}, but the generator makes "
                 f"{tuple(x.shape[1:])}."
@@ -159,7 +159,7 @@ def distilled_copy(
         Steps of Adam. The default takes one or two minutes for the shipped generators.
     batch_size : int, default=64
         Latents that each step draws.
-    lr : float, default=2e-3
+    lr : float, default=1e-2
         Largest learning rate.
     latent_shape, sampler
         Inputs of the generator, see :meth:`sklearn_flipad.FinalLayer.from_generator`.
