@@ -25,8 +25,8 @@ import pandas as pd
 import torch
 from ladder_methods import METHODS, WITHOUT_NEGATIVES
 from ladder_suspects import DEFAULT_OWNERS, FRESH, OWN, OWNERS, RUNGS, SUSPECTS, Owner
-
 from output import add_out
+
 from sklearn_flipad.evaluation import attribution_scores, clopper_pearson
 
 FNR = 0.005
