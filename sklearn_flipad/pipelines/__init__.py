@@ -1,0 +1,22 @@
+"""The paper's attributors, and others, as plain scikit-learn pipelines."""
+
+from sklearn_flipad.pipelines.attribution import AttributionPipeline
+from sklearn_flipad.pipelines.baselines import make_smf, make_sminv
+from sklearn_flipad.pipelines.combined import make_combined
+from sklearn_flipad.pipelines.detection import (
+    make_dctpad,
+    make_flipad,
+    make_rawpad,
+    make_whitened,
+)
+
+__all__ = [
+    "AttributionPipeline",
+    "make_combined",
+    "make_dctpad",
+    "make_flipad",
+    "make_rawpad",
+    "make_smf",
+    "make_sminv",
+    "make_whitened",
+]

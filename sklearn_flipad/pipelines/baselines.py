@@ -1,0 +1,129 @@
+"""SM-F and SM-Inv (Appendix E)."""
+
+from sklearn.frozen import FrozenEstimator
+
+from sklearn_flipad.detectors import FingerprintDetector
+from sklearn_flipad.pipelines._assembly import assemble
+from sklearn_flipad.reproduction import ReconstructionDetector
+
+__all__ = ["make_smf", "make_sminv"]
+
+
+def make_smf(
+    *,
+    output_range=(-1.0, 1.0),
+    image_shape=None,
+    fnr=0.005,
+    rule="conformal",
+    cv=0.2,
+    n_jobs=None,
+    random_state=None,
+    verbose=0,
+):
+    """SM-F: the PRNU fingerprint of a model, calibrated.
+
+    Parameters
+    ----------
+    output_range, image_shape
+        See :class:`~sklearn_flipad.FingerprintDetector`.
+    fnr, rule, cv
+        See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    n_jobs : int, default=None
+        Threads; 1 by default, -1 for all cores.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the hold-out.
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    AttributionPipeline
+        With the one step ``detect``.
+
+    References
+    ----------
+    Appendix E of Laszkiewicz et al., ICML 2024.
+    """
+    detector = FingerprintDetector(
+        output_range=output_range, image_shape=image_shape, n_jobs=n_jobs, verbose=verbose
+    )
+    return assemble([], detector, fnr=fnr, rule=rule, cv=cv, random_state=random_state)
+
+
+def make_sminv(
+    generator,
+    *,
+    encoder=None,
+    latent_shape=None,
+    sampler=None,
+    distance="l2",
+    processing=None,
+    n_restarts="auto",
+    optimizer="adam",
+    max_iter="auto",
+    output_range=None,
+    fnr=0.005,
+    rule="conformal",
+    cv=0.2,
+    device=None,
+    random_state=0,
+    verbose=0,
+):
+    """SM-Inv: the distance to the best reconstruction, calibrated.
+
+    With an encoder it is the strongest evidence that the whole generator can give; without, the
+    paper's baseline, in which nothing is trained and all samples of the model calibrate the
+    threshold.
+
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        The target model.
+    encoder : LatentEncoder or torch.nn.Module, default=None
+        Guesses where to start the search. A :class:`~sklearn_flipad.LatentEncoder` that is not
+        fitted is trained in ``fit``.
+    latent_shape, sampler, distance, processing, n_restarts, optimizer, max_iter, output_range
+        See :class:`~sklearn_flipad.ReconstructionDetector`.
+    fnr, rule
+        See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    cv
+        What is held out to calibrate, where there is an encoder; see
+        :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    device, random_state, verbose
+        See :class:`~sklearn_flipad.ReconstructionDetector`.
+
+    Returns
+    -------
+    AttributionPipeline
+        With the one step ``detect``.
+
+    References
+    ----------
+    Appendices E and G.7 of Laszkiewicz et al., ICML 2024; see
+    :class:`~sklearn_flipad.ReconstructionDetector` for the search from an encoder's guess.
+
+    Examples
+    --------
+    >>> from sklearn_flipad import LatentEncoder, make_sminv
+    >>> from sklearn_flipad.zoo import load_pretrained
+    >>> generator = load_pretrained("fashion/dcgan-0")
+    >>> attributor = make_sminv(generator, encoder=LatentEncoder(max_steps=500), fnr=0.01)
+    """
+    detector = ReconstructionDetector(
+        generator,
+        encoder=encoder,
+        latent_shape=latent_shape,
+        sampler=sampler,
+        distance=distance,
+        processing=processing,
+        n_restarts=n_restarts,
+        optimizer=optimizer,
+        max_iter=max_iter,
+        output_range=output_range,
+        device=device,
+        random_state=random_state,
+        verbose=verbose,
+    )
+    if encoder is None:
+        return assemble([], FrozenEstimator(detector), fnr=fnr, rule=rule)
+    return assemble([], detector, fnr=fnr, rule=rule, cv=cv, random_state=random_state)

@@ -1,0 +1,269 @@
+"""FLIPAD, its siblings and whitening: features, a scaler and a detector."""
+
+from sklearn_flipad.detectors import MLP, DeepSADDetector
+from sklearn_flipad.features import (
+    DCTTransformer,
+    FinalLayerInverter,
+    InlierScaler,
+    InlierWhitener,
+    PreactivationTransformer,
+    RawTransformer,
+)
+from sklearn_flipad.pipelines._assembly import assemble, prepared, scaled
+
+__all__ = ["make_dctpad", "make_flipad", "make_rawpad", "make_whitened"]
+
+
+def make_flipad(
+    final_layer,
+    *,
+    lam=1e-3,
+    pool_size=None,
+    scaler=None,
+    detector=None,
+    fnr=0.005,
+    rule="conformal",
+    cv=0.2,
+    device=None,
+    memory=None,
+    random_state=None,
+    verbose=0,
+):
+    """FLIPAD: final-layer inversion, scaling by inliers, calibrated DeepSAD.
+
+    Parameters
+    ----------
+    final_layer : FinalLayer
+        The final layer of the target model.
+    lam : float, default=1e-3
+        Penalty of the inversion, see :class:`~sklearn_flipad.FinalLayerInverter`.
+    pool_size : int, default=None
+        Max-pooling of the activations; no pooling by default.
+    scaler : estimator or "passthrough", default=None
+        What is fitted to the features before the detector, with it:
+        :class:`~sklearn_flipad.InlierScaler` by default, or
+        :class:`~sklearn_flipad.InlierWhitener`.
+    detector : estimator, default=None
+        Outlier detector or classifier; :class:`~sklearn_flipad.DeepSADDetector` by default.
+        One of scikit-learn, PyOD or another library is put into an
+        :class:`~sklearn_flipad.detectors.ExternalDetector`. It is refitted with the scaler;
+        to keep fitted ones, set ``detect__estimator`` to a frozen pipeline of both.
+    fnr, rule, cv
+        See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    device : str or torch.device, default=None
+        Where to compute; CUDA if there is one, else the CPU.
+    memory : str or joblib.Memory, default=None
+        Cache of the pipeline's transformers.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the hold-out and of the detector, where that has none of its own.
+    verbose : int, default=0
+        Whether to show progress bars.
+
+    Returns
+    -------
+    AttributionPipeline
+        With the steps ``invert`` and ``detect``, the calibrator. Its estimator is a
+        pipeline with the steps ``scale`` and ``detector``. Each can be replaced or
+        grid-searched.
+
+    References
+    ----------
+    Section 4.3 and Appendix G.7 of Laszkiewicz et al., ICML 2024.
+
+    Examples
+    --------
+    >>> from sklearn_flipad import FinalLayer, make_flipad
+    >>> from sklearn_flipad.zoo import load_pretrained
+    >>> generator = load_pretrained("fashion/dcgan-0")
+    >>> layer = FinalLayer.from_generator(generator, n_samples=100, random_state=0)
+    >>> [name for name, _ in make_flipad(layer, lam=1e-2).steps]
+    ['invert', 'detect']
+    """
+    invert = FinalLayerInverter(
+        final_layer, lam=lam, pool_size=pool_size, device=device, verbose=verbose
+    )
+    detector = prepared(detector, device, random_state, verbose)
+    return assemble(
+        [("invert", invert)],
+        scaled(scaler, InlierScaler(), detector),
+        fnr=fnr,
+        rule=rule,
+        cv=cv,
+        random_state=random_state,
+        memory=memory,
+    )
+
+
+def make_dctpad(
+    *,
+    crop_size=None,
+    output_range=(-1.0, 1.0),
+    image_shape=None,
+    scaler=None,
+    detector=None,
+    fnr=0.005,
+    rule="conformal",
+    cv=0.2,
+    device=None,
+    memory=None,
+    random_state=None,
+    verbose=0,
+):
+    """DCTPAD: logarithmic DCT spectra, scaling by inliers, calibrated DeepSAD.
+
+    Parameters
+    ----------
+    crop_size : int, default=None
+        Side of the central crop of the spectra; no crop by default.
+    output_range, image_shape
+        See :class:`~sklearn_flipad.DCTTransformer`.
+    scaler, detector, fnr, rule, cv, device, memory, random_state, verbose
+        See :func:`make_flipad`.
+
+    Returns
+    -------
+    AttributionPipeline
+        With the steps ``dct`` and ``detect``, as that of :func:`make_flipad`.
+
+    References
+    ----------
+    Section 4.1 and Appendix G.7 of Laszkiewicz et al., ICML 2024.
+    """
+    detector = prepared(detector, device, random_state, verbose)
+    dct = DCTTransformer(crop_size=crop_size, output_range=output_range, image_shape=image_shape)
+    return assemble(
+        [("dct", dct)],
+        scaled(scaler, InlierScaler(), detector),
+        fnr=fnr,
+        rule=rule,
+        cv=cv,
+        random_state=random_state,
+        memory=memory,
+    )
+
+
+def make_rawpad(
+    *,
+    size=None,
+    mode="nearest",
+    output_range=(-1.0, 1.0),
+    image_shape=None,
+    scaler=None,
+    detector=None,
+    fnr=0.005,
+    rule="conformal",
+    cv=0.2,
+    device=None,
+    memory=None,
+    random_state=None,
+    verbose=0,
+):
+    """RawPAD: pixels, calibrated DeepSAD.
+
+    Parameters
+    ----------
+    size : int, default=None
+        Side to which the images are resized or cropped; unchanged by default.
+    mode : {"nearest", "crop"}, default="nearest"
+        See :class:`~sklearn_flipad.RawTransformer`.
+    output_range, image_shape
+        See :class:`~sklearn_flipad.RawTransformer`.
+    scaler : estimator or "passthrough", default=None
+        What is fitted to the pixels before the detector; nothing by default, since the paper
+        does not scale pixels.
+    detector, fnr, rule, cv, device, memory, random_state, verbose
+        See :func:`make_flipad`.
+
+    Returns
+    -------
+    AttributionPipeline
+        With the steps ``raw`` and ``detect``, as that of :func:`make_flipad`.
+
+    References
+    ----------
+    Section 4.1 and Appendix G.7 of Laszkiewicz et al., ICML 2024.
+    """
+    detector = prepared(detector, device, random_state, verbose)
+    raw = RawTransformer(size=size, mode=mode, output_range=output_range, image_shape=image_shape)
+    return assemble(
+        [("raw", raw)],
+        scaled(scaler, "passthrough", detector),
+        fnr=fnr,
+        rule=rule,
+        cv=cv,
+        random_state=random_state,
+        memory=memory,
+    )
+
+
+def make_whitened(
+    activation="tanh",
+    *,
+    output_range=None,
+    clip_eps=1e-4,
+    whitener=None,
+    detector=None,
+    fnr=0.005,
+    rule="conformal",
+    cv=0.2,
+    device=None,
+    memory=None,
+    random_state=None,
+    verbose=0,
+):
+    """Whitened preactivations: the output activation undone, whitening, calibrated DeepSAD.
+
+    Needs nothing of the model but its samples and its output activation. Tells other seeds of
+    one architecture apart where pixels and activations scaled one by one do not. The
+    covariance takes more training samples of the model than a sample has elements.
+
+    Parameters
+    ----------
+    activation, output_range, clip_eps
+        See :class:`~sklearn_flipad.PreactivationTransformer`; of a traced model
+        ``layer.activation`` and ``layer.output_range``.
+    whitener : estimator, default=None
+        :class:`~sklearn_flipad.InlierWhitener` by default.
+    detector : estimator, default=None
+        :class:`~sklearn_flipad.DeepSADDetector` with one hidden layer of 256 by default.
+        Others as in :func:`make_flipad`.
+    fnr, rule, cv, device, memory, random_state, verbose
+        See :func:`make_flipad`.
+
+    Returns
+    -------
+    AttributionPipeline
+        With the steps ``preactivation`` and ``detect``, as that of :func:`make_flipad`;
+        ``scale`` is the whitener.
+
+    See Also
+    --------
+    make_flipad : Takes the whitener too, as ``scaler``.
+
+    Examples
+    --------
+    >>> from sklearn_flipad import InlierWhitener, make_whitened
+    >>> pipeline = make_whitened("tanh", whitener=InlierWhitener(exponent=0.5))
+    >>> pipeline["detect"].estimator["scale"]
+    InlierWhitener(exponent=0.5)
+    """
+    if detector is None:
+        detector = DeepSADDetector(
+            module=MLP,
+            module_params={"hidden": (256,)},
+            device=device,
+            verbose=verbose,
+        )
+    detector = prepared(detector, device, random_state, verbose)
+    preactivation = PreactivationTransformer(
+        activation, output_range=output_range, clip_eps=clip_eps
+    )
+    return assemble(
+        [("preactivation", preactivation)],
+        scaled(whitener, InlierWhitener(), detector),
+        fnr=fnr,
+        rule=rule,
+        cv=cv,
+        random_state=random_state,
+        memory=memory,
+    )
