@@ -41,7 +41,7 @@ METHODS = ("RawPAD", PIXELS, PREACTIVATION, "FLIPAD", FLIPAD, "both")
 WHITENERS = {
     PIXELS: InlierWhitener(),
     PREACTIVATION: InlierWhitener(),
-    FLIPAD: InlierWhitener(block=256, ridge=0.1),
+    FLIPAD: InlierWhitener(block=256, ridge=1e-2, exponent=0.5),
 }
 
 

@@ -142,6 +142,7 @@ def test_detector_that_has_a_length():
     assert pipeline.predict(np.full((1, 16), 9.0)) == -1
 
 
+@pytest.mark.filterwarnings("ignore:.*too few to whiten:UserWarning")
 @pytest.mark.parametrize("make", [make_rawpad, make_dctpad, make_whitened])
 def test_siblings_fit_and_decide(make, data):
     X, y = data

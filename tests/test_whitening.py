@@ -1,6 +1,7 @@
 """InlierWhitener."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,11 @@ from sklearn.base import clone
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
+from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 
 from sklearn_flipad import InlierScaler, InlierWhitener
+from sklearn_flipad.detectors import ExternalDetector
 from sklearn_flipad.features import whitening
 
 
@@ -241,3 +244,25 @@ def test_copies_give_the_same(data):
     copies.append(make_pipeline(FrozenEstimator(whitener)).fit(X[:1]))
     for copy in copies:
         np.testing.assert_array_equal(copy.transform(X), whitened)
+
+
+def test_gaussian_of_one_variance_ranks_by_the_mahalanobis_distance():
+    X, X_new = correlated(500, 10), correlated(50, 10, seed=2)
+    whitener = InlierWhitener(ridge=0)
+    gaussian = ExternalDetector(GaussianMixture(covariance_type="spherical"))
+    scores = make_pipeline(whitener, gaussian).fit(X, np.ones(500)).score_samples(X_new)
+    distances = EmpiricalCovariance().fit(X).mahalanobis(X_new)
+    np.testing.assert_array_equal(np.argsort(-scores), np.argsort(distances))
+
+
+def test_memory_of_fit_and_transform():
+    X = np.random.default_rng(0).normal(size=(40_000, 64)).astype(np.float32)
+    tracemalloc.start()
+    whitener = InlierWhitener().fit(X, np.ones(len(X)))
+    fitted = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    whitener.transform(X)
+    transformed = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert fitted < X.nbytes / 2
+    assert transformed < 1.5 * X.nbytes
