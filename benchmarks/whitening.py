@@ -11,7 +11,7 @@ shows what the second adds to the first.
 
 The rows are written to ``whitening.json`` in the folder ``--out`` as they come out, and their
 mean accuracies at the smaller rate to ``whitening.csv``. What is there already is kept with
-``--resume``. It takes a quarter of an hour on two quiet cores, ``--small`` minutes.
+``--resume``. It takes tens of minutes, ``--small`` a few.
 """
 
 import argparse
@@ -37,7 +37,7 @@ OWNERS = ("fashion/dcgan-0", "fashion/ebgan-0", "fashion/lsgan-1", "fashion/wgan
 PIXELS, PREACTIVATION, FLIPAD = "whitened pixels", "whitened preactivation", "whitened FLIPAD"
 METHODS = ("RawPAD", PIXELS, PREACTIVATION, "FLIPAD", FLIPAD, "both")
 #: Pixels and preactivations are whitened as they are by default. Activations are more than the
-#: samples that train: of blocks of 256 to 2,048 and ridges of 1e-4 to 0.1, the best for EBGAN.
+#: samples that train: of six settings, the best for EBGAN.
 WHITENERS = {
     PIXELS: InlierWhitener(),
     PREACTIVATION: InlierWhitener(),

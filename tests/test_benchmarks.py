@@ -105,6 +105,26 @@ def test_committed_tables_are_those_of_the_committed_rows(script, table, tmp_pat
         pd.testing.assert_frame_equal(pd.read_csv(path), committed)
 
 
+def test_committed_table_of_whitening(script, tmp_path):
+    rows = json.loads((FOLDER / "results" / "whitening.json").read_text())
+    script("whitening").write(tmp_path / "whitening.json", rows)
+    committed = pd.read_csv(FOLDER / "results" / "whitening.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "whitening.csv"), committed)
+    assert committed.set_index("method").loc["whitened preactivation"].min() >= 0.97
+
+
+def test_joint_decision_of_whitening(script):
+    whitening = script("whitening")
+    p_values = {
+        whitening.PREACTIVATION: np.array([0.5, 0.5, 0.001, 0.5]),
+        whitening.FLIPAD: np.array([0.5, 0.002, 0.5, 0.5]),
+    }
+    tests = {"own": [None] * 2, "other": [None] * 2}
+    strict, loose = whitening.rows_of_both("own", 0, p_values, tests)
+    assert strict["found_fnr"][0] == 0.5  # 2 * 0.002 <= 0.005
+    assert (strict["found_fpr"][0], loose["found_fpr"][0]) == (0.5, 0.5)
+
+
 def test_summary_of_seeds_and_perturbations(script):
     tables = script("tables")
     rows = [
