@@ -16,7 +16,7 @@ from sklearn_flipad.samples import as_array, check_features, record_samples
 
 __all__ = ["InlierWhitener"]
 
-#: Features in a block unless told otherwise: an eigendecomposition of half a minute.
+#: Features in a block unless told otherwise: an eigendecomposition of about a minute.
 _MAX_BLOCK = 4096
 #: Rows of a product. All products have as many, so that a sample's result is always computed
 #: in the same way.
