@@ -55,7 +55,7 @@ class InlierWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         Means over the inliers.
     variances_ : ndarray of float64, shape (n_features,)
         Eigenvalues of the covariance, falling within each block.
-    components_ : ndarray, shape (n_features, block_size_)
+    components_ : ndarray, shape (n_features, n_block_features)
         Eigenvectors, one a row. A row has the entries of its own block, and zeros behind
         them if that block is the last one and smaller.
     scale_ : ndarray of float64, shape (n_features,)
