@@ -9,12 +9,15 @@ from sklearn.ensemble import IsolationForest
 from sklearn_flipad import DCTTransformer, FinalLayer, FinalLayerInverter, FNRThresholdCalibrator
 from sklearn_flipad.evaluation.perturbations import GaussianBlur, GaussianNoise
 from sklearn_flipad.plotting import (
+    DistanceHistogramDisplay,
     FeatureMapDisplay,
     InversionDisplay,
     PerturbationDisplay,
+    ReproductionDisplay,
     SampleGridDisplay,
     ScoreHistogramDisplay,
 )
+from sklearn_flipad.reproduction import ReconstructionResult
 from sklearn_flipad.sampling import sample
 
 mpl.use("Agg")
@@ -181,3 +184,58 @@ def test_inversion_refuses_what_it_cannot_draw(linear_layer, inverted):
     for channels in (0, 33, [], [-1], [32]):
         with pytest.raises(ValueError, match="a number from 1 to 32"):
             InversionDisplay.from_estimator(inverter, X, channels=channels)
+
+
+def _result(X, made, distances):
+    n = len(X)
+    return ReconstructionResult(
+        latents=np.zeros((n, 2)),
+        conditions=np.zeros(n, int),
+        reconstructions=made,
+        distances=np.array(distances),
+        reproduced=np.array(distances) < 0.3,
+        outcomes=np.repeat("undecided", n),
+        equal=(made == X).reshape(n, -1).mean(axis=1),
+        n_iter=np.ones(n, int),
+    )
+
+
+def test_reproductions_beside_their_suspects():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 255, (2, 1, 6, 6)).astype(np.uint8)
+    made = X.copy()
+    made[1, 0, 2, 3] += 1
+    display = ReproductionDisplay(X, _result(X, made, [0.28, 1.0]), names=["own", "other"]).plot()
+    assert display.axes_.shape == (2, 3)
+    difference = display.axes_[1, 2].images[0].get_array()
+    assert difference[2, 3] == -1
+    assert np.count_nonzero(difference) == 1
+    assert "97% equal" in display.axes_[1, 2].get_xlabel()
+    assert display.axes_[0, 0].get_ylabel() == "own"
+    with pytest.raises(ValueError, match="gray levels"):
+        ReproductionDisplay(X / 255, _result(X, made, [0.28, 1.0])).plot()
+
+
+def test_reproductions_of_an_attributor():
+    class Detector:
+        def reconstruct(self, X):
+            return _result(X, X, np.full(len(X), 0.28))
+
+    class Calibrator:
+        estimator_ = Detector()
+
+    X = np.zeros((3, 3, 4, 4), np.uint8)
+    assert ReproductionDisplay.from_estimator(Calibrator(), X).result.equal.tolist() == [1, 1, 1]
+
+
+def test_distances_on_a_logarithmic_axis():
+    rng = np.random.default_rng(0)
+    distances = np.concatenate([rng.uniform(0.27, 0.29, 40), rng.uniform(5, 20, 60)])
+    source = np.repeat(["own", "other"], [40, 60])
+    display = DistanceHistogramDisplay.from_predictions(
+        distances, source, threshold=0.3, floor=0.289, own="own"
+    )
+    assert display.ax_.get_xscale() == "log"
+    labels = {text.get_text() for text in display.ax_.get_legend().get_texts()}
+    assert labels == {"own", "other", "threshold", "floor"}
+    assert all(edge > 0 for edge in display.ax_.get_xlim())

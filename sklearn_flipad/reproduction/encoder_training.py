@@ -54,7 +54,19 @@ class TrainedEncoder:
 
 
 def n_outputs_of(n_features, n_conditions):
-    """Length of what an encoder's network returns."""
+    """Length of what an encoder's network returns.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of elements of all latents.
+    n_conditions : int
+        Number of conditions.
+
+    Returns
+    -------
+    int
+    """
     return n_features + (n_conditions if n_conditions > 1 else 0)
 
 

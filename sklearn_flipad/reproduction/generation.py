@@ -27,13 +27,13 @@ class GenerativeProcess:
     ----------
     generator : torch.nn.Module
         The generator.
+    device : torch.device
+        Where to compute. The generator is moved there.
     dtype : {"auto", "uint8", "float32"}, default="auto"
         Whether samples are gray levels or the generator's values; ``"auto"`` means gray levels
         for images.
     latent_shape, sampler, output_range, processing, random_state
         See :class:`~sklearn_flipad.LatentEncoder`.
-    device : torch.device
-        Where to compute. The generator is moved there.
 
     Attributes
     ----------

@@ -108,7 +108,20 @@ class _Inversion:
 
 
 class RestartedInversion(_Inversion):
-    """The paper's way: several random starts, the same for each sample."""
+    """The paper's way: several random starts, the same for each sample.
+
+    Parameters
+    ----------
+    options : ReconstructionDetector
+        Its parameters.
+    process : GenerativeProcess
+        The generator.
+
+    Raises
+    ------
+    ValueError
+        If the generator has no gradients, or samples were processed.
+    """
 
     def __init__(self, options, process):
         super().__init__(options, process)
@@ -175,8 +188,10 @@ class GuidedInversion(_Inversion):
 
     Parameters
     ----------
-    options, process
-        As for the other way.
+    options : ReconstructionDetector
+        Its parameters.
+    process : GenerativeProcess
+        The generator.
     encoder : LatentEncoder or torch.nn.Module
         Guesses latents.
     bounds : tuple of float

@@ -59,7 +59,17 @@ class Objective:
         self.features = features
 
     def make(self, latents, conditions):
-        """What latents become: generated and processed, shape ``(n, *sample_shape)``."""
+        """Generate and process.
+
+        Parameters
+        ----------
+        latents, conditions
+            As in :meth:`residuals`.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, *sample_shape)
+        """
         x = self.generate(latents, conditions)
         return x if self.process is None else self.process(x)
 

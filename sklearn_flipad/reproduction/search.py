@@ -102,15 +102,45 @@ class LatentMetric:
         return cls(matrix, scale.double().cpu().numpy())
 
     def to_coordinates(self, latents):
-        """Coordinates of latents, both shape ``(n, n_features)``."""
+        """Coordinates of latents.
+
+        Parameters
+        ----------
+        latents : torch.Tensor, shape (n, n_features)
+            Latents.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, n_features)
+        """
         return self._times(latents, self._forward)
 
     def to_latents(self, coordinates):
-        """Latents of coordinates, both shape ``(n, n_features)``."""
+        """Latents of coordinates.
+
+        Parameters
+        ----------
+        coordinates : torch.Tensor, shape (n, n_features)
+            Coordinates.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, n_features)
+        """
         return self._times(coordinates, self._backward)
 
     def gradients(self, gradients):
-        """Gradients with respect to coordinates, of those with respect to latents."""
+        """Gradients with respect to coordinates.
+
+        Parameters
+        ----------
+        gradients : torch.Tensor, shape (n, n_features)
+            Gradients with respect to latents.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, n_features)
+        """
         return self._times(gradients, None if self._backward is None else self._backward.T)
 
     @staticmethod
