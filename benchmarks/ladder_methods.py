@@ -10,17 +10,20 @@ from functools import partial
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_flipad import (
     DeepSADDetector,
     FinalLayer,
     FNRThresholdCalibrator,
+    InlierWhitener,
+    LatentEncoder,
     make_dctpad,
     make_flipad,
     make_rawpad,
     make_smf,
+    make_sminv,
+    make_whitened,
 )
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.pipelines import AttributionPipeline
@@ -28,6 +31,10 @@ from sklearn_flipad.pipelines import AttributionPipeline
 #: Held out of the own samples to calibrate: more where little is learned from the rest.
 CALIBRATE, COVARIANCE_CALIBRATE = 0.75, 0.25
 MAX_EPOCHS = 20
+#: Elements that are whitened together: a third of the own samples that train.
+WHITENED_TOGETHER = 1024
+#: Training steps of an encoder, and own samples that are searched for, half of them to calibrate.
+ENCODER_STEPS, N_REPRODUCED = 800, 1000
 
 
 class Mahalanobis(BaseEstimator):
@@ -146,10 +153,45 @@ def _mahalanobis_of_preactivations(owner, X_own, X_negatives, fnr):
     return preactivation_pipeline(owner, Mahalanobis(), fnr, COVARIANCE_CALIBRATE).fit(X_own)
 
 
-def _pca_whitened(owner, X_own, X_negatives, fnr):
-    detector = Pipeline([("whiten", Mahalanobis()), ("detector", deep_sad(owner))])
-    attributor = preactivation_pipeline(owner, detector, fnr, COVARIANCE_CALIBRATE)
+def _whitened(owner, X_own, X_negatives, fnr):
+    attributor = make_whitened(
+        final_layer(owner).activation,
+        whitener=InlierWhitener(block=WHITENED_TOGETHER),
+        detector=deep_sad(owner),
+        fnr=fnr,
+        cv=COVARIANCE_CALIBRATE,
+        random_state=owner.seed,
+    )
     return fitted(attributor, X_own, X_negatives)
+
+
+def _whitened_flipad(owner, X_own, X_negatives, fnr):
+    attributor = make_flipad(
+        final_layer(owner),
+        scaler=InlierWhitener(ridge=1e-2, exponent=0.5, block=256),
+        detector=deep_sad(owner),
+        fnr=fnr,
+        cv=COVARIANCE_CALIBRATE,
+        random_state=owner.seed,
+    )
+    return fitted(attributor, X_own, X_negatives)
+
+
+def _reproduction(owner, X_own, X_negatives, fnr):
+    path = owner.folder / f"{owner.name.replace('/', '-')}.encoder"
+    if not path.exists():
+        owner.folder.mkdir(parents=True, exist_ok=True)
+        shape = owner.generator.latent_shape
+        LatentEncoder(max_steps=ENCODER_STEPS, latent_shape=shape).fit(owner.generator).save(path)
+    attributor = make_sminv(
+        owner.generator,
+        encoder=LatentEncoder.load(path),
+        latent_shape=owner.generator.latent_shape,
+        fnr=fnr,
+        cv=0.5,
+        random_state=owner.seed,
+    )
+    return attributor.fit(X_own[:N_REPRODUCED])
 
 
 #: In the order of the table's columns.
@@ -160,7 +202,9 @@ METHODS = {
     "FLIPAD": _flipad,
     "Mahalanobis pixels": _mahalanobis_of_pixels,
     "Mahalanobis": _mahalanobis_of_preactivations,
-    "PCA-whitened": _pca_whitened,
+    "whitened": _whitened,
+    "whitened FLIPAD": _whitened_flipad,
+    "reproduction": _reproduction,
 }
 #: These learn from the own samples alone.
-WITHOUT_NEGATIVES = ("SM-F", "Mahalanobis pixels", "Mahalanobis")
+WITHOUT_NEGATIVES = ("SM-F", "Mahalanobis pixels", "Mahalanobis", "reproduction")
