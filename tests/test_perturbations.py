@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
@@ -158,3 +159,39 @@ def test_scikit_learn(perturbation, color):
         check_estimator(perturbation)
     features = make_pipeline(perturbation, RawTransformer()).fit_transform(color)
     assert features.shape == color.shape
+
+
+@pytest.mark.parametrize(
+    ("channels", "options"),
+    [
+        (1, {"quality": 83}),
+        (3, {"quality": 71, "subsampling": 0}),
+        (3, {"quality": 90}),
+    ],
+)
+def test_the_compression_of_a_jpeg_file(tmp_path, channels, options):
+    rng = np.random.default_rng(0)
+    image = _smooth(rng.integers(0, 255, (16, 24, channels)).astype(np.uint8))
+    path = tmp_path / "suspect.jpg"
+    Image.fromarray(image.squeeze()).save(path, **options)
+    with Image.open(path) as file:
+        decoded = np.atleast_3d(np.asarray(file))
+    compression = JPEGCompression.from_file(path)
+    again = compression.fit_transform(np.moveaxis(image, -1, 0)[None])[0]
+    np.testing.assert_array_equal(np.moveaxis(again, 0, -1), decoded)
+    assert clone(compression).get_params() == compression.get_params()
+
+
+def test_only_jpeg_files_have_tables(tmp_path):
+    path = tmp_path / "suspect.png"
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
+    with pytest.raises(ValueError, match="holds PNG"):
+        JPEGCompression.from_file(path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="no image"):
+        JPEGCompression.from_file(path)
+
+
+def _smooth(image):
+    """The image with coarser structure, as photos have it."""
+    return ndimage.uniform_filter(image, (3, 3, 1))

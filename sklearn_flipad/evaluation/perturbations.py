@@ -11,12 +11,13 @@ import io
 from numbers import Integral, Real
 
 import numpy as np
-from PIL import Image, features
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError, features
 from scipy import ndimage
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_flipad._transformers import SampleTransformerMixin
+from sklearn_flipad.persistence.files import check_regular
 from sklearn_flipad.samples import check_samples, record_samples, shape_of
 
 __all__ = [
@@ -28,6 +29,10 @@ __all__ = [
     "WebPCompression",
     "named",
 ]
+
+
+#: Pillow's numbers of the resolutions of the colors.
+_SUBSAMPLING = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}
 
 
 def named(perturbations):
@@ -66,7 +71,11 @@ def _name(perturbation):
     if not hasattr(perturbation, "get_params"):
         return repr(perturbation)
     params = perturbation.get_params(deep=False).items()
-    shown = ", ".join(f"{name}={value!r}" for name, value in params if name != "output_range")
+    shown = ", ".join(
+        f"{name}={value!r}"
+        for name, value in params
+        if name != "output_range" and value is not None
+    )
     return f"{type(perturbation).__name__}({shown})"
 
 
@@ -330,9 +339,13 @@ class _Compression(_Perturbation):
         decoded = [self._round_trip(image.squeeze(), mode) for image in pixels]
         return np.stack(decoded).transpose(0, 3, 1, 2).astype(np.float64)
 
+    def _settings(self, mode):
+        """Options of Pillow's encoder."""
+        return {"quality": self.quality}
+
     def _round_trip(self, pixels, mode):
         file = io.BytesIO()
-        Image.fromarray(pixels).save(file, format=self._format, quality=self.quality)
+        Image.fromarray(pixels).save(file, format=self._format, **self._settings(mode))
         with Image.open(file) as image:
             return np.atleast_3d(np.asarray(image.convert(mode)))
 
@@ -344,6 +357,11 @@ class JPEGCompression(_Compression):
     ----------
     quality : int, default=90
         Quality factor of Pillow's encoder, 1 to 100. The paper uses 90 and 80.
+    tables : sequence of sequence of int, default=None
+        Quantization tables, of brightness and of color, 64 steps each; they take the place of
+        `quality`.
+    subsampling : {"4:4:4", "4:2:2", "4:2:0"}, default=None
+        Resolution of the colors; by default that of Pillow's encoder, "4:2:0".
     output_range : pair of float, default=(-1, 1)
         Values of float images that stand for the gray levels 0 and 255.
 
@@ -353,10 +371,59 @@ class JPEGCompression(_Compression):
     """
 
     _format = "JPEG"
+    _parameter_constraints: dict = {
+        **_Compression._parameter_constraints,
+        "tables": ["array-like", None],
+        "subsampling": [StrOptions(set(_SUBSAMPLING)), None],
+    }
 
-    def __init__(self, quality=90, *, output_range=(-1.0, 1.0)):
+    def __init__(self, quality=90, *, tables=None, subsampling=None, output_range=(-1.0, 1.0)):
         self.quality = quality
+        self.tables = tables
+        self.subsampling = subsampling
         self.output_range = output_range
+
+    @classmethod
+    def from_file(cls, path):
+        """Make the compression that a JPEG file went through.
+
+        Its quantization tables stand in the file. Suspects from files with the same tables went
+        through the same compression; an attributor is fitted to own samples that went through it.
+
+        Parameters
+        ----------
+        path : path-like
+            A JPEG file.
+
+        Returns
+        -------
+        JPEGCompression
+
+        Raises
+        ------
+        ValueError
+            If the file is no JPEG, or one with more than three colors.
+        """
+        check_regular(path)
+        try:
+            with Image.open(path) as image:
+                if image.format != "JPEG" or image.mode not in ("L", "RGB"):
+                    raise ValueError(f"{path} holds {image.format} ({image.mode}), not JPEG.")
+                tables = [list(map(int, t)) for _, t in sorted(image.quantization.items())]
+                sampling = JpegImagePlugin.get_sampling(image)
+        except UnidentifiedImageError as error:
+            raise ValueError(f"{path} is no image that can be read.") from error
+        names = list(_SUBSAMPLING)
+        return cls(tables=tables, subsampling=names[sampling] if sampling >= 0 else None)
+
+    def _settings(self, mode):
+        settings = {"quality": self.quality}
+        if self.tables is not None:
+            # Pillow takes tables in place of a quality, not beside it.
+            settings = {"qtables": [list(map(int, table)) for table in self.tables]}
+        if self.subsampling is not None and mode == "RGB":
+            settings["subsampling"] = _SUBSAMPLING[self.subsampling]
+        return settings
 
 
 class WebPCompression(_Compression):
