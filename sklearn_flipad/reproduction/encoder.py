@@ -205,7 +205,7 @@ class LatentEncoder(BaseEstimator):
 
         Returns
         -------
-        ndarray of float32, shape (n, *latent_shape_)
+        ndarray of float32, shape (n, *latent_shape)
 
         Raises
         ------
@@ -223,13 +223,13 @@ class LatentEncoder(BaseEstimator):
 
         Parameters
         ----------
-        x : torch.Tensor, shape (n, *sample_shape_)
+        x : torch.Tensor, shape (n, *sample_shape)
             Samples in the generator's values.
 
         Returns
         -------
         latents : torch.Tensor, shape (n, n_features)
-        ranking : torch.Tensor of int64, shape (n, n_conditions_)
+        ranking : torch.Tensor of int64, shape (n, n_conditions)
             Numbers of the conditions, the likeliest first.
         """
         check_is_fitted(self)
