@@ -48,6 +48,14 @@ def trained_encoder(name, generator, folder):
     return encoder, seconds
 
 
+def suspects(name, owner, n):
+    """Samples of another generator, in the size of the owner's."""
+    X = sample(load(name), n, random_state=3)
+    if owner == "public":  # 64x64 pixels in color, all others 32x32 in gray
+        X = X.repeat(3, axis=1).repeat(2, axis=2).repeat(2, axis=3)
+    return X
+
+
 def judged(attributor, X):
     """Verdicts and outcomes for samples, with the milliseconds for each."""
     calibrator = attributor["detect"]
@@ -97,7 +105,7 @@ def row(name, others, args):
         "bounds": attributor["detect"].estimator_.bounds_,
         "own": judged(attributor, sample(generator, args.n_own, random_state=2)),
         "others": {
-            other: judged(attributor, sample(load(other), args.n_others, random_state=3))
+            other: judged(attributor, suspects(other, name, args.n_others))
             for other in others
             if other != name
         },
@@ -123,8 +131,7 @@ def main():
     for name in args.owners:
         if name in done:
             continue
-        # The public generator's samples are of another size than all others.
-        others = list_pretrained() if name != "public" else []
+        others = [n for n in list_pretrained() if name != "public" or n.endswith("-0")]
         result = row(name, others, args)
         with open(path, "a") as file:
             file.write(json.dumps(result) + "\n")

@@ -57,8 +57,8 @@ ReproductionDisplay.from_estimator(
 plt.show()
 
 # %%
-# The distances of all. The floor is the error of rounding itself, :math:`1 / \\sqrt{12}` of a gray
-# level. Between the own samples and everything else there is a gap.
+# The distances of all. The floor is the error of rounding itself, ``1 / sqrt(12)`` of a
+# gray level. Between the own samples and everything else there is a gap.
 
 distances = {name: -attributor.score_samples(X) for name, X in suspects.items()}
 DistanceHistogramDisplay.from_predictions(

@@ -1,0 +1,80 @@
+"""Tables of the documentation from the results of other benchmarks.
+
+Reads ``reproduction.jsonl``, ``ladder.jsonl`` and ``processed.jsonl`` in the folder ``--out``, as
+far as they are there, and writes a CSV file of each beside it.
+"""
+
+import argparse
+import json
+
+import pandas as pd
+from ladder_suspects import RUNGS
+from output import add_out
+
+
+def read(path):
+    """The rows of a file of JSON lines."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def reproduction(rows):
+    """A line for each owner."""
+    table = []
+    for row in rows:
+        own, others = row["own"], list(row["others"].values())
+        n, accepted = (sum(r[k] for r in others) for k in ("n", "accepted"))
+        table.append(
+            {
+                "owner": row["owner"],
+                "own samples reproduced": f"{own['outcomes'].get('reproduced', 0)} of {own['n']}",
+                "own samples accepted": f"{own['accepted']} of {own['n']}",
+                "others accepted": f"{accepted} of {n}",
+                "largest own distance": own["distances"][-1],
+                "smallest other distance": min(r["distances"][0] for r in others),
+                "threshold": row["threshold"],
+            }
+        )
+    return pd.DataFrame(table)
+
+
+def ladder(rows):
+    """True-negative rates: a line for each owner and rung, a column for each method."""
+    frame = pd.DataFrame(rows)
+    frame["tnr"] = [f"{rate[0]:.3f}" for rate in frame["tnr"]]
+    frame["rung"] = pd.Categorical(frame["rung"], RUNGS)
+    columns = list(dict.fromkeys(frame["method"]))
+    keys = ["owner", "rung"]
+    table = frame.pivot_table("tnr", keys, "method", aggfunc="first", observed=True)[columns]
+    apart = frame.groupby(keys, observed=True)["rms"].first().round(2)
+    table.insert(0, "gray levels apart", apart)
+    return table.reset_index()
+
+
+def processed(rows):
+    """Accepted shares: a line for each processing and method, a column for each source."""
+    table = []
+    for row in rows:
+        rates = {
+            source: f"{found['accepted'] / found['n']:.3f}"
+            for source, found in row.items()
+            if isinstance(found, dict)
+        }
+        names = {key: row[key] for key in ("owner", "processing", "method")}
+        table.append(names | rates)
+    return pd.DataFrame(table)
+
+
+def main():
+    """Read and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_out(parser)
+    args = parser.parse_args()
+    for make in (reproduction, ladder, processed):
+        rows = read(args.out / f"{make.__name__}.jsonl")
+        if rows:
+            make(rows).to_csv(args.out / f"{make.__name__}.csv", index=False)
+            print(make.__name__, len(rows), "rows")
+
+
+if __name__ == "__main__":
+    main()
