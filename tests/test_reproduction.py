@@ -500,15 +500,3 @@ def test_rows_that_start_anew_are_like_new():
     fresh.step(*values(fresh.z))
     used.step(*values(used.z))
     assert torch.equal(fresh.z[[2, 0]], used.z)
-
-
-def test_no_training_code_is_loaded_by_the_search():
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, sklearn_flipad.reproduction.search;"
-        "print([m for m in sys.modules if 'encoder_training' in m or '.zoo' in m])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ".zoo" not in done.stdout

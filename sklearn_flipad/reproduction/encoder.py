@@ -11,8 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.persistence.arrays import load_arrays, save_arrays
-from sklearn_flipad.reproduction.encoder_networks import make_encoder_network
-from sklearn_flipad.reproduction.encoder_training import n_outputs_of, train_encoder
+from sklearn_flipad.reproduction.encoder_networks import make_encoder_network, n_outputs_of
 from sklearn_flipad.reproduction.generation import GenerativeProcess
 from sklearn_flipad.reproduction.objective import in_lanes
 from sklearn_flipad.reproduction.search import LatentMetric
@@ -164,6 +163,9 @@ class LatentEncoder(BaseEstimator):
             If a parameter is not valid, the generator's inputs are not known, it computes in
             half precision, or the checkpoint is that of another training.
         """
+        # Whoever verifies with an encoder from a file loads no training.
+        from sklearn_flipad.reproduction.encoder_training import train_encoder
+
         self._validate_params()
         process = GenerativeProcess(
             generator,

@@ -4,11 +4,28 @@ from math import prod
 
 from torch import nn
 
-__all__ = ["make_encoder_network"]
+__all__ = ["make_encoder_network", "n_outputs_of"]
 
 #: Halving ends at sides of at most this many pixels.
 _LEAST_SIDE = 4
 _MAX_WIDTH = 512
+
+
+def n_outputs_of(n_features, n_conditions):
+    """Length of what an encoder's network returns.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of elements of all latents.
+    n_conditions : int
+        Number of conditions.
+
+    Returns
+    -------
+    int
+    """
+    return n_features + (n_conditions if n_conditions > 1 else 0)
 
 
 def make_encoder_network(sample_shape, n_outputs, width=64):

@@ -13,11 +13,11 @@ from tqdm.auto import tqdm
 
 from sklearn_flipad.persistence.arrays import write_atomically
 from sklearn_flipad.randomness import seeded, separate_stream
-from sklearn_flipad.reproduction.encoder_networks import make_encoder_network
+from sklearn_flipad.reproduction.encoder_networks import make_encoder_network, n_outputs_of
 from sklearn_flipad.reproduction.objective import in_lanes
 from sklearn_flipad.reproduction.search import REPRODUCED, LatentMetric, SearchOptions, search
 
-__all__ = ["TrainedEncoder", "n_outputs_of", "train_encoder"]
+__all__ = ["TrainedEncoder", "train_encoder"]
 
 #: Purposes of random numbers, see :func:`~sklearn_flipad.randomness.separate_stream`.
 _TRAINING, _STATISTICS, _VALIDATION = 11, 12, 13
@@ -51,23 +51,6 @@ class TrainedEncoder:
     metric: LatentMetric
     history: list
     statistics: dict
-
-
-def n_outputs_of(n_features, n_conditions):
-    """Length of what an encoder's network returns.
-
-    Parameters
-    ----------
-    n_features : int
-        Number of elements of all latents.
-    n_conditions : int
-        Number of conditions.
-
-    Returns
-    -------
-    int
-    """
-    return n_features + (n_conditions if n_conditions > 1 else 0)
 
 
 def train_encoder(
