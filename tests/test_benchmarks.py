@@ -234,3 +234,13 @@ def test_mahalanobis_of_the_ladder(script):
     moved = X - few.mean(axis=0)
     expected = np.einsum("ij,ij->i", moved, np.linalg.solve(covariance, moved.T).T)
     np.testing.assert_allclose(-detector.score_samples(X), expected)
+
+
+@pytest.mark.parametrize("name", ["reproduction", "ladder"])
+def test_committed_tables_of_reproduction_are_those_of_their_rows(name, monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    import summaries
+
+    table = getattr(summaries, name)(summaries.read(FOLDER / "results" / f"{name}.jsonl"))
+    committed = (FOLDER / "results" / f"{name}.csv").read_text()
+    assert table.to_csv(index=False) == committed
