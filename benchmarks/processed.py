@@ -2,12 +2,13 @@
 
 For each owner and each perturbation of the paper's Table 13, samples of the owner, of the other
 architectures and of two copies with noise of 10 % on their weights are processed alike. Both
-methods are fitted to processed samples of the owner; whitening also gets processed real images.
-One line of JSON for each method goes to ``processed.jsonl`` in the folder ``--out``; what is
-there already is left out. Encoders are those of ``reproduction.py``.
+methods are fitted to processed samples of the owner, and the encoder of reproduction is trained
+on such; whitening also gets processed real images. One line of JSON for each method goes to
+``processed.jsonl`` in the folder ``--out``; what is there already is left out.
 """
 
 import argparse
+import hashlib
 import json
 import time
 
@@ -44,6 +45,11 @@ PERTURBATIONS = named(
 METHODS = ("reproduction", "RawPAD", "whitened", "whitened, ridge 0.01")
 
 
+def digest(step):
+    """A name for the settings of a perturbation."""
+    return hashlib.sha256(repr(step).encode()).hexdigest()[:8]
+
+
 def detector():
     """The detector of the methods that have one."""
     return DeepSADDetector(
@@ -60,7 +66,8 @@ def fitted(method, owner, generator, step, args):
     n_own = args.n_own if method == "reproduction" else 4000
     own = step.fit_transform(sample(generator, n_own, random_state=1))
     if method == "reproduction":
-        encoder, _ = trained_encoder(owner, generator, args.out / "encoders")
+        name = f"{owner}-{type(step).__name__}-{digest(step)}"
+        encoder, _ = trained_encoder(name, generator, args.out / "encoders", processing=step)
         attributor = make_sminv(generator, encoder=encoder, processing=step, fnr=FNR, cv=0.5)
         return attributor.fit(own)
     common = {"detector": detector(), "fnr": FNR, "cv": 0.25, "random_state": 0}

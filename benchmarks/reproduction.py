@@ -35,14 +35,15 @@ def load(name):
     return generator
 
 
-def trained_encoder(name, generator, folder):
+def trained_encoder(name, generator, folder, processing=None):
     """The encoder of a generator, and the seconds that its training took."""
     path = folder / f"{name.replace('/', '-')}.encoder"
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         return LatentEncoder.load(path), None
     start = time.perf_counter()
-    encoder = LatentEncoder(max_steps=STEPS.get(name, 1000)).fit(generator)
+    steps = STEPS.get(name.partition("-")[0], 1000)
+    encoder = LatentEncoder(max_steps=steps, processing=processing).fit(generator)
     seconds = time.perf_counter() - start
     encoder.save(path)
     return encoder, seconds

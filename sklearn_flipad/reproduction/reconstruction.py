@@ -292,7 +292,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         return encoder.fit(self.generator)
 
     def _fitted_metric(self, process):
-        """The encoder's metric, or one of the processed samples where it was not trained on them."""
+        """The encoder's metric, or one of the processed samples where it saw no such."""
         encoder, steps = self.encoder_, repr(process.processing.steps)
         if isinstance(encoder, LatentEncoder) and encoder.processing_ == steps:
             return encoder.metric_
