@@ -1,6 +1,16 @@
-"""Thresholds with a chosen false-negative rate."""
+"""Thresholds, p-values and verdicts with chosen error rates."""
 
+from sklearn_flipad.calibration.evidence import Evidence
+from sklearn_flipad.calibration.p_values import conformal_p_values
 from sklearn_flipad.calibration.rules import PAC, Conformal, Quantile, ThresholdRule
 from sklearn_flipad.calibration.threshold import FNRThresholdCalibrator
 
-__all__ = ["PAC", "Conformal", "FNRThresholdCalibrator", "Quantile", "ThresholdRule"]
+__all__ = [
+    "PAC",
+    "Conformal",
+    "Evidence",
+    "FNRThresholdCalibrator",
+    "Quantile",
+    "ThresholdRule",
+    "conformal_p_values",
+]

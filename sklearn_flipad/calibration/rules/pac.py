@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import ceil, log
 
+import numpy as np
 from scipy import stats
 
 from sklearn_flipad.calibration.rules.base import ThresholdRule, check_probability
@@ -16,7 +17,9 @@ class PAC(ThresholdRule):
 
     With probability `confidence` over calibration sets, the false-negative rate on new
     inliers is at most `fnr`, for any distribution. It takes at least
-    ``log(1 - confidence) / log(1 - fnr)`` scores.
+    ``log(1 - confidence) / log(1 - fnr)`` scores. A p-value is, with that confidence, an
+    upper bound of how often the model's samples score at least as high as the suspect; the
+    confidence is that of one suspect, not of many at once.
 
     Parameters
     ----------
@@ -57,3 +60,9 @@ class PAC(ThresholdRule):
         if stats.binom.cdf(n_above, n, fnr) > 1 - self.confidence:
             n_above -= 1
         return scores[n - n_above - 1]
+
+    def _p_values(self, n_at_least, n):
+        # The upper Clopper-Pearson bound of how often inliers score so high.
+        counts = np.arange(n)
+        bounds = stats.beta.ppf(self.confidence, counts + 1, n - counts)
+        return np.append(bounds, 1.0)[n_at_least]
