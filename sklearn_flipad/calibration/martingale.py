@@ -4,7 +4,6 @@ from bisect import bisect_left, insort
 from numbers import Real
 
 import numpy as np
-from scipy.special import logsumexp
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -14,8 +13,8 @@ from sklearn_flipad.calibration.rules.base import check_probability
 
 __all__ = ["ConformalMartingale"]
 
-#: Exponents of the bets k p^(k - 1); 1 is not to bet.
-_EXPONENTS = np.array([0.1, 0.2, 0.4, 0.6, 0.8, 1.0])
+#: Exponents k of the bets, which are proportional to p^(k - 1); 1 is not to bet.
+_EXPONENTS = np.array([0.1, 0.3, 0.5, 0.7, 0.85, 1.0])
 
 
 class ConformalMartingale(BaseEstimator):
@@ -58,11 +57,13 @@ class ConformalMartingale(BaseEstimator):
     Notes
     -----
     P-values against the calibration set alone are dependent, since they share it, and the product
-    of bets on them is no martingale. Here each score is ranked among the calibration scores and
-    all scores before it. Such p-values are independent (Vovk). Ties are counted against the
-    gambler, whose bets ``k p^(k - 1)``, k <= 1, fall with p; so nothing is drawn at random, and
-    with ties the capital is at most that of a martingale. It is the average over several k, and
-    over both sides where the alternative has two.
+    of bets on them is no martingale. Here each score is ranked among the N - 1 calibration scores
+    and later scores before it. Such ranks are independent, and uniform on 1 to N (Vovk). A bet
+    multiplies the capital by ``r^(k - 1)`` over its mean for r from 1 to N, where r is how many
+    scores, this one included, are at least as extreme, and k <= 1. Ties count against the
+    gambler, so nothing is drawn at random, and with ties the capital is at most that of a
+    martingale. It is the average over several k, and over both sides where the alternative has
+    two.
 
     Scores have to come in the order in which they arose, or in one that was fixed without regard
     to them. Samples that belong together, such as frames of one video, are not exchangeable with
@@ -118,7 +119,9 @@ class ConformalMartingale(BaseEstimator):
         self._sorted = np.sort(check_scores("calibration_scores", calibration_scores))
         self.n_calibration_, self.n_scores_ = len(self._sorted), 0
         n_bets = len(_EXPONENTS) * (2 if self.alternative == "two-sided" else 1)
-        self._log_capitals = np.full(n_bets, -np.log(n_bets))
+        self._shares = np.full(n_bets, 1 / n_bets)
+        ranks = np.arange(1.0, self.n_calibration_ + 1)
+        self._weight = (ranks[:, None] ** (_EXPONENTS - 1)).sum(axis=0)
         self.log_martingale_ = 0.0
         self.log_path_ = np.empty(0)
         self.p_value_ = 1.0
@@ -145,17 +148,17 @@ class ConformalMartingale(BaseEstimator):
         """
         check_is_fitted(self)
         scores = check_scores("scores", scores)
-        log_p = np.log(self._sequential_p_values(scores))
-        log_bets = np.log(_EXPONENTS) + (_EXPONENTS - 1) * log_p[..., None]
-        path = np.empty(len(scores))
-        capitals = self._log_capitals
-        with np.errstate(divide="ignore"):  # jump may be 0
-            log_kept, log_spread = np.log1p(-self.jump), np.log(self.jump / len(capitals))
-        for index, bets in enumerate(log_bets.reshape(len(scores), -1)):
-            spread = np.logaddexp(capitals + log_kept, logsumexp(capitals) + log_spread)
-            capitals = spread + bets
-            path[index] = logsumexp(capitals)
-        self._log_capitals = capitals
+        counts = self._counts(scores)
+        n_ranks = len(self._sorted) + np.arange(1, len(scores) + 1)
+        weights = self._weight + np.cumsum(n_ranks[:, None] ** (_EXPONENTS - 1), axis=0)
+        bets = counts[..., None] ** (_EXPONENTS - 1) * (n_ranks[:, None] / weights)[:, None]
+        gains, shares = np.empty(len(scores)), self._shares
+        for index, bet in enumerate(bets.reshape(len(scores), -1)):
+            shares = ((1 - self.jump) * shares + self.jump / len(shares)) * bet
+            gains[index] = shares.sum()
+            shares /= gains[index]
+        self._shares, self._weight = shares, weights[-1]
+        path = self.log_martingale_ + np.cumsum(np.log(gains))
         self._sorted = np.sort(np.concatenate([self._sorted, scores]), kind="stable")
         self.n_scores_ += len(scores)
         self.log_path_ = np.concatenate([self.log_path_, path])
@@ -185,17 +188,16 @@ class ConformalMartingale(BaseEstimator):
         check_probability("level", level)
         return self.p_value_ <= level
 
-    def _sequential_p_values(self, scores):
-        """P-values among all scores before, shape (n,) or (n, 2) for both sides."""
+    def _counts(self, scores):
+        """How many, the score included, are as extreme; shape (n, 1), or (n, 2) for both sides."""
         signs = {"larger": (1,), "smaller": (-1,), "two-sided": (1, -1)}[self.alternative]
-        n_before = len(self._sorted) + np.arange(len(scores))
         sides = []
         for sign in signs:
             before = self._sorted if sign == 1 else -self._sorted[::-1]
-            counts = count_at_least(before, sign * scores)
+            counts = 1 + count_at_least(before, sign * scores)
             batch = []
             for index, score in enumerate(sign * scores):
                 counts[index] += len(batch) - bisect_left(batch, score)
                 insort(batch, score)
-            sides.append((1 + counts) / (1 + n_before))
-        return np.stack(sides, axis=1)
+            sides.append(counts)
+        return np.stack(sides, axis=1).astype(np.float64)
