@@ -161,17 +161,31 @@ class EvidenceMixin:
             If a level is not in (0, 1) or takes more calibration or reference samples than there
             are; the message says how many. Or as ``score_samples``.
         """
-        calibrator, rule = self._checked()
-        calibration = {
-            "rule": rule,
-            "calibration_scores": calibrator.calibration_scores_,
-            "fnr": calibrator.fnr if fnr is None else fnr,
-            "reference_scores": getattr(calibrator, "reference_scores_", None),
-            "reference_name": getattr(calibrator, "reference_name_", None),
-            "fpr": fpr,
-        }
-        check_levels(**calibration)
+        calibration = self._calibration(fnr, fpr)
         return weigh(-self.score_samples(X), **calibration)
+
+    @available_if(_is_calibrated)
+    def weigh(self, anomaly_scores, *, fnr=None, fpr=0.05):
+        """The evidence that scores are which were computed before.
+
+        Parameters
+        ----------
+        anomaly_scores : array-like of shape (n,)
+            Minus ``score_samples``, as ``anomaly_scores`` of
+            :class:`~sklearn_flipad.calibration.Evidence`.
+        fnr, fpr
+            Levels, as in :meth:`evidence`.
+
+        Returns
+        -------
+        Evidence
+
+        Raises
+        ------
+        NotImplementedError, ValueError
+            As in :meth:`evidence`.
+        """
+        return weigh(anomaly_scores, **self._calibration(fnr, fpr))
 
     @available_if(_is_calibrated)
     def verdict(self, X, *, fnr=None, fpr=0.05):
@@ -201,6 +215,20 @@ class EvidenceMixin:
             As in :meth:`evidence`.
         """
         return self.evidence(X, fnr=fnr, fpr=fpr).verdicts
+
+    def _calibration(self, fnr, fpr):
+        """What scores are weighed against, if the levels can be reached."""
+        calibrator, rule = self._checked()
+        calibration = {
+            "rule": rule,
+            "calibration_scores": calibrator.calibration_scores_,
+            "fnr": calibrator.fnr if fnr is None else fnr,
+            "reference_scores": getattr(calibrator, "reference_scores_", None),
+            "reference_name": getattr(calibrator, "reference_name_", None),
+            "fpr": fpr,
+        }
+        check_levels(**calibration)
+        return calibration
 
     def _checked(self):
         """The fitted calibrator and its rule, which has p-values."""
