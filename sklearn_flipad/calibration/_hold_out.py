@@ -68,6 +68,12 @@ def hold_out(X, labels, *, estimator, cv, reference, params, random_state):
             "ShuffleSplit(n_splits=1)."
         )
     training, tested = (np.arange(len(labels))[rows] for rows in splits[0])
+    overlap = np.intersect1d(training, tested)
+    if len(overlap):
+        raise ValueError(
+            f"cv holds out {len(overlap)} rows that it also trains on, the first is row "
+            f"{overlap[0]}: what is held out must be as new to the detector as suspects are."
+        )
     negatives = np.intersect1d(tested, negatives)
     if reference is not None and not len(negatives):
         raise ValueError(

@@ -166,7 +166,7 @@ class EvidenceMixin:
 
     @available_if(_is_calibrated)
     def weigh(self, anomaly_scores, *, fnr=None, fpr=0.05):
-        """The evidence that scores are which were computed before.
+        """Evidence from scores that were computed before.
 
         Parameters
         ----------

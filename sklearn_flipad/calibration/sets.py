@@ -88,6 +88,8 @@ def true_discovery_bound(p_values, *, confidence=0.95, subset=None):
     ValueError
         If there are no p-values, one is not in [0, 1], `confidence` is not in (0, 1), or a suspect
         is in `subset` twice.
+    IndexError
+        If `subset` is a mask of another length, or an index is out of range.
 
     References
     ----------

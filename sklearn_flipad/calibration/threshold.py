@@ -226,10 +226,11 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             estimator = clone(self.estimator).fit(samples, labels, **options)
         scores = -normality(estimator, _safe_indexing(X, calibration))
         threshold = as_rule(self.rule).threshold(scores, self.fnr)
+        if self.reference is not None:
+            reference_scores = -normality(estimator, _safe_indexing(X, reference))
         for name in ("reference_scores_", "reference_name_", "n_features_in_", "feature_names_in_"):
             vars(self).pop(name, None)
         if self.reference is not None:
-            reference_scores = -normality(estimator, _safe_indexing(X, reference))
             self.reference_scores_ = np.sort(reference_scores)
             self.reference_name_ = self.reference
         self.estimator_ = estimator
