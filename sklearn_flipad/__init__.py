@@ -1,6 +1,6 @@
 """Did this generative model make this sample? Single-model attribution in the open world."""
 
-from sklearn_flipad.calibration import FNRThresholdCalibrator
+from sklearn_flipad.calibration import Evidence, FNRThresholdCalibrator
 from sklearn_flipad.detectors import CombinedDetector, DeepSADDetector, FingerprintDetector
 from sklearn_flipad.features import (
     ChannelSelector,
@@ -37,6 +37,7 @@ __all__ = [
     "CombinedDetector",
     "DCTTransformer",
     "DeepSADDetector",
+    "Evidence",
     "FNRThresholdCalibrator",
     "FinalLayer",
     "FinalLayerInverter",

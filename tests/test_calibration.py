@@ -194,7 +194,8 @@ def test_split_is_seeded(data):
         ({}, slice(0, 900), "needs at least 199 held-out inliers .* n_samples=900, of which "
                             "cv=0.2 holds out 180. Provide at least 995 inliers"),
         ({"rule": "pac"}, slice(None), "Provide at least 2990 inliers"),
-        ({"cv": [(np.arange(5), np.arange(9))]}, slice(None), "Provide more inliers"),
+        ({"cv": [(np.arange(9, 14), np.arange(9))]}, slice(None), "Provide more inliers"),
+        ({"cv": [(np.arange(5), np.arange(2, 900))]}, slice(None), "holds out 3 rows that it also"),
         ({"fnr": 0}, slice(None), "'fnr'"),
         ({"rule": "exact"}, slice(None), "'rule'"),
         ({"cv": 1.5}, slice(None), "'cv'"),

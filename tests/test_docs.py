@@ -1,5 +1,6 @@
 """The code that the README and the documentation show runs as it stands."""
 
+import doctest
 import re
 from pathlib import Path
 
@@ -40,3 +41,9 @@ def test_first_steps(name):
     assert (first["flipad"].predict(suspects) == -1).mean() > 0.8
     own = first["layer"].sample(first["G"], 20, random_state=3)
     assert (first["flipad"].predict(own) == 1).mean() > 0.8
+
+
+def test_evidence():
+    failed, attempted = doctest.testfile(str(ROOT / "docs/evidence.rst"), module_relative=False)
+    assert attempted > 20
+    assert not failed

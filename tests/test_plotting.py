@@ -4,6 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 
 from sklearn_flipad import DCTTransformer, FinalLayer, FinalLayerInverter, FNRThresholdCalibrator
@@ -13,6 +14,7 @@ from sklearn_flipad.plotting import (
     FeatureMapDisplay,
     InversionDisplay,
     PerturbationDisplay,
+    PValueDisplay,
     ReproductionDisplay,
     SampleGridDisplay,
     ScoreHistogramDisplay,
@@ -48,6 +50,51 @@ def test_score_histogram_from_estimator():
     display = ScoreHistogramDisplay.from_estimator(estimator, X, ["a"] * 200)
     assert display.offset == estimator.offset_
     np.testing.assert_allclose(display.scores["a"], estimator.score_samples(X))
+
+
+@pytest.fixture(scope="module")
+def calibrated():
+    """A calibrator without a reference population, and one with photographs for it."""
+    X = np.random.default_rng(0).normal(size=(400, 2))
+    without = FNRThresholdCalibrator(IsolationForest(random_state=0), fnr=0.1, random_state=0)
+    calibrator = clone(without).fit(X)
+    return without.fit(X), calibrator.calibrate_reference(X + 2.5, name="photographs")
+
+
+def test_score_histogram_from_calibration(calibrated):
+    without, calibrator = calibrated
+    X = np.random.default_rng(1).normal(size=(30, 2))
+    display = ScoreHistogramDisplay.from_calibration(calibrator, X, fnr=0.2, fpr=0.1)
+    assert list(display.scores) == ["own samples held out", "photographs", "suspects"]
+    np.testing.assert_array_equal(display.scores["photographs"], -calibrator.reference_scores_)
+    np.testing.assert_array_equal(display.scores["suspects"], calibrator.score_samples(X))
+    evidence = calibrator.evidence(X, fnr=0.2, fpr=0.1)
+    undecided = evidence.verdicts == "undecided"
+    low, high = sorted([display.offset, display.reference_offset])
+    scores = display.scores["suspects"]
+    np.testing.assert_array_equal(undecided, (scores >= low) & (scores <= high))
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert {"undecided", "threshold of the reference"} <= set(labels)
+    display = ScoreHistogramDisplay.from_calibration(without)
+    assert display.reference_offset is None
+    assert display.offset == without.offset_
+    assert list(display.scores) == ["own samples held out"]
+
+
+def test_p_values(calibrated):
+    without, calibrator = calibrated
+    X, source = np.random.default_rng(1).normal(size=(30, 2)), ["a", "b"] * 15
+    display = PValueDisplay.from_estimator(calibrator, X, source, fpr=0.1)
+    points = display.ax_.collections[-1].get_offsets()
+    evidence = calibrator.evidence(X)
+    expected = np.c_[evidence.p_own, evidence.p_reference][1::2]
+    np.testing.assert_array_equal(points, expected)
+    assert display.ax_.get_ylabel().endswith("photographs")
+    assert (display.fnr, display.fpr) == (0.1, 0.1)
+    with pytest.raises(ValueError, match="no p-values against a reference"):
+        PValueDisplay.from_estimator(without, X)
+    with pytest.raises(ValueError, match="30 suspects, got 2 names"):
+        PValueDisplay.from_evidence(evidence, ["a", "b"])
 
 
 def test_feature_maps():

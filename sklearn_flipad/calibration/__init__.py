@@ -1,6 +1,26 @@
-"""Thresholds with a chosen false-negative rate."""
+"""Thresholds, p-values and verdicts with chosen error rates."""
 
+from sklearn_flipad.calibration.evidence import Evidence
+from sklearn_flipad.calibration.martingale import ConformalMartingale
+from sklearn_flipad.calibration.p_values import conformal_p_values
 from sklearn_flipad.calibration.rules import PAC, Conformal, Quantile, ThresholdRule
+from sklearn_flipad.calibration.sets import (
+    select_with_fdr,
+    simes_p_value,
+    true_discovery_bound,
+)
 from sklearn_flipad.calibration.threshold import FNRThresholdCalibrator
 
-__all__ = ["PAC", "Conformal", "FNRThresholdCalibrator", "Quantile", "ThresholdRule"]
+__all__ = [
+    "PAC",
+    "Conformal",
+    "ConformalMartingale",
+    "Evidence",
+    "FNRThresholdCalibrator",
+    "Quantile",
+    "ThresholdRule",
+    "conformal_p_values",
+    "select_with_fdr",
+    "simes_p_value",
+    "true_discovery_bound",
+]

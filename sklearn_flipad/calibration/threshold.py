@@ -4,9 +4,7 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
-from sklearn.model_selection import check_cv, train_test_split
 from sklearn.utils import Bunch, _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import (
@@ -24,6 +22,9 @@ from sklearn_flipad.calibration._estimators import (
     rows_of,
     training_rows,
 )
+from sklearn_flipad.calibration._hold_out import check_size, hold_out
+from sklearn_flipad.calibration._seen import digests
+from sklearn_flipad.calibration.mixin import EvidenceMixin
 from sklearn_flipad.calibration.rules import RULES, ThresholdRule, as_rule
 from sklearn_flipad.labels import check_labels, classes_of
 from sklearn_flipad.samples import as_array
@@ -31,7 +32,7 @@ from sklearn_flipad.samples import as_array
 __all__ = ["FNRThresholdCalibrator"]
 
 
-class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Fit an outlier detector and calibrate its threshold on held-out inliers.
 
     Some inliers are held out, the detector is fitted on the rest, and the threshold is
@@ -63,6 +64,10 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         Fraction of the inliers to hold out, or what yields one pair of training and test
         rows; of the test rows, the inliers calibrate. Scores of detectors that were
         fitted apart cannot be pooled, so more than one split is refused.
+    reference : str, default=None
+        What the negatives are, for example "camera photographs". If named, `cv` holds out
+        negatives too, as the reference population of :meth:`p_reference` and :meth:`verdict`;
+        with a fitted detector, all of them are. :meth:`calibrate_reference` takes another one.
     random_state : int, RandomState instance or None, default=None
         Seed of the split, where `cv` is a fraction.
 
@@ -76,6 +81,10 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         Largest anomaly score that counts as an inlier.
     offset_ : float
         Minus the threshold: samples with ``score_samples(X) >= offset_`` are inliers.
+    reference_scores_ : ndarray of float64, shape (n_reference,)
+        Anomaly scores of the reference population, sorted, where there is one.
+    reference_name_ : str
+        What it is.
     classes_ : ndarray, shape (2,)
         ``[-1, 1]``; ``[0, 1]`` or ``[False, True]`` where y has those, as scikit-learn's
         meta-estimators encode classes.
@@ -115,14 +124,25 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         "fnr": [Interval(Real, 0, 1, closed="neither")],
         "rule": [StrOptions(set(RULES)), ThresholdRule],
         "cv": [Interval(Real, 0, 1, closed="neither"), HasMethods("split"), "array-like"],
+        "reference": [str, None],
         "random_state": ["random_state"],
     }
 
-    def __init__(self, estimator, *, fnr=0.005, rule="conformal", cv=0.2, random_state=None):
+    def __init__(
+        self,
+        estimator,
+        *,
+        fnr=0.005,
+        rule="conformal",
+        cv=0.2,
+        reference=None,
+        random_state=None,
+    ):
         self.estimator = estimator
         self.fnr = fnr
         self.rule = rule
         self.cv = cv
+        self.reference = reference
         self.random_state = random_state
 
     def check_fit(self, X, y=None, **params):
@@ -150,9 +170,16 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         check_detector(self.estimator)
         labels = _labels(X, y)
         split = self._routed(params).splitter.split
-        training, calibration = self._split(X, labels, split, np.random.RandomState(0))
-        self._check_size(len(calibration), int((labels == 1).sum()))
-        last = last_step(self.estimator)
+        rows = self._held_out(X, labels, split, np.random.RandomState(0))
+        check_size(
+            rows,
+            as_rule(self.rule),
+            fnr=self.fnr,
+            estimator=self.estimator,
+            cv=self.cv,
+            n_inliers=int((labels == 1).sum()),
+        )
+        last, training = last_step(self.estimator), rows.training
         if training is not None and hasattr(last, "check_fit"):
             last.check_fit(_safe_indexing(X, training), None if y is None else labels[training])
 
@@ -186,26 +213,33 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
         self.check_fit(X, y, **params)
         labels, routed = _labels(X, y), self._routed(params)
         rng = check_random_state(self.random_state)
-        training, calibration = self._split(X, labels, routed.splitter.split, rng)
+        training, calibration, reference = self._held_out(X, labels, routed.splitter.split, rng)
         if training is None:
-            estimator = self.estimator
+            estimator, training = self.estimator, calibration[:0]
         else:
             # None, not all ones, so that the detector knows there are no labels.
             labels = None if y is None else labels[training]
-            rows, labels = training_rows(self.estimator, labels)
-            training = training[rows]
+            kept, labels = training_rows(self.estimator, labels)
+            training = training[kept]
             options = _check_method_params(X, routed.estimator.fit, indices=training)
             samples = rows_of(self.estimator, _safe_indexing(X, training))
             estimator = clone(self.estimator).fit(samples, labels, **options)
         scores = -normality(estimator, _safe_indexing(X, calibration))
         threshold = as_rule(self.rule).threshold(scores, self.fnr)
+        if self.reference is not None:
+            reference_scores = -normality(estimator, _safe_indexing(X, reference))
+        for name in ("reference_scores_", "reference_name_", "n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)
+        if self.reference is not None:
+            self.reference_scores_ = np.sort(reference_scores)
+            self.reference_name_ = self.reference
         self.estimator_ = estimator
+        self._seen = digests(X, np.union1d(training, calibration))
         self.calibration_scores_ = np.sort(scores)
         self.threshold_ = threshold
         self.offset_ = -threshold
         self.classes_ = classes_of(y)
         for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
             if hasattr(estimator, name):
                 setattr(self, name, getattr(estimator, name))
         return self
@@ -233,48 +267,15 @@ class FNRThresholdCalibrator(ClassifierMixin, MetaEstimatorMixin, BaseEstimator)
             return router.add(splitter=self.cv, method_mapping=mapping)
         return router
 
-    def _split(self, X, labels, params, rng):
-        """Rows that the detector is fitted to, None if it is already, and inliers held out."""
-        inliers = np.flatnonzero(labels == 1)
-        if not len(inliers):
-            raise ValueError(
-                "y holds no sample labeled +1, of the one class that the threshold is "
-                "calibrated on."
-            )
-        if isinstance(self.estimator, FrozenEstimator):
-            return None, inliers
-        if isinstance(self.cv, Real):
-            if len(inliers) < 2:
-                raise ValueError(
-                    "Holding out inliers needs at least 2 of them, got n_samples=1 labeled +1."
-                )
-            _, calibration = train_test_split(inliers, test_size=self.cv, random_state=rng)
-            training = np.setdiff1d(np.arange(len(labels)), calibration)
-            return training, calibration
-        splits = list(check_cv(self.cv, labels, classifier=True).split(X, labels, **params))
-        if len(splits) != 1:
-            raise ValueError(
-                f"cv must yield one split, got {len(splits)}: the scores of detectors that "
-                "were fitted apart cannot be pooled. Pass a fraction, or for example "
-                "ShuffleSplit(n_splits=1)."
-            )
-        training, held_out = (np.arange(len(labels))[rows] for rows in splits[0])
-        return training, held_out[labels[held_out] == 1]
-
-    def _check_size(self, n_calibration, n_inliers):
-        rule = as_rule(self.rule)
-        needed = rule.min_size(self.fnr)
-        if n_calibration >= needed:
-            return
-        frozen = isinstance(self.estimator, FrozenEstimator)
-        held_out = "" if frozen else f", of which cv={self.cv!r} holds out {n_calibration}"
-        advice = "Provide more inliers"
-        if isinstance(self.cv, Real) and not frozen:
-            advice = f"Provide at least {int(np.ceil(needed / self.cv))} inliers, raise cv"
-        raise ValueError(
-            f"fnr={self.fnr:g} with {rule!r} needs at least {needed} held-out "
-            f"inliers of the class +1, but there are n_samples={n_inliers}{held_out}. "
-            f"{advice}, or ask for a larger fnr."
+    def _held_out(self, X, labels, split, rng):
+        return hold_out(
+            X,
+            labels,
+            estimator=self.estimator,
+            cv=self.cv,
+            reference=self.reference,
+            params=split,
+            random_state=rng,
         )
 
     def score_samples(self, X):

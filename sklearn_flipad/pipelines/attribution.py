@@ -2,15 +2,17 @@
 
 from sklearn.pipeline import Pipeline
 
+from sklearn_flipad.calibration.mixin import EvidenceMixin
+
 __all__ = ["AttributionPipeline"]
 
 
-class AttributionPipeline(Pipeline):
+class AttributionPipeline(EvidenceMixin, Pipeline):
     """A pipeline whose last step is a calibrator, which is asked before the others run.
 
     Labels, and whether there are enough samples for the false-negative rate, are checked before
-    the first feature is computed. Everything else is as in
-    :class:`sklearn.pipeline.Pipeline`.
+    the first feature is computed. P-values, verdicts and the reference population are those of
+    the calibrator. Everything else is as in :class:`sklearn.pipeline.Pipeline`.
 
     Parameters
     ----------
@@ -70,3 +72,9 @@ class AttributionPipeline(Pipeline):
         """
         self.check_fit(X, y, **params)
         return super().fit(X, y, **params)
+
+    def _calibrator(self):
+        return self.steps[-1][1]
+
+    def _features(self, X):
+        return self[:-1].transform(X) if len(self.steps) > 1 else X

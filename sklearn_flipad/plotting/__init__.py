@@ -2,6 +2,7 @@
 
 from sklearn_flipad.plotting.features import FeatureMapDisplay
 from sklearn_flipad.plotting.inversion import InversionDisplay
+from sklearn_flipad.plotting.p_values import PValueDisplay
 from sklearn_flipad.plotting.reproduction import DistanceHistogramDisplay, ReproductionDisplay
 from sklearn_flipad.plotting.robustness import RobustnessDisplay
 from sklearn_flipad.plotting.samples import PerturbationDisplay, SampleGridDisplay
@@ -11,6 +12,7 @@ __all__ = [
     "DistanceHistogramDisplay",
     "FeatureMapDisplay",
     "InversionDisplay",
+    "PValueDisplay",
     "PerturbationDisplay",
     "ReproductionDisplay",
     "RobustnessDisplay",

@@ -1,4 +1,4 @@
-"""Histograms of scores by source, with the threshold."""
+"""Histograms of scores by source, with the thresholds."""
 
 import numpy as np
 
@@ -8,9 +8,10 @@ __all__ = ["ScoreHistogramDisplay"]
 
 
 class ScoreHistogramDisplay:
-    """Histograms of normality scores, one a source, with the decision threshold.
+    """Histograms of normality scores, one for each source, with the decision thresholds.
 
-    It is recommended to use :meth:`from_estimator` or :meth:`from_predictions`.
+    It is recommended to use :meth:`from_calibration`, :meth:`from_estimator` or
+    :meth:`from_predictions`.
 
     Parameters
     ----------
@@ -20,6 +21,9 @@ class ScoreHistogramDisplay:
         Scores from here on are called the model's.
     own : str, default=None
         The source that is the model itself, drawn filled.
+    reference_offset : float, default=None
+        Scores above it reject the reference population. Scores between the two thresholds are
+        undecided; that zone is shaded.
 
     Attributes
     ----------
@@ -38,10 +42,55 @@ class ScoreHistogramDisplay:
     ['other', 'own']
     """
 
-    def __init__(self, scores, *, offset=None, own=None):
+    def __init__(self, scores, *, offset=None, own=None, reference_offset=None):
         self.scores = scores
         self.offset = offset
         self.own = own
+        self.reference_offset = reference_offset
+
+    @classmethod
+    def from_calibration(
+        cls, attributor, X=None, *, name="suspects", fnr=None, fpr=0.05, ax=None, **kwargs
+    ):
+        """Draw the calibration scores, those of the reference population, and suspects.
+
+        Parameters
+        ----------
+        attributor : FNRThresholdCalibrator or AttributionPipeline
+            Fitted, with a rule that has p-values.
+        X : array-like, shape (n, ...), default=None
+            Suspects; none by default.
+        name : str, default="suspects"
+            What the suspects are called.
+        fnr, fpr
+            Levels, see :meth:`sklearn_flipad.FNRThresholdCalibrator.evidence`.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.hist`.
+
+        Returns
+        -------
+        ScoreHistogramDisplay
+
+        Raises
+        ------
+        ValueError
+            If a level takes more calibration or reference samples than there are.
+        NotImplementedError
+            If the rule has no p-values.
+        """
+        last = attributor[-1] if hasattr(attributor, "steps") else attributor
+        evidence = last.weigh(last.calibration_scores_, fnr=fnr, fpr=fpr)
+        own = "own samples held out"
+        scores, reference_offset = {own: -last.calibration_scores_}, None
+        if evidence.reference_threshold is not None:
+            scores[last.reference_name_] = -last.reference_scores_
+            reference_offset = -evidence.reference_threshold
+        if X is not None:
+            scores[name] = attributor.score_samples(X)
+        options = {"offset": -evidence.threshold, "reference_offset": reference_offset}
+        return cls(scores, own=own, **options).plot(ax=ax, **kwargs)
 
     @classmethod
     def from_estimator(cls, estimator, X, source, *, own=None, ax=None, **kwargs):
@@ -126,6 +175,9 @@ class ScoreHistogramDisplay:
         everything = np.concatenate(list(self.scores.values()))
         # A few far outliers must not squeeze the rest into one bin.
         low, high = np.quantile(everything, [0.005, 1])
+        for offset in (self.offset, self.reference_offset):
+            if offset is not None and np.isfinite(offset):
+                low, high = min(low, offset), max(high, offset)
         edges = np.linspace(low, high + 1e-12 * (1 + abs(high)), bins + 1)
         for index, (name, scores) in enumerate(self.scores.items()):
             own = name == self.own
@@ -141,7 +193,13 @@ class ScoreHistogramDisplay:
             )
         if self.offset is not None:
             ax.axvline(self.offset, color="black", linestyle="--", linewidth=1, label="threshold")
+        if self.reference_offset is not None:
+            options = {"color": "black", "linestyle": ":", "linewidth": 1}
+            ax.axvline(self.reference_offset, label="threshold of the reference", **options)
+            if self.offset is not None:
+                ends = sorted([self.offset, self.reference_offset])
+                ax.axvspan(*ends, color="0.85", zorder=0, label="undecided")
         ax.set(xlabel="score (larger: more like the model's)", ylabel="fraction of the source")
-        ax.legend(frameon=False)
+        ax.legend(frameon=self.reference_offset is not None, fontsize="small")
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -4,14 +4,17 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from sklearn_flipad.calibration.p_values import check_scores, count_at_least
+
 __all__ = ["ThresholdRule", "check_probability"]
 
 
 class ThresholdRule(ABC):
     """Place a threshold by the anomaly scores of inliers that the detector was not fitted on.
 
-    A rule of one's own overrides ``min_size`` and ``_threshold``. It should be immutable and
-    compare equal where its settings are equal, as frozen dataclasses do.
+    A rule of one's own overrides ``min_size`` and ``_threshold``, and ``_p_values`` if it has
+    p-values. It should be immutable and compare equal where its settings are equal, as frozen
+    dataclasses do.
     """
 
     @abstractmethod
@@ -63,14 +66,48 @@ class ThresholdRule(ABC):
                 f"{len(scores)}. Provide more inliers, hold out more of them, or ask for a larger "
                 "fnr."
             )
-        n_bad = int((~np.isfinite(scores)).sum())
-        if n_bad:
-            raise ValueError(f"{n_bad} of {len(scores)} scores are NaN or infinite.")
-        return float(self._threshold(np.sort(scores), fnr))
+        return float(self._threshold(np.sort(check_scores("scores", scores)), fnr))
+
+    def p_values(self, calibration_scores, scores):
+        """The smallest false-negative rates at which the rule rejects the scores.
+
+        A score lies above ``threshold(calibration_scores, fnr)`` if and only if its p-value is
+        at most `fnr`. Ties count for the inlier.
+
+        Parameters
+        ----------
+        calibration_scores : array-like of shape (n,)
+            Anomaly scores of held-out inliers.
+        scores : array-like of shape (n_suspects,)
+            Anomaly scores of suspects.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_suspects,)
+            In (0, 1].
+
+        Raises
+        ------
+        ValueError
+            If there are no scores of either kind, or one is not finite.
+        NotImplementedError
+            If the rule has no p-values.
+        """
+        calibration_scores = np.sort(check_scores("calibration_scores", calibration_scores))
+        scores = check_scores("scores", scores)
+        counts = count_at_least(calibration_scores, scores)
+        return self._p_values(counts, len(calibration_scores))
 
     @abstractmethod
     def _threshold(self, scores, fnr):
         """The threshold for sorted, finite scores, of which there are enough."""
+
+    def _p_values(self, n_at_least, n):
+        """P-values, where `n_at_least` of n calibration scores are at least as large."""
+        raise NotImplementedError(
+            f"{self!r} has no p-values, since it does not keep its rate; "
+            "Conformal() and PAC() have them: pass rule='conformal' or rule='pac'."
+        )
 
 
 def check_probability(name, value):

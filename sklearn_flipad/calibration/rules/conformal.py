@@ -14,7 +14,8 @@ class Conformal(ThresholdRule):
 
     The false-negative rate of a new inlier, exchangeable with the n calibration ones, is
     at most `fnr` on average over calibration sets, for any n and any distribution. It takes
-    at least ``1 / fnr - 1`` scores.
+    at least ``1 / fnr - 1`` scores. P-values are those of
+    :func:`~sklearn_flipad.calibration.conformal_p_values`.
 
     References
     ----------
@@ -35,3 +36,6 @@ class Conformal(ThresholdRule):
         # Rounding guards against (n + 1)(1 - fnr) landing a bit above a whole number.
         rank = ceil(round((len(scores) + 1) * (1 - fnr), 9))
         return scores[rank - 1]
+
+    def _p_values(self, n_at_least, n):
+        return (1 + n_at_least) / (n + 1)

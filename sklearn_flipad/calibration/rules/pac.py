@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import ceil, log
 
+import numpy as np
 from scipy import stats
 
 from sklearn_flipad.calibration.rules.base import ThresholdRule, check_probability
@@ -16,7 +17,9 @@ class PAC(ThresholdRule):
 
     With probability `confidence` over calibration sets, the false-negative rate on new
     inliers is at most `fnr`, for any distribution. It takes at least
-    ``log(1 - confidence) / log(1 - fnr)`` scores.
+    ``log(1 - confidence) / log(1 - fnr)`` scores. A p-value is, with that confidence, an
+    upper bound of how often the model's samples score at least as high as the suspect; the
+    confidence is that of one suspect, not of many at once.
 
     Parameters
     ----------
@@ -50,10 +53,16 @@ class PAC(ThresholdRule):
         return ceil(round(log(1 - self.confidence) / log(1 - fnr), 9))
 
     def _threshold(self, scores, fnr):
-        # With the threshold at rank r, n - r scores lie above it. The true rate exceeds fnr
-        # with probability P(Binomial(n, fnr) <= n - r).
         n = len(scores)
-        n_above = int(stats.binom.ppf(1 - self.confidence, n, fnr))
-        if stats.binom.cdf(n_above, n, fnr) > 1 - self.confidence:
-            n_above -= 1
+        n_above = np.searchsorted(self._bounds(n), fnr, side="right") - 1
         return scores[n - n_above - 1]
+
+    def _p_values(self, n_at_least, n):
+        return self._bounds(n)[n_at_least]
+
+    def _bounds(self, n):
+        """Upper Clopper-Pearson bounds of a rate, for 0 to n events among n."""
+        counts = np.arange(n)
+        bounds = stats.beta.ppf(self.confidence, counts + 1, n - counts)
+        # Rounding guards against a bound landing a bit above the rate that it is.
+        return np.round(np.append(bounds, 1.0), 12)

@@ -1,0 +1,40 @@
+"""Which samples an estimator was fitted to, so that they are not taken for fresh ones."""
+
+import warnings
+from hashlib import blake2b
+
+import numpy as np
+
+from sklearn_flipad.samples import as_array
+
+__all__ = ["check_fresh", "digests"]
+
+
+def digests(X, rows=slice(None)):
+    """A hash of 64 bits for each sample; none, where samples are no arrays of numbers."""
+    X = as_array(X)
+    X = X.to_numpy() if hasattr(X, "to_numpy") else X
+    if not isinstance(X, np.ndarray) or X.dtype.kind not in "biuf":
+        return np.empty(0, dtype=np.uint64)
+    samples = (np.asarray(X[row], dtype=np.float64) for row in np.arange(len(X))[rows])
+    hashed = [blake2b(sample.tobytes(), digest_size=8).digest() for sample in samples]
+    return np.frombuffer(b"".join(hashed), dtype=np.uint64)
+
+
+def check_fresh(X, seen):
+    """Refuse samples that were seen in fit; warn where they may be equal by chance."""
+    known = np.isin(digests(X), seen)
+    if not known.any():
+        return
+    message = (
+        f"{known.sum()} of {len(known)} samples are equal to samples that the detector was fitted "
+        f"to; the first is sample {known.argmax()}. Scores of such samples are not those of "
+        "fresh ones, and p-values against them would be wrong. "
+    )
+    if 2 * known.sum() > len(known):
+        raise ValueError(
+            message + "Pass others, or hold out negatives: give the calibrator "
+            "reference='what they are' and fit again."
+        )
+    advice = "Leave them out, unless equal samples are common in this population."
+    warnings.warn(message + advice, UserWarning, stacklevel=4)

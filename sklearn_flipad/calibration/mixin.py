@@ -1,0 +1,239 @@
+"""P-values and verdicts of whatever ends with a calibrator."""
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_flipad.calibration._hold_out import check_name
+from sklearn_flipad.calibration._seen import check_fresh
+from sklearn_flipad.calibration.evidence import check_levels, weigh
+from sklearn_flipad.calibration.rules import as_rule
+
+__all__ = ["EvidenceMixin"]
+
+
+def _is_calibrated(estimator):
+    return isinstance(estimator._calibrator(), EvidenceMixin)
+
+
+class EvidenceMixin:
+    """Weigh what ``score_samples`` says against calibration scores.
+
+    What cannot be answered is refused before anything is scored. A class that is no calibrator
+    itself overrides ``_calibrator`` and ``_features``.
+    """
+
+    def _calibrator(self):
+        """The calibrator whose scores and rule count."""
+        return self
+
+    def _features(self, X):
+        """Samples as the calibrator takes them."""
+        return X
+
+    @available_if(_is_calibrated)
+    def calibrate_reference(self, X, *, name):
+        """Score samples of a reference population, for :meth:`p_reference` and :meth:`verdict`.
+
+        It takes the place of an earlier one; the detector and its threshold stay as they are.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Samples of one population, drawn as the suspects would be if they came from there,
+            that the detector was not fitted to.
+        name : str
+            What they are, for example "camera photographs, JPEG".
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If `name` is no string.
+        ValueError
+            If `name` is blank, most samples are those that the detector was fitted to, or as
+            :meth:`score_samples`.
+
+        Warns
+        -----
+        UserWarning
+            If some samples are equal to those that the detector was fitted to.
+        """
+        check_is_fitted(self)
+        check_name(name)
+        calibrator, features = self._calibrator(), self._features(X)
+        check_fresh(features, getattr(calibrator, "_seen", ()))
+        scores = np.sort(-calibrator.score_samples(features))
+        calibrator.reference_scores_, calibrator.reference_name_ = scores, name
+        return self
+
+    @available_if(_is_calibrated)
+    def p_own(self, X):
+        """How often a sample of the model scores at least as badly as each suspect.
+
+        A small p-value is evidence against the model: a sample of the model gets one of at
+        most a with probability at most a, whatever the detector is worth. A large one is no
+        evidence for the model, since samples of others may score as well. By the calibrator's
+        rule: "conformal" averages over calibration sets; "pac" gives upper bounds that hold with
+        its confidence.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Suspects.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+
+        Raises
+        ------
+        NotImplementedError
+            If the rule is "quantile", which has no p-values.
+        ValueError
+            As ``score_samples``.
+        """
+        calibrator, rule = self._checked()
+        return rule.p_values(calibrator.calibration_scores_, -self.score_samples(X))
+
+    @available_if(_is_calibrated)
+    def p_reference(self, X):
+        """How often a sample of the reference population scores at least as well.
+
+        A small p-value is evidence that the suspect is not from the reference population: a
+        sample of that population gets one of at most a with probability at most a. It speaks of
+        that population and of no other: another model's samples may get small ones too.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Suspects.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+
+        Raises
+        ------
+        NotFittedError
+            If there is no reference population.
+        NotImplementedError
+            If the rule is "quantile", which has no p-values.
+        ValueError
+            As ``score_samples``.
+        """
+        calibrator, rule = self._checked()
+        if getattr(calibrator, "reference_scores_", None) is None:
+            raise NotFittedError(
+                "There is no reference population. Call calibrate_reference(X, name=...) with "
+                "samples of one that the detector was not trained on, or hold out negatives: "
+                "pass the calibrator reference='what they are' and fit again."
+            )
+        return rule.p_values(-calibrator.reference_scores_, self.score_samples(X))
+
+    @available_if(_is_calibrated)
+    def evidence(self, X, *, fnr=None, fpr=0.05):
+        """P-values, thresholds and verdicts from one scoring of the suspects.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Suspects.
+        fnr : float, default=None
+            Level at which the model is rejected, in (0, 1); that of the calibrator by default.
+        fpr : float, default=0.05
+            Level at which the reference population is rejected, in (0, 1); of no effect without
+            one.
+
+        Returns
+        -------
+        Evidence
+
+        Raises
+        ------
+        NotImplementedError
+            If the rule is "quantile", which has no p-values.
+        ValueError
+            If a level is not in (0, 1) or takes more calibration or reference samples than there
+            are; the message says how many. Or as ``score_samples``.
+        """
+        calibration = self._calibration(fnr, fpr)
+        return weigh(-self.score_samples(X), **calibration)
+
+    @available_if(_is_calibrated)
+    def weigh(self, anomaly_scores, *, fnr=None, fpr=0.05):
+        """Evidence from scores that were computed before.
+
+        Parameters
+        ----------
+        anomaly_scores : array-like of shape (n,)
+            Minus ``score_samples``, as ``anomaly_scores`` of
+            :class:`~sklearn_flipad.calibration.Evidence`.
+        fnr, fpr
+            Levels, as in :meth:`evidence`.
+
+        Returns
+        -------
+        Evidence
+
+        Raises
+        ------
+        NotImplementedError, ValueError
+            As in :meth:`evidence`.
+        """
+        return weigh(anomaly_scores, **self._calibration(fnr, fpr))
+
+    @available_if(_is_calibrated)
+    def verdict(self, X, *, fnr=None, fpr=0.05):
+        """Decide for the model, against it, or not at all.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Suspects.
+        fnr, fpr
+            Levels, as in :meth:`evidence`.
+
+        Returns
+        -------
+        ndarray of str, shape (n,)
+            - ``"own"``: the reference population is rejected, the model is not;
+            - ``"not own"``: the model is rejected, the reference population is not;
+            - ``"undecided"``: neither is rejected, or both.
+
+            Of the model's samples, at most `fnr` are called "not own"; of the reference
+            population's, at most `fpr` are called "own"; both as the calibrator's rule means
+            it. Without a reference population, nothing is called "own".
+
+        Raises
+        ------
+        NotImplementedError, ValueError
+            As in :meth:`evidence`.
+        """
+        return self.evidence(X, fnr=fnr, fpr=fpr).verdicts
+
+    def _calibration(self, fnr, fpr):
+        """What scores are weighed against, if the levels can be reached."""
+        calibrator, rule = self._checked()
+        calibration = {
+            "rule": rule,
+            "calibration_scores": calibrator.calibration_scores_,
+            "fnr": calibrator.fnr if fnr is None else fnr,
+            "reference_scores": getattr(calibrator, "reference_scores_", None),
+            "reference_name": getattr(calibrator, "reference_name_", None),
+            "fpr": fpr,
+        }
+        check_levels(**calibration)
+        return calibration
+
+    def _checked(self):
+        """The fitted calibrator and its rule, which has p-values."""
+        check_is_fitted(self)
+        calibrator = self._calibrator()
+        rule = as_rule(calibrator.rule)
+        rule.p_values(calibrator.calibration_scores_, calibrator.calibration_scores_[:1])
+        return calibrator, rule
