@@ -9,7 +9,16 @@ import inspect
 from dataclasses import dataclass
 from importlib import import_module
 
-__all__ = ["ESTIMATORS", "LOCAL_PARAMETERS", "SPLITTERS", "VALUES", "Stored", "import_class"]
+__all__ = [
+    "ESTIMATORS",
+    "LOCAL_PARAMETERS",
+    "SPLITTERS",
+    "VALUES",
+    "Stored",
+    "constructor_arguments",
+    "import_class",
+    "name_of",
+]
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ _PERTURBATION = Stored("sklearn_flipad.evaluation.perturbations", optional=_STAT
 ESTIMATORS = {
     "Pipeline": Stored("sklearn.pipeline"),
     "FrozenEstimator": Stored("sklearn.frozen"),
+    "GridSearchCV": Stored("sklearn.model_selection"),
     "AttributionPipeline": Stored("sklearn_flipad.pipelines"),
     "FNRThresholdCalibrator": Stored(
         "sklearn_flipad.calibration",
@@ -103,10 +113,13 @@ VALUES = {
     "FISTA": Stored("sklearn_flipad.solvers"),
 }
 
-#: Splitters that yield one split, stored by the arguments of their constructors.
+#: Splitters, stored by the arguments of their constructors.
 SPLITTERS = {
     name: Stored("sklearn.model_selection")
-    for name in ("GroupShuffleSplit", "PredefinedSplit", "ShuffleSplit", "StratifiedShuffleSplit")
+    for name in (
+        *("GroupKFold", "GroupShuffleSplit", "KFold", "PredefinedSplit"),
+        *("ShuffleSplit", "StratifiedKFold", "StratifiedShuffleSplit"),
+    )
 }
 
 #: Parameters of the machine and the session, which are not stored.

@@ -124,9 +124,12 @@ class Reader:
         return FeatureDistance(self.value(node["extractor"]))
 
     def _read_object(self, node):
-        thing = self.objects[node["name"]]
+        name = node["name"]
+        thing = self.objects[name]
+        if node["is_class"] and not (isinstance(thing, type) and issubclass(thing, nn.Module)):
+            raise ValueError(f"objects[{name!r}] must be a class of torch modules, got {thing!r}")
         if not callable(thing):
-            raise ValueError(f"objects[{node['name']!r}] must be what the name says, got {thing!r}")
+            raise ValueError(f"objects[{name!r}] must be a function, got {thing!r}")
         return thing
 
     def _read_network_class(self, node):
@@ -200,9 +203,6 @@ class Reader:
 
     def _net(self, node, detector):
         cls, arguments = self.value(node["module"]), self.value(node["arguments"])
-        if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
-            name = node["module"].get("name")
-            raise ValueError(f"objects[{name!r}] must be a class of torch modules, got {cls!r}")
         shape, state = arguments.pop("input_shape"), self._state(node)
         if node["module"]["kind"] != "object":
             # Without memory first, so that a file cannot ask for more than it brings.

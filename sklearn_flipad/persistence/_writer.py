@@ -106,6 +106,11 @@ class Writer:
         from sklearn_flipad.final_layer import FinalLayer
         from sklearn_flipad.reproduction import FeatureDistance
 
+        if _is_search(value) and hasattr(value, "best_estimator_"):
+            raise ValueError(
+                f"{path} cannot be stored: it is a search and holds the results of all its fits. "
+                "Put what it found, its best_estimator_, in its place"
+            )
         if name := name_of(ESTIMATORS, value):
             return self._estimator(name, value, path)
         if name := name_of(VALUES, value):
@@ -121,17 +126,13 @@ class Writer:
             return {"kind": "feature_distance", "extractor": extractor}
         if isinstance(value, nn.Module):
             return self.module(value, path)
-        if isinstance(value, BaseSearchCV):
-            raise ValueError(
-                f"{path} is a {type(value).__name__}: searches are not stored. Save what it found, "
-                "search.best_estimator_"
-            )
         if isinstance(value, type) and issubclass(value, nn.Module):
             return self._network_class(value, path)
         if _skops.is_sklearn(value):
             return self._sklearn(value, path)
         if callable(value) and path.rpartition("/")[2] in _FUNCTIONS:
-            return {"kind": "object", "name": self._name(value, f"the function of {path}")}
+            name = self._name(value, f"the function of {path}")
+            return {"kind": "object", "name": name, "is_class": False}
         raise ValueError(self._refusal(value, path))
 
     def _parts(self, values, path):
@@ -279,7 +280,8 @@ class Writer:
     def _network_class(self, cls, path):
         if cls.__module__ == "sklearn_flipad.detectors.networks":
             return {"kind": "network_class", "class": cls.__name__}
-        return {"kind": "object", "name": self._name(cls, f"the class of {path}")}
+        name = self._name(cls, f"the class of {path}")
+        return {"kind": "object", "name": name, "is_class": True}
 
     def _sklearn(self, estimator, path):
         try:
