@@ -23,6 +23,9 @@ _MAX_ARRAYS = 2**16
 #: Where the digest stands. Quotes in the description are escaped, so this is found once.
 _DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 _ZEROS = b"0" * 64
+#: What a header may bring about whose checksum is right.
+_INVALID = (SafetensorError, AttributeError, ImportError, LookupError, MemoryError, RuntimeError)
+_INVALID += (TypeError, ValueError)
 
 
 def pack(arrays, description):
@@ -89,7 +92,7 @@ def unpack(content):
             raise ValueError(f"it lists {len(header)} arrays, more than {_MAX_ARRAYS}")
         description = _strict_json(header["__metadata__"]["description"])
         arrays = safetensors.numpy.load(content)
-    except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except _INVALID as error:
         reason = printable(str(error))[:200] or type(error).__name__
         raise ValueError(f"its header cannot be read ({reason})") from error
     if not isinstance(description, dict):

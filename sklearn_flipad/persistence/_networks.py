@@ -59,9 +59,20 @@ def describe(module, name_object, default=None):
     if default is not None:
         return {"encoder_network": default}
     if type(module).__module__ == _ZOO:
-        name, arguments = type(module).__name__, module.arguments
-        return {"zoo": name, "arguments": {k: _as_json(v) for k, v in arguments.items()}}
+        arguments = {key: _as_json(value) for key, value in module.arguments.items()}
+        description = {"zoo": type(module).__name__, "arguments": arguments}
+        if _is_as_built(module, description):
+            return description
     return {"object": name_object(module)}
+
+
+def _is_as_built(module, description):
+    """Whether a generator is what its constructor makes of its arguments, but for its weights."""
+    try:
+        rebuilt = build(description, state_of(module), {})
+    except (TypeError, ValueError):
+        return False
+    return repr(rebuilt) == repr(module)
 
 
 def build(description, state, objects):

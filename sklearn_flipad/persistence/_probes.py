@@ -18,10 +18,8 @@ def probe_net(net, sample_shape):
     """Representations that a DeepSAD network has for two ramps."""
     size = int(np.prod(sample_shape))
     ramp = torch.linspace(-1, 1, size).reshape(1, *sample_shape)
-    module = net.module_
-    device = next((tensor.device for tensor in module.state_dict().values()), "cpu")
-    with evaluating(module):
-        return module(torch.cat([ramp, -ramp]).to(device)).cpu().numpy()
+    with _on_cpu(net.module_), evaluating(net.module_):
+        return net.module_(torch.cat([ramp, -ramp])).numpy()
 
 
 def check_net(net, sample_shape, expected):

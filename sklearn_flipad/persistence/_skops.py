@@ -84,18 +84,17 @@ def from_bytes(content, name, version=None):
         Version of scikit-learn that wrote it; another one than this brings a warning.
     """
     skops = _import_skops()
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = archive.infolist()
-    stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
-    if not stored or sum(member.file_size for member in members) > len(content):
-        raise ValueError(f"the parts of {name} are larger than they say")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InconsistentVersionWarning)  # once is enough
-        estimator = skops.loads(content, trusted=_trusted(name.rpartition(".")[2]))
-    if full_name(estimator) != name or not is_sklearn(estimator):
-        raise ValueError(f"there is {full_name(estimator)[:100]} where {name} should be")
-    _check_trees(estimator)
-    _restore_search_tree(estimator)
+    try:
+        _check_sizes(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InconsistentVersionWarning)  # once is enough
+            estimator = skops.loads(content, trusted=_trusted(name.rpartition(".")[2]))
+        if full_name(estimator) != name or not is_sklearn(estimator):
+            raise ValueError(f"there is {full_name(estimator)} in its place")
+        _check_trees(estimator)
+        _restore_search_tree(estimator)
+    except Exception as error:  # skops raises many kinds
+        raise ValueError(f"{name} cannot be read: {str(error)[:300]}") from error
     if version is not None and version != sklearn.__version__:
         warnings.warn(
             InconsistentVersionWarning(
@@ -106,6 +105,15 @@ def from_bytes(content, name, version=None):
             stacklevel=2,
         )
     return estimator
+
+
+def _check_sizes(content):
+    """Refuse an archive that is larger than its bytes once it is unpacked."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = archive.infolist()
+    stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
+    if not stored or sum(member.file_size for member in members) > len(content):
+        raise ValueError("its parts are larger than they say")
 
 
 def _trusted(name):

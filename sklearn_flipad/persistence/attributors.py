@@ -8,6 +8,7 @@ import sklearn
 import skorch
 import torch
 
+from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.persistence._container import pack, read, unpack
 from sklearn_flipad.persistence.arrays import write_atomically
 from sklearn_flipad.persistence.files import printable
@@ -143,6 +144,8 @@ def load_attributor(path, *, objects=None, device=None, max_bytes=2**33):
     """
     from sklearn_flipad.persistence._reader import Reader
 
+    if device is not None:
+        resolve_device(device)
     objects, name = dict(objects or {}), printable(path)
     try:
         arrays, description, _ = unpack(read(path, max_bytes))
@@ -234,7 +237,8 @@ def _check_objects(path, objects, needs):
 
 def _shown(name):
     """How the object of a name would be written where it is imported."""
-    return str(name).partition(":")[2].partition("#")[0].rpartition(".")[2] or "..."
+    last = str(name).partition(":")[2].partition("#")[0].rpartition(".")[2]
+    return last if last.isidentifier() else "..."
 
 
 def _reason(error):
