@@ -452,6 +452,13 @@ def test_functions_are_asked_for(params, names, wrong, path):
         load_attributor(path, objects=objects)
 
 
+def test_a_partial_is_not_said_to_be_its_type(path):
+    attributor = own_search(sampler=functools.partial(uniform_latents))
+    save_attributor(attributor, path)
+    with pytest.raises(ValueError, match=r"'functools:partial': \.\.\.}"):
+        load_attributor(path)
+
+
 def test_networks_of_encoders_and_distances(path):
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
     extractor = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
@@ -463,7 +470,7 @@ def test_networks_of_encoders_and_distances(path):
         sequential: lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 3)),
         f"{sequential}#2": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 4)),
     }
-    with pytest.raises(ValueError, match=r"#2', the torch module of attributor/.*/encoder"):
+    with pytest.raises(ValueError, match=r"#2', .* of attributor/.*/encoder.*#2': lambda: Sequ"):
         load_attributor(path)
     loaded = load_attributor(path, objects=objects)
     X = sample(Images(), 4, random_state=1)

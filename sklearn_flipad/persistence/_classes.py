@@ -12,6 +12,7 @@ from importlib import import_module
 __all__ = [
     "ESTIMATORS",
     "LOCAL_PARAMETERS",
+    "MAX_DEPTH",
     "SPLITTERS",
     "VALUES",
     "Stored",
@@ -121,6 +122,9 @@ SPLITTERS = {
         *("ShuffleSplit", "StratifiedKFold", "StratifiedShuffleSplit"),
     )
 }
+
+#: How deep values may lie in each other.
+MAX_DEPTH = 100
 
 #: Parameters of the machine and the session, which are not stored.
 LOCAL_PARAMETERS = ("cache_dir", "checkpoint", "device", "memory", "verbose")

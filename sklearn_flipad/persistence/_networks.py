@@ -1,13 +1,23 @@
 """Torch modules as weights and a way to build them, without code from a file."""
 
 import copy
+import inspect
 from importlib import import_module
 
 import numpy as np
 import torch
 from torch import nn
 
-__all__ = ["build", "check_output", "check_state", "describe", "fill", "import_path", "state_of"]
+__all__ = [
+    "build",
+    "check_output",
+    "check_state",
+    "describe",
+    "fill",
+    "how_to_write",
+    "import_path",
+    "state_of",
+]
 
 _ZOO = "sklearn_flipad.zoo.architectures"
 #: Largest difference between outputs, as a part of the largest output, that other processors and
@@ -20,6 +30,18 @@ def import_path(thing):
     if not hasattr(thing, "__qualname__"):
         thing = type(thing)
     return f"{getattr(thing, '__module__', None)}:{thing.__qualname__}"
+
+
+def how_to_write(thing):
+    """How a user might write an object whose code is imported; ``...`` where that is not known."""
+    cls = type(thing)
+    if isinstance(thing, nn.Module):
+        parameters = inspect.signature(cls).parameters.values()
+        if any(parameter.default is parameter.empty for parameter in parameters):
+            return f"lambda: {cls.__name__}(...)"
+        return cls.__name__
+    name = getattr(thing, "__qualname__", "")
+    return name if name.isidentifier() else "..."
 
 
 def state_of(module):

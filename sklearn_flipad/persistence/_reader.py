@@ -13,6 +13,7 @@ from sklearn_flipad.persistence import _networks, _skops
 from sklearn_flipad.persistence._classes import (
     ESTIMATORS,
     LOCAL_PARAMETERS,
+    MAX_DEPTH,
     SPLITTERS,
     VALUES,
     constructor_arguments,
@@ -21,9 +22,6 @@ from sklearn_flipad.persistence._classes import (
 from sklearn_flipad.persistence._probes import check_net, check_search
 
 __all__ = ["Reader"]
-
-#: How deep values may lie in each other.
-_MAX_DEPTH = 100
 
 
 class Reader:
@@ -60,8 +58,8 @@ class Reader:
         if node is None or isinstance(node, bool | int | str | float):
             return node
         self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            raise ValueError(f"values lie more than {_MAX_DEPTH} deep in each other")
+        if self._depth > MAX_DEPTH:
+            raise ValueError(f"values lie more than {MAX_DEPTH} deep in each other")
         if isinstance(node, list):
             value = [self.value(item) for item in node]
         else:

@@ -65,8 +65,8 @@ def to_bytes(estimator):
     if refused:
         raise ValueError(
             f"{type(estimator).__name__} has parts that are not safe to load from a file "
-            f"({reason}). Use another detector, for example OneClassSVM, IsolationForest or "
-            "EllipticEnvelope"
+            f"({reason}). Put another estimator in its place, or a pipeline of the library's and "
+            "scikit-learn's own; OneClassSVM, IsolationForest and EllipticEnvelope are stored"
         )
     return content
 

@@ -12,6 +12,7 @@ from sklearn_flipad.persistence import _networks, _skops
 from sklearn_flipad.persistence._classes import (
     ESTIMATORS,
     LOCAL_PARAMETERS,
+    MAX_DEPTH,
     SPLITTERS,
     VALUES,
     constructor_arguments,
@@ -36,8 +37,9 @@ class Writer:
     ----------
     arrays : dict of str to ndarray
         The arrays, by the path of what they belong to.
-    needs : dict of str to str
-        What the user has to pass when the file is loaded, and what it is.
+    needs : dict of str to dict
+        What the user has to pass when the file is loaded: ``what`` it is, and how they might
+        ``write`` it.
     """
 
     def __init__(self):
@@ -45,9 +47,18 @@ class Writer:
         self.needs = {}
         self._signatures = {}
         self._seen = {}
+        self._depth = 0
 
     def value(self, value, path):
         """Anything that a parameter or an attribute may hold, as JSON values."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ValueError(f"{path} cannot be stored: it lies more than {MAX_DEPTH} parts deep")
+        node = self._value(value, path)
+        self._depth -= 1
+        return node
+
+    def _value(self, value, path):
         if value is None or type(value) in (bool, int, str):
             return value
         if type(value) is float:
@@ -106,12 +117,13 @@ class Writer:
         from sklearn_flipad.final_layer import FinalLayer
         from sklearn_flipad.reproduction import FeatureDistance
 
-        if _is_search(value) and hasattr(value, "best_estimator_"):
+        name = name_of(ESTIMATORS, value)
+        if _is_search(value) and (name is None or hasattr(value, "best_estimator_")):
             raise ValueError(
-                f"{path} cannot be stored: it is a search and holds the results of all its fits. "
-                "Put what it found, its best_estimator_, in its place"
+                f"{path} cannot be stored: of searches, only a GridSearchCV that is a part of a "
+                "CombinedDetector is. Put what it found, its best_estimator_, in its place"
             )
-        if name := name_of(ESTIMATORS, value):
+        if name:
             return self._estimator(name, value, path)
         if name := name_of(VALUES, value):
             fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
@@ -304,7 +316,7 @@ class Writer:
         while self._signatures.setdefault(name, signature) != signature:
             number += 1
             name = f"{path}#{number}"
-        self.needs.setdefault(name, what)
+        self.needs.setdefault(name, {"what": what, "write": _networks.how_to_write(thing)})
         return name
 
 

@@ -150,8 +150,12 @@ def load_attributor(path, *, objects=None, device=None, max_bytes=2**33):
     try:
         arrays, description, _ = unpack(read(path, max_bytes))
         description, arrays = _migrated(description, arrays)
-        needs, versions = dict(description["needs"]), dict(description["versions"])
-    except (TypeError, KeyError, ValueError) as error:
+        versions = dict(description["versions"])
+        needs = {
+            name: {key: str(need[key]) for key in ("what", "write")}
+            for name, need in description["needs"].items()
+        }
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
         raise ValueError(f"{name} cannot be loaded: {_reason(error)}.") from error
     _check_objects(path, objects, needs)
     reader = Reader(arrays, objects, device, versions.get("scikit-learn"))
@@ -217,11 +221,11 @@ def _migrated(description, arrays):
 
 
 def _check_objects(path, objects, needs):
-    missing = {name: what for name, what in needs.items() if name not in objects}
+    missing = [name for name in needs if name not in objects]
     unknown = sorted(set(objects) - set(needs))
     if missing:
-        listed = "; ".join(f"{name!r}, {what}" for name, what in missing.items())
-        shown = ", ".join(f"{name!r}: {_shown(name)}" for name in needs)
+        listed = "; ".join(f"{name!r}, {needs[name]['what']}" for name in missing)
+        shown = ", ".join(f"{name!r}: {need['write']}" for name, need in needs.items())
         raise ValueError(
             printable(
                 f"{fspath(path)} needs code that it does not hold: {listed}. Import that, and write"
@@ -233,12 +237,6 @@ def _check_objects(path, objects, needs):
             f"objects has {', '.join(map(repr, unknown))}, which {printable(path)} does not need; "
             f"it needs {', '.join(map(repr, needs)) or 'none'}."
         )
-
-
-def _shown(name):
-    """How the object of a name would be written where it is imported."""
-    last = str(name).partition(":")[2].partition("#")[0].rpartition(".")[2]
-    return last if last.isidentifier() else "..."
 
 
 def _reason(error):
