@@ -13,8 +13,8 @@ from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.persistence.arrays import load_arrays, save_arrays
 from sklearn_flipad.reproduction.encoder_networks import make_encoder_network, n_outputs_of
 from sklearn_flipad.reproduction.generation import GenerativeProcess
+from sklearn_flipad.reproduction.metric import LatentMetric
 from sklearn_flipad.reproduction.objective import in_lanes
-from sklearn_flipad.reproduction.search import LatentMetric
 from sklearn_flipad.samples import check_samples, from_gray_levels
 
 __all__ = ["LatentEncoder"]
@@ -79,6 +79,8 @@ class LatentEncoder(BaseEstimator):
         Shape of one latent.
     n_conditions_ : int
         Number of conditions, 1 where there are none.
+    processing_ : str
+        The perturbations that were applied to the samples of the training.
 
     References
     ----------
@@ -194,6 +196,7 @@ class LatentEncoder(BaseEstimator):
         self.sample_shape_ = process.sample_shape
         self.latent_shape_ = tuple(process.space.shape)
         self.n_conditions_ = len(process.space.conditions)
+        self.processing_ = repr(process.processing.steps)
         self._output_range = process.output_range
         return self
 
@@ -280,6 +283,7 @@ class LatentEncoder(BaseEstimator):
             "latent_shape": list(self.latent_shape_),
             "n_conditions": self.n_conditions_,
             "output_range": None if self._output_range is None else list(self._output_range),
+            "processing": self.processing_,
             "history": self.history_,
         }
         save_arrays(path, arrays, description)
@@ -343,6 +347,7 @@ class LatentEncoder(BaseEstimator):
         module.load_state_dict(state)
         encoder.module_ = module.eval()
         encoder.metric_ = LatentMetric(arrays.get("metric"), latent_scale)
+        encoder.processing_ = str(description["processing"])
         encoder.history_ = description["history"]
         output_range = description["output_range"]
         encoder._output_range = None if output_range is None else tuple(map(float, output_range))

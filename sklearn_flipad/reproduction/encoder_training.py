@@ -14,8 +14,9 @@ from tqdm.auto import tqdm
 from sklearn_flipad.persistence.arrays import write_atomically
 from sklearn_flipad.randomness import seeded, separate_stream
 from sklearn_flipad.reproduction.encoder_networks import make_encoder_network, n_outputs_of
+from sklearn_flipad.reproduction.metric import LatentMetric, deviations
 from sklearn_flipad.reproduction.objective import in_lanes
-from sklearn_flipad.reproduction.search import REPRODUCED, LatentMetric, SearchOptions, search
+from sklearn_flipad.reproduction.search import REPRODUCED, SearchOptions, search
 
 __all__ = ["TrainedEncoder", "train_encoder"]
 
@@ -132,23 +133,14 @@ class _Training:
         X, latents, conditions = zip(*self.process.draw(_N_SEEN, rng), strict=True)
         targets = torch.cat([self.process.targets(x) for x in X])
         latents, conditions = torch.cat(latents), torch.cat(conditions)
-        scale = latents.std(dim=0)
-        # A latent that does not vary stays where it is.
-        scale = torch.where(scale > 0, scale, latents.abs().mean(dim=0).clamp_min(1e-6))
+        scale = deviations(latents)
         self.statistics = {
             "mean": float(targets.mean()),
             "deviation": max(float(targets.std()), 1e-12),
             "latent_mean": latents.mean(dim=0).double().cpu().numpy(),
             "latent_scale": scale.double().cpu().numpy(),
         }
-        with self.process.running():
-            self.metric = LatentMetric.estimate(
-                self.process.objective(),
-                latents[:_N_METRIC],
-                conditions[:_N_METRIC],
-                targets[:_N_METRIC],
-                scale,
-            )
+        self.metric = LatentMetric.estimate(self.process, latents, conditions, targets, scale)
         self.latent_mean, self.latent_scale = latents.mean(dim=0).float(), scale.float()
 
     def _batch(self, rng, n):

@@ -13,9 +13,9 @@ from sklearn_flipad.reproduction.objective import in_lanes
 from sklearn_flipad.reproduction.restarts import search_from_starts
 from sklearn_flipad.reproduction.result import ReconstructionResult
 from sklearn_flipad.reproduction.search import (
+    CHANCES,
     REPRODUCED,
     UNDECIDED,
-    LatentMetric,
     SearchOptions,
     search,
 )
@@ -28,10 +28,15 @@ _STARTS = 2
 _GUIDED, _RESTARTED = (200, 3), (1000, 10)
 #: Conditions, such as classes, that are tried.
 _MAX_TRIED = 16
-#: Numbers of trials after which samples may be rejected.
-_CHECKPOINTS = (25, 50)
-#: How far a rejected sample is: so many times a quantile of the distances of own samples.
-_MARGIN, _QUANTILE = 4.0, 0.99
+#: Numbers of trials after which a start that has become slow may be given up.
+_CHECKPOINTS = tuple(range(15, 81, 5))
+#: How far it must be: so many times a quantile of the distances of starts that succeed, or at
+#: the end of the trials the largest.
+_MARGIN, _QUANTILE = 2.0, 0.95
+#: Successful starts that this takes.
+_N_SUCCESSFUL = 20
+#: Where the distance of success is not known: so many times the median.
+_ARRIVED = 2.0
 #: Deviations of the further starts from the encoder's guess, in those of the latents.
 _SPREADS = (0.5, 1.0)
 #: Largest number of latents for Gauss-Newton.
@@ -195,10 +200,12 @@ class GuidedInversion(_Inversion):
     encoder : LatentEncoder or torch.nn.Module
         Guesses latents.
     bounds : tuple of float
-        Largest distances at the checkpoints; empty for no rejection.
+        Largest distances at the checkpoints and at the end; empty for no rejection.
+    metric : LatentMetric
+        Coordinates for the search.
     """
 
-    def __init__(self, options, process, encoder, bounds):
+    def __init__(self, options, process, encoder, bounds, metric):
         super().__init__(options, process)
         if not process.processing.exact and process.output_range is None:
             raise ValueError("File formats in processing= take gray levels: pass uint8 samples.")
@@ -207,8 +214,10 @@ class GuidedInversion(_Inversion):
         max_iter = max_iter if options.max_iter == "auto" else options.max_iter
         n_restarts += min(len(process.space.conditions), _MAX_TRIED) - 1
         self.n_restarts = n_restarts if options.n_restarts == "auto" else options.n_restarts
-        if not process.processing.exact or max_iter == 0:
-            self.n_restarts = 0  # there is no floor to tell that a start was not good enough
+        if max_iter == 0:
+            self.n_restarts = 0
+        elif not process.processing.exact and options.n_restarts == "auto":
+            self.n_restarts = CHANCES - 1
         n_newton = options.n_newton if process.space.n_features <= _MAX_NEWTON else 0
         if not process.has_gradients:
             if not n_newton:
@@ -222,13 +231,11 @@ class GuidedInversion(_Inversion):
             max_iter=max_iter,
             n_newton=n_newton,
             checkpoints=checkpoints,
-            bounds=bounds if len(bounds) == len(checkpoints) else (),
+            bounds=bounds if len(bounds) == len(checkpoints) + 1 else (),
+            has_floor=process.processing.exact,
             batch_size=options.batch_size,
         )
-        if isinstance(encoder, LatentEncoder):
-            self.metric = encoder.metric_
-        else:
-            self.metric = LatentMetric(None, np.ones(process.space.n_features))
+        self.metric = metric
         rng = separate_stream(options.random_state, _STARTS)
         self.noise = rng.standard_normal((len(_SPREADS), process.space.n_features))
         self.drawn = self._drawn(max(self.n_restarts - len(_SPREADS), 1))
@@ -273,7 +280,7 @@ class GuidedInversion(_Inversion):
             return search(self.objective, self.metric, targets, self._starts(targets), options)
 
     def learn_bounds(self, X):
-        """Distances at the checkpoints that samples of the generator do not reach.
+        """Distances that starts from which the generator's samples are reproduced stay below.
 
         Parameters
         ----------
@@ -283,7 +290,13 @@ class GuidedInversion(_Inversion):
         Returns
         -------
         tuple of float
-            One for each checkpoint.
+            One for each checkpoint, and one for the end of the trials; none where too few
+            samples are reproduced.
+
+        Warns
+        -----
+        UserWarning
+            If many of the samples are not reproduced.
         """
         traces = self._search(self.process.targets(X), self.search)
         share = np.mean([trace.outcome == REPRODUCED for trace in traces])
@@ -298,12 +311,19 @@ class GuidedInversion(_Inversion):
                 UserWarning,
                 stacklevel=3,
             )
-        columns = [trace.at_checkpoints for trace in traces]
-        bounds = []
-        for number in range(len(self.search.checkpoints)):
-            reached = [column[number] for column in columns if len(column) > number]
-            bounds.append(_MARGIN * float(np.quantile(reached, _QUANTILE)) if reached else np.inf)
-        return tuple(bounds)
+        if self.search.has_floor:
+            paths = [t.path for t in traces if t.n_starts == 1 and t.outcome == REPRODUCED]
+        else:
+            typical = np.median([trace.distance for trace in traces])
+            paths = [t.path for t in traces if t.distance <= _ARRIVED * typical]
+        if not self.search.max_iter or len(paths) < _N_SUCCESSFUL:
+            return ()
+        # A start that ends before a checkpoint would be no farther there.
+        n = len(self.search.checkpoints)
+        filled = [path[:-1] + path[-1:] * (n + 1 - len(path[:-1])) for path in paths]
+        quantiles = np.quantile(filled, _QUANTILE, axis=0)
+        quantiles[-1] = np.max(filled, axis=0)[-1]
+        return tuple((_MARGIN * quantiles).tolist())
 
     def invert(self, X):
         """Search from the encoder's guess.

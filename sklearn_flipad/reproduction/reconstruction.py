@@ -16,9 +16,11 @@ from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.labels import own_samples
 from sklearn_flipad.parallel import in_batches
+from sklearn_flipad.randomness import separate_stream
 from sklearn_flipad.reproduction.encoder import LatentEncoder
 from sklearn_flipad.reproduction.generation import GenerativeProcess
 from sklearn_flipad.reproduction.inversion import GuidedInversion, RestartedInversion
+from sklearn_flipad.reproduction.metric import LatentMetric
 from sklearn_flipad.reproduction.result import ReconstructionResult
 from sklearn_flipad.samples import as_array, check_samples, record_samples
 from sklearn_flipad.sampling import find_output_range
@@ -26,6 +28,8 @@ from sklearn_flipad.solvers.batch import LANES
 
 __all__ = ["ReconstructionDetector"]
 
+#: Purpose of the latents of the metric, see :func:`~sklearn_flipad.randomness.separate_stream`.
+_METRIC = 3
 #: Samples that are searched before the next are looked at: memory stays flat.
 _N_TOGETHER = 256
 
@@ -89,8 +93,9 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         its distance by a thousandth.
     n_calibration : int, default=256
         With an encoder: training inliers from which ``fit`` learns how far own samples are
-        after a few trials; samples four times as far as nearly all of them are rejected there,
-        from two starts. 0: no rejection.
+        after some trials. A start twice as far as nearly all of them, whose distance hardly
+        falls, is given up; a sample whose first three starts are given up is rejected. 0: no
+        rejection.
     output_range : pair of float, default=None
         Values of the generator that stand for the gray levels 0 and 255; by default found as
         :func:`~sklearn_flipad.sampling.sample` finds them.
@@ -112,8 +117,11 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
     ----------
     encoder_ : LatentEncoder or torch.nn.Module
         What guesses latents. Only with an encoder.
+    metric_ : LatentMetric
+        Coordinates for the search. Only with an encoder.
     bounds_ : tuple of float
-        Largest distances at the checkpoints; empty without rejection. Only with an encoder.
+        Largest distances at the checkpoints and at the end of the trials; empty without
+        rejection. Only with an encoder.
     offset_ : float
         Samples with ``score_samples(X) >= offset_`` are called inliers. Only with `fnr`.
     n_features_in_ : int
@@ -247,16 +255,20 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         fitted = clone(self)
         fitted.encoder_ = self._fitted_encoder(array.dtype)
         fitted.bounds_ = ()
-        if fitted.encoder_ is not None and self.n_calibration:
-            inversion = fitted._inversion(fitted._process(array.dtype))
-            fitted.bounds_ = inversion.learn_bounds(own[: self.n_calibration])
+        if fitted.encoder_ is not None:
+            process = fitted._process(array.dtype)
+            fitted.metric_ = fitted._fitted_metric(process)
+            if self.n_calibration:
+                inversion = fitted._inversion(process)
+                fitted.bounds_ = inversion.learn_bounds(own[: self.n_calibration])
         offset = None
         if self.fnr is not None:
             offset = -Quantile().threshold(-fitted.score_samples(own), self.fnr)
-        for name in ("offset_", "encoder_", "bounds_"):
+        for name in ("offset_", "encoder_", "metric_", "bounds_"):
             vars(self).pop(name, None)
         if fitted.encoder_ is not None:
-            self.encoder_, self.bounds_ = fitted.encoder_, fitted.bounds_
+            self.encoder_, self.metric_ = fitted.encoder_, fitted.metric_
+            self.bounds_ = fitted.bounds_
         if offset is not None:
             self.offset_ = offset
         record_samples(self, X, array)
@@ -278,6 +290,13 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         if self.verbose and not encoder.verbose:
             encoder.set_params(verbose=self.verbose)
         return encoder.fit(self.generator)
+
+    def _fitted_metric(self, process):
+        """The encoder's metric, or one of the processed samples where it was not trained on them."""
+        encoder, steps = self.encoder_, repr(process.processing.steps)
+        if isinstance(encoder, LatentEncoder) and encoder.processing_ == steps:
+            return encoder.metric_
+        return LatentMetric.from_draws(process, separate_stream(self.random_state, _METRIC))
 
     def score_samples(self, X):
         """Minus the distance to the best reconstruction; larger is more normal.
@@ -371,7 +390,9 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
                 "The encoder is not trained. Call fit with samples of the model, or pass "
                 "encoder=LatentEncoder().fit(generator)."
             )
-        return GuidedInversion(self, process, encoder, getattr(self, "bounds_", ()))
+        plain = LatentMetric(None, np.ones(process.space.n_features))
+        metric = getattr(self, "metric_", getattr(encoder, "metric_", plain))
+        return GuidedInversion(self, process, encoder, getattr(self, "bounds_", ()), metric)
 
     def _checked(self, X, *, reset=False):
         """Samples on the generator's scale; floats where it is known must lie in it."""

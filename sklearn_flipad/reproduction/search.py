@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from sklearn_flipad.reproduction.gauss_newton import jacobian, levenberg_marquardt
+from sklearn_flipad.reproduction.gauss_newton import levenberg_marquardt
 from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
 from sklearn_flipad.reproduction.objective import in_lanes, root_mean_square
 from sklearn_flipad.solvers.batch import LANES
 
 __all__ = [
+    "CHANCES",
     "REJECTED",
     "REPRODUCED",
     "UNDECIDED",
-    "LatentMetric",
     "SearchOptions",
     "Trace",
     "search",
@@ -34,121 +34,15 @@ REPRODUCED, REJECTED, UNDECIDED = "reproduced", "rejected", "undecided"
 _MEMORY = 20
 #: Trials in which the squared distance must fall by more than this part.
 _WINDOW, _PROGRESS = 10, 2e-3
+#: A start is slow if the distance fell by less than this part in as many trials.
+_SLOW = 0.15
 #: At the floor, a search whose last trials brought less than this part has arrived.
 _SETTLED = 0.03
-#: Added to the mean metric, as a part of its mean diagonal: single samples differ from it.
-_RIDGE = 0.1
 #: Starts that must be given up before a sample is rejected: one may be unlucky.
-_CHANCES = 2
-#: Beyond this many latents, what needs a matrix of them is left out.
-_MAX_DENSE = 512
-
-
-class LatentMetric:
-    """Coordinates in which a generator changes its samples about equally in all directions.
-
-    Parameters
-    ----------
-    matrix : ndarray of float64, shape (n_features, n_features), or None
-        Mean of J J^T over samples, J the derivatives of the residuals; None for the
-        latents as they are.
-    scale : ndarray of float64, shape (n_features,)
-        Deviations of the latents.
-    """
-
-    def __init__(self, matrix, scale):
-        self.matrix = matrix
-        self.scale = scale
-        self._forward = self._backward = None
-        if matrix is not None:
-            ridge = _RIDGE * matrix.diagonal().mean()
-            self._forward = np.linalg.cholesky(matrix + ridge * np.eye(len(matrix)))
-            self._backward = np.linalg.inv(self._forward)
-
-    @classmethod
-    def estimate(cls, objective, latents, conditions, targets, scale):
-        """The metric, averaged over samples of the generator.
-
-        Parameters
-        ----------
-        objective : Objective
-            The residuals.
-        latents : torch.Tensor, shape (n, n_features)
-            Latents of the samples.
-        conditions : torch.Tensor of int64, shape (n,)
-            Their conditions.
-        targets : torch.Tensor, shape (n, *sample_shape)
-            The samples.
-        scale : torch.Tensor, shape (n_features,)
-            Deviations of the latents.
-
-        Returns
-        -------
-        LatentMetric
-        """
-        n_features = latents.shape[1]
-        if n_features > _MAX_DENSE:
-            return cls(None, scale.double().cpu().numpy())
-        total = torch.zeros(n_features, n_features, dtype=torch.float64)
-        for row in range(len(latents)):
-            rows = slice(row, row + 1)
-            _, derivatives = jacobian(
-                objective, latents[rows], conditions[rows], targets[rows], scale
-            )
-            total += (derivatives @ derivatives.T).double().cpu() / derivatives.shape[1]
-        matrix = (total / len(latents)).numpy()
-        if not (np.isfinite(matrix).all() and matrix.diagonal().mean() > 0):
-            matrix = None
-        return cls(matrix, scale.double().cpu().numpy())
-
-    def to_coordinates(self, latents):
-        """Coordinates of latents.
-
-        Parameters
-        ----------
-        latents : torch.Tensor, shape (n, n_features)
-            Latents.
-
-        Returns
-        -------
-        torch.Tensor, shape (n, n_features)
-        """
-        return self._times(latents, self._forward)
-
-    def to_latents(self, coordinates):
-        """Latents of coordinates.
-
-        Parameters
-        ----------
-        coordinates : torch.Tensor, shape (n, n_features)
-            Coordinates.
-
-        Returns
-        -------
-        torch.Tensor, shape (n, n_features)
-        """
-        return self._times(coordinates, self._backward)
-
-    def gradients(self, gradients):
-        """Gradients with respect to coordinates.
-
-        Parameters
-        ----------
-        gradients : torch.Tensor, shape (n, n_features)
-            Gradients with respect to latents.
-
-        Returns
-        -------
-        torch.Tensor, shape (n, n_features)
-        """
-        return self._times(gradients, None if self._backward is None else self._backward.T)
-
-    @staticmethod
-    def _times(rows, matrix):
-        if matrix is None:
-            return rows
-        matrix = torch.from_numpy(matrix).to(rows)
-        return in_lanes(lambda rows: rows @ matrix, len(rows), rows)
+CHANCES = 3
+#: Two starts that end nearer to each other than this part of the latents' deviations have found
+#: the same minimum, and a third would too.
+_SAME = 0.02
 
 
 @dataclass(frozen=True)
@@ -162,9 +56,13 @@ class SearchOptions:
     n_newton : int
         Jacobians of the Gauss-Newton method from each start.
     checkpoints : tuple of int
-        Numbers of trials after which a sample may be rejected.
+        Numbers of trials after which a start may be given up.
     bounds : tuple of float, default=()
-        Largest distance at each checkpoint; no rejection if empty.
+        Largest distances at the checkpoints and at the end of the trials; no start is given up
+        if empty.
+    has_floor : bool, default=True
+        Whether the distance of a sample that is reproduced is known. Otherwise the first start
+        that is not given up is the last.
     batch_size : int, default=32
         Samples side by side.
     """
@@ -173,6 +71,7 @@ class SearchOptions:
     n_newton: int
     checkpoints: tuple = ()
     bounds: tuple = ()
+    has_floor: bool = True
     batch_size: int = 32
 
 
@@ -195,9 +94,10 @@ class Trace:
     n_starts : int
         Starts that were used.
     n_given_up : int
-        Starts that ended at a checkpoint.
-    at_checkpoints : list of float
-        Distances at the checkpoints, from the first start.
+        Starts that were given up.
+    path : list of float
+        Distances from the first start, at the checkpoints that it reached and where its trials
+        ended.
     """
 
     latents: torch.Tensor
@@ -207,7 +107,7 @@ class Trace:
     n_iter: int = 0
     n_starts: int = 0
     n_given_up: int = 0
-    at_checkpoints: list = field(default_factory=list)
+    path: list = field(default_factory=list)
 
 
 def search(objective, metric, targets, starts, options):
@@ -270,7 +170,8 @@ class _Search:
             ):
                 self._improve(sample, latents[sample - begin], conditions[sample - begin], value)
                 if self.options.n_newton:
-                    self._polish(sample)
+                    trace = self.traces[sample]
+                    self._polish(sample, trace.latents, trace.condition)
                 self._conclude(sample)
         self.waiting = []
 
@@ -354,42 +255,60 @@ class _Search:
 
     def _look_at(self, place, sample):
         done, distance = int(self.done[place]), np.sqrt(self.best[place])
-        if self._gives_up(place, sample, done, distance):
-            return
         reference = self.reference[place]
         reference.append(self.best[place])
         left = 0.0  # of the squared distance, after the last trials
         if len(reference) > _WINDOW:
             before = reference.pop(0)
             left = self.best[place] / before if before else 1.0
+        if done in self.options.checkpoints:
+            number = self.options.checkpoints.index(done)
+            if self._is_beyond(place, sample, number, distance) and left > (1 - _SLOW) ** 2:
+                self._give_up(place, sample)
+                return
         if left < 1 - _PROGRESS and done < self.options.max_iter:
             return
-        self._leave(place, sample)
+        if self._is_beyond(place, sample, -1, distance):
+            self._give_up(place, sample)
+            return
         settled = left >= 1 - _SETTLED and distance <= self.floors[sample]
+        self._arrive(place, sample, settled)
+
+    def _is_beyond(self, place, sample, number, distance):
+        """Whether a start is farther than those that reproduce the generator's own samples."""
+        if self.start[place] == 0:
+            self.traces[sample].path.append(distance)
+        return bool(self.options.bounds) and distance > self.options.bounds[number]
+
+    def _give_up(self, place, sample):
+        self._leave(place, sample)
+        trace = self.traces[sample]
+        trace.n_given_up += 1
+        if trace.n_given_up == trace.n_starts == min(CHANCES, len(self.starts)):
+            trace.outcome = REJECTED
+        else:
+            self._start_again(place, sample)
+
+    def _arrive(self, place, sample, settled):
+        """The end of a start's trials: what Gauss-Newton makes of it, and whether that is all."""
+        trace, before = self.traces[sample], None
+        if trace.n_starts:
+            before = trace.latents, trace.condition
+        self._leave(place, sample)
+        latents, condition = self.best_latents[place].clone(), int(self.conditions[place])
         if self.options.n_newton and not settled:
-            self._polish(sample)
-        if self.traces[sample].distance <= self.floors[sample]:
+            latents = self._polish(sample, latents, condition)
+        arrived = trace.distance <= self.floors[sample] or not self.options.has_floor
+        if arrived or self._is_same((latents, condition), before):
             self._conclude(sample)
         else:
             self._start_again(place, sample)
 
-    def _gives_up(self, place, sample, done, distance):
-        """Whether a sample is farther than the generator's own are at a checkpoint."""
-        if done not in self.options.checkpoints:
+    def _is_same(self, found, before):
+        """Whether two starts found the same minimum."""
+        if before is None or found[1] != before[1]:
             return False
-        number = self.options.checkpoints.index(done)
-        if self.start[place] == 0:
-            self.traces[sample].at_checkpoints.append(distance)
-        if not self.options.bounds or distance <= self.options.bounds[number]:
-            return False
-        self._leave(place, sample)
-        trace = self.traces[sample]
-        trace.n_given_up += 1
-        if trace.n_given_up == trace.n_starts == min(_CHANCES, len(self.starts)):
-            trace.outcome = REJECTED
-        else:
-            self._start_again(place, sample)
-        return True
+        return bool(((found[0] - before[0]) / self.scale).square().mean() <= _SAME**2)
 
     def _leave(self, place, sample):
         trace = self.traces[sample]
@@ -408,19 +327,20 @@ class _Search:
         else:
             self._conclude(sample)
 
-    def _polish(self, sample):
-        trace, rows = self.traces[sample], slice(sample, sample + 1)
-        condition = torch.tensor([trace.condition], device=self.targets.device)
+    def _polish(self, sample, latents, condition):
+        """Latents after Gauss-Newton."""
+        conditions = torch.tensor([condition], device=self.targets.device)
         latents, value, n_iter = levenberg_marquardt(
             self.objective,
-            trace.latents[None],
-            condition,
-            self.targets[rows],
+            latents[None],
+            conditions,
+            self.targets[sample : sample + 1],
             self.scale,
             max_iter=self.options.n_newton,
         )
-        trace.n_iter += n_iter
-        self._improve(sample, latents[0], condition[0], value)
+        self.traces[sample].n_iter += n_iter
+        self._improve(sample, latents[0], condition, value)
+        return latents[0]
 
     def _improve(self, sample, latents, condition, value):
         distance = float(root_mean_square(torch.as_tensor(value)))

@@ -1,0 +1,163 @@
+"""Coordinates for the search of latents."""
+
+import numpy as np
+import torch
+
+from sklearn_flipad.reproduction.gauss_newton import jacobian
+from sklearn_flipad.reproduction.objective import in_lanes
+
+__all__ = ["LatentMetric", "deviations"]
+
+#: Added to the mean metric, as a part of its mean diagonal: single samples differ from it.
+_RIDGE = 0.1
+#: Latents that tell their deviations, and of these, samples over which the metric is averaged.
+_N_LATENTS, _N_SAMPLES = 512, 32
+#: Beyond this many latents, what needs a matrix of them is left out.
+_MAX_DENSE = 512
+
+
+def deviations(latents):
+    """Standard deviations of latents; of one that does not vary, its size.
+
+    Parameters
+    ----------
+    latents : torch.Tensor, shape (n, n_features)
+        Latents.
+
+    Returns
+    -------
+    torch.Tensor, shape (n_features,)
+    """
+    scale = latents.std(dim=0)
+    return torch.where(scale > 0, scale, latents.abs().mean(dim=0).clamp_min(1e-6))
+
+
+class LatentMetric:
+    """Coordinates in which a generator changes its samples about equally in all directions.
+
+    Parameters
+    ----------
+    matrix : ndarray of float64, shape (n_features, n_features), or None
+        Mean of J J^T over samples, J the derivatives of the residuals; None for the
+        latents as they are.
+    scale : ndarray of float64, shape (n_features,)
+        Deviations of the latents.
+    """
+
+    def __init__(self, matrix, scale):
+        self.matrix = matrix
+        self.scale = scale
+        self._forward = self._backward = None
+        if matrix is not None:
+            ridge = _RIDGE * matrix.diagonal().mean()
+            self._forward = np.linalg.cholesky(matrix + ridge * np.eye(len(matrix)))
+            self._backward = np.linalg.inv(self._forward)
+
+    @classmethod
+    def estimate(cls, process, latents, conditions, targets, scale):
+        """The metric, averaged over samples of the generator.
+
+        Parameters
+        ----------
+        process : GenerativeProcess
+            The generator, and what is done to its samples.
+        latents : torch.Tensor, shape (n, n_features)
+            Latents of samples.
+        conditions : torch.Tensor of int64, shape (n,)
+            Their conditions.
+        targets : torch.Tensor, shape (n, *sample_shape)
+            The samples.
+        scale : torch.Tensor, shape (n_features,)
+            Deviations of the latents.
+
+        Returns
+        -------
+        LatentMetric
+        """
+        n_features = latents.shape[1]
+        if n_features > _MAX_DENSE:
+            return cls(None, scale.double().cpu().numpy())
+        total = torch.zeros(n_features, n_features, dtype=torch.float64)
+        objective = process.objective()
+        with process.running():
+            for row in range(min(len(latents), _N_SAMPLES)):
+                rows = slice(row, row + 1)
+                _, derivatives = jacobian(
+                    objective, latents[rows], conditions[rows], targets[rows], scale
+                )
+                total += (derivatives @ derivatives.T).double().cpu() / derivatives.shape[1]
+        matrix = (total / min(len(latents), _N_SAMPLES)).numpy()
+        if not (np.isfinite(matrix).all() and matrix.diagonal().mean() > 0):
+            matrix = None
+        return cls(matrix, scale.double().cpu().numpy())
+
+    @classmethod
+    def from_draws(cls, process, random_state):
+        """The metric of a generator whose latents are drawn here.
+
+        Parameters
+        ----------
+        process : GenerativeProcess
+            The generator, and what is done to its samples.
+        random_state : RandomState instance
+            Seed.
+
+        Returns
+        -------
+        LatentMetric
+        """
+        parts = process.space.draw(process.generator, _N_LATENTS, random_state)
+        latents, conditions = (torch.cat(column) for column in zip(*parts, strict=True))
+        scale = deviations(latents)
+        latents, conditions = latents[:_N_SAMPLES], conditions[:_N_SAMPLES]
+        targets = process.targets(process.processed(latents, conditions))
+        return cls.estimate(process, latents, conditions, targets, scale)
+
+    def to_coordinates(self, latents):
+        """Coordinates of latents.
+
+        Parameters
+        ----------
+        latents : torch.Tensor, shape (n, n_features)
+            Latents.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, n_features)
+        """
+        return self._times(latents, self._forward)
+
+    def to_latents(self, coordinates):
+        """Latents of coordinates.
+
+        Parameters
+        ----------
+        coordinates : torch.Tensor, shape (n, n_features)
+            Coordinates.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, n_features)
+        """
+        return self._times(coordinates, self._backward)
+
+    def gradients(self, gradients):
+        """Gradients with respect to coordinates.
+
+        Parameters
+        ----------
+        gradients : torch.Tensor, shape (n, n_features)
+            Gradients with respect to latents.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, n_features)
+        """
+        return self._times(gradients, None if self._backward is None else self._backward.T)
+
+    @staticmethod
+    def _times(rows, matrix):
+        if matrix is None:
+            return rows
+        matrix = torch.from_numpy(matrix).to(rows)
+        return in_lanes(lambda rows: rows @ matrix, len(rows), rows)
