@@ -77,13 +77,14 @@ ESTIMATORS = {
         "sklearn_flipad.detectors", "fingerprint_", "n_samples_seen_", "offset_", "_image_shape"
     ),
     "ReconstructionDetector": Stored(
-        "sklearn_flipad.reproduction", optional=("encoder_", "bounds_", "offset_", *_STATELESS)
+        "sklearn_flipad.reproduction",
+        optional=("encoder_", "metric_", "bounds_", "offset_", *_STATELESS),
     ),
     "LatentEncoder": Stored(
         "sklearn_flipad.reproduction",
         (
             *("module_", "metric_", "history_", "_statistics", "_output_range"),
-            *("sample_shape_", "latent_shape_", "n_conditions_"),
+            *("sample_shape_", "latent_shape_", "n_conditions_", "processing_"),
         ),
     ),
     "FinalLayerInverter": Stored("sklearn_flipad.features", optional=_STATELESS),

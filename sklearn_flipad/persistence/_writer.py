@@ -116,6 +116,7 @@ class Writer:
     def _object(self, value, path):
         from sklearn_flipad.final_layer import FinalLayer
         from sklearn_flipad.reproduction import FeatureDistance
+        from sklearn_flipad.reproduction.metric import LatentMetric
 
         name = name_of(ESTIMATORS, value)
         if _is_search(value) and (name is None or hasattr(value, "best_estimator_")):
@@ -133,6 +134,10 @@ class Writer:
             return {"kind": "splitter", "class": name, **self._parts(arguments, path)}
         if type(value) is FinalLayer:
             return self._final_layer(value, path)
+        if type(value) is LatentMetric:
+            names = ("matrix", "scale", "_forward", "_backward")
+            parts = {name: getattr(value, name) for name in names}
+            return {"kind": "metric", **self._parts(parts, path)}
         if type(value) is FeatureDistance:
             extractor = self.value(value.extractor, f"{path}/extractor")
             return {"kind": "feature_distance", "extractor": extractor}
@@ -244,13 +249,7 @@ class Writer:
                 n_outputs = n_outputs_of(n_features, estimator.n_conditions_)
                 default = [list(estimator.sample_shape_), n_outputs]
             module = self.module(estimator.module_, f"{path}/module_", default)
-            metric = estimator.metric_
-            parts = ("matrix", "scale", "_forward", "_backward")
-            values = {name: getattr(metric, name) for name in parts}
             attributes["module_"] = _Done(module)
-            attributes["metric_"] = _Done(
-                {"kind": "metric", **self._parts(values, f"{path}/metric_")}
-            )
         return params, attributes
 
     def _ReconstructionDetector(self, estimator, params, attributes, node, path):  # noqa: N802
