@@ -13,6 +13,7 @@ from sklearn_flipad.features import (
     RawTransformer,
 )
 from sklearn_flipad.final_layer import FinalLayer, OutputActivation
+from sklearn_flipad.persistence.attributors import load_attributor, save_attributor
 from sklearn_flipad.pipelines import (
     AttributionPipeline,
     make_combined,
@@ -51,6 +52,7 @@ __all__ = [
     "RawTransformer",
     "ReconstructionDetector",
     "ReconstructionResult",
+    "load_attributor",
     "make_combined",
     "make_dctpad",
     "make_flipad",
@@ -58,4 +60,5 @@ __all__ = [
     "make_smf",
     "make_sminv",
     "make_whitened",
+    "save_attributor",
 ]

@@ -225,10 +225,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
             net.partial_fit(array, y.astype(np.float32))
         history = net.history[:, "train_loss"]
         _check_converged(history)
-        # What training alone needs is several times the size of the network.
-        net.optimizer_.zero_grad(set_to_none=True)
-        net.optimizer_ = net.callbacks = None
-        net.callbacks_ = []
+        _drop_training(net)
         inliers = array[y == 1] if (y == 1).any() else array
         scores = _distances(net, inliers)
         self.net_ = net
@@ -306,6 +303,19 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
             **params,
         )
 
+    def _untrained_net(self, module, arguments, sample_shape):
+        """A net for scoring alone, whose weights and center are to be set."""
+        detector = DeepSADDetector(module=module, module_params=arguments, eta=self.eta)
+        device = resolve_device(self.device)
+        with seeded(0, device):
+            net = detector._build_net(sample_shape, 2, 0, device).initialize()
+        _drop_training(net)
+        return net
+
+    def _set_center(self, center):
+        device = self.net_.criterion_.center.device
+        self.net_.criterion_.center = torch.tensor(center, device=device)
+
     def _initial_center(self, net, X):
         """Mean initial representation, each coordinate at least `min_center` from 0."""
         total = sum(batch.double().sum(dim=0) for batch in net.forward_iter(X))
@@ -338,6 +348,13 @@ class _Progress(Callback):
     def on_train_end(self, net, **kwargs):
         self.bar_.close()
         del self.bar_  # a bar cannot be pickled
+
+
+def _drop_training(net):
+    """Drop what training alone needs, several times the size of the network."""
+    net.optimizer_.zero_grad(set_to_none=True)
+    net.optimizer_ = net.callbacks = None
+    net.callbacks_ = []
 
 
 def _distances(net, X):

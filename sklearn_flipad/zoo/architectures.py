@@ -64,6 +64,12 @@ class DCGANGenerator(nn.Module):
     def __init__(self, latent_dim=100, channels=(512, 256, 128, 64), out_channels=3):
         super().__init__()
         side = 4 * 2 ** len(channels)
+        #: What the constructor was called with.
+        self.arguments = {
+            "latent_dim": latent_dim,
+            "channels": tuple(channels),
+            "out_channels": out_channels,
+        }
         self.latent_shape = (latent_dim, 1, 1)
         self.output_shape = (out_channels, side, side)
         layers, width = [], latent_dim
@@ -142,6 +148,11 @@ class ConditionalDCGANGenerator(DCGANGenerator):
         embedding_dim=100,
     ):
         super().__init__(latent_dim + embedding_dim, channels, out_channels)
+        self.arguments |= {
+            "latent_dim": latent_dim,
+            "n_classes": n_classes,
+            "embedding_dim": embedding_dim,
+        }
         self.latent_shape = (latent_dim, 1, 1)
         self.embedding = nn.Embedding(n_classes, embedding_dim)
 
@@ -214,6 +225,13 @@ class LSGANGenerator(nn.Module):
         super().__init__()
         if image_size % 8:
             raise ValueError(f"image_size must be a multiple of 8, got {image_size}.")
+        #: What the constructor was called with.
+        self.arguments = {
+            "latent_dim": latent_dim,
+            "channels": tuple(channels),
+            "out_channels": out_channels,
+            "image_size": image_size,
+        }
         self.latent_shape = (latent_dim,)
         self.output_shape = (out_channels, image_size, image_size)
         self.first_shape = (channels[0], image_size // 8, image_size // 8)

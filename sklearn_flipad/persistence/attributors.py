@@ -1,0 +1,244 @@
+"""Attributors on disk, without pickle."""
+
+from os import fspath
+
+import numpy as np
+import scipy
+import sklearn
+import skorch
+import torch
+
+from sklearn_flipad.devices import resolve_device
+from sklearn_flipad.persistence._container import pack, read, unpack
+from sklearn_flipad.persistence.arrays import write_atomically
+from sklearn_flipad.persistence.files import printable
+
+__all__ = ["load_attributor", "save_attributor"]
+
+_FORMAT = "sklearn_flipad.attributor"
+#: To be raised when older readers would misread a file. ``_MIGRATIONS[n]`` then makes of a
+#: description and arrays of protocol n those of n + 1.
+_PROTOCOL = 1
+_MIGRATIONS = {}
+#: What a reader of a damaged, or maliciously made, description may run into.
+_INVALID = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError)
+_INVALID += (NotImplementedError, TypeError, ValueError, OSError, EOFError)
+
+
+def save_attributor(attributor, path):
+    """Write a fitted attributor to one file, without pickle.
+
+    Arrays are stored as safetensors and all else as JSON in the header; estimators of
+    scikit-learn by skops. The file appears whole or not at all. It holds a SHA-256 of all its
+    bytes, a protocol number and the versions that wrote it.
+
+    Parameters
+    ----------
+    attributor : AttributionPipeline, Pipeline or FNRThresholdCalibrator
+        Fitted: what a ``make_*`` function returns, or another pipeline that ends with an
+        :class:`~sklearn_flipad.FNRThresholdCalibrator`. Of a search, its ``best_estimator_``.
+    path : path-like
+        File to write.
+
+    Raises
+    ------
+    ValueError
+        If it is not fitted, or holds something that could not be loaded without running code
+        from elsewhere: an estimator that is neither of this library nor of scikit-learn, a
+        subclass, an attribute that its class does not set. The message names where it is, and
+        what to do. Nothing is written then.
+    ImportError
+        If there is an estimator of scikit-learn in it and skops is missing.
+
+    See Also
+    --------
+    load_attributor : Reads the file.
+
+    Notes
+    -----
+    Devices, caches, checkpoints and verbosity belong to a machine and are not stored; nor is
+    the state of random generators, which matters in ``fit`` alone. A torch module from
+    elsewhere is stored as its weights, and a function by its name: whoever loads the file is
+    asked for the code.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from sklearn_flipad import load_attributor, make_whitened, save_attributor
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.uniform(-0.5, 0.5, (200, 4)), np.repeat([1, -1], 100)
+    >>> attributor = make_whitened("tanh", fnr=0.1, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_attributor(attributor, f"{folder}/model.flipad")
+    ...     loaded = load_attributor(f"{folder}/model.flipad")
+    >>> bool((loaded.score_samples(X) == attributor.score_samples(X)).all())
+    True
+    """
+    from sklearn_flipad.persistence._writer import Writer
+
+    _check_attributor(attributor)
+    writer = Writer()
+    tree = writer.value(attributor, "attributor")
+    description = {
+        "format": _FORMAT,
+        "protocol": _PROTOCOL,
+        "versions": _versions(),
+        "needs": writer.needs,
+        "attributor": tree,
+    }
+    write_atomically(path, pack(writer.arrays, description))
+
+
+def load_attributor(path, *, objects=None, device=None, max_bytes=2**33):
+    """Read an attributor that :func:`save_attributor` wrote.
+
+    No pickle is read, and no code that the file names is imported or run.
+
+    Parameters
+    ----------
+    path : path-like
+        File to read.
+    objects : dict of str to object, default=None
+        Code that the file needs and does not hold, by its name in the file, as
+        ``{"package.module:Generator": Generator}``. For a torch module: a module, which is
+        copied, or what returns one when it is called without arguments, such as its class; its
+        weights are those of the file. For the network of a
+        :class:`~sklearn_flipad.DeepSADDetector`: its class. For a sampler or a distance: the
+        function. What is missing is an error that shows the line to write. The generators of
+        :mod:`sklearn_flipad.zoo` need nothing.
+    device : str or torch.device, default=None
+        Where to compute, of all estimators that have that parameter; CUDA if there is one,
+        else the CPU.
+    max_bytes : int, default=2**33
+        Largest file that is read.
+
+    Returns
+    -------
+    estimator
+        The attributor. It gives the same scores as the one that was saved, bit for bit with the
+        same versions on the same kind of processor.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, incomplete, too large or none of an attributor, was written by a
+        later version, or needs other `objects` than were passed.
+    FileNotFoundError
+        If there is none.
+    ImportError
+        If there is an estimator of scikit-learn in it and skops is missing.
+
+    Warns
+    -----
+    InconsistentVersionWarning
+        If another version of scikit-learn wrote its estimators.
+
+    Notes
+    -----
+    A protocol number says how a file is to be read. Every version of the library reads its own
+    protocol and all earlier ones, and refuses later ones.
+
+    The checksum tells damage, not forgery: whoever can write the file can write its checksum.
+    Load files from those whose verdicts you would take.
+    """
+    from sklearn_flipad.persistence._reader import Reader
+
+    if device is not None:
+        resolve_device(device)
+    objects, name = dict(objects or {}), printable(path)
+    try:
+        arrays, description, _ = unpack(read(path, max_bytes))
+        description, arrays = _migrated(description, arrays)
+        versions = dict(description["versions"])
+        needs = {
+            name: {key: str(need[key]) for key in ("what", "write")}
+            for name, need in description["needs"].items()
+        }
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"{name} cannot be loaded: {_reason(error)}.") from error
+    _check_objects(path, objects, needs)
+    reader = Reader(arrays, objects, device, versions.get("scikit-learn"))
+    try:
+        attributor = reader.value(description["attributor"])
+        if reader.unused:
+            raise ValueError(f"the array {min(reader.unused)[:100]!r} belongs to nothing")
+        _check_attributor(attributor)
+    except _INVALID as error:
+        raise ValueError(f"{name} cannot be loaded: {_reason(error)}.") from error
+    return attributor
+
+
+def _check_attributor(attributor):
+    """Refuse what gives no calibrated verdicts."""
+    from sklearn.pipeline import Pipeline
+
+    from sklearn_flipad.calibration import FNRThresholdCalibrator
+
+    last = attributor.steps[-1][1] if isinstance(attributor, Pipeline) else attributor
+    if not isinstance(last, FNRThresholdCalibrator):
+        hint = ""
+        if hasattr(attributor, "best_estimator_"):
+            hint = " Of a search, save best_estimator_."
+        raise ValueError(
+            "An attributor is an FNRThresholdCalibrator or a pipeline that ends with one, as the "
+            f"make_* functions return; got {type(attributor).__name__}.{hint}"
+        )
+    if not hasattr(last, "threshold_"):
+        raise ValueError("The attributor is not fitted; call fit before it is saved.")
+
+
+def _versions():
+    from sklearn_flipad import __version__
+
+    return {
+        "sklearn_flipad": __version__,
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+        "scipy": scipy.__version__,
+        "skorch": skorch.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def _migrated(description, arrays):
+    """Description and arrays of an earlier protocol as those of this one."""
+    if description.get("format") != _FORMAT:
+        found = printable(str(description.get("format", "something else")))[:100]
+        raise ValueError(f"it holds {found}, not {_FORMAT}")
+    protocol = description.get("protocol")
+    if type(protocol) is not int or protocol < 1:
+        raise ValueError(f"its protocol number is {str(protocol)[:100]}")
+    if protocol > _PROTOCOL:
+        version = printable(str(description["versions"]["sklearn_flipad"]))[:100]
+        raise ValueError(
+            f"it has protocol {protocol}, and this version reads up to {_PROTOCOL}. It was written "
+            f"by sklearn_flipad {version}: pip install 'sklearn-flipad>={version}'"
+        )
+    for number in range(protocol, _PROTOCOL):
+        description, arrays = _MIGRATIONS[number](description, arrays)
+    return description, arrays
+
+
+def _check_objects(path, objects, needs):
+    missing = [name for name in needs if name not in objects]
+    unknown = sorted(set(objects) - set(needs))
+    if missing:
+        listed = "; ".join(f"{name!r}, {needs[name]['what']}" for name in missing)
+        shown = ", ".join(f"{name!r}: {need['write']}" for name, need in needs.items())
+        raise ValueError(
+            printable(
+                f"{fspath(path)} needs code that it does not hold: {listed}. Import that, and write"
+                f" load_attributor({fspath(path)!r}, objects={{{shown}}})."
+            )
+        )
+    if unknown:
+        raise ValueError(
+            f"objects has {', '.join(map(repr, unknown))}, which {printable(path)} does not need; "
+            f"it needs {', '.join(map(repr, needs)) or 'none'}."
+        )
+
+
+def _reason(error):
+    text = printable(str(error)).rstrip(".")
+    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
