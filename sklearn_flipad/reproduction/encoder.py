@@ -200,6 +200,12 @@ class LatentEncoder(BaseEstimator):
         self._output_range = process.output_range
         return self
 
+    @property
+    def latent_mean(self):
+        """Mean of the generator's latents, shape ``(n_features,)``."""
+        check_is_fitted(self)
+        return self._statistics["latent_mean"]
+
     def encode(self, X):
         """Guess latents.
 

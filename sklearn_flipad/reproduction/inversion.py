@@ -25,7 +25,7 @@ __all__ = ["GuidedInversion", "RestartedInversion"]
 #: Purpose of the random starts, see :func:`~sklearn_flipad.randomness.separate_stream`.
 _STARTS = 2
 #: Trials and further starts with an encoder; starts and trials without one.
-_GUIDED, _RESTARTED = (200, 3), (1000, 10)
+_GUIDED, _RESTARTED = (200, 4), (1000, 10)
 #: Conditions, such as classes, that are tried.
 _MAX_TRIED = 16
 #: Numbers of trials after which a start that has become slow may be given up.
@@ -37,8 +37,9 @@ _MARGIN, _QUANTILE = 2.0, 0.95
 _N_SUCCESSFUL = 20
 #: Where the distance of success is not known: so many times the median.
 _ARRIVED = 2.0
-#: Deviations of the further starts from the encoder's guess, in those of the latents.
-_SPREADS = (0.5, 1.0)
+#: Further starts: parts of the encoder's guess, seen from the mean of the latents, and noise in
+#: their deviations. Guesses that mislead are often too far out.
+_MOVES = ((0.6, 0.0), (0.8, 0.35), (0.5, 0.2))
 #: Largest number of latents for Gauss-Newton.
 _MAX_NEWTON = 512
 #: Share of own samples that should be reproduced.
@@ -237,8 +238,8 @@ class GuidedInversion(_Inversion):
         )
         self.metric = metric
         rng = separate_stream(options.random_state, _STARTS)
-        self.noise = rng.standard_normal((len(_SPREADS), process.space.n_features))
-        self.drawn = self._drawn(max(self.n_restarts - len(_SPREADS), 1))
+        self.noise = rng.standard_normal((len(_MOVES), process.space.n_features))
+        self.drawn = self._drawn(max(self.n_restarts - len(_MOVES), 1))
 
     def _guess(self, targets):
         if isinstance(self.encoder, LatentEncoder):
@@ -259,6 +260,9 @@ class GuidedInversion(_Inversion):
         guess, ranking = self._guess(targets)
         guess = guess.to(self.process.latents.dtype)
         scale = torch.from_numpy(self.metric.scale).to(guess)
+        mean = torch.zeros_like(scale)
+        if isinstance(self.encoder, LatentEncoder):
+            mean = torch.as_tensor(self.encoder.latent_mean).to(guess)
         n_conditions = ranking.shape[1]
         starts = [(guess, ranking[:, 0])]
         for number in range(1, self.n_restarts + 1):
@@ -266,11 +270,12 @@ class GuidedInversion(_Inversion):
             moved = number - n_conditions  # after the guess has been tried with each condition
             if moved < 0:
                 latents = guess
-            elif moved < len(_SPREADS):
+            elif moved < len(_MOVES):
+                part, spread = _MOVES[moved]
                 noise = torch.from_numpy(self.noise[moved]).to(guess)
-                latents = guess + _SPREADS[moved] * noise * scale
+                latents = mean + part * (guess - mean) + spread * noise * scale
             else:
-                row = (moved - len(_SPREADS)) % len(self.drawn[0])
+                row = (moved - len(_MOVES)) % len(self.drawn[0])
                 latents = self.drawn[0][row].expand_as(guess).clone()
             starts.append((latents, condition))
         return starts
