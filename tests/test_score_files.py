@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -72,9 +73,8 @@ def left(out):
     return {path.name.removeprefix(out.name) for path in out.parent.glob(f"{out.name}*")}
 
 
-@pytest.mark.parametrize("detector", ["attributor", "deep"])
-def test_scores_are_those_of_the_attributor(images, tmp_path, attributor, detector):
-    attributor = attributor if detector == "attributor" else deep()
+def test_scores_are_those_of_the_attributor(images, tmp_path):
+    attributor = deep()
     folder, expected = images
     tables = []
     for options in ({}, {"batch_size": 1}, {"batch_size": 7, "n_jobs": 2}, {"batch_size": 1000}):
@@ -134,7 +134,7 @@ def test_what_was_done_to_images(tmp_path, attributor):
 
 
 NAMES = [
-    b"=cmd|' /C calc'!A0.png",
+    b"=cmd|' C calc'!A0.png",
     b"+1.png",
     b"-1.png",
     b"@x.png",
@@ -189,9 +189,7 @@ def test_every_bad_file_is_a_row_and_every_good_one_is_scored(tmp_path, attribut
         good[f"{k:02d} good.png"] = X[k]
     data = (folder / "00 good.png").read_bytes()
     for k in range(100):
-        (folder / f"{k % 20:02d} odd {k}.png").write_bytes(
-            _damaged(data, np.random.default_rng(k))
-        )
+        (folder / f"{k % 20:02d} odd {k}.png").write_bytes(_damaged(data, np.random.default_rng(k)))
     os.mkfifo(folder / "fifo.png")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "socket"))
@@ -233,7 +231,7 @@ def test_every_bad_file_is_a_row_and_every_good_one_is_scored(tmp_path, attribut
     }
     for name, reason in reasons.items():
         assert reason in table["reason"][name]
-    assert 0 < scored.sum() - 20 < 60  # a changed gamma value hides no image
+    assert 20 <= scored.sum() < 60
 
 
 def test_a_generator_and_a_custom_decoder(tmp_path, attributor):
@@ -262,48 +260,67 @@ RUN = """
 import sys, pickle
 from sklearn_flipad.scoring import score_files
 attributor = pickle.load(open(sys.argv[1], "rb"))
-score_files(attributor, sys.argv[2], sys.argv[3], mode="L", batch_size=2, n_jobs=int(sys.argv[4]))
+score_files(attributor, sys.argv[2], sys.argv[3], mode="L", batch_size=2, n_jobs=2)
 """
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_killed_at_any_moment(images, tmp_path, attributor, n_jobs):
-    import pickle
+def kill_after(pid, journal, n_lines):
+    """Kill a process that writes a journal as soon as that has some lines, if it comes to that."""
+    while os.waitpid(pid, os.WNOHANG) == (0, 0):
+        if journal.exists() and journal.read_bytes().count(b"\n") >= n_lines:
+            os.kill(pid, signal.SIGKILL)
+            return os.waitpid(pid, 0)
+        time.sleep(0.0002)
+    return None
 
+
+def test_killed_at_any_moment(images, tmp_path, attributor):
     folder, _ = images
     (folder / "1" / "bad.png").write_bytes(b"no image")
-    (tmp_path / "attributor").write_bytes(pickle.dumps(attributor))
     expected, out = tmp_path / "expected.jsonl", tmp_path / "out.jsonl"
     score_files(attributor, folder, expected, mode="L")
-    journal = Path(f"{out}.journal")
-    command = [sys.executable, "-c", RUN, str(tmp_path / "attributor"), str(folder), str(out)]
-    sizes = []
-    for n_lines in (1, 4, 9):
-        process = subprocess.Popen([*command, str(n_jobs)], start_new_session=True)
-        while process.poll() is None:
-            if journal.exists() and journal.read_bytes().count(b"\n") >= n_lines:
-                process.kill()
-            time.sleep(0.0005)
-        if not out.exists():
-            sizes.append(journal.read_bytes().count(b"\n"))
-    assert sizes
-    assert sizes == sorted(sizes)
-    with open(journal, "ab") if journal.exists() else open(os.devnull, "ab") as file:
-        file.write(b"0123456789abcdef [[torn")
-    done = score_files(attributor, folder, out, mode="L", n_jobs=n_jobs, batch_size=3)
+    journal, n_unfinished, n_whole = Path(f"{out}.journal"), 0, 1
+    for n_lines in (1, 2, 5, 10, 20, 46):
+        pid = os.fork()
+        if not pid:
+            score_files(attributor, folder, out, mode="L", batch_size=1)
+            os._exit(0)
+        kill_after(pid, journal, n_lines)
+        if journal.exists():
+            n_unfinished += 1
+            before, n_whole = n_whole, journal.read_bytes().count(b"\n")
+            assert n_whole >= before
+    assert n_unfinished > 2
+    done = score_files(attributor, folder, out, mode="L", batch_size=3)
     assert (done.n_files, done.n_scored) == (46, 45)
     assert out.read_bytes() == expected.read_bytes()
     assert left(out) == {"", ".lock", ".run.json"}
 
 
-class Interrupted(Exception):
+def test_killed_with_its_processes_at_work(images, tmp_path, attributor):
+    folder, expected = images
+    (tmp_path / "attributor").write_bytes(pickle.dumps(attributor))
+    out = tmp_path / "out.jsonl"
+    journal = Path(f"{out}.journal")
+    command = [sys.executable, "-c", RUN, str(tmp_path / "attributor"), str(folder), str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    kill_after(process.pid, journal, 3)
+    process.communicate(timeout=30)  # until no process is left that might write to it
+    assert not out.exists()
+    with open(journal, "ab") as file:
+        file.write(b"0123456789abcdef [[torn")
+    assert score_files(attributor, folder, out, mode="L").n_scored == 45
+    np.testing.assert_array_equal(read(out)["score"], attributor.score_samples(expected))
+
+
+class StoppedError(Exception):
     """Stands for what ends a run from outside."""
 
 
 def interrupted(paths, after):
     for k, path in enumerate(paths):
         if k == after:
-            raise Interrupted
+            raise StoppedError
         yield path
 
 
@@ -312,7 +329,7 @@ def unfinished(images, tmp_path, attributor):
     """The paths and the output of a run that ended after 20 of 45 files."""
     folder, _ = images
     paths, out = sorted(folder.rglob("*.png")), tmp_path / "out.jsonl"
-    with pytest.raises(Interrupted):
+    with pytest.raises(StoppedError):
         score_files(attributor, interrupted(paths, 25), out, mode="L", batch_size=10)
     assert left(out) == {".journal", ".lock"}
     return paths, out
@@ -354,7 +371,7 @@ def test_another_run_is_not_mixed_in(unfinished, attributor):
     assert Path(f"{out}.journal").read_bytes() == before
     refitted = clone(attributor).fit(X, Y)
     assert score_files(refitted, paths, out, mode="L").n_scored == 45
-    with pytest.raises(FileExistsError, match="attributor: .*pass resume=False to replace it"):
+    with pytest.raises(FileExistsError, match=r"attributor: (.|\n)*pass resume=False"):
         score_files(other, paths, out, mode="L")
     with pytest.raises(FileExistsError, match="paths lead to other files"):
         score_files(attributor, paths[:5], out, mode="L")
@@ -406,15 +423,15 @@ class Crashing(BaseEstimator):
 
 
 def test_a_file_that_crashes_its_process_is_a_row(tmp_path):
-    for k in range(12):
+    for k in range(6):
         image = np.full((4, 4), 255 if k == 5 else k, np.uint8)
         Image.fromarray(image).save(tmp_path / f"{k:02d}.png")
     out = tmp_path / "out.jsonl"
     paths = sorted(tmp_path.glob("*.png"))
-    score_files(Crashing(), paths, out, mode="L", n_jobs=2, batch_size=4)
+    score_files(Crashing(), paths, out, mode="L", n_jobs=2)
     table = read(out)
     assert table["reason"].dropna().to_dict() == {5: "it crashes the process that reads it"}
-    assert table["score"].drop(5).tolist() == [k - 100.0 for k in range(12) if k != 5]
+    assert table["score"].drop(5).tolist() == [k - 100.0 for k in range(5)]
 
 
 class Reporting(Crashing):
@@ -507,8 +524,6 @@ print(peak(40_000) - first)
 
 
 def test_memory_is_flat(tmp_path, attributor):
-    import pickle
-
     (tmp_path / "attributor").write_bytes(pickle.dumps(attributor))
     command = [sys.executable, "-W", "ignore", "-c", MEMORY, str(tmp_path / "attributor")]
     done = subprocess.run(
@@ -520,8 +535,6 @@ def test_memory_is_flat(tmp_path, attributor):
 
 @pytest.mark.parametrize("make", [deep, lambda: fitted(OneClassSVM())])
 def test_fingerprints(make):
-    import pickle
-
     attributor = make()
     found = fingerprint(attributor)
     attributor.score_samples(X[:3])

@@ -8,7 +8,7 @@ from pathlib import Path
 from sklearn_flipad.persistence.arrays import write_atomically
 from sklearn_flipad.scoring.columns import COLUMNS
 
-__all__ = ["Journal", "check_header"]
+__all__ = ["Journal", "check_header", "differences"]
 
 
 class Journal:
@@ -102,16 +102,32 @@ def check_header(found, header, path):
     ValueError
         If they differ; the message says where.
     """
-    names = [name for name in {**header, **found} if header.get(name) != found.get(name)]
-    if not names:
-        return
-    lines = "\n".join(
-        f"  {n}: {_short(found.get(n))} then, {_short(header.get(n))} now" for n in names
-    )
-    raise ValueError(
-        f"{path} is of a run with something else, and verdicts are not mixed:\n{lines}\n"
-        "Pass what was passed then to complete it; or choose another out; or pass resume=False "
-        "to discard it and score all files again."
+    lines = differences(found, header)
+    if lines:
+        raise ValueError(
+            f"{path} is of a run with something else, and verdicts are not mixed:\n{lines}\n"
+            "Pass what was passed then to complete it; or choose another out; or pass resume=False "
+            "to discard it and score all files again."
+        )
+
+
+def differences(found, header):
+    """Where two descriptions of runs differ.
+
+    Parameters
+    ----------
+    found, header : dict
+        The earlier and the present one.
+
+    Returns
+    -------
+    str
+        A line for each entry; empty if there is none.
+    """
+    return "\n".join(
+        f"  {name}: {_short(found.get(name))} then, {_short(header.get(name))} now"
+        for name in {**header, **found}
+        if header.get(name) != found.get(name)
     )
 
 

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 import sklearn_flipad
 from sklearn_flipad.persistence.arrays import remove_partials, write_atomically
 from sklearn_flipad.scoring._fingerprint import fingerprint
-from sklearn_flipad.scoring._journal import check_header
+from sklearn_flipad.scoring._journal import differences
 from sklearn_flipad.scoring._tables import write_table
 from sklearn_flipad.scoring.columns import uri_of
 
@@ -161,19 +161,17 @@ class Output:
         except (ValueError, TypeError, KeyError, AttributeError):
             problem = f"and {self.run.name} beside it is damaged"
         else:
+            counts = _Counts()
+            for path, _ in entries:
+                counts.list(uri_of(path))
             if digest != _file_digest(self.out):
                 problem = "and was changed since it was written"
+            elif lines := differences(found, header):
+                problem = f"and is of a run with something else:\n{lines}\nIt stays as it is"
+            elif counts.listing.hexdigest() != listing:
+                problem = "and paths lead to other files than are in it"
             else:
-                try:
-                    check_header(found, header, self.out)
-                    counts = _Counts()
-                    for path, _ in entries:
-                        counts.list(uri_of(path))
-                    if counts.listing.hexdigest() == listing:
-                        return ScoringSummary(**{**fields, "out": str(self.out)})
-                    problem = "and paths lead to other files than are in it"
-                except ValueError as error:
-                    problem = f"and {error}"
+                return ScoringSummary(**{**fields, "out": str(self.out)})
         raise FileExistsError(
             f"{self.out} exists, {problem}. Choose another out, or pass resume=False to replace it."
         )

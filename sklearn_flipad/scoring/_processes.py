@@ -1,6 +1,9 @@
 """Batches in several processes, in order, with few of them under way."""
 
+import os
 import pickle
+import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 
@@ -19,6 +22,8 @@ __all__ = ["in_processes"]
 _AHEAD = 2
 #: How often a file may crash the process that reads it alone.
 _ATTEMPTS = 2
+#: Seconds between looks at the parent.
+_LOOK = 0.5
 #: What numerical libraries read when they are imported.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
@@ -71,7 +76,8 @@ def in_processes(source, decoder, batches, n_jobs):
 
 def _pool(n_jobs, sent, n_threads):
     environment = dict.fromkeys(_THREADS, str(n_threads))
-    return ProcessPoolExecutor(n_jobs, initializer=_receive, initargs=(sent,), env=environment)
+    arguments = sent, os.getpid()
+    return ProcessPoolExecutor(n_jobs, initializer=_receive, initargs=arguments, env=environment)
 
 
 def _submit(executor, batch):
@@ -104,17 +110,25 @@ def _one_by_one(batch, sent, n_threads):
                     executor.shutdown(kill_workers=True)
                     executor = None
             else:
-                rows.append(row_of(path, RuntimeError("it crashes the process that reads it")))
+                rows.append(row_of(path, ValueError("it crashes the process that reads it")))
     finally:
         if executor is not None:
             executor.shutdown(kill_workers=True)
     return rows
 
 
-def _receive(sent):
+def _receive(sent, parent):
     # Not unpickled here: what goes wrong then would look like a crash.
     global _sent
     _sent = sent
+    threading.Thread(target=_outlive_nobody, args=(parent,), daemon=True).start()
+
+
+def _outlive_nobody(parent):
+    """End this process when the one that started it is gone: it was killed, and told nobody."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)
 
 
 def _score(batch):
