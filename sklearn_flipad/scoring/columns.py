@@ -1,6 +1,7 @@
 """The columns of the table of verdicts, and the part of them that an attributor decides."""
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -30,6 +31,9 @@ COLUMNS = {
     "decoding": str,
     "uri": str,
 }
+
+#: Where an object lies in memory, which Python's descriptions of objects end with.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def check_attributor(attributor):
@@ -159,7 +163,7 @@ def shown_path(path):
 
 
 def safe_text(text):
-    """A message that no table program takes for a formula.
+    """A message that is the same in every run and that no table program takes for a formula.
 
     Parameters
     ----------
@@ -170,6 +174,7 @@ def safe_text(text):
     -------
     str
     """
+    text = _ADDRESS.sub("", text)
     return text if text[:1].isalnum() else f"error: {text}"
 
 
