@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -470,6 +471,26 @@ def test_warnings_p_values_and_memory(tmp_path):
         score_files(Reporting(), paths, tmp_path / "other.jsonl", mode="L", batch_size=8)
 
 
+def test_an_attributor_by_its_path(images, tmp_path, attributor, monkeypatch):
+    folder, expected = images
+    path, out = tmp_path / "attributor", tmp_path / "out.jsonl"
+    path.write_bytes(b"first")
+    loads = []
+
+    def load_attributor(path):
+        loads.append(path)
+        return attributor
+
+    name = "sklearn_flipad.persistence.attributors"
+    monkeypatch.setitem(sys.modules, name, SimpleNamespace(load_attributor=load_attributor))
+    score_files(path, folder, out, mode="L", batch_size=5)
+    np.testing.assert_array_equal(read(out)["score"], attributor.score_samples(expected))
+    assert loads == [str(path)]
+    path.write_bytes(b"second")
+    with pytest.raises(FileExistsError, match="attributor: "):
+        score_files(path, folder, out, mode="L")
+
+
 def test_what_is_refused_at_once(images, tmp_path, attributor):
     folder, _ = images
     out = tmp_path / "made" / "out.csv"
@@ -547,12 +568,17 @@ def test_fingerprints(make):
     assert fingerprint(attributor) != found
 
 
+def scale_by(factor):
+    return lambda x: (lambda y: y * factor)(x)
+
+
 def test_fingerprints_of_parts():
     a = np.arange(3.0)
     loop = [1]
     loop.append(loop)
     records = np.zeros(2, [("a", "i1"), ("b", "f8")])
     different = [a, a.astype("f4"), a[:2], [a], (a,), {"x": a}, {a[0]}, records, loop, "x", b"x"]
+    different += [scale_by(2), scale_by(3), lambda x: x - 1, lambda x: x + 1, lambda x: x - 2]
     different += [1, 1.0, True, None, np.sin, len, list, ImageDecoder(), ImageDecoder(mode="L")]
     assert len(set(map(fingerprint, different))) == len(different)
     assert fingerprint([a, a]) == fingerprint([a, a.copy()])

@@ -1,7 +1,6 @@
 """Files that paths name or lead to, and why one of them cannot be read."""
 
 import os
-from pathlib import Path
 
 from sklearn_flipad.persistence.files import file_kind, printable
 
@@ -102,7 +101,9 @@ def _is_path(value):
 def _as_path(value, index):
     if not _is_path(value) or not os.fspath(value):
         raise TypeError(f"paths must hold paths; number {index} is {value!r}.")
-    return str(Path(os.fsdecode(value)))
+    path = os.fsdecode(value)
+    # What ".." leads to depends on links. Paths are not made by pathlib, which keeps all names.
+    return path if os.pardir in path.split(os.sep) else os.path.normpath(path)
 
 
 def _below(root):

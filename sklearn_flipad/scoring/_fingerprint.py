@@ -78,10 +78,13 @@ class _Digester:
         if isinstance(value, type):
             return "class", _name(value)
         if isinstance(value, _CODE):
-            code = getattr(value, "__code__", None)
             # What a function does may change under the same name.
-            content = b"" if code is None else code.co_code + repr(code.co_names).encode()
-            return "function", _name(value), content
+            cells = [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
+            names = ("__code__", "__defaults__", "__kwdefaults__")
+            parts = [*(getattr(value, name, None) for name in names), cells]
+            return "function", _name(value), *map(self.digest, parts)
+        if isinstance(value, types.CodeType):
+            return "code", value.co_code, *map(self.digest, (value.co_names, value.co_consts))
         if isinstance(value, partial):
             return "partial", *map(self.digest, (value.func, value.args, value.keywords))
         if isinstance(value, NeuralNet):  # the rest are times, and seeds that scoring draws

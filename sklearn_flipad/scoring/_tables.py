@@ -11,7 +11,7 @@ from sklearn_flipad.scoring.columns import COLUMNS
 __all__ = ["check_out", "import_pyarrow", "parquet_schema", "write_parquet", "write_table"]
 
 #: Rows that are in memory at a time.
-_ROW_GROUP = 2**14
+_ROW_GROUP = 2**12
 
 
 def check_out(out):

@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -123,7 +123,8 @@ def uri_of(path):
     str
         ASCII, of an absolute path.
     """
-    return Path(path).absolute().as_uri()
+    # As pathlib's as_uri, which would keep all names in memory.
+    return f"file://{quote_from_bytes(os.fsencode(os.path.join(os.getcwd(), path)))}"
 
 
 def path_of(uri):
@@ -159,7 +160,7 @@ def path_of(uri):
 def shown_path(path):
     """A path that no table program takes for a formula, a number or a missing value."""
     text = printable(path)
-    return text if os.path.isabs(path) or text.startswith("../") else f"./{text}"
+    return text if os.path.isabs(path) or text.startswith(("./", "../")) else f"./{text}"
 
 
 def safe_text(text):
