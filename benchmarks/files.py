@@ -3,7 +3,7 @@
     python benchmarks/files.py
 
 Scores small PNG files with FLIPAD: 20,000 by one and by two processes, of one thread each, with
-the peak memory of the process that writes; 2,000 by one, for its memory; and 20,000 in a run
+the peak memory of the process that writes; 2,000 by one, for its memory (256 with ``--small``); and 20,000 in a run
 that is killed with SIGKILL at ten random moments and completed, whose table must be that of the
 first, byte for byte. ``--method rawpad`` has a detector that is faster than the decoding of its
 files, where starting the processes counts. The table is printed, and written to ``files.json`` in
@@ -127,7 +127,7 @@ def main():
         root = Path(name)
         attributor, X = make_attributor(args.method)
         (root / "attributor").write_bytes(pickle.dumps(attributor))
-        write_images(root / "few", X, n // 10)
+        write_images(root / "few", X, 256 if args.small else n // 10)
         write_images(root / "many", X, n)
         runs = [("few", 1), *(("many", n_jobs) for n_jobs in N_JOBS)]
         for folder, n_jobs in runs:
