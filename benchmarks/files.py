@@ -3,11 +3,12 @@
     python benchmarks/files.py
 
 Scores small PNG files with FLIPAD: 20,000 by one and by two processes, of one thread each, with
-the peak memory of the process that writes; 2,000 by one, for its memory (256 with ``--small``); and 20,000 in a run
-that is killed with SIGKILL at ten random moments and completed, whose table must be that of the
-first, byte for byte. ``--method rawpad`` has a detector that is faster than the decoding of its
-files, where starting the processes counts. The table is printed, and written to ``files.json`` in
-the folder ``--out``. It takes ten minutes, ``--small`` seconds: 400 files, two kills.
+the peak memory of the process that writes; 2,000 by one, for its memory; and 20,000 in a run that
+is killed with SIGKILL at ten random moments and completed, whose table must be that of the first,
+byte for byte. ``--method rawpad`` has a detector that is faster than the decoding of its files,
+where starting the processes counts. The table is printed, and written to ``files.json`` in the
+folder ``--out``. It takes ten minutes on a quiet machine, ``--small`` one: 400 files against 256,
+and two kills.
 """
 
 import argparse
