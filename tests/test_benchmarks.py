@@ -25,6 +25,7 @@ def script(monkeypatch):
     "name",
     [
         "detectors",
+        "files",
         "ladder",
         "latent_search",
         "scaling",

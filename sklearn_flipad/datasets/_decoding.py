@@ -2,6 +2,7 @@
 
 import io
 import struct
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -10,9 +11,9 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from sklearn_flipad.datasets._containers import separate
-from sklearn_flipad.persistence.files import file_kind
+from sklearn_flipad.persistence.files import file_kind, read_regular
 
-__all__ = ["read_image", "read_orientation"]
+__all__ = ["Decoded", "decode_image", "max_file_size", "read_image", "read_orientation"]
 
 #: By the plugin rather than by ``Image.open``, which warns and refuses by a global limit.
 _PLUGINS = {"PNG": PngImageFile, "JPEG": JpegImageFile, "WEBP": WebPImageFile}
@@ -45,6 +46,21 @@ _LEVELS = ((np.arange(2**16) + 128) // 257).astype(np.uint8)
 _BAND = 2**16
 
 
+class Decoded(NamedTuple):
+    """The pixels of an image file, and what was done to get them.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (channels, height, width)
+        The image.
+    steps : tuple of str
+        The format, size and mode of the file, then each change in its order.
+    """
+
+    pixels: np.ndarray
+    steps: tuple
+
+
 def read_image(path, *, size, mode, max_pixels):
     """Read one image file.
 
@@ -66,20 +82,67 @@ def read_image(path, *, size, mode, max_pixels):
     Exception
         Whatever Pillow raises on a damaged file.
     """
-    kind = file_kind(path)
-    if kind == "folder":
+    if file_kind(path) == "folder":
         raise ValueError("a folder or a link to one, which is read only when given alone")
-    if kind != "file":
-        raise ValueError(f"a {kind}, not a file")
-    encoded = separate(_read_bytes(path, max_pixels))
+    data = read_regular(path, max_file_size(max_pixels))
+    return decode_image(data, size=size, mode=mode, max_pixels=max_pixels).pixels
+
+
+def max_file_size(max_pixels):
+    """Bytes of the largest file that may hold an image of so many pixels.
+
+    Parameters
+    ----------
+    max_pixels : int
+        See :func:`~sklearn_flipad.datasets.load_images`.
+
+    Returns
+    -------
+    int
+    """
+    return 8 * max_pixels + 2**26
+
+
+def decode_image(data, *, size, mode, max_pixels):
+    """Decode the content of one image file.
+
+    Parameters
+    ----------
+    data : bytes
+        All of the file.
+    size, mode, max_pixels
+        See :func:`~sklearn_flipad.datasets.load_images`.
+
+    Returns
+    -------
+    Decoded
+
+    Raises
+    ------
+    ValueError
+        If it is not an image that can be taken; the message is the reason alone.
+    Exception
+        Whatever Pillow raises on a damaged file.
+    """
+    encoded = separate(data)
     width, height = encoded.size
     if width * height > max_pixels:
         raise ValueError(f"{width}x{height} pixels, more than max_pixels={max_pixels}")
-    image = _upright(_decode(encoded), read_orientation(encoded.exif)).convert(mode)
-    if size is not None:
+    image, steps = _decode(encoded)
+    orientation = read_orientation(encoded.exif)
+    if orientation != 1:
+        image = image.transpose(_TRANSPOSE[orientation])
+        steps.append(f"EXIF orientation {orientation} applied")
+    if image.mode != mode and (image.mode, mode) != ("RGBA", "RGB"):  # it is opaque by now
+        steps.append(f"{image.mode} converted to {mode}")
+    image = image.convert(mode)
+    if size is not None and image.size != (size, size):
+        width, height = image.size
+        steps.append(f"{width}x{height} resized and cropped to {size}x{size}")
         image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
-    return pixels[None] if mode == "L" else np.ascontiguousarray(np.moveaxis(pixels, 2, 0))
+    pixels = pixels[None] if mode == "L" else np.ascontiguousarray(np.moveaxis(pixels, 2, 0))
+    return Decoded(pixels, tuple(steps))
 
 
 def read_orientation(exif):
@@ -117,16 +180,6 @@ def read_orientation(exif):
     return 1
 
 
-def _read_bytes(path, max_pixels):
-    limit = 8 * max_pixels + 2**26
-    with open(path, "rb") as file:
-        n_bytes = file.seek(0, io.SEEK_END)
-        if n_bytes > limit:
-            raise ValueError(f"{n_bytes} bytes, too many for max_pixels={max_pixels}")
-        file.seek(0)
-        return file.read()
-
-
 def _open(encoded):
     image = _PLUGINS[encoded.format](io.BytesIO(encoded.data))
     if image.size != encoded.size:
@@ -137,15 +190,17 @@ def _open(encoded):
 
 
 def _decode(encoded):
-    """The image in 8 bits and without transparency."""
+    """The image in 8 bits and without transparency, and what was done for that."""
     image = _open(encoded)
+    width, height = encoded.size
     if encoded.format != "PNG":
         image.load()
-        return _on_white(image)
+        return _on_white(image, [f"{encoded.format} {width}x{height} {image.mode}"])
     if not image.tile:
         raise ValueError("damaged: no pixels")
     raw_mode = image.tile[0][3]
     image.load()
+    steps = [f"PNG {width}x{height} {raw_mode}"]
     key = None if image.mode == "P" else image.info.get("transparency")
     if raw_mode in _RAW_MODES:
         samples = _deep_samples(encoded, _RAW_MODES[raw_mode])
@@ -155,13 +210,17 @@ def _decode(encoded):
         samples = np.asarray(image.convert("L") if image.mode == "1" else image)
         key = np.multiply(key, _KEY_SCALE.get(raw_mode, 1))
     else:
-        return _on_white(image)
-    levels = samples if samples.dtype == np.uint8 else _to_8_bits(samples)
+        return _on_white(image, steps)
+    levels = samples
+    if samples.dtype != np.uint8:
+        levels = _to_8_bits(samples)
+        steps.append("16 bits rounded to 8")
     if key is not None:
         transparent = samples == np.asarray(key)
         transparent = transparent if transparent.ndim == 2 else transparent.all(axis=2)
         levels = np.where(transparent if levels.ndim == 2 else transparent[..., None], 255, levels)
-    return _on_white(Image.fromarray(levels.astype(np.uint8, copy=False)))
+        steps.append("the transparent color made white")
+    return _on_white(Image.fromarray(levels.astype(np.uint8, copy=False)), steps)
 
 
 def _deep_samples(encoded, raw_modes):
@@ -192,12 +251,9 @@ def _to_8_bits(samples):
     return levels
 
 
-def _on_white(image):
+def _on_white(image, steps):
     if not image.has_transparency_data:
-        return image
+        return image, steps
     white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image.convert("RGBA"))
-
-
-def _upright(image, orientation):
-    return image if orientation == 1 else image.transpose(_TRANSPOSE[orientation])
+    image = Image.alpha_composite(white, image.convert("RGBA"))
+    return image, [*steps, "laid on white"]

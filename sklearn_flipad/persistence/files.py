@@ -5,7 +5,7 @@ import os
 import re
 import stat
 
-__all__ = ["check_regular", "file_kind", "printable"]
+__all__ = ["check_regular", "file_kind", "printable", "read_regular"]
 
 _KINDS = {
     stat.S_IFREG: "file",
@@ -66,6 +66,47 @@ def check_regular(path):
     kind = file_kind(path)
     if kind != "file":
         raise ValueError(f"{printable(path)} is a {kind}, not a file.")
+
+
+def read_regular(path, max_bytes):
+    """Read a regular file, whatever becomes of its path in between.
+
+    Parameters
+    ----------
+    path : path-like
+        File to read.
+    max_bytes : int
+        Largest file that is read.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ValueError
+        If it is a folder, a FIFO, a socket or a device, or is larger; the message is the reason
+        alone.
+    OSError
+        If it cannot be reached or read.
+    """
+    kind = file_kind(path)
+    if kind == "file":
+        # The path may lead elsewhere by now: a FIFO that is opened so does not wait.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(path, flags), "rb") as file:
+            found = os.fstat(file.fileno())
+            kind = _KINDS.get(stat.S_IFMT(found.st_mode), "device")
+            if kind == "file":
+                # A file may grow, and those of the system have no size.
+                data = file.read(max_bytes + 1) if found.st_size <= max_bytes else None
+                if data is None or len(data) > max_bytes:
+                    n_bytes = max(found.st_size, max_bytes + 1)
+                    raise ValueError(f"{n_bytes} bytes, more than {max_bytes}")
+                return data
+    if kind == "folder":
+        raise ValueError("a folder or a link to one")
+    raise ValueError(f"a {kind}, not a file")
 
 
 def printable(text):

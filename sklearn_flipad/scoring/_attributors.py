@@ -1,0 +1,87 @@
+"""An attributor as it is given, and what it is worth in another process."""
+
+import hashlib
+import os
+from typing import Any, NamedTuple
+
+from sklearn_flipad.scoring._fingerprint import fingerprint
+from sklearn_flipad.scoring.columns import check_attributor
+
+__all__ = ["Source", "load_checked", "source_of"]
+
+
+class Source(NamedTuple):
+    """Where an attributor comes from.
+
+    Attributes
+    ----------
+    given : estimator or str
+        The attributor itself, or the path of one.
+    digest : str
+        Of the estimator, or of the file.
+    """
+
+    given: Any
+    digest: str
+
+
+def source_of(attributor):
+    """Describe an attributor that is given as an object or as a path.
+
+    Parameters
+    ----------
+    attributor : estimator or path-like
+        What the user passed.
+
+    Returns
+    -------
+    Source
+
+    Raises
+    ------
+    TypeError, ValueError, NotFittedError, OSError
+        If it is no fitted attributor, or cannot be loaded.
+    """
+    if isinstance(attributor, str | os.PathLike):
+        path = os.path.abspath(attributor)
+        return Source(path, _file_digest(path))
+    check_attributor(attributor)
+    return Source(attributor, fingerprint(attributor))
+
+
+def load_checked(source):
+    """The attributor itself.
+
+    Parameters
+    ----------
+    source : Source
+        See :func:`source_of`.
+
+    Returns
+    -------
+    estimator
+
+    Raises
+    ------
+    RuntimeError
+        If the file is another one than when the run began.
+    TypeError, ValueError, NotFittedError, OSError
+        If it cannot be loaded, or is no attributor.
+    """
+    if not isinstance(source.given, str):
+        return source.given
+    from sklearn_flipad.persistence.attributors import load_attributor
+
+    attributor = load_attributor(source.given)
+    if _file_digest(source.given) != source.digest:
+        raise RuntimeError(
+            f"{source.given} is another file here than where the run began, or was changed since. "
+            "All processes must find the same attributor: copy it, and run again."
+        )
+    check_attributor(attributor)
+    return attributor
+
+
+def _file_digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

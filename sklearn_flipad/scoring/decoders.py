@@ -1,0 +1,84 @@
+"""Files as samples: what a decoder of one kind of file has to be."""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+from sklearn_flipad.datasets._decoding import decode_image, max_file_size
+
+__all__ = ["ImageDecoder"]
+
+
+@dataclass(frozen=True)
+class ImageDecoder:
+    """Decode PNG, JPEG and WebP files, as :func:`~sklearn_flipad.datasets.load_images` does.
+
+    A decoder for other files is any callable that can be pickled and called in the same way. Its
+    attribute ``max_bytes``, if it has one, is the size of the largest file that it takes.
+
+    Parameters
+    ----------
+    size : int, default=None
+        The shorter side is resized to this many pixels and the middle square is cut out. By
+        default images stay as they are.
+    mode : {"RGB", "L"}, default="RGB"
+        Color or gray.
+    max_pixels : int, default=2**26
+        Larger images are refused before they are decoded.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+
+    Examples
+    --------
+    >>> import io
+    >>> from PIL import Image
+    >>> from sklearn_flipad.scoring import ImageDecoder
+    >>> file = io.BytesIO()
+    >>> Image.new("L", (6, 4)).save(file, "PNG")
+    >>> image, steps = ImageDecoder(size=4)(file.getvalue())
+    >>> image.shape
+    (3, 4, 4)
+    >>> steps
+    ('PNG 6x4 L', 'L converted to RGB', '6x4 resized and cropped to 4x4')
+    """
+
+    size: int | None = None
+    mode: str = "RGB"
+    max_pixels: int = 2**26
+
+    def __post_init__(self):
+        if self.mode not in ("RGB", "L"):
+            raise ValueError(f"mode must be 'RGB' or 'L', got {self.mode!r}.")
+        for name in ("size", "max_pixels"):
+            value = getattr(self, name)
+            is_count = isinstance(value, Integral) and not isinstance(value, bool) and value > 0
+            if not is_count and not (name == "size" and value is None):
+                raise ValueError(f"{name} must be a positive number of pixels, got {value!r}.")
+
+    @property
+    def max_bytes(self):
+        """Size of the largest file that is read."""
+        return max_file_size(self.max_pixels)
+
+    def __call__(self, data):
+        """Decode one file.
+
+        Parameters
+        ----------
+        data : bytes
+            All of its content.
+
+        Returns
+        -------
+        sample : ndarray of uint8, shape (channels, height, width)
+        steps : sequence of str
+            What the file is, and what was done to get the sample.
+
+        Raises
+        ------
+        Exception
+            If it cannot be decoded; the message is the reason.
+        """
+        return decode_image(data, size=self.size, mode=self.mode, max_pixels=self.max_pixels)

@@ -1,0 +1,216 @@
+"""Files in, verdicts out."""
+
+import os
+import warnings
+from itertools import chain, islice
+from numbers import Integral
+from pathlib import Path
+
+import joblib
+from tqdm import tqdm
+
+from sklearn_flipad.datasets._listing import iter_files
+from sklearn_flipad.persistence.files import check_regular
+from sklearn_flipad.scoring._attributors import load_checked, source_of
+from sklearn_flipad.scoring._batches import BatchScorer, check_listed, warn_if_none
+from sklearn_flipad.scoring._journal import Journal
+from sklearn_flipad.scoring._outputs import Output, describe_run
+from sklearn_flipad.scoring._processes import in_processes
+from sklearn_flipad.scoring._tables import check_out
+from sklearn_flipad.scoring.decoders import ImageDecoder
+
+__all__ = ["score_files"]
+
+
+def score_files(
+    attributor,
+    paths,
+    out,
+    *,
+    n_jobs=1,
+    batch_size=128,
+    client=None,
+    size=None,
+    mode="RGB",
+    max_pixels=2**26,
+    decoder=None,
+    resume=True,
+    verbose=0,
+):
+    """Write a table with a verdict, or a reason why there is none, for each file.
+
+    Memory does not grow with the number of files. Rows are kept in a journal as they are
+    computed, so that a run that was interrupted, however it was, is completed by the same call:
+    nothing is lost or scored twice, and the table is the same. It appears when it is whole.
+
+    A file that is damaged, too large, an animation, of another size than the attributor takes,
+    empty, gone, no regular file, or in a folder that may not be read is a row with a reason.
+
+    Parameters
+    ----------
+    attributor : estimator or path-like
+        A fitted attributor, or where :func:`~sklearn_flipad.load_attributor` finds one.
+    paths : path-like or iterable of path-like
+        Files and folders; a generator is not held in memory. Of a folder, all files below it
+        are taken in the order of their names, hidden ones and what is behind links to folders
+        excepted.
+    out : path-like
+        The table: ``.csv``, ``.jsonl`` (a JSON object in each line) or ``.parquet``. Beside it,
+        ``<out>.journal`` or ``<out>.parts`` holds what an unfinished run has done,
+        ``<out>.run.json`` describes the finished one, and ``<out>.lock`` stays empty. None of
+        them is scored.
+    n_jobs : int, default=1
+        Processes that read, decode and score; -1 for all cores. They share the cores evenly.
+    batch_size : int, default=128
+        Files that are read at a time by each process, and lost by an interruption.
+    client : distributed.Client, default=None
+        A Dask cluster that works instead, where all workers find the files and `out` under
+        the same paths. `n_jobs` must be 1 then.
+    size, mode, max_pixels
+        See :func:`~sklearn_flipad.datasets.load_images`.
+    decoder : callable, default=None
+        What makes samples of other files than images; see
+        :class:`~sklearn_flipad.scoring.ImageDecoder`, which is used by default.
+    resume : bool, default=True
+        Whether to complete what an interrupted run left. With False that is discarded, and a
+        finished table is replaced.
+    verbose : int, default=0
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    ScoringSummary
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, or `out` or what is beside it is of a run with another
+        attributor, other options, versions or files.
+    TypeError
+        If `attributor` is no attributor, or one of `paths` is not a path.
+    FileExistsError
+        If `out` exists and is not what this call would write.
+    FileNotFoundError
+        If `paths` is a single path that leads nowhere.
+    RuntimeError
+        If another call is writing `out`.
+    ImportError
+        If a format or a cluster needs a package that is missing.
+
+    Warns
+    -----
+    UserWarning
+        If no file of the first batch could be scored, and if files were scored with a warning.
+
+    Notes
+    -----
+    Scores are those of ``attributor.score_samples``, bit for bit, whatever else is scored, in
+    how many processes and in which batches. Of scikit-learn's estimators that round a
+    sample differently in another batch, such as PCA and Gaussian mixtures, they agree up to that.
+
+    A row speaks of the bytes that were read, of which it has the SHA-256. A file that changes
+    after it was scored is not scored again.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from PIL import Image
+    >>> from sklearn.svm import OneClassSVM
+    >>> from sklearn_flipad import make_rawpad
+    >>> from sklearn_flipad.scoring import score_files
+    >>> X = np.random.default_rng(0).integers(0, 256, (60, 1, 4, 4), dtype=np.uint8)
+    >>> attributor = make_rawpad(detector=OneClassSVM(), fnr=0.1, random_state=0).fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for k in range(3):
+    ...         Image.fromarray(X[k, 0]).save(f"{folder}/{k}.png")
+    ...     done = score_files(attributor, folder, f"{folder}/verdicts.csv", mode="L")
+    ...     table = pd.read_csv(done.out)
+    >>> done.n_scored
+    3
+    >>> bool(np.allclose(table["score"], attributor.score_samples(X[:3])))
+    True
+    """
+    n_jobs = _checked_jobs(n_jobs, client)
+    if not isinstance(batch_size, Integral) or isinstance(batch_size, bool) or batch_size < 1:
+        raise ValueError(f"batch_size must be a positive number of files, got {batch_size!r}.")
+    decoder = _checked_decoder(decoder, size=size, mode=mode, max_pixels=max_pixels)
+    out = Path(os.fsdecode(out)).resolve()  # two names of one file are one output
+    check_out(out)
+    if out.exists():
+        check_regular(out)
+    output, source = Output(out), source_of(attributor)
+    scorer = BatchScorer(load_checked(source), decoder)  # what cannot be loaded is told at once
+    entries = (entry for entry in iter_files(paths) if not output.owns(entry[0]))
+    entries = chain(list(islice(entries, 1)), entries)  # a path that leads nowhere as well
+    header = describe_run(source, decoder)
+    with output.locked():
+        if not resume:
+            output.discard()
+        elif (finished := output.finished(header, entries)) is not None:
+            return finished
+        with tqdm(desc="scoring", unit="file", disable=not verbose) as bar:
+            if client is None:
+                rows = Journal(output.journal)
+                output.refuse_other(output.parts, "pass client= as then")
+                rows.start(header)
+                _complete(rows, source, scorer, entries, batch_size, n_jobs, bar)
+            else:
+                from sklearn_flipad.scoring._cluster import Parts
+
+                rows = Parts(output.parts)
+                output.refuse_other(output.journal, "pass no client, as then")
+                rows.start(header, batch_size)
+                rows.complete(client, source, decoder, entries, bar)
+        summary = output.finish(header, rows.rows())
+        rows.remove()
+    if summary.n_warnings:
+        warnings.warn(
+            f"{summary.n_warnings} of {summary.n_scored} files were scored with a warning, which "
+            "is in the column 'warning'.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return summary
+
+
+def _complete(journal, source, scorer, entries, batch_size, n_jobs, bar):
+    """Score what the journal does not hold yet."""
+    n_done = 0
+    for row in journal.rows():
+        check_listed(row["uri"], next(entries, None), n_done)
+        n_done += 1
+    bar.update(n_done)
+    batches = iter(lambda: list(islice(entries, batch_size)), [])
+    if n_jobs == 1:
+        results = map(scorer, batches)
+    else:
+        results = in_processes(source, scorer.decoder, batches, n_jobs)
+    for rows in results:
+        if not n_done:
+            warn_if_none(rows)
+        journal.append(rows)
+        n_done += len(rows)
+        bar.update(len(rows))
+
+
+def _checked_jobs(n_jobs, client):
+    """The number of processes."""
+    n_jobs = 1 if n_jobs is None else n_jobs
+    if not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0:
+        raise ValueError(f"n_jobs must be a number of processes or -1, got {n_jobs!r}.")
+    n_jobs = max(1, joblib.cpu_count() + 1 + n_jobs) if n_jobs < 0 else n_jobs
+    if client is not None and n_jobs != 1:
+        raise ValueError("The workers of client= do the work: leave n_jobs at 1.")
+    return n_jobs
+
+
+def _checked_decoder(decoder, **options):
+    if decoder is None:
+        return ImageDecoder(**options)
+    if not callable(decoder):
+        raise TypeError(f"decoder must be callable, got {decoder!r}.")
+    if ImageDecoder(**options) != ImageDecoder():
+        raise ValueError("size, mode and max_pixels are for images: leave them out with decoder=.")
+    return decoder
