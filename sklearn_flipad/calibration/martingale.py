@@ -46,7 +46,7 @@ class ConformalMartingale(BaseEstimator):
     ----------
     log_martingale_ : float
         Natural logarithm of the capital.
-    log_path_ : ndarray of float64, shape (n_scores_,)
+    log_path_ : ndarray of float64, shape (n_seen,)
         The same after each score.
     p_value_ : float
         One over the largest capital so far, at most 1: a p-value that may be looked at after
