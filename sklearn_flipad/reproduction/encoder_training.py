@@ -22,8 +22,8 @@ __all__ = ["TrainedEncoder", "train_encoder"]
 
 #: Purposes of random numbers, see :func:`~sklearn_flipad.randomness.separate_stream`.
 _TRAINING, _STATISTICS, _VALIDATION = 11, 12, 13
-#: Samples from which means and deviations, and the metric, are taken.
-_N_SEEN, _N_METRIC = 512, 32
+#: Samples from which means and deviations are taken.
+_N_SEEN = 512
 #: Fresh samples of a look, and trials of the search from the guesses.
 _N_FRESH, _N_TRIALS = 32, 50
 #: Looks at fresh samples, and checkpoints, in a whole training.

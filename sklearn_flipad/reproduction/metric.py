@@ -55,7 +55,7 @@ class LatentMetric:
 
     @classmethod
     def estimate(cls, process, latents, conditions, targets, scale):
-        """The metric, averaged over samples of the generator.
+        """The metric, averaged over the first few samples of the generator.
 
         Parameters
         ----------
@@ -78,15 +78,15 @@ class LatentMetric:
         if n_features > _MAX_DENSE:
             return cls(None, scale.double().cpu().numpy())
         total = torch.zeros(n_features, n_features, dtype=torch.float64)
-        objective = process.objective()
+        n, objective = min(len(latents), _N_SAMPLES), process.objective()
         with process.running():
-            for row in range(min(len(latents), _N_SAMPLES)):
+            for row in range(n):
                 rows = slice(row, row + 1)
                 _, derivatives = jacobian(
                     objective, latents[rows], conditions[rows], targets[rows], scale
                 )
                 total += (derivatives @ derivatives.T).double().cpu() / derivatives.shape[1]
-        matrix = (total / min(len(latents), _N_SAMPLES)).numpy()
+        matrix = (total / n).numpy()
         if not (np.isfinite(matrix).all() and matrix.diagonal().mean() > 0):
             matrix = None
         return cls(matrix, scale.double().cpu().numpy())

@@ -262,22 +262,27 @@ class _Search:
             before = reference.pop(0)
             left = self.best[place] / before if before else 1.0
         if done in self.options.checkpoints:
+            self._note(place, sample, distance)
             number = self.options.checkpoints.index(done)
-            if self._is_beyond(place, sample, number, distance) and left > (1 - _SLOW) ** 2:
+            if left > (1 - _SLOW) ** 2 and self._is_beyond(number, distance):
                 self._give_up(place, sample)
                 return
         if left < 1 - _PROGRESS and done < self.options.max_iter:
             return
-        if self._is_beyond(place, sample, -1, distance):
+        self._note(place, sample, distance)
+        if self._is_beyond(-1, distance):
             self._give_up(place, sample)
             return
         settled = left >= 1 - _SETTLED and distance <= self.floors[sample]
         self._arrive(place, sample, settled)
 
-    def _is_beyond(self, place, sample, number, distance):
-        """Whether a start is farther than those that reproduce the generator's own samples."""
+    def _note(self, place, sample, distance):
+        """Keep the path of a first start, from which bounds are learned."""
         if self.start[place] == 0:
             self.traces[sample].path.append(distance)
+
+    def _is_beyond(self, number, distance):
+        """Whether a start is farther than those that reproduce the generator's own samples."""
         return bool(self.options.bounds) and distance > self.options.bounds[number]
 
     def _give_up(self, place, sample):
