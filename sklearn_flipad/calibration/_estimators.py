@@ -20,13 +20,12 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import _num_samples
 
 from sklearn_flipad.samples import as_array, shape_of
+from sklearn_flipad.solvers.batch import LANES
 
 __all__ = ["check_detector", "last_step", "normality", "rows_of", "training_rows"]
 
 _METHODS = ("score_samples", "decision_function", "predict_proba")
 _SUPERVISED = ("classifier", "regressor")
-#: Matrix products round in another way for a few odd rows; the library's own detectors know.
-_LANES = 8
 
 
 def check_detector(estimator):
@@ -118,8 +117,9 @@ def normality(estimator, X):
     method, name = _method(estimator), type(last_step(estimator)).__name__
     rows, n = rows_of(estimator, X), _num_samples(X)
     is_own = _is_from("sklearn_flipad", last_step(estimator))
-    if n % _LANES and not is_own and isinstance(rows, np.ndarray):
-        rows = np.concatenate([rows, np.repeat(rows[-1:], -n % _LANES, axis=0)])
+    # Matrix products round in another way for a few odd rows; the library's own detectors know.
+    if n % LANES and not is_own and isinstance(rows, np.ndarray):
+        rows = np.concatenate([rows, np.repeat(rows[-1:], -n % LANES, axis=0)])
     scores = np.asarray(getattr(estimator, method)(rows), dtype=np.float64)[:n]
     if method == "predict_proba" and scores.ndim == 2:
         scores = scores[:, list(estimator.classes_).index(1)]

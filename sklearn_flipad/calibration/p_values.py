@@ -48,7 +48,8 @@ def conformal_p_values(calibration_scores, scores, *, alternative="larger"):
     >>> conformal_p_values([1.0, 2.0, 3.0], [0.0, 3.0, 4.0])
     array([1.  , 0.5 , 0.25])
     """
-    check_alternative(alternative, ("larger", "smaller"))
+    if alternative not in ("larger", "smaller"):
+        raise ValueError(f"alternative must be one of larger, smaller, got {alternative!r}.")
     calibration_scores = check_scores("calibration_scores", calibration_scores)
     scores = check_scores("scores", scores)
     if alternative == "smaller":
@@ -128,9 +129,3 @@ def check_p_values(p_values):
             f"p_values must lie in [0, 1], got {p_values[outside][0]:g}; these may be scores."
         )
     return p_values
-
-
-def check_alternative(alternative, known):
-    """Refuse an unknown alternative."""
-    if alternative not in known:
-        raise ValueError(f"alternative must be one of {', '.join(known)}, got {alternative!r}.")
