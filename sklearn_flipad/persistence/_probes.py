@@ -18,7 +18,7 @@ def probe_net(net, sample_shape):
     """Representations that a DeepSAD network has for two ramps."""
     size = int(np.prod(sample_shape))
     ramp = torch.linspace(-1, 1, size).reshape(1, *sample_shape)
-    with _on_cpu(net.module_), evaluating(net.module_):
+    with _OnCpu(net.module_), evaluating(net.module_):
         return net.module_(torch.cat([ramp, -ramp])).numpy()
 
 
@@ -95,7 +95,7 @@ def _inputs(detector):
 
 def _generate(detector, inputs):
     generator = unwrap(detector.generator)
-    with _on_cpu(generator), seeded(0), evaluating(generator):
+    with _OnCpu(generator), seeded(0), evaluating(generator):
         return run_generator(generator, inputs)
 
 
@@ -106,11 +106,11 @@ def _guess(detector, output):
     if isinstance(encoder, LatentEncoder):
         if not hasattr(encoder, "module_"):
             return None
-        with _on_cpu(encoder.module_):
+        with _OnCpu(encoder.module_):
             return encoder.guess(output)[0].cpu().numpy()
     if encoder is None:
         return None
-    with _on_cpu(encoder), evaluating(encoder):
+    with _OnCpu(encoder), evaluating(encoder):
         return encoder(output).flatten(1).numpy()
 
 
@@ -119,12 +119,12 @@ def _distance(detector, output):
         return None
     parts = [part for part in vars(detector.distance).values() if isinstance(part, nn.Module)]
     modules = [detector.distance] if isinstance(detector.distance, nn.Module) else parts
-    with torch.no_grad(), _on_cpu(*modules):
+    with torch.no_grad(), _OnCpu(*modules):
         distance = detector.distance(output[:1], output[1:])
     return distance.detach().reshape(1).cpu().numpy()
 
 
-class _on_cpu:  # noqa: N801
+class _OnCpu:
     """Modules on the CPU for the time of a ``with`` block."""
 
     def __init__(self, *modules):

@@ -171,7 +171,7 @@ class Writer:
             advice = "It is of use in fit alone: set cv to a fraction, as 0.2, before saving"
         return f"{path} cannot be stored: it is a {what}. {advice}"
 
-    # Estimators
+    # Estimators; what is special of a class is done by the method of its name
 
     def _estimator(self, name, estimator, path):
         stored = ESTIMATORS[name]

@@ -1,11 +1,12 @@
 """What a path leads to, found out before it is opened."""
 
 import errno
+import hashlib
 import os
 import re
 import stat
 
-__all__ = ["check_regular", "file_kind", "printable", "read_regular"]
+__all__ = ["check_regular", "file_digest", "file_kind", "printable", "read_regular"]
 
 _KINDS = {
     stat.S_IFREG: "file",
@@ -107,6 +108,23 @@ def read_regular(path, max_bytes):
     if kind == "folder":
         raise ValueError("a folder or a link to one")
     raise ValueError(f"a {kind}, not a file")
+
+
+def file_digest(path):
+    """SHA-256 of the content of a file, which is not held in memory.
+
+    Parameters
+    ----------
+    path : path-like
+        File to read.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def printable(text):

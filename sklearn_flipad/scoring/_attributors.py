@@ -1,9 +1,9 @@
 """An attributor as it is given, and what it is worth in another process."""
 
-import hashlib
 import os
 from typing import Any, NamedTuple
 
+from sklearn_flipad.persistence.files import file_digest
 from sklearn_flipad.scoring._fingerprint import fingerprint
 from sklearn_flipad.scoring.columns import check_attributor
 
@@ -44,7 +44,7 @@ def source_of(attributor):
     """
     if isinstance(attributor, str | os.PathLike):
         path = os.path.abspath(attributor)
-        return Source(path, _file_digest(path))
+        return Source(path, file_digest(path))
     check_attributor(attributor)
     return Source(attributor, fingerprint(attributor))
 
@@ -73,15 +73,10 @@ def load_checked(source):
     from sklearn_flipad.persistence.attributors import load_attributor
 
     attributor = load_attributor(source.given)
-    if _file_digest(source.given) != source.digest:
+    if file_digest(source.given) != source.digest:
         raise RuntimeError(
             f"{source.given} is another file here than where the run began, or was changed since. "
             "All processes must find the same attributor: copy it, and run again."
         )
     check_attributor(attributor)
     return attributor
-
-
-def _file_digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 import sklearn_flipad
 from sklearn_flipad.persistence.arrays import remove_partials, write_atomically
+from sklearn_flipad.persistence.files import file_digest
 from sklearn_flipad.scoring._fingerprint import fingerprint
 from sklearn_flipad.scoring._journal import differences
 from sklearn_flipad.scoring._tables import write_table
@@ -164,7 +165,7 @@ class Output:
             counts = _Counts()
             for path, _ in entries:
                 counts.list(uri_of(path))
-            if digest != _file_digest(self.out):
+            if digest != file_digest(self.out):
                 problem = "and was changed since it was written"
             elif lines := differences(found, header):
                 problem = f"and is of a run with something else:\n{lines}\nIt stays as it is"
@@ -197,7 +198,7 @@ class Output:
             **header,
             **asdict(summary),
             "listing": counts.listing.hexdigest(),
-            "sha256": _file_digest(self.out),
+            "sha256": file_digest(self.out),
         }
         write_atomically(self.run, json.dumps(description, indent=1).encode())
         return summary
@@ -222,8 +223,3 @@ class _Counts:
         if verdict is not None:
             fields["verdicts"][verdict] = fields["verdicts"].get(verdict, 0) + 1
         return row
-
-
-def _file_digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -110,18 +110,18 @@ def parquet_schema(metadata=None):
 
 
 def _write_csv(file, rows):
-    with _as_text(file) as text:
+    with _AsText(file) as text:
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
 def _write_lines(file, rows):
-    with _as_text(file) as text:
+    with _AsText(file) as text:
         text.writelines(json.dumps(row) + "\n" for row in rows)
 
 
-class _as_text(io.TextIOWrapper):  # noqa: N801
+class _AsText(io.TextIOWrapper):
     """A binary file as text, which stays open for whoever opened it."""
 
     def __init__(self, file):

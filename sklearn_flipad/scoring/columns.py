@@ -53,15 +53,14 @@ def check_attributor(attributor):
     ValueError
         If there are too few calibration or reference samples for its levels.
     """
+    hint = " Of a search, pass best_estimator_." if hasattr(attributor, "refit") else ""
     if isinstance(attributor, type) or not hasattr(attributor, "score_samples"):
-        hint = " Of a search, pass best_estimator_." if hasattr(attributor, "refit") else ""
         raise TypeError(
             "attributor must be a fitted attributor, as the make_* functions return, or the path "
             f"of one; got {attributor!r:.100}.{hint}"
         )
     check_is_fitted(attributor)
     if not hasattr(last_step(attributor), "offset_"):
-        hint = " Of a search, pass best_estimator_." if hasattr(attributor, "refit") else ""
         raise TypeError(
             f"{type(attributor).__name__} has no threshold offset_: put its detector into an "
             f"FNRThresholdCalibrator.{hint}"
