@@ -91,7 +91,9 @@ def _read_parquet(path):
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:
-        raise ImportError(f"Reading {path} needs pyarrow: pip install pyarrow.") from error
+        raise ImportError(
+            f"Reading {path} needs pyarrow: pip install 'sklearn-flipad[parquet]'."
+        ) from error
     # Checksums are verified where the writer left them, which is not its default.
     return pd.read_parquet(path, engine="pyarrow", page_checksum_verification=True)
 
