@@ -19,6 +19,7 @@ from sklearn_flipad import (
     FNRThresholdCalibrator,
     InlierScaler,
     InlierWhitener,
+    LatentEncoder,
     OutputActivation,
     make_combined,
     make_dctpad,
@@ -300,18 +301,30 @@ def test_seed_reaches_a_detector_without_one(data):
     assert forest.estimator.random_state is not None
 
 
-def test_confidence_is_reached_from_every_function(dcgan, dcgan_layer):
-    rule = PAC(confidence=0.8)
+def test_rule_and_reference_reach_the_calibrator_from_every_function(dcgan, dcgan_layer):
+    calibration = {"rule": PAC(confidence=0.8), "reference": "photographs of clothes"}
     made = [
-        make_flipad(dcgan_layer, rule=rule),
-        make_dctpad(rule=rule),
-        make_rawpad(rule=rule),
-        make_whitened(rule=rule),
-        make_smf(rule=rule),
-        make_sminv(dcgan, rule=rule),
-        make_combined({"raw": make_rawpad()}, rule=rule),
+        make_flipad(dcgan_layer, **calibration),
+        make_dctpad(**calibration),
+        make_rawpad(**calibration),
+        make_whitened(**calibration),
+        make_smf(**calibration),
+        make_sminv(dcgan, **calibration),
+        make_sminv(dcgan, encoder=LatentEncoder(), **calibration),
+        make_combined({"raw": make_rawpad()}, **calibration),
     ]
-    assert all(pipeline["detect"].rule == rule for pipeline in made)
+    for pipeline in made:
+        assert pipeline["detect"].rule == calibration["rule"]
+        assert pipeline["detect"].reference == calibration["reference"]
+
+
+def test_reference_holds_out_negatives(data):
+    X, y = data
+    attributor = make_rawpad(detector=_detector(), fnr=0.05, reference="clothes", random_state=0)
+    evidence = attributor.fit(X, y).evidence(X[:3])
+    assert (evidence.reference_name, evidence.n_reference) == ("clothes", 40)
+    with pytest.raises(ValueError, match="at least 2 samples labeled -1"):
+        attributor.fit(X[y == 1])
 
 
 @pytest.mark.parametrize("output", ["default", "pandas"])

@@ -16,6 +16,7 @@ def make_smf(
     fnr=0.005,
     rule="conformal",
     cv=0.2,
+    reference=None,
     n_jobs=None,
     random_state=None,
     verbose=0,
@@ -26,7 +27,7 @@ def make_smf(
     ----------
     output_range, image_shape
         See :class:`~sklearn_flipad.FingerprintDetector`.
-    fnr, rule, cv
+    fnr, rule, cv, reference
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     n_jobs : int, default=None
         Threads; 1 by default, -1 for all cores.
@@ -47,7 +48,15 @@ def make_smf(
     detector = FingerprintDetector(
         output_range=output_range, image_shape=image_shape, n_jobs=n_jobs, verbose=verbose
     )
-    return assemble([], detector, fnr=fnr, rule=rule, cv=cv, random_state=random_state)
+    return assemble(
+        [],
+        detector,
+        fnr=fnr,
+        rule=rule,
+        cv=cv,
+        reference=reference,
+        random_state=random_state,
+    )
 
 
 def make_sminv(
@@ -65,6 +74,7 @@ def make_sminv(
     fnr=0.005,
     rule="conformal",
     cv=0.2,
+    reference=None,
     device=None,
     random_state=0,
     verbose=0,
@@ -84,8 +94,9 @@ def make_sminv(
         fitted is trained in ``fit``.
     latent_shape, sampler, distance, processing, n_restarts, optimizer, max_iter, output_range
         See :class:`~sklearn_flipad.ReconstructionDetector`.
-    fnr, rule
-        See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    fnr, rule, reference
+        See :class:`~sklearn_flipad.FNRThresholdCalibrator`. Without an encoder all negatives
+        serve as the reference population.
     cv
         What is held out to calibrate, where there is an encoder; see
         :class:`~sklearn_flipad.FNRThresholdCalibrator`.
@@ -125,5 +136,13 @@ def make_sminv(
         verbose=verbose,
     )
     if encoder is None:
-        return assemble([], FrozenEstimator(detector), fnr=fnr, rule=rule)
-    return assemble([], detector, fnr=fnr, rule=rule, cv=cv, random_state=random_state)
+        return assemble([], FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference)
+    return assemble(
+        [],
+        detector,
+        fnr=fnr,
+        rule=rule,
+        cv=cv,
+        reference=reference,
+        random_state=random_state,
+    )

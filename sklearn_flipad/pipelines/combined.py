@@ -15,6 +15,7 @@ def make_combined(
     fnr=0.005,
     rule="conformal",
     cv=0.2,
+    reference=None,
     random_state=None,
 ):
     """Several attributors, one calibrated decision.
@@ -30,7 +31,7 @@ def make_combined(
         Their own thresholds serve as units of their scores.
     combine : {"max", "mean"}, default="max"
         See :class:`~sklearn_flipad.CombinedDetector`.
-    fnr, rule, cv
+    fnr, rule, cv, reference
         Of the joint decision, see :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     random_state : int, RandomState instance or None, default=None
         Seed of the joint hold-out.
@@ -58,4 +59,12 @@ def make_combined(
             f"got {type(attributors).__name__}."
         )
     detector = CombinedDetector(list(attributors.items()), combine=combine)
-    return assemble([], detector, fnr=fnr, rule=rule, cv=cv, random_state=random_state)
+    return assemble(
+        [],
+        detector,
+        fnr=fnr,
+        rule=rule,
+        cv=cv,
+        reference=reference,
+        random_state=random_state,
+    )

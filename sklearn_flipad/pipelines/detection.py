@@ -24,6 +24,7 @@ def make_flipad(
     fnr=0.005,
     rule="conformal",
     cv=0.2,
+    reference=None,
     device=None,
     memory=None,
     random_state=None,
@@ -48,7 +49,7 @@ def make_flipad(
         One of scikit-learn, PyOD or another library is put into an
         :class:`~sklearn_flipad.detectors.ExternalDetector`. It is refitted with the scaler;
         to keep fitted ones, set ``detect__estimator`` to a frozen pipeline of both.
-    fnr, rule, cv
+    fnr, rule, cv, reference
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     device : str or torch.device, default=None
         Where to compute; CUDA if there is one, else the CPU.
@@ -89,6 +90,7 @@ def make_flipad(
         fnr=fnr,
         rule=rule,
         cv=cv,
+        reference=reference,
         random_state=random_state,
         memory=memory,
     )
@@ -104,6 +106,7 @@ def make_dctpad(
     fnr=0.005,
     rule="conformal",
     cv=0.2,
+    reference=None,
     device=None,
     memory=None,
     random_state=None,
@@ -117,7 +120,7 @@ def make_dctpad(
         Side of the central crop of the spectra; no crop by default.
     output_range, image_shape
         See :class:`~sklearn_flipad.DCTTransformer`.
-    scaler, detector, fnr, rule, cv, device, memory, random_state, verbose
+    scaler, detector, fnr, rule, cv, reference, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -137,6 +140,7 @@ def make_dctpad(
         fnr=fnr,
         rule=rule,
         cv=cv,
+        reference=reference,
         random_state=random_state,
         memory=memory,
     )
@@ -153,6 +157,7 @@ def make_rawpad(
     fnr=0.005,
     rule="conformal",
     cv=0.2,
+    reference=None,
     device=None,
     memory=None,
     random_state=None,
@@ -171,7 +176,7 @@ def make_rawpad(
     scaler : estimator or "passthrough", default=None
         What is fitted to the pixels before the detector; nothing by default, since the paper
         does not scale pixels.
-    detector, fnr, rule, cv, device, memory, random_state, verbose
+    detector, fnr, rule, cv, reference, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -191,6 +196,7 @@ def make_rawpad(
         fnr=fnr,
         rule=rule,
         cv=cv,
+        reference=reference,
         random_state=random_state,
         memory=memory,
     )
@@ -206,6 +212,7 @@ def make_whitened(
     fnr=0.005,
     rule="conformal",
     cv=0.2,
+    reference=None,
     device=None,
     memory=None,
     random_state=None,
@@ -227,7 +234,7 @@ def make_whitened(
     detector : estimator, default=None
         :class:`~sklearn_flipad.DeepSADDetector` with one hidden layer of 256 by default.
         Others as in :func:`make_flipad`.
-    fnr, rule, cv, device, memory, random_state, verbose
+    fnr, rule, cv, reference, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -264,6 +271,7 @@ def make_whitened(
         fnr=fnr,
         rule=rule,
         cv=cv,
+        reference=reference,
         random_state=random_state,
         memory=memory,
     )
