@@ -1,6 +1,6 @@
 """Did this generative model make this sample? Single-model attribution in the open world."""
 
-from sklearn_flipad.calibration import Evidence, FNRThresholdCalibrator
+from sklearn_flipad.calibration import Evidence, FNRThresholdCalibrator, OpenSetAttributor
 from sklearn_flipad.detectors import CombinedDetector, DeepSADDetector, FingerprintDetector
 from sklearn_flipad.features import (
     ChannelSelector,
@@ -47,6 +47,7 @@ __all__ = [
     "InlierWhitener",
     "InversionResult",
     "LatentEncoder",
+    "OpenSetAttributor",
     "OutputActivation",
     "PreactivationTransformer",
     "RawTransformer",

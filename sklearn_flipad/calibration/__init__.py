@@ -2,6 +2,8 @@
 
 from sklearn_flipad.calibration.evidence import Evidence
 from sklearn_flipad.calibration.martingale import ConformalMartingale
+from sklearn_flipad.calibration.open_set import OpenSetAttributor
+from sklearn_flipad.calibration.open_set_evidence import OpenSetEvidence
 from sklearn_flipad.calibration.p_values import conformal_p_values
 from sklearn_flipad.calibration.rules import PAC, Conformal, Quantile, ThresholdRule
 from sklearn_flipad.calibration.sets import (
@@ -17,6 +19,8 @@ __all__ = [
     "ConformalMartingale",
     "Evidence",
     "FNRThresholdCalibrator",
+    "OpenSetAttributor",
+    "OpenSetEvidence",
     "Quantile",
     "ThresholdRule",
     "conformal_p_values",

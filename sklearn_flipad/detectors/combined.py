@@ -2,20 +2,16 @@
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad.calibration import FNRThresholdCalibrator
+from sklearn_flipad.calibration._attributors import NamedAttributors, calibrator_of
 from sklearn_flipad.detectors._offset import OffsetMixin
 
 __all__ = ["CombinedDetector"]
 
 
-class CombinedDetector(OffsetMixin, _BaseComposition):
+class CombinedDetector(OffsetMixin, NamedAttributors):
     """Join the calibrated scores of several attributors.
 
     Each attributor's anomaly score s is brought to a common scale by the inliers that it
@@ -77,36 +73,6 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
         self.estimators = estimators
         self.combine = combine
 
-    def get_params(self, deep=True):
-        """Parameters of this detector and of its attributors.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to give the attributors and their parameters too, as
-            ``<name>__<parameter>``.
-
-        Returns
-        -------
-        dict
-        """
-        return self._get_params("estimators", deep=deep)
-
-    def set_params(self, **params):
-        """Set parameters; attributors are replaced by name.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters.
-
-        Returns
-        -------
-        self
-        """
-        self._set_params("estimators", **params)
-        return self
-
     def fit(self, X, y=None):
         """Fit the attributors.
 
@@ -163,16 +129,9 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
 
     def _check_estimators(self):
         self._validate_params()
-        if not self.estimators:
-            raise ValueError("estimators is empty; pass a list of (name, attributor) pairs.")
-        for pair in self.estimators:
-            if not (isinstance(pair, tuple) and len(pair) == 2):
-                raise ValueError(
-                    f"estimators must be a list of (name, attributor) pairs, got {pair!r} in it."
-                )
-        self._validate_names([name for name, _ in self.estimators])
+        self._check_attributors()
         for name, estimator in self.estimators:
-            _check_calibrated(name, estimator)
+            _check_rate(name, calibrator_of(estimator))
 
     def calibrated_scores(self, X):
         """Anomaly scores of each attributor on the common scale.
@@ -212,34 +171,17 @@ class CombinedDetector(OffsetMixin, _BaseComposition):
         return tags
 
 
-def _calibrator(attributor):
-    """The calibrator that an attributor is, ends with or has found, if it does."""
-    if isinstance(attributor, FrozenEstimator):
-        return _calibrator(attributor.estimator)
-    if isinstance(attributor, Pipeline):
-        return _calibrator(attributor.steps[-1][1])
-    if isinstance(attributor, BaseSearchCV):
-        return _calibrator(getattr(attributor, "best_estimator_", attributor.estimator))
-    return attributor
-
-
-def _check_calibrated(name, attributor):
-    last = _calibrator(attributor)
-    if not isinstance(last, FNRThresholdCalibrator):
+def _check_rate(name, calibrator):
+    if calibrator.fnr > 0.5:
         raise ValueError(
-            f"The attributor {name!r} is no FNRThresholdCalibrator and does not end with one, "
-            f"but with {type(last).__name__}; only calibrated scores can be compared."
-        )
-    if last.fnr > 0.5:
-        raise ValueError(
-            f"The attributor {name!r} has fnr={last.fnr:g}; a threshold below the median of the "
-            "inliers is no unit for scores. Give it a rate of at most 0.5."
+            f"The attributor {name!r} has fnr={calibrator.fnr:g}; a threshold below the median of "
+            "the inliers is no unit for scores. Give it a rate of at most 0.5."
         )
 
 
 def _scale(attributor):
     """The threshold and its distance from the median of the calibration scores."""
-    calibrator = _calibrator(attributor)
+    calibrator = calibrator_of(attributor)
     distance = calibrator.threshold_ - np.median(calibrator.calibration_scores_)
     # Half of the inliers or more may score the same.
     return calibrator.threshold_, distance or calibrator.calibration_scores_.std() or 1.0

@@ -94,12 +94,10 @@ def make_sminv(
         fitted is trained in ``fit``.
     latent_shape, sampler, distance, processing, n_restarts, optimizer, max_iter, output_range
         See :class:`~sklearn_flipad.ReconstructionDetector`.
-    fnr, rule, reference
-        See :class:`~sklearn_flipad.FNRThresholdCalibrator`. Without an encoder all negatives
-        serve as the reference population.
-    cv
-        What is held out to calibrate, where there is an encoder; see
-        :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    fnr, rule, cv, reference
+        See :class:`~sklearn_flipad.FNRThresholdCalibrator`. Without an encoder nothing is trained
+        and nothing is held out: all samples of the model calibrate, and all negatives are the
+        reference population, if it has a name.
     device, random_state, verbose
         See :class:`~sklearn_flipad.ReconstructionDetector`.
 

@@ -1,0 +1,375 @@
+"""Which of several models made a sample, or none of them."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Bunch, column_or_1d
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+
+from sklearn_flipad.calibration._attributors import NamedAttributors, calibrator_of
+from sklearn_flipad.calibration.evidence import check_levels, weigh
+from sklearn_flipad.calibration.open_set_evidence import OpenSetEvidence
+from sklearn_flipad.calibration.rules import as_rule
+from sklearn_flipad.samples import as_array
+
+__all__ = ["OpenSetAttributor"]
+
+
+class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
+    """Find the models that cannot be excluded, with one attributor for each model.
+
+    Each suspect gets a set of models: those that its attributors do not reject. An empty set
+    says that none of the models made it; a set of several, that these attributors cannot tell
+    which of them did.
+
+    Parameters
+    ----------
+    estimators : list of (str, estimator)
+        Names of the models and their attributors: each an
+        :class:`~sklearn_flipad.FNRThresholdCalibrator`, a pipeline that ends with one, as the
+        ``make_*`` functions return, or a search over the parameters of such. All are given the
+        same suspects. Fitted attributors are passed as :class:`sklearn.frozen.FrozenEstimator`;
+        all others are fitted anew.
+    other : str, default="other"
+        Label of samples that none of the models made: in y, and as a prediction.
+
+    Attributes
+    ----------
+    estimators_ : list of estimator
+        The fitted attributors.
+    named_estimators_ : dict of str to estimator
+        The same by name of the model.
+    models_ : ndarray of str, shape (n_models,)
+        Names of the models, in the order of the columns of :meth:`predict_set` and
+        :meth:`p_values`.
+    classes_ : ndarray of str, shape (n_models + 1,)
+        Names of the models and `other`, sorted.
+    n_features_in_ : int
+        Number of features seen in fit, where the attributors say so.
+
+    See Also
+    --------
+    CombinedDetector : Several attributors of one model.
+    sklearn.multiclass.OneVsRestClassifier : Decides for one class always.
+
+    Notes
+    -----
+    Of the samples of a model, at most ``fnr`` of its attributor have a set without it, on
+    average over calibration sets with the rule "conformal", with a confidence with "pac". That
+    holds for each model alone, however many there are and whatever the others are, and needs no
+    correction for their number, since only the attributor of the true model can be wrong. For the
+    same reason at most ``fnr`` of them have an empty set. Samples of models that are not listed
+    may be in the set of any: how often depends on what the attributors can tell.
+
+    References
+    ----------
+    Guan and Tibshirani, "Prediction and outlier detection in classification problems", Journal of
+    the Royal Statistical Society B 84, 2022: sets that cover each class, and may be empty.
+
+    Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005: label-conditional
+    conformal predictors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.svm import OneClassSVM
+    >>> from sklearn_flipad import FNRThresholdCalibrator, OpenSetAttributor
+    >>> X = np.random.default_rng(0).normal(size=(900, 2)) + np.repeat([0, 2, 9], 300)[:, None]
+    >>> y = np.repeat(["a", "b", "other"], 300)
+    >>> part = FNRThresholdCalibrator(OneClassSVM(), fnr=0.05, random_state=0)
+    >>> attributor = OpenSetAttributor([("a", part), ("b", part)]).fit(X, y)
+    >>> suspects = [[-1.0, -1.0], [1.0, 1.0], [9.0, 9.0]]
+    >>> attributor.predict_set(suspects)
+    array([[ True, False],
+           [ True,  True],
+           [False, False]])
+    >>> attributor.predict(suspects)
+    array(['a', 'b', 'other'], dtype='<U5')
+    """
+
+    _parameter_constraints: dict = {"estimators": [list, tuple], "other": [str]}
+
+    def __init__(self, estimators, *, other="other"):
+        self.estimators = estimators
+        self.other = other
+
+    def check_fit(self, X=None, y=None, **params):
+        """Check what can be known before anything is fitted.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...), default=None
+            Samples; only their number counts.
+        y : array-like of shape (n,), default=None
+            Labels, as in :meth:`fit`.
+        **params : dict
+            As in :meth:`fit`.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`, or if an attributor cannot be fitted to these labels.
+        NotFittedError
+            If a frozen attributor is not fitted.
+        """
+        self._check_estimators()
+        routed = self._routed(params)
+        y = self._checked_labels(X, y)
+        for name, estimator in self.estimators:
+            if _is_frozen(estimator):
+                check_is_fitted(estimator)
+            elif hasattr(estimator, "check_fit"):
+                labels = _one_vs_rest(y, name)
+                _naming(name, estimator.check_fit, X, labels, **routed[name].fit)
+
+    def fit(self, X=None, y=None, **params):
+        """Fit each attributor to the samples of its model against all others.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...), default=None
+            Samples, as the attributors take them. Not needed where all are frozen.
+        y : array-like of str, shape (n,), default=None
+            The name of the model that made each sample, or `other`. Samples of the other models
+            are negatives of a model, as are those labeled `other`.
+        **params : dict
+            Metadata for the attributors, by metadata routing, which has to be enabled.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If `estimators` is no list of names and attributors, a rule has no p-values, y has a
+            label that is neither a name nor `other`, there are no samples of a model whose
+            attributor is to be fitted, or as the attributors raise. What can be known before is
+            checked before the first is fitted.
+        NotFittedError
+            If a frozen attributor is not fitted.
+        """
+        self.check_fit(X, y, **params)
+        routed = self._routed(params)
+        y = self._checked_labels(X, y)
+        fitted = []
+        for name, estimator in self.estimators:
+            if not _is_frozen(estimator):
+                labels = _one_vs_rest(y, name)
+                estimator = clone(estimator)
+                _naming(name, estimator.fit, X, labels, **routed[name].fit)
+            fitted.append(estimator)
+        names = [name for name, _ in self.estimators]
+        self.estimators_ = fitted
+        self.named_estimators_ = dict(zip(names, fitted, strict=True))
+        self.models_ = np.array(names)
+        self.classes_ = np.unique([*names, self.other])
+        for name in ("n_features_in_", "feature_names_in_"):
+            vars(self).pop(name, None)
+            if hasattr(fitted[0], name):
+                setattr(self, name, getattr(fitted[0], name))
+        return self
+
+    def evidence(self, X, *, fnr=None):
+        """Weigh each suspect against each model.
+
+        All that the other methods return comes from it; suspects are scored once.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Suspects.
+        fnr : float, default=None
+            Level at which each model is excluded, in (0, 1); of each its own by default.
+
+        Returns
+        -------
+        OpenSetEvidence
+
+        Raises
+        ------
+        ValueError
+            If `fnr` is not in (0, 1) or takes more calibration samples of a model than there
+            are; the message says which and how many. Or as the attributors raise.
+        """
+        check_is_fitted(self)
+        calibrations = {
+            name: _naming(name, _calibration, attributor, fnr)
+            for name, attributor in self.named_estimators_.items()
+        }
+        by_model = {
+            name: weigh(-_naming(name, attributor.score_samples, X), **calibrations[name])
+            for name, attributor in self.named_estimators_.items()
+        }
+        return OpenSetEvidence(by_model, self.other)
+
+    def p_values(self, X):
+        """How often a sample of each model scores at least as badly as each suspect.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Suspects.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_models)
+            ``p_own`` of each attributor. The largest of a row is a p-value of "one of these
+            models made it".
+
+        Raises
+        ------
+        ValueError
+            As the attributors raise.
+        """
+        return self.evidence(X).p_values
+
+    def predict_set(self, X, *, fnr=None):
+        """The models that cannot be excluded.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Suspects.
+        fnr : float, default=None
+            Level at which each model is excluded, in (0, 1); of each its own by default.
+
+        Returns
+        -------
+        ndarray of bool, shape (n, n_models)
+            A row without any True: none of the models.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`evidence`.
+        """
+        return self.evidence(X, fnr=fnr).sets
+
+    def predict(self, X):
+        """One label for each suspect.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Suspects.
+
+        Returns
+        -------
+        ndarray of str, shape (n,)
+            `other` where the set is empty, the name of the model where it holds one. Where it
+            holds several, the one with the largest p-value, the first of those that tie: a
+            guess among models that the attributors cannot tell apart there, without an error
+            rate. Who has to defend a name takes :meth:`predict_set`.
+
+        Raises
+        ------
+        ValueError
+            As the attributors raise.
+        """
+        return self.evidence(X).predictions
+
+    def get_metadata_routing(self):
+        """Where metadata go: to the ``fit`` of each attributor.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        router = MetadataRouter(owner=self)
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        for name, estimator in self.estimators:
+            router.add(**{name: estimator}, method_mapping=mapping)
+        return router
+
+    def _routed(self, params):
+        if _routing_enabled():
+            return process_routing(self, "fit", **params)
+        _raise_for_params(params, self, "fit")
+        return {name: Bunch(fit={}) for name, _ in self.estimators}
+
+    def _check_estimators(self):
+        self._validate_params()
+        self._check_attributors()
+        if self.other in [name for name, _ in self.estimators]:
+            raise ValueError(f"{self.other!r} is the label of other sources, and of a model too.")
+        for name, estimator in self.estimators:
+            rule = as_rule(calibrator_of(estimator).rule)
+            try:
+                rule.p_values([0.0], [0.0])
+            except NotImplementedError as error:
+                raise ValueError(f"The attributor {name!r}: {error}") from error
+
+    def _checked_labels(self, X, y):
+        """The labels, if the attributors that are to be fitted can be; None if none is."""
+        unfitted = [name for name, part in self.estimators if not _is_frozen(part)]
+        if not unfitted:
+            return None
+        if X is None or y is None:
+            raise ValueError(
+                f"The attributor {unfitted[0]!r} is to be fitted, which requires y, the name of "
+                "the model that made each sample of X. Fitted attributors are passed as "
+                "FrozenEstimator(attributor)."
+            )
+        y = column_or_1d(as_array(y), warn=True)
+        check_consistent_length(X, y)
+        found = dict.fromkeys(y.tolist())
+        known = {self.other, *(name for name, _ in self.estimators)}
+        unknown = [repr(label) for label in found if label not in known]
+        if unknown:
+            raise ValueError(
+                f"Unknown label type: y holds {', '.join(unknown[:5])}, the name of no model in "
+                f"estimators. Label samples of all other sources {self.other!r}."
+            )
+        missing = [repr(name) for name in unfitted if name not in found]
+        if missing:
+            raise ValueError(
+                f"y holds no sample of {', '.join(missing)}, whose attributors are to be fitted. "
+                "Draw some, or pass FrozenEstimator(attributor)."
+            )
+        return y
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _is_frozen(estimator):
+    return isinstance(estimator, FrozenEstimator)
+
+
+def _one_vs_rest(y, name):
+    """+1 for the samples of a model, -1 for others; None where all are the model's."""
+    own = y == name
+    return None if own.all() else np.where(own, 1, -1)
+
+
+def _calibration(attributor, fnr):
+    """What scores of an attributor are weighed against, if the level can be reached."""
+    calibrator = calibrator_of(attributor)
+    calibration = {
+        "rule": as_rule(calibrator.rule),
+        "calibration_scores": calibrator.calibration_scores_,
+        "fnr": calibrator.fnr if fnr is None else fnr,
+        "reference_scores": None,
+        "reference_name": None,
+        "fpr": 0.5,  # of no effect without a reference population
+    }
+    check_levels(**calibration)
+    return calibration
+
+
+def _naming(name, function, *args, **kwargs):
+    """Call a function of one attributor; its errors say of which."""
+    try:
+        return function(*args, **kwargs)
+    except ValueError as error:
+        raise ValueError(f"The attributor {name!r}: {error}") from error
