@@ -199,14 +199,53 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
             If `fnr` is not in (0, 1) or takes more calibration samples of a model than there
             are; the message says which and how many. Or as the attributors raise.
         """
+        calibrations = self._calibrations(fnr)
+        scores = [
+            -_naming(name, attributor.score_samples, X)
+            for name, attributor in self.named_estimators_.items()
+        ]
+        return self._weighed(scores, calibrations)
+
+    def weigh(self, anomaly_scores, *, fnr=None):
+        """Evidence from scores that were computed before.
+
+        Parameters
+        ----------
+        anomaly_scores : array-like of shape (n, n_models)
+            Minus ``score_samples`` of each attributor, as ``anomaly_scores`` of
+            :class:`~sklearn_flipad.calibration.OpenSetEvidence`.
+        fnr : float, default=None
+            As in :meth:`evidence`.
+
+        Returns
+        -------
+        OpenSetEvidence
+
+        Raises
+        ------
+        ValueError
+            If the shape is another one, or as in :meth:`evidence`.
+        """
+        calibrations = self._calibrations(fnr)
+        scores = np.asarray(anomaly_scores, dtype=np.float64)
+        if scores.ndim != 2 or scores.shape[1] != len(self.models_):
+            raise ValueError(
+                f"anomaly_scores must have shape (n, {len(self.models_)}), a column for each "
+                f"model, got {scores.shape}."
+            )
+        return self._weighed(scores.T, calibrations)
+
+    def _calibrations(self, fnr):
         check_is_fitted(self)
-        calibrations = {
+        return {
             name: _naming(name, _calibration, attributor, fnr)
             for name, attributor in self.named_estimators_.items()
         }
+
+    def _weighed(self, scores, calibrations):
         by_model = {
-            name: weigh(-_naming(name, attributor.score_samples, X), **calibrations[name])
-            for name, attributor in self.named_estimators_.items()
+            name: weigh(column, **calibration)
+            for column, (name, calibration) in zip(scores, calibrations.items(), strict=True)
         }
         return OpenSetEvidence(by_model, self.other)
 

@@ -46,6 +46,11 @@ class OpenSetEvidence:
         return np.array(list(self.by_model))
 
     @property
+    def anomaly_scores(self):
+        """Minus ``score_samples`` of each model's attributor, shape (n, n_models)."""
+        return np.stack([evidence.anomaly_scores for evidence in self.by_model.values()], axis=1)
+
+    @property
     def p_values(self):
         """How often a sample of each model scores at least as badly, shape (n, n_models).
 
