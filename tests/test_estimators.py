@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone, is_classifier, is_outlier_detector
+from sklearn.metrics import accuracy_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_flipad import (
@@ -17,6 +18,7 @@ from sklearn_flipad import (
     FNRThresholdCalibrator,
     InlierScaler,
     InlierWhitener,
+    OpenSetAttributor,
     PreactivationTransformer,
     RawTransformer,
     make_rawpad,
@@ -86,6 +88,28 @@ class CheckedCombination(_Translating, CombinedDetector):
     pass
 
 
+class CheckedOpenSet(OpenSetAttributor):
+    """The two classes of a check are the samples of models a and b; 2 is none of them.
+
+    Labels are numbers, since several checks subtract predictions.
+    """
+
+    def fit(self, X, y=None):
+        y = translated(y)
+        return super().fit(X, y if y is None or y.dtype.kind == "f" else self._named(y))
+
+    def predict(self, X):
+        labels = super().predict(X)
+        return np.searchsorted(self.classes_, labels)
+
+    def score(self, X, y):
+        return accuracy_score(self._named(translated(y)), super().predict(X))
+
+    @staticmethod
+    def _named(y):
+        return np.where(y == 1, "a", "b")
+
+
 class CheckedInverter(FinalLayerInverter):
     """An inverter that meets the data of the checks with a layer of fitting width.
 
@@ -129,8 +153,9 @@ class CheckedInverter(FinalLayerInverter):
 
 
 MULTICLASS = "the three labels are +1, -1 and 0; translated() makes any others valid"
-LABELS = "classes_ are -1 and +1 by definition, not those of the check"
+LABELS = "classes_ are those of attribution by definition, not those of the check"
 TWO_PIXELS = "the check's samples, as images of two pixels, have no noise residual: all tie"
+EVERY_MODEL = "there must be samples of each model, and the message names the one that has none"
 EXPECTED_FAILURES = {
     "CheckedFingerprint": {
         "check_outliers_fit_predict": TWO_PIXELS,
@@ -141,6 +166,12 @@ EXPECTED_FAILURES = {
         "check_classifiers_classes": LABELS,
         "check_classifiers_train": LABELS,
         "check_classifiers_one_label": LABELS,
+    },
+    "CheckedOpenSet": {
+        "check_classifiers_classes": LABELS,
+        "check_classifiers_train": LABELS,
+        "check_classifiers_one_label": LABELS,
+        "check_fit2d_1sample": EVERY_MODEL,
     },
 }
 
@@ -163,6 +194,12 @@ def _small_detector(cls=DeepSADDetector):
         CheckedFingerprint(fnr=0.1),
         CheckedCalibrator(_small_detector(), fnr=0.45, cv=0.5, random_state=0),
         CheckedCombination(
+            [
+                (name, FNRThresholdCalibrator(_small_detector(), fnr=0.45, cv=0.5, random_state=0))
+                for name in ("a", "b")
+            ]
+        ),
+        CheckedOpenSet(
             [
                 (name, FNRThresholdCalibrator(_small_detector(), fnr=0.45, cv=0.5, random_state=0))
                 for name in ("a", "b")

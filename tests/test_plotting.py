@@ -6,14 +6,22 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
+from sklearn.svm import OneClassSVM
 
-from sklearn_flipad import DCTTransformer, FinalLayer, FinalLayerInverter, FNRThresholdCalibrator
+from sklearn_flipad import (
+    DCTTransformer,
+    FinalLayer,
+    FinalLayerInverter,
+    FNRThresholdCalibrator,
+    OpenSetAttributor,
+)
 from sklearn_flipad.evaluation.perturbations import GaussianBlur, GaussianNoise
 from sklearn_flipad.plotting import (
     DistanceHistogramDisplay,
     FeatureMapDisplay,
     InversionDisplay,
     PerturbationDisplay,
+    PredictionSetDisplay,
     PValueDisplay,
     ReproductionDisplay,
     SampleGridDisplay,
@@ -95,6 +103,30 @@ def test_p_values(calibrated):
         PValueDisplay.from_estimator(without, X)
     with pytest.raises(ValueError, match="30 suspects, got 2 names"):
         PValueDisplay.from_evidence(evidence, ["a", "b"])
+
+
+def test_prediction_sets():
+    X = np.random.default_rng(0).normal(size=(900, 2)) + np.repeat([0, 2, 9], 300)[:, None]
+    source = np.repeat(["a", "b", "other"], 300)
+    part = FNRThresholdCalibrator(OneClassSVM(), fnr=0.05, random_state=0)
+    attributor = OpenSetAttributor([("a", part), ("b", part)]).fit(X, source)
+    order = np.random.default_rng(1).permutation(900)
+    display = PredictionSetDisplay.from_estimator(attributor, X[order], source[order], fnr=0.1)
+    sets = attributor.predict_set(X, fnr=0.1)
+    assert display.models == ["a", "b"]
+    assert set(display.sources) == {"a", "b", "other"}
+    for name, shares, sizes in zip(display.sources, display.shares, display.sizes, strict=True):
+        own = sets[source == name]
+        np.testing.assert_allclose(shares, own.mean(axis=0))
+        np.testing.assert_allclose(sizes, [(own.sum(axis=1) == k).mean() for k in range(3)])
+    matrix, bars = display.axes_
+    np.testing.assert_array_equal(matrix.images[0].get_array(), display.shares)
+    assert [label.get_text() for label in matrix.get_yticklabels()] == display.sources
+    widths = [[patch.get_width() for patch in group] for group in bars.containers]
+    np.testing.assert_allclose(np.transpose(widths), display.sizes)
+    np.testing.assert_allclose(np.sum(widths, axis=0), 1)
+    with pytest.raises(ValueError, match="each of the 900 suspects"):
+        PredictionSetDisplay.from_estimator(attributor, X, source[:5])
 
 
 def test_feature_maps():

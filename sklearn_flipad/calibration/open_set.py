@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import Bunch, column_or_1d
+from sklearn.utils import Bunch, column_or_1d, indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -156,6 +156,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         NotFittedError
             If a frozen attributor is not fitted.
         """
+        X, y = indexable(X, y)
         self.check_fit(X, y, **params)
         routed = self._routed(params)
         y = self._checked_labels(X, y)
@@ -351,11 +352,11 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         unfitted = [name for name, part in self.estimators if not _is_frozen(part)]
         if not unfitted:
             return None
-        if X is None or y is None:
+        if y is None:
             raise ValueError(
-                f"The attributor {unfitted[0]!r} is to be fitted, which requires y, the name of "
-                "the model that made each sample of X. Fitted attributors are passed as "
-                "FrozenEstimator(attributor)."
+                f"The attributor {unfitted[0]!r} is to be fitted, which requires y to be passed, "
+                "but the target y is None: pass the name of the model that made each sample. "
+                "Attributors that are fitted already are passed as FrozenEstimator(attributor)."
             )
         y = column_or_1d(as_array(y), warn=True)
         check_consistent_length(X, y)

@@ -69,6 +69,11 @@ ESTIMATORS = {
         ("estimators_", "named_estimators_", "thresholds_", "scales_", "offset_"),
         ("n_features_in_", *_NAMES),
     ),
+    "OpenSetAttributor": Stored(
+        "sklearn_flipad.calibration",
+        ("estimators_", "named_estimators_", "models_", "classes_"),
+        ("n_features_in_", *_NAMES),
+    ),
     "DeepSADDetector": _of_samples(
         "sklearn_flipad.detectors", "net_", "center_", "history_", "offset_", "_network_shape"
     ),

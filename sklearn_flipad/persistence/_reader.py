@@ -104,6 +104,9 @@ class Reader:
         names[:] = [str(name) for name in node["items"]]
         return names
 
+    def _read_strings(self, node):
+        return np.array([str(item) for item in node["items"]], dtype=str)
+
     def _read_value(self, node):
         return import_class(VALUES, node["class"])(**self._items(node))
 

@@ -103,6 +103,8 @@ class Writer:
             return {"kind": "array", "array": self.put(array, path)}
         if array.dtype == object and array.ndim == 1 and all(type(x) is str for x in array):
             return {"kind": "names", "items": array.tolist()}
+        if array.dtype.kind == "U" and array.ndim == 1 and type(array) is np.ndarray:
+            return {"kind": "strings", "items": array.tolist()}
         raise ValueError(f"{path} cannot be stored: it is an array of {array.dtype}")
 
     def _shared(self, value, path):
@@ -122,7 +124,8 @@ class Writer:
         if _is_search(value) and (name is None or hasattr(value, "best_estimator_")):
             raise ValueError(
                 f"{path} cannot be stored: of searches, only a GridSearchCV that is a part of a "
-                "CombinedDetector is. Put what it found, its best_estimator_, in its place"
+                "CombinedDetector or an OpenSetAttributor is. Put what it found, its "
+                "best_estimator_, in its place"
             )
         if name:
             return self._estimator(name, value, path)
@@ -219,6 +222,8 @@ class Writer:
             attributes["named_estimators_"] = dict(zip(names, parts, strict=True))
             params = {**params, "estimators": found}
         return params, attributes
+
+    _OpenSetAttributor = _CombinedDetector
 
     def _DeepSADDetector(self, estimator, params, attributes, node, path):  # noqa: N802
         if attributes:

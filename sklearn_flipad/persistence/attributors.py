@@ -34,9 +34,10 @@ def save_attributor(attributor, path):
 
     Parameters
     ----------
-    attributor : AttributionPipeline, Pipeline or FNRThresholdCalibrator
-        Fitted: what a ``make_*`` function returns, or another pipeline that ends with an
-        :class:`~sklearn_flipad.FNRThresholdCalibrator`. Of a search, its ``best_estimator_``.
+    attributor : AttributionPipeline, Pipeline, FNRThresholdCalibrator or OpenSetAttributor
+        Fitted: what a ``make_*`` function returns, another pipeline that ends with an
+        :class:`~sklearn_flipad.FNRThresholdCalibrator`, or an
+        :class:`~sklearn_flipad.OpenSetAttributor` of such. Of a search, its ``best_estimator_``.
     path : path-like
         File to write.
 
@@ -173,18 +174,22 @@ def _check_attributor(attributor):
     """Refuse what gives no calibrated verdicts."""
     from sklearn.pipeline import Pipeline
 
-    from sklearn_flipad.calibration import FNRThresholdCalibrator
+    from sklearn_flipad.calibration import FNRThresholdCalibrator, OpenSetAttributor
+    from sklearn_flipad.calibration._attributors import calibrator_of
 
     last = attributor.steps[-1][1] if isinstance(attributor, Pipeline) else attributor
-    if not isinstance(last, FNRThresholdCalibrator):
-        hint = ""
-        if hasattr(attributor, "best_estimator_"):
-            hint = " Of a search, save best_estimator_."
-        raise ValueError(
-            "An attributor is an FNRThresholdCalibrator or a pipeline that ends with one, as the "
-            f"make_* functions return; got {type(attributor).__name__}.{hint}"
-        )
-    if not hasattr(last, "threshold_"):
+    calibrators = [last]
+    if isinstance(attributor, OpenSetAttributor):
+        calibrators = [calibrator_of(part) for part in vars(attributor).get("estimators_", ())]
+    for calibrator in calibrators:
+        if not isinstance(calibrator, FNRThresholdCalibrator):
+            hint = " Of a search, save best_estimator_." if hasattr(last, "best_estimator_") else ""
+            raise ValueError(
+                "An attributor is an FNRThresholdCalibrator, a pipeline that ends with one, as the "
+                "make_* functions return, or an OpenSetAttributor of such; got "
+                f"{type(calibrator).__name__}.{hint}"
+            )
+    if not calibrators or not all(hasattr(part, "threshold_") for part in calibrators):
         raise ValueError("The attributor is not fitted; call fit before it is saved.")
 
 

@@ -3,6 +3,7 @@
 from sklearn_flipad.plotting.features import FeatureMapDisplay
 from sklearn_flipad.plotting.inversion import InversionDisplay
 from sklearn_flipad.plotting.p_values import PValueDisplay
+from sklearn_flipad.plotting.prediction_sets import PredictionSetDisplay
 from sklearn_flipad.plotting.reproduction import DistanceHistogramDisplay, ReproductionDisplay
 from sklearn_flipad.plotting.robustness import RobustnessDisplay
 from sklearn_flipad.plotting.samples import PerturbationDisplay, SampleGridDisplay
@@ -14,6 +15,7 @@ __all__ = [
     "InversionDisplay",
     "PValueDisplay",
     "PerturbationDisplay",
+    "PredictionSetDisplay",
     "ReproductionDisplay",
     "RobustnessDisplay",
     "SampleGridDisplay",
