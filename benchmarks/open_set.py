@@ -179,6 +179,7 @@ def summary(rows):
         n = own["n"].sum()
         line = {
             "method": method,
+            "models": len(own),
             "fnr": fnr,
             "true model in the set": shown(int(own["covered"].sum()), n),
             "it alone": f"{own['alone'].sum() / n:.4f}",

@@ -11,6 +11,9 @@ import pytest
 import torch
 from sklearn.covariance import EmpiricalCovariance
 
+from sklearn_flipad.calibration import Conformal, OpenSetEvidence
+from sklearn_flipad.calibration.evidence import weigh
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -28,6 +31,7 @@ def script(monkeypatch):
         "files",
         "ladder",
         "latent_search",
+        "open_set",
         "scaling",
         "solvers",
         "tables",
@@ -141,6 +145,38 @@ def test_summary_of_seeds_and_perturbations(script):
     rows = [row("o-0", "s-0", 0.6 + fnr, perturbation="blur 3", fnr=fnr) for fnr in (0.005, 0.05)]
     shown = tables.summary("perturbed", rows)
     assert list(shown["RawPAD"]) == [0.605, 0.65]
+
+
+def test_rows_of_several_models(script):
+    open_set = script("open_set")
+    p_values = np.array([[0.5, 0.001], [0.2, 0.3], [0.001, 0.4], [0.001, 0.001]])
+    by_model = {
+        name: weigh(
+            -column,
+            rule=Conformal(),
+            calibration_scores=-np.linspace(0, 1, 400),
+            fnr=0.005,
+            reference_scores=None,
+            reference_name=None,
+            fpr=0.5,
+        )
+        for name, column in zip("ab", p_values.T, strict=True)
+    }
+    evidence = OpenSetEvidence(by_model, "other")
+    row = open_set.row("whitened", 0.005, "a", evidence)
+    assert row["in_set"] == {"a": 2, "b": 2}
+    assert (row["empty"], row["one"], row["several"]) == (1, 2, 1)
+    assert (row["covered"], row["alone"], row["right"], row["empty_without_it"]) == (2, 1, 1, 2)
+    real = open_set.row("whitened", 0.005, "real", evidence)
+    assert (real["right"], "covered" in real) == (1, False)
+
+
+def test_committed_tables_of_several_models(script, tmp_path):
+    open_set = script("open_set")
+    rows = open_set.read(FOLDER / "results" / "open_set.jsonl")
+    open_set.write_tables(tmp_path / "open_set.jsonl", rows)
+    for name in ("open_set.csv", "open_set_models.csv"):
+        assert (tmp_path / name).read_text() == (FOLDER / "results" / name).read_text()
 
 
 LADDER = ["--owners", "fashion/dcgan-1", "--rungs", "other seeds", "int8", "noise 0.2 last"]

@@ -43,7 +43,8 @@ def test_first_steps(name):
     assert (first["flipad"].predict(own) == 1).mean() > 0.8
 
 
-def test_evidence():
-    failed, attempted = doctest.testfile(str(ROOT / "docs/evidence.rst"), module_relative=False)
-    assert attempted > 20
+@pytest.mark.parametrize("name", ["evidence", "several_models"])
+def test_sessions(name):
+    failed, attempted = doctest.testfile(str(ROOT / f"docs/{name}.rst"), module_relative=False)
+    assert attempted > 15
     assert not failed
