@@ -1,11 +1,21 @@
-"""What a label is: +1 for samples of the model, -1 for others, 0 for unlabeled ones."""
+"""What a label is: +1 for samples of the model, -1 for others, 0 for unlabeled ones.
+
+Of several models, the name of the one that made the sample.
+"""
 
 import numpy as np
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_flipad.samples import as_array
 
-__all__ = ["check_labels", "check_two_classes", "classes_of", "inlier_rows", "own_samples"]
+__all__ = [
+    "check_labels",
+    "check_model_names",
+    "check_two_classes",
+    "classes_of",
+    "inlier_rows",
+    "own_samples",
+]
 
 
 def check_labels(y, n_samples):
@@ -153,3 +163,35 @@ def check_two_classes(y):
             f"are labeled -1{unlabeled}. Both are needed: add the missing class, or pass "
             "y=None for one-class training on samples of the model."
         )
+
+
+def check_model_names(y, models, other):
+    """Validate labels that name the model of each sample.
+
+    Parameters
+    ----------
+    y : array-like of str, shape (n,)
+        Labels.
+    models : list of str
+        Names of the models.
+    other : str
+        Label of samples of all other sources.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If y has another shape, or a label that is none of these.
+    """
+    y = column_or_1d(as_array(y), warn=True)
+    known = {*models, other}
+    unknown = [repr(label) for label in dict.fromkeys(y.tolist()) if label not in known]
+    if unknown:
+        raise ValueError(
+            f"Unknown label type: y holds {', '.join(unknown[:5])}, the name of no model in "
+            f"estimators. Label samples of all other sources {other!r}."
+        )
+    return y

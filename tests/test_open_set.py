@@ -261,6 +261,7 @@ def test_what_attributors_may_be(data, fitted):
             {},
             "'a': Quantile.* has no p-values, .* rule='conformal'",
         ),
+        ([("a", part(0, reference="photographs"))], {}, "'a' has reference='photographs', but"),
         ([("a", part(0, fnr=0.001))], {}, "'a': fnr=0.001 .* needs at least 999"),
     ],
 )
@@ -296,8 +297,19 @@ def test_what_is_not_fitted(data):
         OpenSetAttributor(parts()).predict(SUSPECTS)
     with pytest.raises(NotFittedError):
         OpenSetAttributor([("a", FrozenEstimator(part(0)))]).fit()
-    with pytest.raises(ValueError, match="'a' is to be fitted"):
+    with pytest.raises(ValueError, match="'a' is to be fitted, which requires X"):
         OpenSetAttributor(parts()).fit()
+
+
+def test_reference_populations_of_the_attributors(data, fitted):
+    X, y = data
+    model = part(0, reference="the rest").fit(X, np.where(y == "a", 1, -1))
+    frozen = OpenSetAttributor([("a", FrozenEstimator(model))]).fit()
+    np.testing.assert_array_equal(frozen.p_values(X)[:, 0], model.p_own(X))
+    # By the advice of the message that refuses it where the attributor is to be fitted.
+    fitted.named_estimators_["a"].calibrate_reference(X[y == "other"] + 0.01, name="photographs")
+    assert fitted.named_estimators_["a"].evidence(X[:1]).reference_name == "photographs"
+    assert fitted.evidence(X[:1]).by_model["a"].p_reference is None
 
 
 def test_errors_name_the_attributor(data):

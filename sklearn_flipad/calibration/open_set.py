@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import Bunch, column_or_1d, indexable
+from sklearn.utils import Bunch, indexable
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -17,7 +17,7 @@ from sklearn_flipad.calibration._attributors import NamedAttributors, calibrator
 from sklearn_flipad.calibration.evidence import check_levels, weigh
 from sklearn_flipad.calibration.open_set_evidence import OpenSetEvidence
 from sklearn_flipad.calibration.rules import as_rule
-from sklearn_flipad.samples import as_array
+from sklearn_flipad.labels import check_model_names
 
 __all__ = ["OpenSetAttributor"]
 
@@ -149,10 +149,11 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         Raises
         ------
         ValueError
-            If `estimators` is no list of names and attributors, a rule has no p-values, y has a
-            label that is neither a name nor `other`, there are no samples of a model whose
-            attributor is to be fitted, or as the attributors raise. What can be known before is
-            checked before the first is fitted.
+            If `estimators` is no list of names and attributors, a rule has no p-values, an
+            attributor that is to be fitted names a reference population, y has a label that is
+            neither a name nor `other`, there are no samples of a model whose attributor is to be
+            fitted, or as the attributors raise. What can be known before is checked before the
+            first is fitted.
         NotFittedError
             If a frozen attributor is not fitted.
         """
@@ -341,34 +342,33 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         if self.other in [name for name, _ in self.estimators]:
             raise ValueError(f"{self.other!r} is the label of other sources, and of a model too.")
         for name, estimator in self.estimators:
-            rule = as_rule(calibrator_of(estimator).rule)
+            calibrator = calibrator_of(estimator)
             try:
-                rule.p_values([0.0], [0.0])
+                as_rule(calibrator.rule).p_values([0.0], [0.0])
             except NotImplementedError as error:
                 raise ValueError(f"The attributor {name!r}: {error}") from error
+            if calibrator.reference is not None and not _is_frozen(estimator):
+                raise ValueError(
+                    f"The attributor {name!r} has reference={calibrator.reference!r}, but its "
+                    "negatives here are samples of the other models too. Set reference=None, and "
+                    "call calibrate_reference of the fitted attributor, in named_estimators_."
+                )
 
     def _checked_labels(self, X, y):
         """The labels, if the attributors that are to be fitted can be; None if none is."""
         unfitted = [name for name, part in self.estimators if not _is_frozen(part)]
         if not unfitted:
             return None
-        if y is None:
+        if X is None or y is None:
+            what = "X to be passed, but X" if X is None else "y to be passed, but the target y"
             raise ValueError(
-                f"The attributor {unfitted[0]!r} is to be fitted, which requires y to be passed, "
-                "but the target y is None: pass the name of the model that made each sample. "
-                "Attributors that are fitted already are passed as FrozenEstimator(attributor)."
+                f"The attributor {unfitted[0]!r} is to be fitted, which requires {what} is None: "
+                "pass samples, and the name of the model that made each. Attributors that are "
+                "fitted already are passed as FrozenEstimator(attributor)."
             )
-        y = column_or_1d(as_array(y), warn=True)
+        y = check_model_names(y, [name for name, _ in self.estimators], self.other)
         check_consistent_length(X, y)
-        found = dict.fromkeys(y.tolist())
-        known = {self.other, *(name for name, _ in self.estimators)}
-        unknown = [repr(label) for label in found if label not in known]
-        if unknown:
-            raise ValueError(
-                f"Unknown label type: y holds {', '.join(unknown[:5])}, the name of no model in "
-                f"estimators. Label samples of all other sources {self.other!r}."
-            )
-        missing = [repr(name) for name in unfitted if name not in found]
+        missing = [repr(name) for name in unfitted if not (y == name).any()]
         if missing:
             raise ValueError(
                 f"y holds no sample of {', '.join(missing)}, whose attributors are to be fitted. "
