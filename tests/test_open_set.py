@@ -20,6 +20,8 @@ from sklearn_flipad import (
     save_attributor,
 )
 from sklearn_flipad.evaluation import clopper_pearson
+from sklearn_flipad.scoring import score_files
+from sklearn_flipad.scoring.columns import check_attributor
 from tests.simulations import N_RUNS, SCORES, draw, keeps_level
 
 MODELS = ("a", "b", "c")
@@ -378,3 +380,9 @@ def test_on_disk(frozen, data, tmp_path):
     assert loaded.named_estimators_["a"] is loaded.estimators_[0]
     again = loaded.fit(X, np.where(y == "other", "none", y))
     np.testing.assert_array_equal(again.p_values(X), attributor.p_values(X))
+
+
+def test_files_are_scored_by_the_attributor_of_one_model(fitted, tmp_path):
+    with pytest.raises(TypeError, match="pass the attributor of each, in named_estimators_"):
+        score_files(fitted, [tmp_path / "a.png"], out=tmp_path / "verdicts.csv")
+    check_attributor(fitted.named_estimators_["a"])

@@ -252,7 +252,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         return OpenSetEvidence(by_model, self.other)
 
     def p_values(self, X):
-        """How often a sample of each model scores at least as badly as each suspect.
+        """Share of the samples of each model that score at least as badly as each suspect.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What scores say for and against each of several models."""
+"""Evidence against each of several models."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class OpenSetEvidence:
         The :class:`~sklearn_flipad.calibration.Evidence` against each model, without reference
         populations.
     other : str
-        What suspects are called of which every model is excluded.
+        Label of suspects for which every model is excluded.
 
     Examples
     --------
@@ -52,7 +52,7 @@ class OpenSetEvidence:
 
     @property
     def p_values(self):
-        """How often a sample of each model scores at least as badly, shape (n, n_models).
+        """Share of the samples of each model that score at least as badly, shape (n, n_models).
 
         ``p_own`` of each model's attributor.
         """

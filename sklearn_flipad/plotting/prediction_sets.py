@@ -1,4 +1,4 @@
-"""Which models are in the sets of each source's samples."""
+"""Sets of models that cannot be excluded, by source."""
 
 import numpy as np
 

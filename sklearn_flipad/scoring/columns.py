@@ -54,6 +54,8 @@ def check_attributor(attributor):
         If there are too few calibration or reference samples for its levels.
     """
     hint = " Of a search, pass best_estimator_." if hasattr(attributor, "refit") else ""
+    if hasattr(attributor, "predict_set"):
+        hint = " Of several models, pass the attributor of each, in named_estimators_."
     if isinstance(attributor, type) or not hasattr(attributor, "score_samples"):
         raise TypeError(
             "attributor must be a fitted attributor, as the make_* functions return, or the path "
