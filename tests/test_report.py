@@ -34,6 +34,8 @@ from sklearn_flipad.report._text import visible
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.scoring import score_files
 
+from .test_docs import shown_code
+
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (600, 1, 6, 6), dtype=np.uint8)
 X[300:] //= 2
@@ -424,6 +426,14 @@ def test_missing_packages_name_the_extra(attributor, folder, missing, monkeypatc
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(ImportError, match=r"sklearn-flipad\[report\]"):
         report(table, attributor)
+
+
+def test_the_documented_calls(attributor, folder, monkeypatch):
+    save_attributor(attributor, folder.parent / "model.flipad")
+    folder.rename(folder.parent / "suspects")
+    monkeypatch.chdir(folder.parent)
+    exec(compile(shown_code("docs/report.rst"), "docs/report.rst", "exec"), {})
+    assert "made by our face generator" in Page("report.html").text
 
 
 def test_what_cannot_be_seen_is_written_out():
