@@ -1,0 +1,98 @@
+"""Where the score of a suspect lies among those that calibrated the verdict."""
+
+import numpy as np
+
+from sklearn_flipad.calibration._estimators import last_step
+from sklearn_flipad.plotting import DistanceHistogramDisplay, ScoreHistogramDisplay
+from sklearn_flipad.report._pictures import figure_picture
+from sklearn_flipad.reproduction import ReconstructionDetector
+
+__all__ = ["CalibrationPlot"]
+
+#: What the sources are called; a name from elsewhere might hold anything.
+_OWN, _REFERENCE = "own samples, held out", "reference samples"
+_CAPTION = "the score of this file among those of held-out samples"
+
+
+class CalibrationPlot:
+    """Histograms of calibration scores, with a mark for one suspect after the other.
+
+    Parameters
+    ----------
+    attributor : estimator
+        Fitted.
+    evidence : Evidence or None
+        Any of it, for the thresholds.
+    """
+
+    def __init__(self, attributor, evidence):
+        self.evidence = evidence
+        if evidence is None:
+            return
+        last = last_step(attributor)
+        self.scores = {_OWN: last.calibration_scores_}
+        if evidence.p_reference is not None:
+            self.scores[_REFERENCE] = last.reference_scores_
+        smallest = min(scores.min() for scores in self.scores.values())
+        is_distance = isinstance(last_step(last.estimator_), ReconstructionDetector)
+        self.is_distance = is_distance and smallest > 0
+        self._ax, self._mark = self._draw()
+
+    def picture(self, score):
+        """The histograms with a mark.
+
+        Parameters
+        ----------
+        score : float
+            As ``score_samples`` gives it.
+
+        Returns
+        -------
+        picture : Picture or None
+            None if nothing calibrated the score.
+        is_beyond : bool
+            Whether the score lies beyond the end of the axis, where it is marked.
+        """
+        if self.evidence is None:
+            return None, False
+        value = -score if self.is_distance else score
+        low, high = self._ax.get_xlim()
+        self._mark.set_xdata([np.clip(value, low, high)])
+        return figure_picture(self._ax.figure, _CAPTION), not low <= value <= high
+
+    def _draw(self):
+        """The histograms once, with a mark that moves."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6.8, 1.6), layout="constrained")
+        ax = figure.subplots()
+        (self._draw_distances if self.is_distance else self._draw_scores)(ax)
+        limits = ax.get_xlim()
+        mark = ax.axvline(limits[0], color="C3", linewidth=1.8, label="this file")
+        ax.set_xlim(limits)
+        ax.get_legend().remove()
+        name = "distance to the reproduction" if self.is_distance else ax.get_xlabel()
+        ax.set_xlabel(name, fontsize="x-small")
+        ax.set_ylabel("fraction", fontsize="x-small")
+        ax.tick_params(which="both", labelsize="x-small")
+        figure.legend(loc="outside right upper", fontsize="x-small", frameon=False)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # the slow part, which is the same for all
+        return ax, mark
+
+    def _draw_distances(self, ax):
+        DistanceHistogramDisplay(
+            self.scores,
+            threshold=self.evidence.threshold,
+            reference_threshold=self.evidence.reference_threshold,
+            own=_OWN,
+        ).plot(ax)
+
+    def _draw_scores(self, ax):
+        reference = self.evidence.reference_threshold
+        ScoreHistogramDisplay(
+            {name: -scores for name, scores in self.scores.items()},
+            offset=-self.evidence.threshold,
+            reference_offset=None if reference is None else -reference,
+            own=_OWN,
+        ).plot(ax)
