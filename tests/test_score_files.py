@@ -120,6 +120,7 @@ def test_formats(images, tmp_path, attributor, suffix):
     assert set(verdicts) == {"not own", "undecided"} == set(done.verdicts)
     assert done.formats == {"PNG": 30}
     assert ((verdicts == "not own") == (table["prediction"][:30] == -1)).all()
+    assert done.n_rejected == done.verdicts["not own"]
 
 
 def test_other_levels_than_those_of_the_attributor(images, tmp_path, attributor):
@@ -131,6 +132,7 @@ def test_other_levels_than_those_of_the_attributor(images, tmp_path, attributor)
         done = score_files(attributor, folder, out, mode="L", n_jobs=1 + (k == 1), **levels)
         tables[k] = table = read(out)
         expected = attributor.evidence(shown, **levels)
+        assert done.n_rejected == expected.own_rejected.sum()
         assert table["verdict"].tolist() == expected.verdicts.tolist()
         assert set(table["threshold"]) == {-expected.threshold}
         assert ((table["prediction"] == -1) == expected.own_rejected).all()

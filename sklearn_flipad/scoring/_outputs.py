@@ -44,6 +44,9 @@ class ScoringSummary:
         Files that have a score; the others have a reason.
     verdicts : dict of str to int
         How many files have each verdict.
+    n_rejected : int
+        Files below the threshold, which the model is rejected for: those that are "not own", and of
+        the undecided ones those that fit the reference population no better.
     n_warnings : int
         Files that were scored with a warning, which is in their rows.
     formats : dict of str to int
@@ -54,6 +57,7 @@ class ScoringSummary:
     n_files: int = 0
     n_scored: int = 0
     verdicts: dict = field(default_factory=dict)
+    n_rejected: int = 0
     n_warnings: int = 0
     formats: dict = field(default_factory=dict)
 
@@ -228,6 +232,7 @@ class _Counts:
         fields["n_scored"] += row["status"] == "scored"
         fields["n_warnings"] += row["warning"] is not None
         if row["status"] == "scored":
+            fields["n_rejected"] += row["prediction"] == -1
             of_format = (row["decoding"] or "unknown").split()[0]
             for counts, name in (("verdicts", row["verdict"]), ("formats", of_format)):
                 fields[counts][name] = fields[counts].get(name, 0) + 1
