@@ -12,13 +12,13 @@ env: .venv/installed
 .venv/installed: pyproject.toml setup.cfg constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) torch
-	$(PIP) -e ".[plot,test]"
+	$(PIP) -e ".[plot,report,test]"
 	touch $@
 
 .venv-floors/installed: pyproject.toml setup.cfg constraints-floors.txt
 	$(PYTHON) -m venv .venv-floors
 	$(FLOORS_PIP) torch
-	$(FLOORS_PIP) -e ".[cli,fingerprint,plot,skops]" pytest
+	$(FLOORS_PIP) -e ".[cli,fingerprint,plot,report,skops]" pytest
 	touch $@
 
 .venv/docs: .venv/installed

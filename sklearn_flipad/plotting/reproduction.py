@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_flipad.plotting._calibration import OWN, calibration_scores, draw_thresholds
 from sklearn_flipad.plotting._matplotlib import import_pyplot
 from sklearn_flipad.plotting.samples import _draw, _to_show
 
@@ -123,7 +124,7 @@ class ReproductionDisplay:
 class DistanceHistogramDisplay:
     """Histograms of distances to reconstructions by source, on a logarithmic axis.
 
-    It is recommended to use :meth:`from_predictions`.
+    It is recommended to use :meth:`from_calibration` or :meth:`from_predictions`.
 
     Parameters
     ----------
@@ -135,6 +136,9 @@ class DistanceHistogramDisplay:
         The distance that rounding alone gives, such as ``1 / sqrt(12)`` gray levels.
     own : str, default=None
         The source that is the model itself, drawn filled.
+    reference_threshold : float, default=None
+        Distances below it reject the reference population. Distances between the two thresholds
+        are undecided; that zone is shaded.
 
     Attributes
     ----------
@@ -153,11 +157,65 @@ class DistanceHistogramDisplay:
     'log'
     """
 
-    def __init__(self, distances, *, threshold=None, floor=None, own=None):
+    def __init__(
+        self, distances, *, threshold=None, floor=None, own=None, reference_threshold=None
+    ):
         self.distances = distances
         self.threshold = threshold
         self.floor = floor
         self.own = own
+        self.reference_threshold = reference_threshold
+
+    @classmethod
+    def from_calibration(
+        cls,
+        attributor,
+        X=None,
+        *,
+        name="suspects",
+        fnr=None,
+        fpr=0.05,
+        floor=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the calibration distances, those of the reference population, and suspects.
+
+        Parameters
+        ----------
+        attributor : FNRThresholdCalibrator or AttributionPipeline
+            Fitted, of a :class:`~sklearn_flipad.ReconstructionDetector`, with a rule that has
+            p-values.
+        X : array-like, shape (n, ...), default=None
+            Suspects; none by default.
+        name : str, default="suspects"
+            What the suspects are called.
+        fnr, fpr
+            Levels, see :meth:`sklearn_flipad.FNRThresholdCalibrator.evidence`.
+        floor : float, default=None
+            See the class.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.hist`.
+
+        Returns
+        -------
+        DistanceHistogramDisplay
+
+        Raises
+        ------
+        ValueError
+            If a level takes more calibration or reference samples than there are.
+        NotImplementedError
+            If the rule has no p-values.
+        """
+        distances, evidence = calibration_scores(attributor, X, name=name, fnr=fnr, fpr=fpr)
+        options = {
+            "threshold": evidence.threshold,
+            "reference_threshold": evidence.reference_threshold,
+        }
+        return cls(distances, floor=floor, own=OWN, **options).plot(ax=ax, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -205,7 +263,9 @@ class DistanceHistogramDisplay:
         plt = import_pyplot()
         if ax is None:
             _, ax = plt.subplots()
-        everything = np.concatenate(list(self.distances.values()))
+        lines = (self.threshold, self.reference_threshold)
+        everything = [*self.distances.values(), [line for line in lines if line is not None]]
+        everything = np.concatenate(everything)
         edges = np.geomspace(everything.min() * 0.98, everything.max() * 1.02, bins + 1)
         for index, (name, distances) in enumerate(self.distances.items()):
             own = name == self.own
@@ -218,15 +278,14 @@ class DistanceHistogramDisplay:
                 color=f"C{index}",
                 **{**style, **kwargs},
             )
-        lines = (("floor", self.floor, ":"), ("threshold", self.threshold, "--"))
-        for label, value, style in lines:
-            if value is not None:
-                ax.axvline(value, color="black", linestyle=style, linewidth=1, label=label)
+        if self.floor is not None:
+            ax.axvline(self.floor, color="black", linestyle="-.", linewidth=1, label="floor")
+        draw_thresholds(ax, self.threshold, self.reference_threshold)
         ax.set(
             xscale="log",
             xlabel="distance to the reproduction (RMS, gray levels)",
             ylabel="fraction of the source",
         )
-        ax.legend(frameon=False, fontsize="small")
+        ax.legend(frameon=self.reference_threshold is not None, fontsize="small")
         self.ax_, self.figure_ = ax, ax.figure
         return self

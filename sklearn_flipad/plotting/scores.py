@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_flipad.plotting._calibration import OWN, calibration_scores, draw_thresholds
 from sklearn_flipad.plotting._matplotlib import import_pyplot
 
 __all__ = ["ScoreHistogramDisplay"]
@@ -80,17 +81,14 @@ class ScoreHistogramDisplay:
         NotImplementedError
             If the rule has no p-values.
         """
-        last = attributor[-1] if hasattr(attributor, "steps") else attributor
-        evidence = last.weigh(last.calibration_scores_, fnr=fnr, fpr=fpr)
-        own = "own samples held out"
-        scores, reference_offset = {own: -last.calibration_scores_}, None
-        if evidence.reference_threshold is not None:
-            scores[last.reference_name_] = -last.reference_scores_
-            reference_offset = -evidence.reference_threshold
-        if X is not None:
-            scores[name] = attributor.score_samples(X)
-        options = {"offset": -evidence.threshold, "reference_offset": reference_offset}
-        return cls(scores, own=own, **options).plot(ax=ax, **kwargs)
+        scores, evidence = calibration_scores(attributor, X, name=name, fnr=fnr, fpr=fpr)
+        reference = evidence.reference_threshold
+        options = {
+            "offset": -evidence.threshold,
+            "reference_offset": None if reference is None else -reference,
+        }
+        scores = {name: -found for name, found in scores.items()}
+        return cls(scores, own=OWN, **options).plot(ax=ax, **kwargs)
 
     @classmethod
     def from_estimator(cls, estimator, X, source, *, own=None, ax=None, **kwargs):
@@ -191,14 +189,7 @@ class ScoreHistogramDisplay:
                 color=f"C{index}",
                 **{**style, **kwargs},
             )
-        if self.offset is not None:
-            ax.axvline(self.offset, color="black", linestyle="--", linewidth=1, label="threshold")
-        if self.reference_offset is not None:
-            options = {"color": "black", "linestyle": ":", "linewidth": 1}
-            ax.axvline(self.reference_offset, label="threshold of the reference", **options)
-            if self.offset is not None:
-                ends = sorted([self.offset, self.reference_offset])
-                ax.axvspan(*ends, color="0.85", zorder=0, label="undecided")
+        draw_thresholds(ax, self.offset, self.reference_offset)
         ax.set(xlabel="score (larger: more like the model's)", ylabel="fraction of the source")
         ax.legend(frameon=self.reference_offset is not None, fontsize="small")
         self.ax_, self.figure_ = ax, ax.figure

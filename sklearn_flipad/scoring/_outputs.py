@@ -18,16 +18,18 @@ from filelock import FileLock, Timeout
 
 import sklearn_flipad
 from sklearn_flipad.persistence.arrays import remove_partials, write_atomically
-from sklearn_flipad.persistence.files import file_digest
+from sklearn_flipad.persistence.files import check_regular, file_digest, printable, read_regular
 from sklearn_flipad.scoring._fingerprint import fingerprint
 from sklearn_flipad.scoring._journal import differences
 from sklearn_flipad.scoring._tables import write_table
 from sklearn_flipad.scoring.columns import uri_of
 
-__all__ = ["Output", "ScoringSummary", "describe_run"]
+__all__ = ["Output", "ScoringSummary", "describe_run", "read_description"]
 
 _FORMAT = "sklearn_flipad.score_files"
 _PROTOCOL = 1
+#: Bytes of the largest description that is read.
+_MAX_DESCRIPTION = 2**20
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,51 @@ def describe_run(source, decoder, levels):
             "machine": platform.machine(),
         },
     }
+
+
+def read_description(out):
+    """The description of a finished table, if that is as it was written.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The table.
+
+    Returns
+    -------
+    dict
+        What :func:`describe_run` returned, the fields of the summary, and the digests of the
+        listing and the table.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no table, or no description beside it.
+    ValueError
+        If the description is damaged or of another kind or version, or the table was changed.
+    """
+    check_regular(out)
+    path, name = Output(out).run, printable(out)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{name} has no {printable(path.name)} beside it, which says how it was made. Pass the "
+            "table where score_files wrote it, or copy both."
+        )
+    try:
+        found = json.loads(read_regular(path, _MAX_DESCRIPTION))
+        kind, protocol, digest = found["format"], found["protocol"], found["sha256"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{printable(path)} is damaged: {error!r:.200}.") from error
+    if kind != _FORMAT or protocol != _PROTOCOL:
+        raise ValueError(
+            f"{printable(path)} describes {kind!r:.100} of protocol {protocol!r:.100}, and this "
+            f"version reads {_FORMAT!r} of protocol {_PROTOCOL}."
+        )
+    if digest != file_digest(out):
+        raise ValueError(
+            f"{name} was changed since it was written. Score the files again, or restore it."
+        )
+    return found
 
 
 class Output:

@@ -8,7 +8,14 @@ from itertools import islice
 from sklearn_flipad.persistence.arrays import write_atomically
 from sklearn_flipad.scoring.columns import COLUMNS
 
-__all__ = ["check_out", "import_pyarrow", "parquet_schema", "write_parquet", "write_table"]
+__all__ = [
+    "check_out",
+    "import_pyarrow",
+    "parquet_schema",
+    "read_table",
+    "write_parquet",
+    "write_table",
+]
 
 #: Rows that are in memory at a time.
 _ROW_GROUP = 2**12
@@ -48,6 +55,32 @@ def write_table(out, rows):
         With all of the columns. They are not held in memory.
     """
     write_atomically(out, lambda file: _WRITERS[out.suffix](file, rows))
+
+
+def read_table(path):
+    """Read the rows of a table that :func:`write_table` wrote.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; its suffix decides the format.
+
+    Yields
+    ------
+    dict
+        With all of the columns, and None where there is no value. One row, or one row group, is
+        in memory at a time.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or a value is not of its type.
+    """
+    for row in _READERS[path.suffix](path):
+        try:
+            yield {name: _typed(row[name], kind) for name, kind in COLUMNS.items()}
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path} is no table of verdicts: {error!r:.200}.") from error
 
 
 def import_pyarrow():
@@ -131,4 +164,25 @@ class _AsText(io.TextIOWrapper):
         self.detach()
 
 
+def _read_csv(path):
+    with open(path, encoding="utf-8", newline="") as text:
+        yield from csv.DictReader(text)
+
+
+def _read_lines(path):
+    with open(path, encoding="utf-8") as text:
+        yield from map(json.loads, text)
+
+
+def _read_parquet(path):
+    with import_pyarrow().parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches():
+            yield from batch.to_pylist()
+
+
+def _typed(value, kind):
+    return None if value is None or value == "" else kind(value)
+
+
+_READERS = {".csv": _read_csv, ".jsonl": _read_lines, ".parquet": _read_parquet}
 _WRITERS = {".csv": _write_csv, ".jsonl": _write_lines, ".parquet": write_parquet}

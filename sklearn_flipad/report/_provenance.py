@@ -1,0 +1,127 @@
+"""What a verdict rests on: the model, the attributor, the seeds and the versions."""
+
+import platform
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+
+import sklearn_flipad
+from sklearn_flipad.calibration._estimators import last_step
+from sklearn_flipad.features import FinalLayerInverter
+from sklearn_flipad.report._text import visible
+from sklearn_flipad.report._views import methods_of
+from sklearn_flipad.report.fingerprints import weights_digest
+from sklearn_flipad.reproduction import ReconstructionDetector
+
+__all__ = ["model_fingerprints", "provenance"]
+
+
+def model_fingerprints(attributor):
+    """What names the model in an attributor, where it holds a part of the model.
+
+    Parameters
+    ----------
+    attributor : estimator
+        Fitted.
+
+    Returns
+    -------
+    list of (str, str)
+        What is named, and its SHA-256.
+    """
+    found = {}
+    for method in methods_of(attributor):
+        if isinstance(method, ReconstructionDetector):
+            generator = method.generator
+            name = f"weights of the generator {type(generator).__name__}"
+            found[name] = weights_digest(generator)
+        elif isinstance(method, FinalLayerInverter):
+            layer = method.final_layer
+            shapes = " to ".join("x".join(map(str, s)) for s in _shapes(layer))
+            found[f"final layer, {layer.kind} from {shapes}"] = layer.fingerprint
+    return list(found.items())
+
+
+def _shapes(layer):
+    return layer.input_shape, layer.output_shape
+
+
+def provenance(run, evidence):
+    """Facts about a run, as they are listed.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    evidence : Evidence or None
+        Its evidence.
+
+    Returns
+    -------
+    list of (str, str)
+        Name and value.
+    """
+    description, last = run.description, last_step(run.attributor)
+    calibrated = getattr(last, "calibration_scores_", ())
+    facts = [
+        ("attributor, SHA-256", description["attributor"]),
+        *((f"{name}, SHA-256", digest) for name, digest in model_fingerprints(run.attributor)),
+        ("table of verdicts, SHA-256", description["sha256"]),
+        ("list of files, SHA-256", description.get("listing")),
+        ("method", " → ".join(_steps(run.attributor))),
+        ("threshold of the score", repr(float(last.offset_))),
+        ("own samples held out for calibration", f"{len(calibrated):,}"),
+    ]
+    if evidence is not None:
+        facts += [
+            ("rule of the levels", repr(evidence.rule)),
+            ("level for the model (fnr)", repr(evidence.fnr)),
+        ]
+        if evidence.p_reference is not None:
+            facts += [
+                ("reference population", evidence.reference_name),
+                ("its samples", f"{evidence.n_reference:,}"),
+                ("level for the reference (fpr)", repr(evidence.fpr)),
+            ]
+    facts += [
+        ("seeds", _seeds(run.attributor)),
+        ("decoder of the files", description.get("decoder") or "one of the user's own"),
+        ("decoder, SHA-256", description.get("decoder_digest")),
+        ("scored with", _versions(dict(description["versions"]))),
+        ("report written with", _versions(_present())),
+    ]
+    return [(name, visible(value, 1200)) for name, value in facts if value is not None]
+
+
+def _steps(estimator):
+    """Names of the classes, from the sample to the verdict."""
+    if isinstance(estimator, Pipeline):
+        for _, step in estimator.steps:
+            yield from _steps(step)
+    else:
+        inner = getattr(estimator, "estimator_", None)
+        if isinstance(inner, BaseEstimator):
+            yield from _steps(inner)
+        yield type(estimator).__name__
+
+
+def _seeds(estimator):
+    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    seeds = {
+        name: value for name, value in params.items() if name.split("__")[-1] == "random_state"
+    }
+    return ", ".join(f"{name}={value!r:.40}" for name, value in sorted(seeds.items())) or "none"
+
+
+def _versions(versions):
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _present():
+    return {
+        "sklearn_flipad": sklearn_flipad.__version__,
+        "torch": torch.__version__,
+        "Python": platform.python_version(),
+        "machine": platform.machine(),
+    }
