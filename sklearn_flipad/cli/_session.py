@@ -22,6 +22,16 @@ INTERRUPTED = 130
 _EXPECTED = (ArithmeticError, ImportError, LookupError, MemoryError, OSError, RuntimeError)
 _EXPECTED += (TypeError, ValueError)
 
+#: What the library's advice is called here.
+_OPTIONS = {
+    "pass resume=False": "pass --restart",
+    "Pass overwrite=True": "Pass --overwrite",
+    "pass output_range=(low, high)": "pass --output-range=LOW,HIGH",
+    "Pass output_range=(low, high)": "Pass --output-range=LOW,HIGH",
+    "pass latent_shape=(100, 1, 1)": "pass --latent-shape 100,1,1",
+    "fewer n_jobs": "fewer --jobs",
+}
+
 
 class Session:
     """Messages go to standard error, the result to standard output.
@@ -63,6 +73,8 @@ class Session:
         """Say why there is no result."""
         # Of lists of files the lines stay.
         text = "\n".join(map(printable, str(error).splitlines())) or type(error).__name__
+        for name, option in _OPTIONS.items():
+            text = text.replace(name, option)
         if isinstance(error, KeyError | MemoryError | IndexError):
             text = f"{type(error).__name__}: {text}"
         self._say(f"error: {text}", style="red")
