@@ -24,6 +24,7 @@ def script(monkeypatch):
 @pytest.mark.parametrize(
     "name",
     [
+        "command",
         "detectors",
         "files",
         "ladder",

@@ -24,6 +24,10 @@ from sklearn_flipad.cli._commands import app
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.detectors import MLP, DeepSADDetector
 from sklearn_flipad.sampling import sample
+from sklearn_flipad.scoring import ImageDecoder, path_of
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from fuzz import _damaged
 
 CODE = '''
 import torch
@@ -226,6 +230,53 @@ def test_an_unfinished_run_and_other_levels(flipad, attributor, tmp_path):
     run = json.loads(Path(f"{out}.run.json").read_text())
     assert run["levels"] == {"fnr": 0.2, "fpr": 0.1}
     assert found["n_rejected"] >= 1
+
+
+HOSTILE = [b"=cmd|' C calc'!A0.png", b"new\nline.png", b"\xff.png", b"\x1b[31m.png", b"-rf", b"NA"]
+
+
+def test_500_damaged_and_hostile_files(flipad, attributor, studio, tmp_path):
+    """Those that can be decoded are scored right, the others are rows with their reasons."""
+    _, generator, _ = studio
+    images = sample(generator, 60, latent_shape=4, random_state=9)
+    suspects = tmp_path / "suspects"
+    suspects.mkdir()
+    good = {}
+    for k, image in enumerate(images):
+        kind = ("PNG", "JPEG", "WEBP")[k % 3]
+        name = HOSTILE[k] if k < len(HOSTILE) else f"good {k}.{kind}".encode()
+        path = suspects / os.fsdecode(name)
+        with path.open("wb") as file:
+            Image.fromarray(image[0]).save(file, kind)
+        good[path] = path.read_bytes()
+    sources = list(good.values())
+    for k in range(431):
+        damaged = _damaged(sources[k % len(sources)], np.random.default_rng(k))
+        (suspects / f"odd {k}").write_bytes(damaged)
+    os.mkfifo(suspects / "fifo.png")
+    (suspects / "device.png").symlink_to("/dev/zero")
+    (suspects / "loop.png").symlink_to(suspects / "loop.png")
+    (suspects / "dangling.png").symlink_to("/nowhere")
+    (suspects / "folder.png").symlink_to(tmp_path)
+    (suspects / "empty.png").write_bytes(b"")
+    (suspects / "text.png").write_text("<script>alert(1)</script>")
+    Image.new("L", (9, 8)).save(suspects / "size.png")
+    frames = [Image.new("L", (8, 8), k) for k in (0, 200)]
+    frames[0].save(suspects / "animated.webp", save_all=True, append_images=frames[1:])
+    out, page = tmp_path / "out.jsonl", tmp_path / "report.html"
+    found, _, _ = flipad("score", attributor, suspects, "-o", out, "--report", page, "--json")
+    assert found["n_files"] == 500
+    rows = {path_of(row["uri"]): row for row in map(json.loads, out.read_text().splitlines())}
+    assert len(rows) == 500
+    decode, judge = ImageDecoder(mode="L"), load_attributor(attributor)
+    for path, row in rows.items():
+        assert (row["status"] == "scored") == (row["reason"] is None) == (row["score"] is not None)
+        if row["status"] == "scored":
+            image, _ = decode(path.read_bytes())
+            assert row["score"] == judge.score_samples(image[None])[0]
+    assert all(rows[path]["status"] == "scored" for path in good)
+    assert 60 <= found["n_scored"] < 300
+    assert "<script>" not in page.read_text()
 
 
 def test_exit_codes(flipad, attributor, tmp_path, monkeypatch):
