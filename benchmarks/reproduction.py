@@ -23,7 +23,7 @@ from sklearn_flipad.zoo import list_pretrained, load_pretrained
 
 FNR = 0.005
 #: Training steps of the encoders: about a minute, and less than three for 64x64 pixels.
-STEPS = {"public": 800}
+STEPS = 1000
 
 
 def load(name):
@@ -42,8 +42,7 @@ def trained_encoder(name, generator, folder, processing=None):
     if path.exists():
         return LatentEncoder.load(path), None
     start = time.perf_counter()
-    steps = STEPS.get(name.partition("-")[0], 1000)
-    encoder = LatentEncoder(max_steps=steps, processing=processing).fit(generator)
+    encoder = LatentEncoder(max_steps=STEPS, processing=processing).fit(generator)
     seconds = time.perf_counter() - start
     encoder.save(path)
     return encoder, seconds

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -9,9 +10,15 @@ import torch
 from scipy.optimize import least_squares
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from torch import nn
 
-from sklearn_flipad import LatentEncoder, ReconstructionDetector, make_sminv
+from sklearn_flipad import (
+    FNRThresholdCalibrator,
+    LatentEncoder,
+    ReconstructionDetector,
+    make_sminv,
+)
 from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
     Downscale,
@@ -128,6 +135,20 @@ def test_an_attributor_from_the_encoder_to_the_verdict(images):
     attributor = make_sminv(images, encoder=LatentEncoder(max_steps=60), fnr=0.05).fit(X)
     assert (attributor.predict(sample(images, 100, random_state=1)) == 1).mean() > 0.85
     assert (attributor.predict(sample(Images(1), 50, random_state=1)) == -1).all()
+
+
+def test_a_threshold_that_failures_set_is_a_warning(images, encoder, monkeypatch):
+    detector = ReconstructionDetector(images, encoder=encoder)
+    distances = np.r_[np.full(97, 0.28), 5.0, 6.0, 7.0]
+    monkeypatch.setattr(ReconstructionDetector, "score_samples", lambda self, X: -distances)
+    X = sample(images, 100, random_state=0)
+    calibrator = FNRThresholdCalibrator(FrozenEstimator(detector), fnr=0.02)
+    with pytest.warns(UserWarning, match="3 of 100 .* sets the threshold: 6, .* at least 0.0397"):
+        calibrator.fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clone(calibrator).set_params(fnr=0.0397).fit(X)  # as it advises
+        detector.check_threshold(np.linspace(10, 20, 50), 20.0)
 
 
 def test_the_encoder_must_be_trained(images):

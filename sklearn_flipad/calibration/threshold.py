@@ -226,6 +226,8 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             estimator = clone(self.estimator).fit(samples, labels, **options)
         scores = -normality(estimator, _safe_indexing(X, calibration))
         threshold = as_rule(self.rule).threshold(scores, self.fnr)
+        if hasattr(last_step(estimator), "check_threshold"):
+            last_step(estimator).check_threshold(scores, threshold)
         if self.reference is not None:
             reference_scores = -normality(estimator, _safe_indexing(X, reference))
         for name in ("reference_scores_", "reference_name_", "n_features_in_", "feature_names_in_"):

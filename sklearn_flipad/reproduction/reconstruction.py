@@ -1,5 +1,6 @@
 """How well a generator can reproduce a sample, by the search for its latents (SM-Inv)."""
 
+import warnings
 from numbers import Integral, Real
 from os import PathLike
 
@@ -32,6 +33,8 @@ __all__ = ["ReconstructionDetector"]
 _METRIC = 3
 #: Samples that are searched before the next are looked at: memory stays flat.
 _N_TOGETHER = 256
+#: A threshold so many times the median calibration distance lies at samples whose search failed.
+_TYPICAL = 3.0
 
 
 def _has_threshold(detector):
@@ -297,6 +300,39 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         if isinstance(encoder, LatentEncoder) and encoder.processing_ == steps:
             return encoder.metric_
         return LatentMetric.from_draws(process, separate_stream(self.random_state, _METRIC))
+
+    def check_threshold(self, distances, threshold):
+        """Warn of a threshold that own samples have set whose search failed.
+
+        :class:`~sklearn_flipad.FNRThresholdCalibrator` calls it in ``fit``.
+
+        Parameters
+        ----------
+        distances : ndarray of shape (n,)
+            Distances of the calibration samples.
+        threshold : float
+            Largest distance that is accepted.
+
+        Warns
+        -----
+        UserWarning
+            If an `encoder` is used and the threshold is more than three times the median
+            distance.
+        """
+        typical = _TYPICAL * np.median(distances)
+        if self.encoder is None or threshold <= typical:
+            return
+        n, n_failed = len(distances), int((distances > typical).sum())
+        fnr = np.ceil(1e4 * (n_failed + 1) / (n + 1)) / 1e4
+        warnings.warn(
+            f"The search failed for {n_failed} of {n} calibration samples of the model, and one of "
+            f"them sets the threshold: {threshold:.3g}, where the median distance is "
+            f"{np.median(distances):.3g}. Near-copies of the model would be accepted. Train the "
+            "encoder longer (max_steps), raise n_restarts, or choose a larger fnr: with the "
+            f"conformal rule at least {fnr:g}.",
+            UserWarning,
+            stacklevel=2,
+        )
 
     def score_samples(self, X):
         """Minus the distance to the best reconstruction; larger is more normal.
