@@ -286,3 +286,21 @@ def test_distances_on_a_logarithmic_axis():
     labels = {text.get_text() for text in display.ax_.get_legend().get_texts()}
     assert labels == {"own", "other", "threshold", "floor"}
     assert all(edge > 0 for edge in display.ax_.get_xlim())
+
+
+def test_distances_from_calibration_show_what_is_undecided(calibrated):
+    without, calibrator = calibrated
+    X = np.random.default_rng(1).normal(size=(30, 2))
+    display = DistanceHistogramDisplay.from_calibration(calibrator, X, fnr=0.2, fpr=0.1)
+    evidence = calibrator.evidence(X, fnr=0.2, fpr=0.1)
+    distances = display.distances["suspects"]
+    np.testing.assert_array_equal(distances, evidence.anomaly_scores)
+    low, high = sorted([display.threshold, display.reference_threshold])
+    undecided = evidence.verdicts == "undecided"
+    assert undecided.any()
+    np.testing.assert_array_equal(undecided, (distances >= low) & (distances <= high))
+    labels = {text.get_text() for text in display.ax_.get_legend().get_texts()}
+    assert {"undecided", "threshold", "threshold of the reference", "photographs"} <= labels
+    display = DistanceHistogramDisplay.from_calibration(without, floor=0.1)
+    labels = {text.get_text() for text in display.ax_.get_legend().get_texts()}
+    assert labels == {"own samples held out", "threshold", "floor"}

@@ -36,6 +36,7 @@ class CalibrationPlot:
         smallest = min(scores.min() for scores in self.scores.values())
         is_distance = isinstance(last_step(last.estimator_), ReconstructionDetector)
         self.is_distance = is_distance and smallest > 0
+        self._ax, self._mark = self._draw()
 
     def picture(self, score):
         """The histograms with a mark.
@@ -51,23 +52,32 @@ class CalibrationPlot:
         """
         if self.evidence is None:
             return None
+        value = -score if self.is_distance else score
+        low, high = self._ax.get_xlim()
+        self._mark.set_xdata([np.clip(value, low, high)])
+        beyond = not low <= value <= high
+        note = "; it lies beyond the end of the axis" if beyond else ""
+        return figure_picture(self._ax.figure, f"{_CAPTION}{note}")
+
+    def _draw(self):
+        """The histograms once, with a mark that moves."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(6.8, 1.6), layout="constrained")
         ax = figure.subplots()
-        value = -score if self.is_distance else score
         (self._draw_distances if self.is_distance else self._draw_scores)(ax)
-        low, high = ax.get_xlim()
-        beyond = not low <= value <= high
-        ax.axvline(np.clip(value, low, high), color="C3", linewidth=2.5, label="this file")
-        ax.set_xlim(low, high)
+        limits = ax.get_xlim()
+        mark = ax.axvline(limits[0], color="C3", linewidth=1.8, label="this file")
+        ax.set_xlim(limits)
         ax.get_legend().remove()
-        ax.xaxis.label.set_size("x-small")
+        name = "distance to the reproduction" if self.is_distance else ax.get_xlabel()
+        ax.set_xlabel(name, fontsize="x-small")
         ax.set_ylabel("fraction", fontsize="x-small")
         ax.tick_params(labelsize="x-small")
         figure.legend(loc="outside right upper", fontsize="x-small", frameon=False)
-        note = "; it lies beyond the end of the axis" if beyond else ""
-        return figure_picture(figure, f"{_CAPTION}{note}")
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # the slow part, which is the same for all
+        return ax, mark
 
     def _draw_distances(self, ax):
         DistanceHistogramDisplay(

@@ -70,6 +70,7 @@ def provenance(run, evidence):
         ("table of verdicts, SHA-256", description["sha256"]),
         ("list of files, SHA-256", description.get("listing")),
         ("method", " → ".join(_steps(run.attributor))),
+        *(("known processing of the files", found) for found in _processing(run.attributor)),
         ("threshold of the score", repr(float(last.offset_))),
         ("own samples held out for calibration", f"{len(calibrated):,}"),
     ]
@@ -104,6 +105,12 @@ def _steps(estimator):
         if isinstance(inner, BaseEstimator):
             yield from _steps(inner)
         yield type(estimator).__name__
+
+
+def _processing(attributor):
+    for method in methods_of(attributor):
+        if getattr(method, "processing", None) is not None:
+            yield repr(method.processing)
 
 
 def _seeds(estimator):

@@ -6,22 +6,23 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sklearn_flipad.persistence.files import file_digest, printable
+from sklearn_flipad.scoring import decoders
 from sklearn_flipad.scoring._attributors import load_checked, source_of
 from sklearn_flipad.scoring._fingerprint import fingerprint
 from sklearn_flipad.scoring._outputs import read_description
 from sklearn_flipad.scoring._tables import check_out, read_table
-from sklearn_flipad.scoring.decoders import ImageDecoder, WavDecoder
 
 __all__ = ["Run", "read_run"]
 
 #: Decoders that a description names by how they print.
-_DECODERS = {decoder.__name__: decoder for decoder in (ImageDecoder, WavDecoder)}
+_DECODERS = {name: getattr(decoders, name) for name in decoders.__all__}
 #: Reasons of refused files that are counted apart.
 _MAX_REASONS = 1000
 
@@ -76,8 +77,8 @@ class Run:
 
     @property
     def levels(self):
-        """Levels of the verdicts; none, where the attributor has no p-values."""
-        return self.description.get("levels") or {}
+        """Levels of the verdicts, where the run states them; else they are the attributor's."""
+        return dict(self.description.get("levels") or {})
 
 
 def read_run(table, attributor, *, decoder, n_listed, n_strongest):
@@ -109,7 +110,13 @@ def read_run(table, attributor, *, decoder, n_listed, n_strongest):
     attributor = _scored_with(attributor, description, table)
     rows = _Rows(n_listed, n_strongest)
     for row in read_table(table):
-        rows.add(row)
+        try:
+            rows.add(row)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{printable(table)} is damaged: row {rows.n_files + 1} is none that score_files "
+                f"writes ({error!r:.200})."
+            ) from error
     if description["sha256"] != file_digest(table):
         raise ValueError(f"{printable(table)} was changed while it was read. Try again.")
     return Run(
@@ -132,13 +139,16 @@ class _Rows:
 
     def add(self, row):
         scored = row["status"] == "scored"
+        digest = bytes.fromhex(row["sha256"]) if scored else b""
+        if scored and not (isinstance(row["n_bytes"], int) and isfinite(row["score"])):
+            raise ValueError("no size or no score")
         if self.n_files < self.n_listed:
             self.listed.append((len(self.numbers) if scored else -1, row))
         if scored:
             numbers = [row[name] for name in ("score", "p_own", "p_reference")]
             self.numbers.append([np.nan if value is None else value for value in numbers])
             self.verdicts.append(row["verdict"])
-            self.digests.append(bytes.fromhex(row["sha256"]))
+            self.digests.append(digest)
             entry = (row["score"], -self.n_files, len(self.numbers) - 1, row)
             if len(self.heap) < self.n_strongest:
                 heapq.heappush(self.heap, entry)

@@ -63,9 +63,13 @@ def evidence_of(run):
     evidence = None
     if hasattr(run.attributor, "weigh"):
         try:
-            evidence = run.attributor.weigh(-run.scores, **run.levels)
+            # Without any score, the levels and thresholds are still to be said.
+            scores = run.scores if len(run.scores) else np.zeros(1)
+            evidence = run.attributor.weigh(-scores, **run.levels)
         except NotImplementedError:  # a rule without p-values
             evidence = None
+    if not len(run.scores):
+        return evidence
     if evidence is None:
         own = run.scores >= last_step(run.attributor).offset_
         same = run.verdicts == np.where(own, "undecided", "not own")

@@ -171,7 +171,7 @@ def _reproduction_view(sample, made, result, k, distance):
     if in_levels:
         note += (
             f" {result.equal[k]:.1%} of the {sample.size:,} values are identical, and the largest "
-            f"difference is {np.abs(difference).max():.0f} gray levels."
+            f"difference is {np.abs(difference).max():.0f} on the scale from 0 to 255."
         )
     if distance == "l2":
         unit = " gray levels" if in_levels else ""
@@ -198,12 +198,16 @@ def activation_views(inverter, X):
     """
     layer = inverter.final_layer
     changes = inverter.invert(X).activations - layer.mean_activation
-    if changes.ndim != 4:
+    if changes.ndim not in (3, 4):
         shape = "x".join(map(str, layer.input_shape))
         note = f"Activations of shape {shape} are no maps, and have no picture here."
         return [View(notes=[note]) for _ in X]
-    sizes = np.abs(changes).mean(axis=(0, 2, 3))
+    sizes = np.abs(changes).mean(axis=(0, *range(2, changes.ndim)))
     channels = np.sort(np.argsort(-sizes, kind="stable")[:_N_CHANNELS])
+    if changes.ndim == 3:
+        caption = "estimated minus mean activation of the final layer"
+        lines = [{f"channel {c}": change[[c]] for c in channels} for change in changes]
+        return [View([line_plot(found, caption, ylabel="change")]) for found in lines]
     limit = float(np.quantile(np.abs(changes[:, channels]), 0.99)) or 1.0
     return [
         View(

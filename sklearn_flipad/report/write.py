@@ -146,6 +146,7 @@ def write_report(
         facts=provenance(run, evidence),
         limits=_limits(run, evidence),
     )
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, page.encode())
     return out
 

@@ -130,6 +130,7 @@ def read_description(out):
     try:
         found = json.loads(read_regular(path, _MAX_DESCRIPTION))
         kind, protocol, digest = found["format"], found["protocol"], found["sha256"]
+        dict(found["versions"])
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{printable(path)} is damaged: {error!r:.200}.") from error
     if kind != _FORMAT or protocol != _PROTOCOL:

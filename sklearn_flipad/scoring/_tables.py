@@ -79,7 +79,7 @@ def read_table(path):
     for row in _READERS[path.suffix](path):
         try:
             yield {name: _typed(row[name], kind) for name, kind in COLUMNS.items()}
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is no table of verdicts: {error!r:.200}.") from error
 
 
