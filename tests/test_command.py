@@ -149,8 +149,12 @@ def test_from_a_model_and_folders_to_verdicts(studio, flipad, attributor, tmp_pa
     _, _, shown = flipad(*arguments)
     assert f"{found['verdicts']['own']}" in shown
     assert "undecided: fits neither" in shown
-    other, _, _ = flipad("report", out, "-a", attributor, "-o", page, "--overwrite", "--json")
+    report = ["report", out, "-a", attributor, "-o", page, "--model", "our <b> generator"]
+    _, messages, _ = flipad(*report, code=1)
+    assert "Pass --overwrite" in messages
+    other, _, _ = flipad(*report, "--overwrite", "--json")
     assert other["report"] == str(page)
+    assert "our &lt;b&gt; generator" in page.read_text()
 
 
 def test_the_attributor_is_that_of_the_library(studio, attributor):
@@ -528,6 +532,7 @@ def test_what_makes_no_sense_together(flipad, tmp_path):
         (["--latent-shape", "4,x"], "--latent-shape must be numbers"),
         (["--latent-shape", "4", "--sampler", "studio_models:draw"], "not both"),
         (["--negatives", "nowhere"], "nowhere"),
+        (["--jpeg", 90, "--own", "own"], "leave out --jpeg"),
     ):
         _, messages, _ = flipad(*fit, *options, code=1)
         assert message in messages

@@ -67,6 +67,9 @@ class Bits(StrEnum):
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no steps and no progress.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file, if there is one.")]
+Model = Annotated[
+    str | None, typer.Option(help="What the report calls the generator, as 'our face generator'.")
+]
 Code = Annotated[
     list[str] | None,
     typer.Option(
@@ -222,6 +225,7 @@ def score(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders of suspects.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The table: .csv, .jsonl or .parquet.")],
     report: Annotated[Path | None, typer.Option(help="Also write a report, an .html file.")] = None,
+    model: Model = None,
     fnr: Annotated[
         float | None, typer.Option(help="Level of 'not own'; the attributor's by default.")
     ] = None,
@@ -249,6 +253,8 @@ def score(
 
         if report is not None:
             _check_report(report)
+        elif model is not None:
+            raise ValueError("--model is what the report says: pass --report.")
         found = score_paths(
             attributor,
             paths,
@@ -263,7 +269,9 @@ def score(
             code=code or (),
         )
         if report is not None:
-            found["report"] = _write_report(out, attributor, report, code, run, overwrite=True)
+            found["report"] = _write_report(
+                out, attributor, report, code, run, overwrite=True, model=model
+            )
         run.finish(found, _verdicts(found))
         if found["n_files"] and not found["n_scored"]:
             raise typer.Exit(NOTHING_SCORED)
@@ -277,6 +285,7 @@ def report(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The report: .html.")],
     title: Annotated[str | None, typer.Option(help="Its title.")] = None,
+    model: Model = None,
     overwrite: Overwrite = False,
     code: Code = None,
     as_json: AsJson = False,
@@ -286,7 +295,7 @@ def report(
     with session(as_json, quiet, traceback=_state["traceback"]) as run:
         _check_report(out)
         found = _write_report(
-            verdicts, attributor, out, code, run, overwrite=overwrite, title=title
+            verdicts, attributor, out, code, run, overwrite=overwrite, title=title, model=model
         )
         run.finish({"report": found}, [("report", found)])
 
@@ -376,4 +385,5 @@ def _write_report(verdicts, attributor, out, code, run, **options):
     from sklearn_flipad.report import write_report
 
     run.step(f"writing {out}")
+    options = {name: value for name, value in options.items() if value is not None}
     return str(write_report(verdicts, loaded(attributor, code or ()), out, **options))
