@@ -101,12 +101,12 @@ def fit_attributor(request, run):
 def _check_out(request):
     if os.path.lexists(request.out) and not request.overwrite:
         raise FileExistsError(f"{request.out} exists: choose another --out, or pass --overwrite.")
+    if request.own and request.jpeg:
+        raise ValueError("--own are files as they are: leave out --jpeg, and save them as JPEG.")
     if request.own and request.samples:
         raise ValueError(
             "--samples is the number of samples that are drawn: leave it out with --own."
         )
-    if request.own and request.jpeg:
-        raise ValueError("--own are files as they are: leave out --jpeg, and save them as JPEG.")
     if request.reference and not request.negatives:
         raise ValueError("--reference says what the negatives are: pass --negatives.")
 
