@@ -189,7 +189,7 @@ def test_inspect(flipad, attributor):
 def test_every_method(flipad, tmp_path, method, monkeypatch):
     if method == "smf":
         pytest.importorskip("pywt")
-    monkeypatch.setattr("sklearn_flipad.cli._fit.LatentEncoder", _short_encoder)
+    monkeypatch.setattr("sklearn_flipad.cli._methods.LatentEncoder", _short_encoder)
     out = tmp_path / "model.flipad"
     arguments = ["fit", "studio_models:trained", "--method", method, "--out", out, *FAST]
     flipad(*arguments, "--negatives", "negatives")
@@ -207,7 +207,7 @@ def _short_encoder(**options):
 
 
 def test_code_that_an_attributor_needs(flipad, tmp_path, monkeypatch):
-    monkeypatch.setattr("sklearn_flipad.cli._fit.LatentEncoder", _short_encoder)
+    monkeypatch.setattr("sklearn_flipad.cli._methods.LatentEncoder", _short_encoder)
     out = tmp_path / "model.flipad"
     arguments = ["--method", "reproduction", "--out", out, *FAST]
     _, messages, _ = flipad("fit", "studio_models:trained", *arguments)
@@ -286,11 +286,13 @@ def test_500_damaged_and_hostile_files(flipad, attributor, studio, tmp_path):
 def test_exit_codes(flipad, attributor, tmp_path, monkeypatch):
     (tmp_path / "bad.png").write_bytes(b"bad")
     score = ["score", attributor, tmp_path / "bad.png", "-o", tmp_path / "out.csv"]
-    found, messages, _ = flipad(*score, "--json", code=3)
+    found, _, _ = flipad(*score, "--json", code=3)
     assert (found["n_files"], found["n_scored"]) == (1, 0)
     assert "could be scored" in found["warnings"][0]
     flipad("score", code=2)
     flipad("fit", "fashion/dcgan-0", "--out", "x", "--method", "magic", code=2)
+    (tmp_path / "empty").mkdir()
+    flipad(*score[:2], tmp_path / "empty", "-o", tmp_path / "no.csv", code=3)
     found, messages, _ = flipad("inspect", tmp_path / "gone.flipad", "--json", code=1)
     assert "gone.flipad" in found["error"]
     assert messages.startswith("error: ")
@@ -305,7 +307,7 @@ def test_exit_codes(flipad, attributor, tmp_path, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_flipad.cli._score_command.score_files", interrupted)
+    monkeypatch.setattr("sklearn_flipad.cli._score.score_files", interrupted)
     _, messages, _ = flipad(*score, code=130)
     assert "interrupted" in messages
 
@@ -419,8 +421,12 @@ def test_negatives_of_other_sizes(flipad, studio, tmp_path):
     fit += ["--method", "rawpad", "--out", tmp_path / "model.flipad"]
     _, messages, _ = flipad(*fit, code=1)
     assert "are 1x12x16, and the generator's samples 1x8x8. --size 8 resizes" in messages
+    write_images(tmp_path / "large" / "other", rng.integers(0, 256, (2, 1, 9, 9), dtype=np.uint8))
+    _, messages, _ = flipad(*fit, code=1)
+    assert "2 shapes, such as" in messages
+    assert "--size 8 resizes" in messages
     found, _, _ = flipad(*fit, "--size", 8, "--json")
-    assert "100 of the negatives were resized" in found["warnings"][0]
+    assert "102 of the negatives were resized" in found["warnings"][0]
     assert found["next"].endswith("--size 8")
 
 

@@ -177,8 +177,8 @@ def fit(
 ):
     """Make an attributor of a generator and write it to a file."""
     with session(as_json, quiet, traceback=_state["traceback"]) as run:
-        from sklearn_flipad.cli._fit import Request
-        from sklearn_flipad.cli._fit_command import fit_attributor
+        from sklearn_flipad.cli._fit import fit_attributor
+        from sklearn_flipad.cli._methods import Request
 
         request = Request(
             generator=generator,
@@ -249,7 +249,7 @@ def score(
     The same command completes a run that was interrupted.
     """
     with session(as_json, quiet, traceback=_state["traceback"]) as run:
-        from sklearn_flipad.cli._score_command import score_paths
+        from sklearn_flipad.cli._score import score_paths
 
         if report is not None:
             _check_report(report)
@@ -273,7 +273,7 @@ def score(
                 out, attributor, report, code, run, overwrite=True, model=model
             )
         run.finish(found, _verdicts(found))
-        if found["n_files"] and not found["n_scored"]:
+        if not found["n_scored"]:
             raise typer.Exit(NOTHING_SCORED)
 
 
@@ -373,7 +373,8 @@ def _check_report(out):
     if out.suffix != ".html":
         raise ValueError(f"A report must end in .html, got {out.name!r}.")
     try:
-        from sklearn_flipad.report import write_report  # noqa: F401
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
     except ImportError as error:
         raise ImportError(
             f"A report needs {error.name}: pip install 'sklearn-flipad[report]'."
@@ -381,7 +382,7 @@ def _check_report(out):
 
 
 def _write_report(verdicts, attributor, out, code, run, **options):
-    from sklearn_flipad.cli._score_command import loaded
+    from sklearn_flipad.cli._score import loaded
     from sklearn_flipad.report import write_report
 
     run.step(f"writing {out}")

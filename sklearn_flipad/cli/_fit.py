@@ -1,393 +1,171 @@
-"""From a generator and a folder of negatives to a fitted attributor."""
+"""What ``flipad fit`` does."""
 
-from collections import Counter
-from math import ceil, prod
+import os
+import shlex
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple
 
-import numpy as np
-
-from sklearn_flipad import (
-    DeepSADDetector,
-    FinalLayer,
-    LatentEncoder,
-    make_dctpad,
-    make_flipad,
-    make_rawpad,
-    make_smf,
-    make_sminv,
-    make_whitened,
+from sklearn_flipad import save_attributor
+from sklearn_flipad.cli._formats import counted, negatives_warning
+from sklearn_flipad.cli._generators import latent_shape_of, load_generator
+from sklearn_flipad.cli._imports import import_object
+from sklearn_flipad.cli._methods import check_sizes, fit
+from sklearn_flipad.cli._samples import (
+    compressed,
+    default_n_samples,
+    draw,
+    make_decoder,
+    read_samples_of,
 )
-from sklearn_flipad.calibration.rules import as_rule
-from sklearn_flipad.cli._formats import LOSSY
-from sklearn_flipad.datasets import quantize_audio
-from sklearn_flipad.datasets._loading import read_samples
-from sklearn_flipad.detectors import MLP
-from sklearn_flipad.evaluation.perturbations import JPEGCompression
+from sklearn_flipad.persistence.files import file_digest, printable
 from sklearn_flipad.sampling import sample
-from sklearn_flipad.scoring import ImageDecoder, WavDecoder
 
-__all__ = [
-    "METHODS",
-    "Request",
-    "check_sizes",
-    "compressed",
-    "default_n_samples",
-    "draw",
-    "fit",
-    "make_decoder",
-    "read_samples_of",
-]
-
-#: How much is held out to calibrate.
-_CV = {"reproduction": 0.5}
-#: Methods that are fitted to negatives, and not only compared with them.
-_TRAINED = ("flipad", "rawpad", "dctpad", "whitened")
+__all__ = ["fit_attributor"]
 
 
-class Request(NamedTuple):
-    """The arguments of ``flipad fit``.
-
-    Attributes
-    ----------
-    latents : dict
-        ``latent_shape`` and ``sampler``, where the generator does not have them itself.
-    verbose : int
-        Whether to show progress bars.
-    """
-
-    generator: str
-    out: Path
-    weights: Path | None
-    weights_key: str | None
-    arguments: str | None
-    latent_shape: tuple | None
-    sampler: str | None
-    output_range: tuple | None
-    method: str
-    samples: int | None
-    own: tuple
-    negatives: tuple
-    reference: str | None
-    size: int | None
-    jpeg: int | None
-    rate: int | None
-    bits: int
-    fnr: float
-    fpr: float
-    rule: str
-    network: str
-    epochs: int
-    seed: int
-    device: str | None
-    overwrite: bool
-    latents: dict = MappingProxyType({})
-    verbose: int = 0
-
-
-def default_n_samples(method, sample_shape):
-    """How many own samples are drawn if that is not said.
+def fit_attributor(request, run):
+    """Make an attributor, fit it and save it.
 
     Parameters
     ----------
-    method : str
-        One of `METHODS`.
-    sample_shape : tuple of int
-        Shape of one sample.
-
-    Returns
-    -------
-    int
-    """
-    if method in ("reproduction", "sminv"):
-        return 1000
-    # Whitening needs more training samples than a sample has elements.
-    return max(2000, ceil(2.5 * prod(sample_shape))) if method == "whitened" else 2000
-
-
-def make_decoder(sample_shape, *, size=None, rate=None):
-    """The decoder of files that hold samples of a shape.
-
-    Parameters
-    ----------
-    sample_shape : tuple of int
-        Shape of one sample.
-    size : int, default=None
-        Side to which images are resized and cropped.
-    rate : int, default=None
-        Samples a second of signals.
-
-    Returns
-    -------
-    callable
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    shape = "x".join(map(str, sample_shape))
-    if len(sample_shape) == 3 and sample_shape[0] in (1, 3):
-        if rate is not None:
-            raise ValueError(f"--rate is for sounds, and the samples are images of {shape}.")
-        return ImageDecoder(size=size, mode="L" if sample_shape[0] == 1 else "RGB")
-    if len(sample_shape) == 2:
-        if size is not None:
-            raise ValueError(f"--size is for images, and the samples are signals of {shape}.")
-        if rate is None:
-            raise ValueError(
-                f"The samples are signals of {shape}: pass --rate, their samples a second."
-            )
-        return WavDecoder(rate=rate, length=sample_shape[1])
-    raise ValueError(
-        f"Samples of shape {shape} are neither images of one or three channels, channels first, "
-        "nor signals (channels, length), which are what this command reads from files. Tables and "
-        "others are for Python, see the documentation."
-    )
-
-
-def read_samples_of(paths, decoder, sample_shape, what, session):
-    """Samples from files, of the shape that the generator makes.
-
-    Parameters
-    ----------
-    paths : list of path-like
-        Files and folders.
-    decoder : callable
-        See :func:`make_decoder`.
-    sample_shape : tuple of int
-        Shape of one sample.
-    what : str
-        What they are, for messages.
-    session : Session
-        Is told of files that cannot be read.
-
-    Returns
-    -------
-    samples : ndarray, shape (n, *sample_shape)
-    formats : dict of str to int
-        How many files have each format.
-    lossy : ndarray of bool, shape (n,)
-        Which files are compressed with loss.
-
-    Raises
-    ------
-    ValueError
-        If none can be read, or they have another shape.
-    """
-    found = read_samples(paths, decoder, max_bytes=decoder.max_bytes, on_error="skip")
-    if found.samples.shape[1:] != sample_shape:
-        seen, wanted = ("x".join(map(str, s)) for s in (found.samples.shape[1:], sample_shape))
-        advice = ""
-        if len(sample_shape) == 3 and sample_shape[1] == sample_shape[2]:
-            advice = f" --size {sample_shape[1]} resizes and crops them."
-        raise ValueError(f"The {what} are {seen}, and the generator's samples {wanted}.{advice}")
-    if found.errors:
-        name, reason = next(iter(found.errors.items()))
-        session.warn(
-            f"{len(found.errors)} files of the {what} could not be read and are left out, such as "
-            f"{name}: {reason}."
-        )
-    n_resized = sum("resized" in step for steps in found.steps for step in steps)
-    if n_resized:
-        session.warn(
-            f"{n_resized} of the {what} were resized. What the generator makes was not, so that "
-            "the attributor may tell resizing instead of the generator."
-        )
-    names = [steps[0].split()[0] for steps in found.steps]
-    return found.samples, dict(Counter(names)), np.array([name in LOSSY for name in names])
-
-
-def fit(generator, own, negatives, reference, request):
-    """Make an attributor and fit it.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator.
-    own : callable
-        ``own(layer)`` returns own samples; `layer` is the final layer or None.
-    negatives : ndarray or None
-        Other samples.
-    reference : str or None
-        What the negatives are.
     request : Request
-        The arguments.
+        What is wanted.
+    run : Session
+        Is told what goes on.
 
     Returns
     -------
-    attributor : AttributionPipeline
-        Fitted.
-    n_own : int
-        Number of own samples.
+    dict
+        JSON values.
     """
-    layer = None
-    if request.method in ("flipad", "whitened"):
-        layer = FinalLayer.from_generator(
-            generator,
-            **request.latents,
-            output_range=request.output_range,
-            random_state=request.seed,
-            verbose=request.verbose,
-        )
-    attributor = METHODS[request.method](generator, layer, request)
-    attributor.set_params(detect__reference=reference)
-    X_own = own(layer)
+    _check_out(request)
+    run.step(f"generator {request.generator}")
+    generator = load_generator(
+        request.generator,
+        weights=request.weights,
+        weights_key=request.weights_key,
+        arguments=request.arguments,
+    )
+    latents = _latents(generator, request, run)
+    shape = sample(generator, 2, dtype="float32", random_state=0, **latents).shape[1:]
+    request = request._replace(latents=latents, verbose=run.verbose)
+    decoder = make_decoder(shape, size=request.size, rate=request.rate)
+    negatives, of_negatives = _negatives(request, decoder, shape, run)
+    own, n_own, of_own = _own(request, generator, decoder, shape, run)
+    check_sizes(n_own, 0 if negatives is None else len(negatives), request)
     if negatives is None:
-        return attributor.fit(X_own), len(X_own)
-    y = np.repeat([1, -1], [len(X_own), len(negatives)])
-    return attributor.fit(np.concatenate([X_own, negatives]), y), len(X_own)
-
-
-def check_sizes(n_own, n_negatives, request):
-    """Refuse levels for which too few samples are held out, before anything is computed.
-
-    Parameters
-    ----------
-    n_own, n_negatives : int
-        Numbers of own samples and of negatives.
-    request : Request
-        The arguments.
-
-    Raises
-    ------
-    ValueError
-        If there are too few; the message says how many it takes.
-    """
-    if request.rule == "quantile":
-        return
-    held_out = 1.0 if request.method == "sminv" else _CV.get(request.method, 0.2)
-    rule = as_rule(request.rule)
-    checks = [("fnr", request.fnr, n_own, "own samples", "--samples")]
-    if n_negatives:
-        checks.append(("fpr", request.fpr, n_negatives, "negatives", "--negatives"))
-    for name, level, n, what, option in checks:
-        needed = rule.min_size(level)
-        if ceil(held_out * n) < needed:
-            raise ValueError(
-                f"--{name} {level:g} needs at least {ceil(needed / held_out)} {what}, of which "
-                f"{held_out:.0%} are held out to calibrate; there are {n}. Raise {option}, or "
-                f"--{name}."
-            )
-
-
-def draw(generator, n, shape, request):
-    """Return a function that draws own samples as files hold them.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator.
-    n : int
-        How many.
-    shape : tuple of int
-        Of one sample.
-    request : Request
-        The arguments.
-
-    Returns
-    -------
-    callable
-        As :func:`fit` takes it.
-    """
-    drawing = {**request.latents, "random_state": request.seed, "verbose": request.verbose}
-
-    def own(layer):
-        if len(shape) == 2:
-            X = sample(generator, n, dtype="float32", layer=layer, **drawing)
-            return quantize_audio(X, bits=request.bits) if request.bits else X
-        range_ = {} if layer is not None else {"output_range": request.output_range}
-        X = sample(generator, n, layer=layer, **range_, **drawing)
-        return X if request.jpeg is None else compressed(X, request.jpeg)
-
-    return own
-
-
-def compressed(X, quality):
-    """Images as JPEG files of a quality hold them."""
-    return JPEGCompression(quality).fit_transform(X)
-
-
-def _detector(request):
-    network = {"module": MLP, "module_params": {"hidden": (256,)}}
-    return DeepSADDetector(
-        max_epochs=request.epochs,
-        device=request.device,
-        verbose=request.verbose,
-        **(network if request.network == "mlp" else {}),
-    )
-
-
-def _trained(request):
-    """Arguments of the methods with a trained detector."""
+        run.warn(
+            "Without --negatives there is no population to compare with, and nothing is called "
+            "'own': verdicts are 'not own' or 'undecided'."
+        )
+    elif message := negatives_warning(of_own, of_negatives):
+        run.warn(message)
+    reference = None if negatives is None else request.reference or _name_of(request.negatives)
+    run.step(f"fitting {request.method} to {n_own:,} samples of {'x'.join(map(str, shape))}")
+    attributor, n_own = fit(generator, own, negatives, reference, request)
+    calibrator = attributor["detect"]
+    notes = {
+        "generator": _shown(request.generator),
+        "weights": None if request.weights is None else request.weights.name,
+        "weights_sha256": None if request.weights is None else file_digest(request.weights),
+        "own_samples": n_own,
+        "own_samples_from": "files" if request.own else f"latents of seed {request.seed}",
+        "own_formats": sorted(of_own),
+        "negatives": 0 if negatives is None else len(negatives),
+        "negative_formats": of_negatives,
+        "rate": request.rate,
+        "bits": request.bits if len(shape) == 2 and not request.own else None,
+        "jpeg": request.jpeg,
+        "size": request.size,
+        "seed": request.seed,
+    }
+    notes = {name: value for name, value in notes.items() if value not in (None, {})}
+    request.out.parent.mkdir(parents=True, exist_ok=True)
+    save_attributor(attributor, request.out, notes=notes)
     return {
-        "detector": _detector(request),
+        "out": str(request.out),
+        "sha256": file_digest(request.out),
+        "method": request.method,
+        "sample_shape": list(shape),
+        "n_own": n_own,
+        "n_calibration": len(calibrator.calibration_scores_),
+        "n_negatives": 0 if negatives is None else len(negatives),
+        "n_reference": 0 if negatives is None else len(calibrator.reference_scores_),
+        "reference": reference,
         "fnr": request.fnr,
-        "rule": request.rule,
-        "device": request.device,
-        "random_state": request.seed,
-        "verbose": request.verbose,
+        "notes": notes,
+        "next": _next(request),
     }
 
 
-def _flipad(generator, layer, request):
-    return make_flipad(layer, **_trained(request))
+def _check_out(request):
+    if os.path.lexists(request.out) and not request.overwrite:
+        raise FileExistsError(f"{request.out} exists: choose another --out, or pass --overwrite.")
+    if request.own and request.jpeg:
+        raise ValueError("--own are files as they are: leave out --jpeg, and save them as JPEG.")
+    if request.own and request.samples:
+        raise ValueError(
+            "--samples is the number of samples that are drawn: leave it out with --own."
+        )
+    if request.reference and not request.negatives:
+        raise ValueError("--reference says what the negatives are: pass --negatives.")
 
 
-def _whitened(generator, layer, request):
-    return make_whitened(layer.activation, output_range=layer.output_range, **_trained(request))
+def _latents(generator, request, run):
+    """``latent_shape`` or ``sampler``, where the generator does not say them."""
+    if request.sampler is not None:
+        if request.latent_shape is not None:
+            raise ValueError("Pass --latent-shape or --sampler, not both.")
+        return {"sampler": import_object(request.sampler, "--sampler")}
+    if request.latent_shape is not None:
+        return {"latent_shape": request.latent_shape}
+    shape = latent_shape_of(generator)
+    if shape is None:
+        return {}
+    run.step(f"latents {'x'.join(map(str, shape))}, normal (from its first layer)")
+    return {"latent_shape": shape}
 
 
-def _rawpad(generator, layer, request):
-    return make_rawpad(**_trained(request))
+def _negatives(request, decoder, shape, run):
+    """Negatives, compressed like own samples, and their formats."""
+    if not request.negatives:
+        return None, {}
+    X, formats, lossy = read_samples_of(request.negatives, decoder, shape, "negatives", run)
+    run.step(f"negatives: {counted(formats)}")
+    if request.jpeg is not None and not lossy.all():
+        X = X.copy()
+        X[~lossy] = compressed(X[~lossy], request.jpeg)
+        formats = {"JPEG": len(X)}
+    return X, formats
 
 
-def _dctpad(generator, layer, request):
-    return make_dctpad(**_trained(request))
+def _own(request, generator, decoder, shape, run):
+    """What returns own samples, how many it will return, and their formats."""
+    if request.own:
+        X, formats, _ = read_samples_of(request.own, decoder, shape, "own samples", run)
+        run.step(f"own samples: {counted(formats)}")
+        return (lambda layer: X), len(X), formats
+    if request.jpeg is not None and len(shape) != 3:
+        raise ValueError("--jpeg is for images.")
+    n = request.samples or default_n_samples(request.method, shape)
+    name = "WAV" if len(shape) == 2 else "PNG" if request.jpeg is None else "JPEG"
+    return draw(generator, n, shape, request), n, {name: n}
 
 
-def _smf(generator, layer, request):
-    return make_smf(
-        fnr=request.fnr, rule=request.rule, random_state=request.seed, verbose=request.verbose
-    )
+def _name_of(paths):
+    return printable("files of " + ", ".join(Path(path).resolve().name for path in paths))
 
 
-def _search(generator, request, **more):
-    return make_sminv(
-        generator,
-        output_range=request.output_range,
-        fnr=request.fnr,
-        rule=request.rule,
-        device=request.device,
-        random_state=request.seed,
-        verbose=request.verbose,
-        **request.latents,
-        **more,
-    )
+def _shown(generator):
+    """The name of a generator without the folder of its file."""
+    file, _, name = generator.rpartition(":")
+    return f"{Path(file).name}:{name}" if file.endswith(".py") else generator
 
 
-def _reproduction(generator, layer, request):
-    encoder = LatentEncoder(
-        output_range=request.output_range,
-        device=request.device,
-        random_state=request.seed,
-        verbose=request.verbose,
-        **request.latents,
-    )
-    return _search(generator, request, encoder=encoder, cv=_CV["reproduction"])
-
-
-def _sminv(generator, layer, request):
-    return _search(generator, request)
-
-
-METHODS = {
-    "flipad": _flipad,
-    "rawpad": _rawpad,
-    "dctpad": _dctpad,
-    "whitened": _whitened,
-    "smf": _smf,
-    "reproduction": _reproduction,
-    "sminv": _sminv,
-}
+def _next(request):
+    """The command that scores a folder as this attributor needs it."""
+    words = ["flipad", "score", str(request.out), "FOLDER", "--out", "verdicts.csv"]
+    if request.negatives and request.fpr != 0.05:
+        words += ["--fpr", f"{request.fpr:g}"]
+    if request.size is not None:
+        words += ["--size", str(request.size)]
+    return shlex.join(words)

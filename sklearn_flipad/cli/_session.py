@@ -124,7 +124,7 @@ def session(as_json, quiet=False, *, traceback=False):
         try:
             yield found
         except KeyboardInterrupt:
-            found.fail(RuntimeError("interrupted; the same command goes on with what is left."))
+            found.fail(RuntimeError("interrupted. A table that score began is completed by score."))
             raise typer.Exit(INTERRUPTED) from None
         except (typer.Exit, typer.Abort):
             raise  # they are RuntimeErrors

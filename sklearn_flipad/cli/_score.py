@@ -3,9 +3,9 @@
 from dataclasses import asdict
 
 from sklearn_flipad import inspect_attributor, load_attributor
-from sklearn_flipad.cli._fit import make_decoder
 from sklearn_flipad.cli._formats import compression_warning
 from sklearn_flipad.cli._imports import import_object
+from sklearn_flipad.cli._samples import make_decoder
 from sklearn_flipad.scoring import score_files
 
 __all__ = ["loaded", "score_paths"]
