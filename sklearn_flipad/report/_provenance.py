@@ -30,21 +30,18 @@ def model_fingerprints(attributor):
     list of (str, str)
         What is named, and its SHA-256.
     """
-    found = {}
+    found = []
     for method in methods_of(attributor):
         if isinstance(method, ReconstructionDetector):
             generator = method.generator
             name = f"weights of the generator {type(generator).__name__}"
-            found[name] = weights_digest(generator)
+            found.append((name, weights_digest(generator)))
         elif isinstance(method, FinalLayerInverter):
             layer = method.final_layer
-            shapes = " to ".join("x".join(map(str, s)) for s in _shapes(layer))
-            found[f"final layer, {layer.kind} from {shapes}"] = layer.fingerprint
-    return list(found.items())
-
-
-def _shapes(layer):
-    return layer.input_shape, layer.output_shape
+            shapes = (layer.input_shape, layer.output_shape)
+            shapes = " to ".join("x".join(map(str, shape)) for shape in shapes)
+            found.append((f"final layer, {layer.kind} from {shapes}", layer.fingerprint))
+    return list(dict.fromkeys(found))
 
 
 def provenance(run, evidence):
@@ -63,6 +60,7 @@ def provenance(run, evidence):
         Name and value.
     """
     description, last = run.description, last_step(run.attributor)
+    threshold = float(last.offset_) if evidence is None else -float(evidence.threshold)
     calibrated = getattr(last, "calibration_scores_", ())
     facts = [
         ("attributor, SHA-256", description["attributor"]),
@@ -71,7 +69,7 @@ def provenance(run, evidence):
         ("list of files, SHA-256", description.get("listing")),
         ("method", " → ".join(_steps(run.attributor))),
         *(("known processing of the files", found) for found in _processing(run.attributor)),
-        ("threshold of the score", repr(float(last.offset_))),
+        ("threshold of the score", repr(threshold)),
         ("own samples held out for calibration", f"{len(calibrated):,}"),
     ]
     if evidence is not None:

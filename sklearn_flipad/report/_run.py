@@ -23,13 +23,14 @@ __all__ = ["Run", "read_run"]
 
 #: Decoders that a description names by how they print.
 _DECODERS = {name: getattr(decoders, name) for name in decoders.__all__}
+_VERDICTS = ("own", "not own", "undecided")
 #: Reasons of refused files that are counted apart.
 _MAX_REASONS = 1000
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a report says of, as it was scored.
+    """What a report is about.
 
     Attributes
     ----------
@@ -78,7 +79,8 @@ class Run:
     @property
     def levels(self):
         """Levels of the verdicts, where the run states them; else they are the attributor's."""
-        return dict(self.description.get("levels") or {})
+        stated = self.description.get("levels") or {}
+        return {name: stated[name] for name in ("fnr", "fpr") if name in stated}
 
 
 def read_run(table, attributor, *, decoder, n_listed, n_strongest):
@@ -140,8 +142,13 @@ class _Rows:
     def add(self, row):
         scored = row["status"] == "scored"
         digest = bytes.fromhex(row["sha256"]) if scored else b""
-        if scored and not (isinstance(row["n_bytes"], int) and isfinite(row["score"])):
-            raise ValueError("no size or no score")
+        if scored and not (
+            len(digest) == 32
+            and isfinite(row["score"])
+            and row["n_bytes"] >= 0
+            and row["verdict"] in _VERDICTS
+        ):
+            raise ValueError("a digest, a score, a size or a verdict is wrong")
         if self.n_files < self.n_listed:
             self.listed.append((len(self.numbers) if scored else -1, row))
         if scored:

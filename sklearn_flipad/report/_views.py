@@ -138,12 +138,10 @@ def reproduction_views(detector, X):
     result = detector.reconstruct(X)
     made = np.asarray(result.reconstructions).reshape(X.shape)
     pairs = enumerate(zip(X, made, strict=True))
-    return [
-        _reproduction_view(sample, own, result, k, detector.distance) for k, (sample, own) in pairs
-    ]
+    return [_reproduction_view(sample, own, result, k, detector) for k, (sample, own) in pairs]
 
 
-def _reproduction_view(sample, made, result, k, distance):
+def _reproduction_view(sample, made, result, k, detector):
     difference = sample.astype(float) - made
     in_levels = sample.dtype == made.dtype == np.uint8
     view = View()
@@ -173,7 +171,7 @@ def _reproduction_view(sample, made, result, k, distance):
             f" {result.equal[k]:.1%} of the {sample.size:,} values are identical, and the largest "
             f"difference is {np.abs(difference).max():.0f} on the scale from 0 to 255."
         )
-    if distance == "l2":
+    if detector.distance == "l2" and detector.processing is None:
         unit = " gray levels" if in_levels else ""
         note += f" Root mean square difference before rounding: {number(result.distances[k])}{unit}"
         note += "; rounding alone explains about 0.289." if in_levels else "."
@@ -208,6 +206,8 @@ def activation_views(inverter, X):
         caption = "estimated minus mean activation of the final layer"
         lines = [{f"channel {c}": change[[c]] for c in channels} for change in changes]
         return [View([line_plot(found, caption, ylabel="change")]) for found in lines]
+    unit = "(estimated minus mean activation of the final layer; "
+    unit += f"the {len(channels)} of {len(sizes)} channels that change most)"
     limit = float(np.quantile(np.abs(changes[:, channels]), 0.99)) or 1.0
     return [
         View(
@@ -215,7 +215,7 @@ def activation_views(inverter, X):
                 signed_picture(change[channel], limit, f"change, channel {channel}")
                 for channel in channels
             ],
-            scale=(limit, "(estimated minus mean activation of the final layer)"),
+            scale=(limit, unit),
         )
         for change in changes
     ]

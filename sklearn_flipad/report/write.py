@@ -78,8 +78,8 @@ def write_report(
         If the table is of another attributor, was changed since it was written, holds verdicts
         that do not follow from its scores, `decoder` is not that of the run, or a parameter is out
         of range.
-    TypeError
-        If `attributor` is no attributor.
+    TypeError, NotFittedError
+        If `attributor` is no attributor, or not fitted.
     FileNotFoundError
         If a file is missing.
     FileExistsError
