@@ -6,8 +6,8 @@ Writes 500 real images as negatives and 200 suspects as PNG and JPEG files, of t
 of another generator and real ones, then runs ``flipad fit`` and ``flipad score --report`` as
 programs of their own, with an empty home folder. Prints their output, seconds of wall and processor
 time, the load of the machine, and the verdicts by source and format, and writes them to
-``command.json`` in the folder ``--out``. ``--python`` is the interpreter that runs them, of a fresh
-environment for example; ``--jpeg`` is passed on to ``fit``.
+``command.json``, with ``--jpeg`` to ``command-jpeg.json``, in the folder ``--out``. ``--python`` is
+the interpreter that runs them, of a fresh environment for example; ``--jpeg`` is passed on to ``fit``.
 """
 
 import argparse
@@ -117,7 +117,8 @@ def main():
     }
     print(json.dumps(result, indent=1))
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "command.json").write_text(json.dumps(result, indent=1) + "\n")
+    name = "command-jpeg.json" if args.jpeg else "command.json"
+    (args.out / name).write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from sklearn_flipad import save_attributor
-from sklearn_flipad.cli._formats import counted, negatives_warning
+from sklearn_flipad.cli._formats import LOSSY, counted, negatives_warning
 from sklearn_flipad.cli._generators import latent_shape_of, load_generator
 from sklearn_flipad.cli._imports import import_object
 from sklearn_flipad.cli._methods import check_sizes, fit
@@ -134,7 +134,8 @@ def _negatives(request, decoder, shape, run):
     if request.jpeg is not None and not lossy.all():
         X = X.copy()
         X[~lossy] = compressed(X[~lossy], request.jpeg)
-        formats = {"JPEG": len(X)}
+        kept = {name: n for name, n in formats.items() if name in LOSSY}
+        formats = {**kept, "JPEG": kept.get("JPEG", 0) + int((~lossy).sum())}
     return X, formats
 
 
