@@ -7,7 +7,7 @@ of another generator and real ones, then runs ``flipad fit`` and ``flipad score 
 programs of their own, with an empty home folder. Prints their output, seconds of wall and processor
 time, the load of the machine, and the verdicts by source and format, and writes them to
 ``command.json``, with ``--jpeg`` to ``command-jpeg.json``, in the folder ``--out``. ``--python`` is
-the interpreter that runs them, of a fresh environment for example; ``--jpeg`` is passed on to ``fit``.
+the interpreter that runs them, of a fresh environment for example; ``--jpeg`` goes to ``fit``.
 """
 
 import argparse
