@@ -49,7 +49,7 @@ def blocks(name, language):
 
 
 def commands(name):
-    lines = "".join(blocks(name, "sh")).splitlines()
+    lines = "".join(blocks(name, "sh")).replace("\\\n", "").splitlines()
     return [line.partition(" ")[2] for line in lines if line.startswith("flipad ")]
 
 
