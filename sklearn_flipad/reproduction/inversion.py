@@ -28,8 +28,9 @@ _STARTS = 2
 _GUIDED, _RESTARTED = (200, 4), (1000, 10)
 #: Conditions, such as classes, that are tried.
 _MAX_TRIED = 16
-#: Numbers of trials after which a start that has become slow may be given up.
-_CHECKPOINTS = tuple(range(15, 81, 5))
+#: Numbers of trials after which a start that has become slow may be given up. What is not by
+#: then is often an own sample on a detour.
+_CHECKPOINTS = tuple(range(15, 41, 5))
 #: How far it must be: so many times a quantile of the distances of starts that succeed, or at
 #: the end of the trials the largest.
 _MARGIN, _QUANTILE = 2.0, 0.95

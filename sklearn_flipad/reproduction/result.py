@@ -27,7 +27,7 @@ class ReconstructionResult:
     reproduced : ndarray of bool, shape (n,)
         Whether the distance is no more than the rounding of the sample explains.
     outcomes : ndarray of str, shape (n,)
-        ``"reproduced"``; ``"rejected"``, far from the sample from three starts, where the
+        ``"reproduced"``; ``"rejected"``, far from the sample from all starts, where the
         search hardly moved; or ``"undecided"``.
     equal : ndarray of float64, shape (n,)
         Share of the elements that are equal in sample and reconstruction; NaN for floats.

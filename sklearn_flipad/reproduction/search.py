@@ -38,8 +38,9 @@ _WINDOW, _PROGRESS = 10, 2e-3
 _SLOW = 0.15
 #: At the floor, a search whose last trials brought less than this part has arrived.
 _SETTLED = 0.03
-#: Starts that must be given up before a sample is rejected: one may be unlucky.
-CHANCES = 3
+#: Starts that must be given up before a sample is rejected: one may be unlucky. A start that came
+#: nearer than this part of the best distance before it does not count: the first one misled.
+CHANCES, _NEARER = 3, 0.8
 #: Two starts that end nearer to each other than this part of the latents' deviations have found
 #: the same minimum, and a third would too.
 _SAME = 0.02
@@ -95,6 +96,8 @@ class Trace:
         Starts that were used.
     n_given_up : int
         Starts that were given up.
+    n_in_vain : int
+        Those of them that came hardly nearer than the starts before.
     path : list of float
         Distances from the first start, at the checkpoints that it reached and where its trials
         ended.
@@ -107,6 +110,7 @@ class Trace:
     n_iter: int = 0
     n_starts: int = 0
     n_given_up: int = 0
+    n_in_vain: int = 0
     path: list = field(default_factory=list)
 
 
@@ -286,10 +290,13 @@ class _Search:
         return bool(self.options.bounds) and distance > self.options.bounds[number]
 
     def _give_up(self, place, sample):
-        self._leave(place, sample)
         trace = self.traces[sample]
+        is_nearer = np.sqrt(self.best[place]) < _NEARER * trace.distance
+        trace.n_in_vain += not (is_nearer and trace.n_starts)
         trace.n_given_up += 1
-        if trace.n_given_up == trace.n_starts == min(CHANCES, len(self.starts)):
+        self._leave(place, sample)
+        is_last = trace.n_in_vain == CHANCES or trace.n_starts == len(self.starts)
+        if is_last and trace.n_given_up == trace.n_starts:
             trace.outcome = REJECTED
         else:
             self._start_again(place, sample)
