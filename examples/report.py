@@ -76,6 +76,8 @@ print(f"{page} is {page.stat().st_size:,} bytes large.")
 
 browser = shutil.which("chromium")
 if browser:
-    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=900,2900"]
+    options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=900,2990"]
     picture = f"--screenshot={output / 'report.png'}"
-    subprocess.run([browser, *options, picture, page.resolve().as_uri()], check=True)
+    subprocess.run(
+        [browser, *options, picture, page.resolve().as_uri()], check=True, capture_output=True
+    )

@@ -8,10 +8,12 @@ from sklearn_flipad.calibration import simes_p_value, true_discovery_bound
 from sklearn_flipad.calibration._estimators import last_step
 from sklearn_flipad.persistence.files import printable
 
-__all__ = ["CONFIDENCE", "Together", "evidence_of", "together", "words"]
+__all__ = ["CONFIDENCE", "NEITHER", "Together", "evidence_of", "together", "words"]
 
 #: Of statements about all files together.
 CONFIDENCE = 0.95
+#: What is said where the model and the reference are both rejected.
+NEITHER = "fits neither"
 
 
 @dataclass(frozen=True)
@@ -146,5 +148,5 @@ def words(verdict, own_rejected, reference_rejected):
         (False, True): "fits the model, does not fit the reference",
         (True, False): "does not fit the model, fits the reference",
         (False, False): "fits both",
-        (True, True): "fits neither",
+        (True, True): NEITHER,
     }[own_rejected, reference_rejected]

@@ -15,7 +15,7 @@ from sklearn_flipad.report import _text
 from sklearn_flipad.report._content import common_folder, listed, outcomes, suspects
 from sklearn_flipad.report._provenance import provenance
 from sklearn_flipad.report._run import read_run
-from sklearn_flipad.report._together import CONFIDENCE, evidence_of, together
+from sklearn_flipad.report._together import CONFIDENCE, NEITHER, evidence_of, together
 from sklearn_flipad.report._views import methods_of
 from sklearn_flipad.reproduction import ReconstructionDetector
 
@@ -125,6 +125,7 @@ def write_report(
         verdicts, attributor, decoder=decoder, n_listed=max_files, n_strongest=max_suspects
     )
     evidence = evidence_of(run)
+    counts = outcomes(run, evidence)
     style = files("sklearn_flipad.report").joinpath("templates/report.css").read_text()
     page = template.render(
         title=title or "Attribution report",
@@ -138,7 +139,8 @@ def write_report(
         together=together(run, evidence),
         confidence=CONFIDENCE,
         how_sure=_how_sure(evidence),
-        counts=outcomes(run, evidence),
+        counts=counts,
+        n_neither=sum(n for _, meaning, n in counts if meaning == NEITHER),
         rows=listed(run, evidence),
         reasons=run.reasons.most_common(_MAX_REASONS),
         n_further_reasons=max(0, len(run.reasons) - _MAX_REASONS),
