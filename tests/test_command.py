@@ -210,8 +210,9 @@ def test_code_that_an_attributor_needs(flipad, tmp_path, monkeypatch):
     monkeypatch.setattr("sklearn_flipad.cli._methods.LatentEncoder", _short_encoder)
     out = tmp_path / "model.flipad"
     arguments = ["--method", "reproduction", "--out", out, *FAST]
-    _, messages, _ = flipad("fit", "studio_models:trained", *arguments)
+    found, messages, _ = flipad("fit", "studio_models:trained", *arguments, "--json")
     assert "nothing is called 'own'" in messages
+    assert found["next"].endswith("--code studio_models:trained")
     scoring = ["score", out, "own", "-o", tmp_path / "out.csv"]
     _, messages, _ = flipad(*scoring, code=1)
     assert "pass --code studio_models:Images" in messages
@@ -561,4 +562,4 @@ def test_the_program_with_two_processes(studio, attributor, tmp_path):
     command += ["--out", tmp_path / "out.csv", "--json", "-q"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["n_scored"] == 20
-    assert "error" not in done.stderr
+    assert done.stderr == ""

@@ -4,7 +4,7 @@ import os
 import shlex
 from pathlib import Path
 
-from sklearn_flipad import save_attributor
+from sklearn_flipad import inspect_attributor, save_attributor
 from sklearn_flipad.cli._formats import LOSSY, counted, negatives_warning
 from sklearn_flipad.cli._generators import latent_shape_of, load_generator
 from sklearn_flipad.cli._imports import import_object
@@ -169,4 +169,6 @@ def _next(request):
         words += ["--fpr", f"{request.fpr:g}"]
     if request.size is not None:
         words += ["--size", str(request.size)]
+    if inspect_attributor(request.out).needs:
+        words += ["--code", request.generator]
     return shlex.join(words)

@@ -58,6 +58,7 @@ def in_processes(source, decoder, batches, n_jobs):
             while len(waiting) < _AHEAD * n_jobs and (batch := next(batches, None)) is not None:
                 waiting.append((batch, _submit(executor, batch)))
             if not waiting:
+                executor.shutdown()  # so that processes tidy up what they hold
                 return
             batch, future = waiting.popleft()
             try:
