@@ -438,6 +438,7 @@ def test_levels_and_numbers(flipad, tmp_path):
     assert "--fnr 0.005 needs at least 995 own samples" in messages
     _, messages, _ = flipad(*fit, "--samples", 995, "--fpr", "0.02", code=1)
     assert "--fpr 0.02 needs at least 245 negatives" in messages
+    assert "Provide more (--negatives), or raise --fpr." in messages
     found, _, _ = flipad(*fit, "--samples", 995, "--fpr", "0.1", "--json")
     assert found["n_calibration"] == 199
     assert "--fpr 0.1" in found["next"]
@@ -517,6 +518,8 @@ def test_sounds(flipad, studio, tmp_path):
     fit += ["--negatives", tmp_path / "noise", *FAST]
     _, messages, _ = flipad(*fit, code=1)
     assert "pass --rate" in messages
+    _, messages, _ = flipad(*fit, "--rate", 8000, "--jpeg", 90, code=1)
+    assert "--jpeg is for images" in messages
     flipad(*fit, "--rate", 8000)
     folders = [tmp_path / name for name in ("own", "noise", "fast")]
     found, _, _ = flipad("score", out, *folders, "-o", tmp_path / "out.csv", "--json")

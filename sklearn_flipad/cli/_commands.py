@@ -164,7 +164,11 @@ def fit(
         float, typer.Option(help="False-negative rate: own samples that may be called 'not own'.")
     ] = 0.005,
     fpr: Annotated[
-        float, typer.Option(help="Samples like the negatives that may be called 'own'.")
+        float,
+        typer.Option(
+            help="Samples like the negatives that may be called 'own'. Here it is checked whether "
+            "there are enough negatives for it; it is set when scoring."
+        ),
     ] = 0.05,
     rule: Annotated[Rule, typer.Option(help="How thresholds are placed.")] = Rule.CONFORMAL,
     network: Annotated[Network, typer.Option(help="Network of the detector.")] = Network.MLP,

@@ -49,6 +49,8 @@ def fit_attributor(request, run):
     shape = sample(generator, 2, dtype="float32", random_state=0, **latents).shape[1:]
     request = request._replace(latents=latents, verbose=run.verbose)
     decoder = make_decoder(shape, size=request.size, rate=request.rate)
+    if request.jpeg is not None and len(shape) != 3:
+        raise ValueError("--jpeg is for images, and the generator makes signals.")
     negatives, of_negatives = _negatives(request, decoder, shape, run)
     own, n_own, of_own = _own(request, generator, decoder, shape, run)
     check_sizes(n_own, 0 if negatives is None else len(negatives), request)
@@ -145,8 +147,6 @@ def _own(request, generator, decoder, shape, run):
         X, formats, _ = read_samples_of(request.own, decoder, shape, "own samples", run)
         run.step(f"own samples: {counted(formats)}")
         return (lambda layer: X), len(X), formats
-    if request.jpeg is not None and len(shape) != 3:
-        raise ValueError("--jpeg is for images.")
     n = request.samples or default_n_samples(request.method, shape)
     name = "WAV" if len(shape) == 2 else "PNG" if request.jpeg is None else "JPEG"
     return draw(generator, n, shape, request), n, {name: n}

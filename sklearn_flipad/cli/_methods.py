@@ -127,7 +127,8 @@ def check_sizes(n_own, n_negatives, request):
         return
     held_out = 1.0 if request.method == "sminv" else _CV.get(request.method, 0.2)
     rule = as_rule(request.rule)
-    checks = [("fnr", request.fnr, n_own, "own samples", "--samples")]
+    option = "--own" if request.own else "--samples"
+    checks = [("fnr", request.fnr, n_own, "own samples", option)]
     if n_negatives:
         checks.append(("fpr", request.fpr, n_negatives, "negatives", "--negatives"))
     for name, level, n, what, option in checks:
@@ -135,8 +136,8 @@ def check_sizes(n_own, n_negatives, request):
         if ceil(held_out * n) < needed:
             raise ValueError(
                 f"--{name} {level:g} needs at least {ceil(needed / held_out)} {what}, of which "
-                f"{held_out:.0%} are held out to calibrate; there are {n}. Raise {option}, or "
-                f"--{name}."
+                f"{held_out:.0%} are held out to calibrate; there are {n}. Provide more "
+                f"({option}), or raise --{name}."
             )
 
 

@@ -211,8 +211,9 @@ class _Description:
                 arguments = (f"{key}={self._shown(item)}" for key, item in items.items())
                 return printable(f"{name}({', '.join(arguments)})")
             case {"kind": "final_layer", "description": layer}:
-                shapes = " to ".join("x".join(map(str, layer[k])) for k in _SHAPES)
-                return printable(f"{layer['kind']}, {shapes}, {layer['activation']['name']}")
+                shapes = " to ".join("x".join(map(str, layer[k])) for k in _SHAPES if k in layer)
+                parts = layer.get("kind", "final layer"), shapes, layer["activation"]["name"]
+                return printable(", ".join(parts))
             case {"kind": "module", "build": build}:
                 return self._module(build)
             case {"kind": "object", "name": str(name)}:
