@@ -270,6 +270,7 @@ def test_another_score_is_said(attributor, folder):
     run.write_text(json.dumps(fields))
     page = report(table, attributor, max_suspects=13)
     assert page.text.count("Scored again for this page") == 1
+    assert page.text.count("beyond the end of the axis") == 1
 
 
 @pytest.mark.parametrize(

@@ -48,16 +48,17 @@ class CalibrationPlot:
 
         Returns
         -------
-        Picture, or None if nothing calibrated the score
+        picture : Picture or None
+            None if nothing calibrated the score.
+        is_beyond : bool
+            Whether the score lies beyond the end of the axis, where it is marked.
         """
         if self.evidence is None:
-            return None
+            return None, False
         value = -score if self.is_distance else score
         low, high = self._ax.get_xlim()
         self._mark.set_xdata([np.clip(value, low, high)])
-        beyond = not low <= value <= high
-        note = "; it lies beyond the end of the axis" if beyond else ""
-        return figure_picture(self._ax.figure, f"{_CAPTION}{note}")
+        return figure_picture(self._ax.figure, _CAPTION), not low <= value <= high
 
     def _draw(self):
         """The histograms once, with a mark that moves."""
@@ -73,7 +74,7 @@ class CalibrationPlot:
         name = "distance to the reproduction" if self.is_distance else ax.get_xlabel()
         ax.set_xlabel(name, fontsize="x-small")
         ax.set_ylabel("fraction", fontsize="x-small")
-        ax.tick_params(labelsize="x-small")
+        ax.tick_params(which="both", labelsize="x-small")
         figure.legend(loc="outside right upper", fontsize="x-small", frameon=False)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # the slow part, which is the same for all

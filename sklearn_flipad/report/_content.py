@@ -105,7 +105,7 @@ def suspects(run, evidence):
     for place, index, row in run.strongest:
         suspect = read_suspect(place + 1, row, run.decoder)
         suspect.words = _words(row["verdict"], evidence, index)
-        suspect.position = plot.picture(row["score"])
+        suspect.position, suspect.is_beyond = plot.picture(row["score"])
         found.append(suspect)
         if suspect.sample is not None:
             suspect.views.append(sample_view(suspect.sample))

@@ -35,6 +35,8 @@ class Suspect:
         Whether that is another one than in the table.
     position : Picture or None
         Where its score lies.
+    is_beyond : bool
+        Whether that is beyond the end of the axis.
     views : list of View
         What can be shown of it.
     """
@@ -47,6 +49,7 @@ class Suspect:
     score: float | None = None
     differs: bool = False
     position: Picture | None = None
+    is_beyond: bool = False
     views: list = field(default_factory=list)
 
     @property

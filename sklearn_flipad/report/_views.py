@@ -172,9 +172,13 @@ def _reproduction_view(sample, made, result, k, detector):
             f"difference is {np.abs(difference).max():.0f} on the scale from 0 to 255."
         )
     if detector.distance == "l2" and detector.processing is None:
-        unit = " gray levels" if in_levels else ""
-        note += f" Root mean square difference before rounding: {number(result.distances[k])}{unit}"
-        note += "; rounding alone explains about 0.289." if in_levels else "."
+        distance = number(result.distances[k])
+        note += (
+            f" Root mean square difference before rounding: {distance} gray levels; rounding alone "
+            "explains about 0.289."
+            if in_levels
+            else f" Root mean square difference: {distance}."
+        )
     view.notes.append(note)
     return view
 
