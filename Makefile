@@ -18,7 +18,7 @@ env: .venv/installed
 .venv-floors/installed: pyproject.toml setup.cfg constraints-floors.txt
 	$(PYTHON) -m venv .venv-floors
 	$(FLOORS_PIP) torch
-	$(FLOORS_PIP) -e ".[fingerprint,plot,report,skops]" pytest
+	$(FLOORS_PIP) -e ".[cli,fingerprint,plot,report,skops]" pytest
 	touch $@
 
 .venv/docs: .venv/installed

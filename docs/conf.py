@@ -26,7 +26,7 @@ html_css_files = ["custom.css"]
 html_show_sourcelink = False
 # Only the API and the gallery have pages below them.
 _SINGLE = ("getting_started", "conventions", "detectors", "method", "experiments", "changelog")
-html_sidebars = {page: [] for page in ("index", *_SINGLE)}
+html_sidebars = {page: [] for page in ("index", "command", *_SINGLE)}
 toc_object_entries_show_parents = "hide"
 
 autosummary_generate = True

@@ -14,6 +14,7 @@ from sklearn_flipad.features import (
 )
 from sklearn_flipad.final_layer import FinalLayer, OutputActivation
 from sklearn_flipad.persistence.attributors import load_attributor, save_attributor
+from sklearn_flipad.persistence.inspection import AttributorDescription, inspect_attributor
 from sklearn_flipad.pipelines import (
     AttributionPipeline,
     make_combined,
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AttributionPipeline",
+    "AttributorDescription",
     "ChannelSelector",
     "CombinedDetector",
     "DCTTransformer",
@@ -53,6 +55,7 @@ __all__ = [
     "RawTransformer",
     "ReconstructionDetector",
     "ReconstructionResult",
+    "inspect_attributor",
     "load_attributor",
     "make_combined",
     "make_dctpad",

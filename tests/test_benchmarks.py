@@ -27,6 +27,7 @@ def script(monkeypatch):
 @pytest.mark.parametrize(
     "name",
     [
+        "command",
         "detectors",
         "files",
         "ladder",

@@ -16,7 +16,7 @@ from sklearn.svm import OneClassSVM
 
 from sklearn_flipad import DeepSADDetector, load_attributor, make_whitened, save_attributor
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.persistence import _container, _skops, attributors
+from sklearn_flipad.persistence import _container, _protocol, _skops
 
 skops = pytest.importorskip("skops.io")
 
@@ -234,8 +234,8 @@ def test_earlier_protocols_are_migrated(content, path, monkeypatch):
         _calibrator(description)["params"]["fnr"] = 0.125
         return description, arrays
 
-    monkeypatch.setattr(attributors, "_PROTOCOL", 3)
-    monkeypatch.setattr(attributors, "_MIGRATIONS", {1: migrate, 2: lambda *parts: parts})
+    monkeypatch.setattr(_protocol, "PROTOCOL", 3)
+    monkeypatch.setattr(_protocol, "MIGRATIONS", {1: migrate, 2: lambda *parts: parts})
     path.write_bytes(content)
     assert load_attributor(path)["detect"].fnr == 0.125
 

@@ -118,7 +118,42 @@ def test_formats(images, tmp_path, attributor, suffix):
     assert table["n_bytes"][0] == path.stat().st_size
     verdicts = table["verdict"][:30]
     assert set(verdicts) == {"not own", "undecided"} == set(done.verdicts)
+    assert done.formats == {"PNG": 30}
     assert ((verdicts == "not own") == (table["prediction"][:30] == -1)).all()
+    assert done.n_rejected == done.verdicts["not own"]
+
+
+def test_other_levels_than_those_of_the_attributor(images, tmp_path, attributor):
+    folder, shown = images
+    attributor = clone(attributor).set_params(detect__reference="dark images").fit(X, Y)
+    tables = {}
+    for k, levels in enumerate(({}, {"fnr": 0.4, "fpr": 0.2}, {"fnr": 0.4})):
+        out = tmp_path / f"{k}.jsonl"
+        done = score_files(attributor, folder, out, mode="L", n_jobs=1 + (k == 1), **levels)
+        tables[k] = table = read(out)
+        expected = attributor.evidence(shown, **levels)
+        assert done.n_rejected == expected.own_rejected.sum()
+        assert table["verdict"].tolist() == expected.verdicts.tolist()
+        assert set(table["threshold"]) == {-expected.threshold}
+        assert ((table["prediction"] == -1) == expected.own_rejected).all()
+        run = json.loads(Path(f"{out}.run.json").read_text())
+        assert run["levels"] == {"fnr": expected.fnr, "fpr": expected.fpr}
+        assert score_files(attributor, folder, out, mode="L", **run["levels"]) == done
+    assert tables[0]["verdict"].tolist() != tables[1]["verdict"].tolist()
+    assert tables[0]["score"].tolist() == tables[1]["score"].tolist()
+    with pytest.raises(FileExistsError, match="levels: "):
+        score_files(attributor, folder, tmp_path / "0.jsonl", mode="L", fnr=0.2)
+
+
+def test_levels_that_cannot_be_had(images, tmp_path, attributor):
+    folder, _ = images
+    for levels in ({"fnr": 0.0}, {"fpr": 1.5}, {"fnr": 0.001}):
+        with pytest.raises(ValueError, match=next(iter(levels))):
+            score_files(attributor, folder, tmp_path / "out.csv", mode="L", **levels)
+    quantile = fitted(OneClassSVM(), rule="quantile")
+    for other in (quantile, Crashing()):
+        with pytest.raises(ValueError, match="levels of p-values"):
+            score_files(other, folder, tmp_path / "out.csv", mode="L", fnr=0.2)
 
 
 def test_what_was_done_to_images(tmp_path, attributor):
@@ -450,6 +485,7 @@ class Reporting(Crashing):
         class Evidence:
             p_own = np.full(len(anomaly_scores), 0.25)
             p_reference = None
+            fnr, fpr = 0.1, 0.05
             verdicts = np.where(anomaly_scores > 98, "not own", "own")
 
         return Evidence()

@@ -1,5 +1,6 @@
 """Attributors on disk, without pickle."""
 
+import json
 from os import fspath
 
 import numpy as np
@@ -9,23 +10,21 @@ import skorch
 import torch
 
 from sklearn_flipad.devices import resolve_device
-from sklearn_flipad.persistence._container import pack, read, unpack
+from sklearn_flipad.persistence._container import pack
+from sklearn_flipad.persistence._protocol import (
+    FORMAT,
+    INVALID,
+    PROTOCOL,
+    read_description,
+    reason,
+)
 from sklearn_flipad.persistence.arrays import write_atomically
 from sklearn_flipad.persistence.files import printable
 
 __all__ = ["load_attributor", "save_attributor"]
 
-_FORMAT = "sklearn_flipad.attributor"
-#: To be raised when older readers would misread a file. ``_MIGRATIONS[n]`` then makes of a
-#: description and arrays of protocol n those of n + 1.
-_PROTOCOL = 1
-_MIGRATIONS = {}
-#: What a reader of a damaged, or maliciously made, description may run into.
-_INVALID = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError)
-_INVALID += (NotImplementedError, TypeError, ValueError, OSError, EOFError)
 
-
-def save_attributor(attributor, path):
+def save_attributor(attributor, path, *, notes=None):
     """Write a fitted attributor to one file, without pickle.
 
     Arrays are stored as safetensors and all else as JSON in the header; estimators of
@@ -40,20 +39,24 @@ def save_attributor(attributor, path):
         :class:`~sklearn_flipad.OpenSetAttributor` of such. Of a search, its ``best_estimator_``.
     path : path-like
         File to write.
+    notes : dict of str to object, default=None
+        JSON values that :func:`inspect_attributor` shows, such as where the samples of ``fit``
+        came from. They have no effect, and what is loaded does not keep them.
 
     Raises
     ------
     ValueError
-        If it is not fitted, or holds something that could not be loaded without running code
-        from elsewhere: an estimator that is neither of this library nor of scikit-learn, a
-        subclass, an attribute that its class does not set. The message names where it is, and
-        what to do. Nothing is written then.
+        If `notes` holds other than JSON values, or the attributor is not fitted, or holds
+        something that could not be loaded without running code from elsewhere: an estimator that
+        is neither of this library nor of scikit-learn, a subclass, an attribute that its class
+        does not set. The message names where it is, and what to do. Nothing is written then.
     ImportError
         If there is an estimator of scikit-learn in it and skops is missing.
 
     See Also
     --------
     load_attributor : Reads the file.
+    inspect_attributor : Says what it holds.
 
     Notes
     -----
@@ -79,14 +82,16 @@ def save_attributor(attributor, path):
     from sklearn_flipad.persistence._writer import Writer
 
     _check_attributor(attributor)
+    notes = _checked_notes(notes)
     writer = Writer()
     tree = writer.value(attributor, "attributor")
     description = {
-        "format": _FORMAT,
-        "protocol": _PROTOCOL,
+        "format": FORMAT,
+        "protocol": PROTOCOL,
         "versions": _versions(),
         "needs": writer.needs,
         "attributor": tree,
+        "notes": notes,
     }
     write_atomically(path, pack(writer.arrays, description))
 
@@ -147,26 +152,17 @@ def load_attributor(path, *, objects=None, device=None, max_bytes=2**33):
 
     if device is not None:
         resolve_device(device)
-    objects, name = dict(objects or {}), printable(path)
-    try:
-        arrays, description, _ = unpack(read(path, max_bytes))
-        description, arrays = _migrated(description, arrays)
-        versions = dict(description["versions"])
-        needs = {
-            name: {key: str(need[key]) for key in ("what", "write")}
-            for name, need in description["needs"].items()
-        }
-    except (AttributeError, TypeError, KeyError, ValueError) as error:
-        raise ValueError(f"{name} cannot be loaded: {_reason(error)}.") from error
-    _check_objects(path, objects, needs)
-    reader = Reader(arrays, objects, device, versions.get("scikit-learn"))
+    objects = dict(objects or {})
+    arrays, description = read_description(path, max_bytes)[:2]
+    _check_objects(path, objects, description["needs"])
+    reader = Reader(arrays, objects, device, description["versions"].get("scikit-learn"))
     try:
         attributor = reader.value(description["attributor"])
         if reader.unused:
             raise ValueError(f"the array {min(reader.unused)[:100]!r} belongs to nothing")
         _check_attributor(attributor)
-    except _INVALID as error:
-        raise ValueError(f"{name} cannot be loaded: {_reason(error)}.") from error
+    except INVALID as error:
+        raise ValueError(f"{printable(path)} cannot be loaded: {reason(error)}.") from error
     return attributor
 
 
@@ -193,6 +189,17 @@ def _check_attributor(attributor):
         raise ValueError("The attributor is not fitted; call fit before it is saved.")
 
 
+def _checked_notes(notes):
+    """Notes as the file gives them back."""
+    try:
+        found = json.loads(json.dumps({} if notes is None else notes, allow_nan=False))
+        if not isinstance(found, dict):
+            raise TypeError(f"got a {type(notes).__name__}")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"notes must be a dict of JSON values: {error}.") from error
+    return found
+
+
 def _versions():
     from sklearn_flipad import __version__
 
@@ -204,25 +211,6 @@ def _versions():
         "skorch": skorch.__version__,
         "torch": torch.__version__,
     }
-
-
-def _migrated(description, arrays):
-    """Description and arrays of an earlier protocol as those of this one."""
-    if description.get("format") != _FORMAT:
-        found = printable(str(description.get("format", "something else")))[:100]
-        raise ValueError(f"it holds {found}, not {_FORMAT}")
-    protocol = description.get("protocol")
-    if type(protocol) is not int or protocol < 1:
-        raise ValueError(f"its protocol number is {str(protocol)[:100]}")
-    if protocol > _PROTOCOL:
-        version = printable(str(description["versions"]["sklearn_flipad"]))[:100]
-        raise ValueError(
-            f"it has protocol {protocol}, and this version reads up to {_PROTOCOL}. It was written "
-            f"by sklearn_flipad {version}: pip install 'sklearn-flipad>={version}'"
-        )
-    for number in range(protocol, _PROTOCOL):
-        description, arrays = _MIGRATIONS[number](description, arrays)
-    return description, arrays
 
 
 def _check_objects(path, objects, needs):
@@ -242,8 +230,3 @@ def _check_objects(path, objects, needs):
             f"objects has {', '.join(map(repr, unknown))}, which {printable(path)} does not need; "
             f"it needs {', '.join(map(repr, needs)) or 'none'}."
         )
-
-
-def _reason(error):
-    text = printable(str(error)).rstrip(".")
-    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

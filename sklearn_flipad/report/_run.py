@@ -109,7 +109,7 @@ def read_run(table, attributor, *, decoder, n_listed, n_strongest):
     table = Path(os.fsdecode(table)).resolve()
     check_out(table)
     description = read_description(table)
-    attributor = _scored_with(attributor, description.get("attributor"), table)
+    attributor = _scored_with(attributor, description, table)
     rows = _Rows(n_listed, n_strongest)
     for row in read_table(table):
         try:
@@ -185,9 +185,10 @@ class _Rows:
         }
 
 
-def _scored_with(attributor, digest, table):
+def _scored_with(attributor, description, table):
     """The attributor, if it is the one that a table was made with."""
-    source = source_of(attributor)
+    digest, levels = description.get("attributor"), description.get("levels") or {}
+    source = source_of(attributor, **levels)
     found = load_checked(source)
     if digest not in (source.digest, fingerprint(found)):
         raise ValueError(

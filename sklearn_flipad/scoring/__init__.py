@@ -2,7 +2,7 @@
 
 from sklearn_flipad.scoring._outputs import ScoringSummary
 from sklearn_flipad.scoring.columns import path_of
-from sklearn_flipad.scoring.decoders import ImageDecoder
+from sklearn_flipad.scoring.decoders import ImageDecoder, WavDecoder
 from sklearn_flipad.scoring.score import score_files
 
-__all__ = ["ImageDecoder", "ScoringSummary", "path_of", "score_files"]
+__all__ = ["ImageDecoder", "ScoringSummary", "WavDecoder", "path_of", "score_files"]

@@ -19,19 +19,24 @@ class Source(NamedTuple):
         The attributor itself, or the path of one.
     digest : str
         Of the estimator, or of the file.
+    levels : dict of str to float
+        ``fnr`` and ``fpr``, where they are not to be those of the estimator.
     """
 
     given: Any
     digest: str
+    levels: dict
 
 
-def source_of(attributor):
+def source_of(attributor, fnr=None, fpr=None):
     """Describe an attributor that is given as an object or as a path.
 
     Parameters
     ----------
     attributor : estimator or path-like
         What the user passed.
+    fnr, fpr : float, default=None
+        Levels of the verdicts; those of the attributor by default.
 
     Returns
     -------
@@ -42,11 +47,12 @@ def source_of(attributor):
     TypeError, ValueError, NotFittedError, OSError
         If it is no fitted attributor, or cannot be loaded.
     """
+    levels = {name: level for name, level in (("fnr", fnr), ("fpr", fpr)) if level is not None}
     if isinstance(attributor, str | os.PathLike):
         path = os.path.abspath(attributor)
-        return Source(path, file_digest(path))
-    check_attributor(attributor)
-    return Source(attributor, fingerprint(attributor))
+        return Source(path, file_digest(path), levels)
+    check_attributor(attributor, levels)
+    return Source(attributor, fingerprint(attributor), levels)
 
 
 def load_checked(source):
@@ -78,5 +84,5 @@ def load_checked(source):
             f"{source.given} is another file here than where the run began, or was changed since. "
             "All processes must find the same attributor: copy it, and run again."
         )
-    check_attributor(attributor)
+    check_attributor(attributor, source.levels)
     return attributor

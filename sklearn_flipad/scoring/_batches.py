@@ -38,11 +38,14 @@ class BatchScorer:
         A fitted attributor.
     decoder : callable
         See :class:`~sklearn_flipad.scoring.ImageDecoder`.
+    levels : dict of str to float
+        Levels of the verdicts, where they are not those of the attributor.
     """
 
-    def __init__(self, attributor, decoder):
+    def __init__(self, attributor, decoder, levels):
         self.attributor = attributor
         self.decoder = decoder
+        self.levels = levels
         # Warnings are caught for the whole process, and an attributor need not be thread-safe.
         self._lock = threading.Lock()
 
@@ -101,7 +104,7 @@ class BatchScorer:
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                columns = score_columns(self.attributor, np.stack(samples))
+                columns = score_columns(self.attributor, np.stack(samples), self.levels)
         except Exception as error:
             if len(rows) > 1:  # the others are not to suffer
                 for row, sample in zip(rows, samples, strict=True):

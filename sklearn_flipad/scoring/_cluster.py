@@ -200,7 +200,7 @@ def _plugin(source, decoder):
         def scorer(self):
             with self.lock:
                 if self.found is None:
-                    self.found = BatchScorer(load_checked(source), decoder)
+                    self.found = BatchScorer(load_checked(source), decoder, source.levels)
                 return self.found
 
     return Scorer()

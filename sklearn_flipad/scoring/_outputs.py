@@ -46,18 +46,25 @@ class ScoringSummary:
         Files that have a score; the others have a reason.
     verdicts : dict of str to int
         How many files have each verdict.
+    n_rejected : int
+        Files below the threshold, which the model is rejected for: those that are "not own", and of
+        the undecided ones those that fit the reference population no better.
     n_warnings : int
         Files that were scored with a warning, which is in their rows.
+    formats : dict of str to int
+        How many of the scored files have each format, as "PNG": the first word of ``decoding``.
     """
 
     out: str
     n_files: int = 0
     n_scored: int = 0
     verdicts: dict = field(default_factory=dict)
+    n_rejected: int = 0
     n_warnings: int = 0
+    formats: dict = field(default_factory=dict)
 
 
-def describe_run(source, decoder):
+def describe_run(source, decoder, levels):
     """All that the rows of a table depend on, but the files.
 
     Parameters
@@ -66,6 +73,8 @@ def describe_run(source, decoder):
         The attributor.
     decoder : callable
         The decoder.
+    levels : dict of str to float
+        Levels of the verdicts.
 
     Returns
     -------
@@ -76,6 +85,7 @@ def describe_run(source, decoder):
         "format": _FORMAT,
         "protocol": _PROTOCOL,
         "attributor": source.digest,
+        "levels": levels,
         "decoder": f"{decoder!r:.200}" if hasattr(decoder, "__dataclass_fields__") else "",
         "decoder_digest": fingerprint(decoder),
         "versions": {
@@ -257,17 +267,21 @@ class _Counts:
 
     def __init__(self):
         self.listing = hashlib.sha256()
-        self.fields = {"n_files": 0, "n_scored": 0, "verdicts": {}, "n_warnings": 0}
+        self.fields = asdict(ScoringSummary(""))
+        del self.fields["out"]
 
     def list(self, uri):
         self.listing.update(f"{uri}\n".encode())
 
     def count(self, row):
         self.list(row["uri"])
-        fields, verdict = self.fields, row["verdict"]
+        fields = self.fields
         fields["n_files"] += 1
         fields["n_scored"] += row["status"] == "scored"
         fields["n_warnings"] += row["warning"] is not None
-        if verdict is not None:
-            fields["verdicts"][verdict] = fields["verdicts"].get(verdict, 0) + 1
+        if row["status"] == "scored":
+            fields["n_rejected"] += row["prediction"] == -1
+            of_format = (row["decoding"] or "unknown").split()[0]
+            for counts, name in (("verdicts", row["verdict"]), ("formats", of_format)):
+                fields[counts][name] = fields[counts].get(name, 0) + 1
         return row

@@ -58,6 +58,7 @@ def in_processes(source, decoder, batches, n_jobs):
             while len(waiting) < _AHEAD * n_jobs and (batch := next(batches, None)) is not None:
                 waiting.append((batch, _submit(executor, batch)))
             if not waiting:
+                executor.shutdown()  # so that processes tidy up what they hold
                 return
             batch, future = waiting.popleft()
             try:
@@ -136,5 +137,5 @@ def _score(batch):
     if _scorer is None:
         source, decoder, n_threads = pickle.loads(_sent)
         torch.set_num_threads(n_threads)
-        _scorer = BatchScorer(load_checked(source), decoder)
+        _scorer = BatchScorer(load_checked(source), decoder, source.levels)
     return _scorer(batch)

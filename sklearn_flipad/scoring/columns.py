@@ -11,7 +11,15 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_flipad.calibration._estimators import last_step
 from sklearn_flipad.persistence.files import printable
 
-__all__ = ["COLUMNS", "check_attributor", "path_of", "safe_text", "score_columns", "uri_of"]
+__all__ = [
+    "COLUMNS",
+    "check_attributor",
+    "levels_of",
+    "path_of",
+    "safe_text",
+    "score_columns",
+    "uri_of",
+]
 
 #: Columns of the table, in order, and their types.
 COLUMNS = {
@@ -36,13 +44,15 @@ COLUMNS = {
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
-def check_attributor(attributor):
+def check_attributor(attributor, levels):
     """Refuse what gives no verdicts, before a file is read.
 
     Parameters
     ----------
     attributor : estimator
         What is to be used.
+    levels : dict of str to float
+        Levels of the verdicts, where they are not those of the attributor.
 
     Raises
     ------
@@ -51,7 +61,8 @@ def check_attributor(attributor):
     NotFittedError
         If it is not fitted.
     ValueError
-        If there are too few calibration or reference samples for its levels.
+        If a level is not in (0, 1), there are too few calibration or reference samples for it, or
+        the attributor has one threshold and no levels.
     """
     hint = " Of a search, pass best_estimator_." if hasattr(attributor, "refit") else ""
     if hasattr(attributor, "predict_set"):
@@ -67,10 +78,38 @@ def check_attributor(attributor):
             f"{type(attributor).__name__} has no threshold offset_: put its detector into an "
             f"FNRThresholdCalibrator.{hint}"
         )
-    _weighed(attributor, np.zeros(1))
+    if not levels_of(attributor, levels) and levels:
+        raise ValueError(
+            f"fnr and fpr are levels of p-values, which this {type(attributor).__name__} does not "
+            "have: leave them out, or fit with rule='conformal' or 'pac'."
+        )
 
 
-def score_columns(attributor, X):
+def levels_of(attributor, levels):
+    """The levels that verdicts have.
+
+    Parameters
+    ----------
+    attributor : estimator
+        A fitted attributor.
+    levels : dict of str to float
+        Those that are not the attributor's.
+
+    Returns
+    -------
+    dict of str to float
+        ``fnr`` and ``fpr``; empty, if the attributor or its rule has no p-values.
+
+    Raises
+    ------
+    ValueError
+        As ``weigh``.
+    """
+    evidence = _weighed(attributor, np.zeros(1), levels)
+    return {} if evidence is None else {"fnr": float(evidence.fnr), "fpr": float(evidence.fpr)}
+
+
+def score_columns(attributor, X, levels):
     """What an attributor says of a batch of samples.
 
     Parameters
@@ -79,6 +118,8 @@ def score_columns(attributor, X):
         A fitted attributor. If it has ``weigh``, that gives p-values and verdicts.
     X : ndarray, shape (n, ...)
         Decoded samples.
+    levels : dict of str to float
+        Levels of the verdicts, where they are not those of the attributor.
 
     Returns
     -------
@@ -95,8 +136,10 @@ def score_columns(attributor, X):
     n = len(X)
     scores = np.asarray(attributor.score_samples(X), dtype=np.float64)
     offset = float(last_step(attributor).offset_)
+    evidence = _weighed(attributor, -scores, levels)
+    if "fnr" in levels:
+        offset = -float(evidence.threshold)
     own = scores >= offset
-    evidence = _weighed(attributor, -scores)
     if evidence is None:
         p_own, p_reference, verdicts = None, None, np.where(own, "undecided", "not own")
     else:
@@ -180,11 +223,11 @@ def safe_text(text):
     return text if text[:1].isalnum() else f"error: {text}"
 
 
-def _weighed(attributor, anomaly_scores):
+def _weighed(attributor, anomaly_scores, levels):
     """P-values and verdicts; None where the attributor or its rule has none."""
     if not hasattr(attributor, "weigh"):
         return None
     try:
-        return attributor.weigh(anomaly_scores)
+        return attributor.weigh(anomaly_scores, **levels)
     except NotImplementedError:  # a rule without p-values
         return None

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from numbers import Integral
 
 from sklearn_flipad.datasets._decoding import decode_image, max_file_size
+from sklearn_flipad.datasets._wav import decode_wav
+from sklearn_flipad.datasets.audio import check_wav_options, max_wav_size
 
-__all__ = ["ImageDecoder"]
+__all__ = ["ImageDecoder", "WavDecoder"]
 
 
 @dataclass(frozen=True)
@@ -82,3 +84,66 @@ class ImageDecoder:
             If it cannot be decoded; the message is the reason.
         """
         return decode_image(data, size=self.size, mode=self.mode, max_pixels=self.max_pixels)
+
+
+@dataclass(frozen=True)
+class WavDecoder:
+    """Decode WAV files, as :func:`~sklearn_flipad.datasets.load_audio` does.
+
+    Parameters
+    ----------
+    rate : int
+        Samples a second. Files of another rate are refused.
+    length : int, default=None
+        Samples of each channel. Files of another length are refused; by default, each has its
+        own.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+
+    Examples
+    --------
+    >>> import io
+    >>> import numpy as np
+    >>> from scipy.io import wavfile
+    >>> from sklearn_flipad.scoring import WavDecoder
+    >>> file = io.BytesIO()
+    >>> wavfile.write(file, 16000, np.array([[0, 16384], [-32768, 0]], np.int16))
+    >>> WavDecoder(rate=16000)(file.getvalue())
+    DecodedSignal(samples=array([[ 0. , -1. ],
+           [ 0.5,  0. ]], dtype=float32), steps=('WAV 16000 Hz 16-bit stereo',))
+    """
+
+    rate: int
+    length: int | None = None
+
+    def __post_init__(self):
+        check_wav_options(self.rate, self.length)
+
+    @property
+    def max_bytes(self):
+        """Size of the largest file that is read."""
+        return max_wav_size(self.length)
+
+    def __call__(self, data):
+        """Decode one file.
+
+        Parameters
+        ----------
+        data : bytes
+            All of its content.
+
+        Returns
+        -------
+        sample : ndarray of float32, shape (n_channels, length)
+        steps : sequence of str
+            What the file is.
+
+        Raises
+        ------
+        Exception
+            If it cannot be decoded; the message is the reason.
+        """
+        return decode_wav(data, rate=self.rate, length=self.length)

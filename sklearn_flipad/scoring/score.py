@@ -17,6 +17,7 @@ from sklearn_flipad.scoring._journal import Journal
 from sklearn_flipad.scoring._outputs import Output, describe_run
 from sklearn_flipad.scoring._processes import in_processes
 from sklearn_flipad.scoring._tables import check_out
+from sklearn_flipad.scoring.columns import levels_of
 from sklearn_flipad.scoring.decoders import ImageDecoder
 
 __all__ = ["score_files"]
@@ -27,6 +28,8 @@ def score_files(
     paths,
     out,
     *,
+    fnr=None,
+    fpr=None,
     n_jobs=1,
     batch_size=128,
     client=None,
@@ -59,6 +62,11 @@ def score_files(
         ``<out>.journal`` or ``<out>.parts`` holds what an unfinished run has done,
         ``<out>.run.json`` describes the finished one, and ``<out>.lock`` stays empty. None of
         them is scored.
+    fnr, fpr : float, default=None
+        Levels of the verdicts, in (0, 1): at most `fnr` of the model's samples are called "not
+        own", and at most `fpr` of the reference population's "own". By default `fnr` is that of
+        the attributor, and `fpr` is 0.05. ``threshold`` and ``prediction`` in the table follow
+        `fnr`.
     n_jobs : int, default=1
         Processes that read, decode and score; -1 for all cores. They share the cores evenly.
     batch_size : int, default=128
@@ -140,11 +148,12 @@ def score_files(
     check_out(out)
     if out.exists():
         check_regular(out)
-    output, source = Output(out), source_of(attributor)
-    scorer = BatchScorer(load_checked(source), decoder)  # what cannot be loaded is told at once
+    output, source = Output(out), source_of(attributor, fnr, fpr)
+    attributor = load_checked(source)  # what cannot be loaded is told at once
+    scorer = BatchScorer(attributor, decoder, source.levels)
     entries = (entry for entry in iter_files(paths) if not output.owns(entry[0]))
     entries = chain(list(islice(entries, 1)), entries)  # a path that leads nowhere as well
-    header = describe_run(source, decoder)
+    header = describe_run(source, decoder, levels_of(attributor, source.levels))
     with output.locked():
         if not resume:
             output.discard()

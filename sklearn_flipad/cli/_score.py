@@ -1,0 +1,107 @@
+"""What ``flipad score`` does."""
+
+from dataclasses import asdict
+
+from sklearn_flipad import inspect_attributor, load_attributor
+from sklearn_flipad.cli._formats import compression_warning
+from sklearn_flipad.cli._imports import import_object
+from sklearn_flipad.cli._samples import make_decoder
+from sklearn_flipad.scoring import score_files
+
+__all__ = ["loaded", "score_paths"]
+
+VERDICTS = ("own", "not own", "undecided")
+
+
+def loaded(path, code):
+    """The attributor at a path, or the path itself, if it needs no code.
+
+    Parameters
+    ----------
+    path : path-like
+        What ``flipad fit`` wrote.
+    code : sequence of str
+        Where the code is that it needs.
+
+    Returns
+    -------
+    path-like or estimator
+
+    Raises
+    ------
+    ValueError
+        If it needs other code.
+    """
+    needs = inspect_attributor(path).needs
+    if not needs and not code:
+        return path
+    objects = {}
+    for text in code:
+        name, equals, target = text.partition("=")
+        if not equals:
+            target = text
+            name = text if text in needs or len(needs) != 1 else next(iter(needs))
+        objects[name] = import_object(target, "--code")
+    missing = [name for name in needs if name not in objects]
+    if missing:
+        options = " ".join(f"--code {name}" for name in needs)
+        raise ValueError(
+            f"The attributor needs code that it does not hold, {', '.join(missing)}. If you trust "
+            f"it, pass {options}, or NAME=package.module:name, if it is elsewhere."
+        )
+    return load_attributor(path, objects=objects)
+
+
+def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **options):
+    """Score files and say how many have each verdict.
+
+    Parameters
+    ----------
+    attributor, paths, out, size, rate, code
+        Arguments of the command.
+    run : Session
+        Is told what goes on.
+    resume : bool
+        See :func:`~sklearn_flipad.scoring.score_files`.
+    **options
+        Further options of :func:`~sklearn_flipad.scoring.score_files`.
+
+    Returns
+    -------
+    dict
+        JSON values.
+    """
+    found = inspect_attributor(attributor)
+    if found.sample_shape is None:
+        raise ValueError(
+            f"{found.path} does not say what its samples look like: score files with "
+            "sklearn_flipad.scoring.score_files."
+        )
+    if len(found.sample_shape) == 2 and rate is None:
+        rate = found.notes.get("rate")
+    decoder = make_decoder(found.sample_shape, size=size, rate=rate)
+    if found.reference_name is None:
+        run.warn(
+            "The attributor has no reference population, so that no file is called 'own'. Fit it "
+            "with --negatives for that."
+        )
+    run.step(f"scoring with {found.method}, {found.sha256[:16]}")
+    summary = score_files(
+        loaded(attributor, code),
+        list(paths) if len(paths) > 1 else paths[0],
+        out,
+        decoder=decoder,
+        resume=resume,
+        verbose=run.verbose,
+        **options,
+    )
+    own_formats = found.notes.get("own_formats", [])
+    if message := compression_warning(own_formats, summary.formats):
+        run.warn(message)
+    counts = asdict(summary)
+    counts["verdicts"] = {name: summary.verdicts.get(name, 0) for name in VERDICTS}
+    return {
+        **counts,
+        "attributor_sha256": found.sha256,
+        "reference": found.reference_name,
+    }

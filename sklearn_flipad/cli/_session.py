@@ -1,0 +1,135 @@
+"""What a command says, and how it ends."""
+
+import json
+import sys
+import warnings
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sklearn_flipad.persistence.files import printable
+
+__all__ = ["FAILED", "INTERRUPTED", "NOTHING_SCORED", "Session", "session"]
+
+#: Exit codes; 0 is success, and 2, of typer, wrong usage.
+FAILED = 1
+NOTHING_SCORED = 3
+INTERRUPTED = 130
+
+#: What the library raises for what is wrong in its input or its surroundings.
+_EXPECTED = (ArithmeticError, ImportError, LookupError, MemoryError, OSError, RuntimeError)
+_EXPECTED += (TypeError, ValueError)
+
+#: What the library's advice is called here.
+_OPTIONS = {
+    "pass resume=False": "pass --restart",
+    "Pass overwrite=True": "Pass --overwrite",
+    "pass output_range=(low, high)": "pass --output-range=LOW,HIGH",
+    "Pass output_range=(low, high)": "Pass --output-range=LOW,HIGH",
+    "pass latent_shape=(100, 1, 1)": "pass --latent-shape 100,1,1",
+    "fewer n_jobs": "fewer --jobs",
+}
+
+
+class Session:
+    """Messages go to standard error, the result to standard output.
+
+    Parameters
+    ----------
+    as_json : bool
+        Whether the result is one JSON object, and not for people.
+    quiet : bool
+        Whether steps and progress are left out.
+    """
+
+    def __init__(self, as_json, quiet):
+        self.as_json = as_json
+        self.quiet = quiet
+        self.warnings = []
+        plain = {"highlight": False, "markup": False, "emoji": False}
+        self._errors = Console(stderr=True, **plain)
+        # In a pipe or a file there is no width to keep to.
+        self._output = Console(width=None if sys.stdout.isatty() else 1000, **plain)
+
+    @property
+    def verbose(self):
+        """Whether the library shows its progress bars."""
+        return int(not self.quiet and sys.stderr.isatty())
+
+    def step(self, text):
+        """Say what is done next."""
+        if not self.quiet:
+            self._say(f"- {text}")
+
+    def warn(self, text):
+        """Say what should not go unnoticed."""
+        text = printable(str(text))
+        self.warnings.append(text)
+        self._say(f"warning: {text}", style="yellow")
+
+    def fail(self, error):
+        """Say why there is no result."""
+        # Of lists of files the lines stay.
+        text = "\n".join(map(printable, str(error).splitlines())) or type(error).__name__
+        for name, option in _OPTIONS.items():
+            text = text.replace(name, option)
+        if isinstance(error, KeyError | MemoryError | IndexError):
+            text = f"{type(error).__name__}: {text}"
+        self._say(f"error: {text}", style="red")
+        if self.as_json:
+            print(json.dumps({"error": text, "warnings": self.warnings}))
+
+    def finish(self, result, rows, title=None):
+        """Give the result: all of it as JSON, or some rows for people."""
+        if self.as_json:
+            print(json.dumps({**result, "warnings": self.warnings}))
+            return
+        table = Table(title=title, show_header=False, box=None, pad_edge=False)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value in rows:
+            table.add_row(printable(str(name)), printable(str(value)))
+        self._output.print(table)
+
+    def _say(self, text, **options):
+        self._errors.print(text, soft_wrap=True, **options)
+
+
+@contextmanager
+def session(as_json, quiet=False, *, traceback=False):
+    """A :class:`Session` whose errors become messages and exit codes.
+
+    Parameters
+    ----------
+    as_json, quiet : bool
+        See :class:`Session`.
+    traceback : bool, default=False
+        Whether exceptions are raised instead.
+
+    Yields
+    ------
+    Session
+    """
+    found = Session(as_json, quiet)
+
+    def show(message, category, *args, **kwargs):
+        # Warnings to whoever writes code are not for whoever runs it.
+        if issubclass(category, UserWarning):
+            found.warn(message)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        try:
+            yield found
+        except KeyboardInterrupt:
+            found.fail(RuntimeError("interrupted. A table that score began is completed by score."))
+            raise typer.Exit(INTERRUPTED) from None
+        except (typer.Exit, typer.Abort):
+            raise  # they are RuntimeErrors
+        except _EXPECTED as error:
+            if traceback:
+                raise
+            found.fail(error)
+            raise typer.Exit(FAILED) from error

@@ -1,0 +1,146 @@
+"""WAV files as signals, and what they hold of a signal."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from sklearn_flipad.datasets._loading import read_samples
+from sklearn_flipad.datasets._wav import decode_wav
+
+__all__ = ["load_audio", "quantize_audio"]
+
+#: Largest part of the values that may be clipped.
+_MAX_CLIPPED = 0.05
+
+
+def load_audio(paths, *, rate, length=None, on_error="raise"):
+    """Load WAV files as signals, channels first.
+
+    Integers of 8, 16, 24 and 32 bits are divided by the magnitude of their smallest one, so
+    that they lie in [-1, 1): 16-bit samples v become v / 32768. Floats are taken as they are.
+    Nothing is resampled, mixed or cut.
+
+    Parameters
+    ----------
+    paths : path-like or sequence of path-like
+        Files and folders, as :func:`~sklearn_flipad.scoring.score_files` takes them.
+    rate : int
+        Samples a second. Files of another rate are not taken.
+    length : int, default=None
+        Samples of each channel. Files of another length are not taken; by default, all must have
+        one length.
+    on_error : {"raise", "skip"}, default="raise"
+        See :func:`load_images`.
+
+    Returns
+    -------
+    Bunch
+        ``signals`` : ndarray of float32, shape (n, n_channels, length);
+        ``filenames`` and ``errors`` as of :func:`load_images`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, if files could not be read and `on_error` is ``"raise"``,
+        if no signal is left, or if lengths or numbers of channels differ.
+    TypeError
+        If `paths` holds something that is not a path.
+    FileNotFoundError
+        If `paths` is a single path that does not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from scipy.io import wavfile
+    >>> from sklearn_flipad.datasets import load_audio
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     wavfile.write(f"{folder}/a.wav", 8000, np.array([0, 16384, -32768], np.int16))
+    ...     load_audio(folder, rate=8000).signals
+    array([[[ 0. ,  0.5, -1. ]]], dtype=float32)
+    """
+    check_wav_options(rate, length)
+    found = read_samples(
+        paths,
+        lambda data: decode_wav(data, rate=rate, length=length),
+        max_bytes=max_wav_size(length),
+        on_error=on_error,
+    )
+    return Bunch(signals=found.samples, filenames=found.filenames, errors=found.errors)
+
+
+def quantize_audio(X, *, bits=16):
+    """Round signals to what a WAV file of integers holds of them.
+
+    :func:`load_audio` gives just these values of a file that stores ``round(x * 2**(bits - 1))``.
+
+    Parameters
+    ----------
+    X : array-like of float, shape (n, n_channels, length)
+        Signals in [-1, 1].
+    bits : {8, 16, 24, 32}, default=16
+        Bits of a sample.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, n_channels, length)
+        Multiples of ``2**(1 - bits)`` in [-1, 1); what is outside is clipped, as writers do.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is another number, or more than one value in twenty lies outside of [-1, 1].
+
+    Examples
+    --------
+    >>> from sklearn_flipad.datasets import quantize_audio
+    >>> quantize_audio([[[0.3, -1.0, 1.0]]], bits=8)
+    array([[[ 0.296875 , -1.       ,  0.9921875]]], dtype=float32)
+    """
+    if bits not in (8, 16, 24, 32):
+        raise ValueError(f"bits must be 8, 16, 24 or 32, got {bits!r}.")
+    X = np.asarray(X, dtype=np.float64)
+    outside = float((np.abs(X) > 1.001).mean()) if X.size else 0.0
+    if outside > _MAX_CLIPPED:
+        raise ValueError(
+            f"{outside:.1%} of the values lie outside of [-1, 1], which is all that WAV files of "
+            f"integers hold: they range from {X.min():.6g} to {X.max():.6g}. Rescale them as the "
+            "writer of the files does."
+        )
+    scale = 2.0 ** (bits - 1)
+    return (np.clip(np.rint(X * scale), -scale, scale - 1) / scale).astype(np.float32)
+
+
+def check_wav_options(rate, length):
+    """Refuse a rate or a length that no file has.
+
+    Parameters
+    ----------
+    rate, length
+        See :func:`load_audio`.
+
+    Raises
+    ------
+    ValueError
+        If one is out of range.
+    """
+    for name, value in (("rate", rate), ("length", length)):
+        is_count = isinstance(value, Integral) and not isinstance(value, bool) and value > 0
+        if not is_count and not (name == "length" and value is None):
+            raise ValueError(f"{name} must be a positive number of samples, got {value!r}.")
+
+
+def max_wav_size(length):
+    """Bytes of the largest file that is read, with room for metadata.
+
+    Parameters
+    ----------
+    length : int or None
+        See :func:`load_audio`.
+
+    Returns
+    -------
+    int
+    """
+    return 2**30 if length is None else 64 * length + 2**24

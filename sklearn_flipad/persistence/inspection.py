@@ -1,0 +1,288 @@
+"""What a file says of an attributor, of which nothing is built."""
+
+import hashlib
+from dataclasses import dataclass
+
+from sklearn_flipad.persistence._protocol import INVALID, read_description, reason
+from sklearn_flipad.persistence.files import printable
+
+__all__ = ["AttributorDescription", "inspect_attributor"]
+
+#: The ``make_*`` function of each first step.
+_METHODS = {
+    "FinalLayerInverter": "flipad",
+    "RawTransformer": "rawpad",
+    "DCTTransformer": "dctpad",
+    "PreactivationTransformer": "whitened",
+    "FingerprintDetector": "smf",
+    "ReconstructionDetector": "sminv",
+    "CombinedDetector": "combined",
+}
+
+
+@dataclass(frozen=True)
+class AttributorDescription:
+    """What :func:`~sklearn_flipad.inspect_attributor` finds in a file.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    sha256 : str
+        SHA-256 of the file, as ``sha256sum`` prints it.
+    n_bytes : int
+        Its size.
+    protocol : int
+        Number of the format.
+    versions : dict of str to str
+        Of this library and of others that wrote it.
+    method : str
+        The ``make_*`` function that makes such an attributor, as "flipad"; "other" if there is
+        none.
+    steps : dict of str to str
+        Estimators by their names in ``set_params``, as ``{"invert": "FinalLayerInverter"}``.
+    parameters : dict of str to object
+        Their parameters, as ``{"invert__lam": 0.001}``: numbers, strings and lists as they are,
+        and texts that name all else.
+    fnr : float
+        False-negative rate.
+    n_calibration : int
+        Number of own samples that calibrate it.
+    reference_name : str or None
+        What the reference population is, if there is one.
+    n_reference : int
+        Number of its samples.
+    sample_shape : tuple of int or None
+        Shape of one sample, where the file says it.
+    generators : tuple of str
+        Import paths of the generators that it holds, as ``"package.module:Generator"``.
+    needs : dict of str to str
+        Code that :func:`~sklearn_flipad.load_attributor` asks for, and what it is.
+    notes : dict
+        What the writer noted.
+    """
+
+    path: str
+    sha256: str
+    n_bytes: int
+    protocol: int
+    versions: dict
+    method: str
+    steps: dict
+    parameters: dict
+    fnr: float
+    n_calibration: int
+    reference_name: str | None
+    n_reference: int
+    sample_shape: tuple | None
+    generators: tuple
+    needs: dict
+    notes: dict
+
+
+def inspect_attributor(path, *, max_bytes=2**33):
+    """Describe a file of :func:`~sklearn_flipad.save_attributor` without building anything.
+
+    The checksum and the arrays are checked as in :func:`~sklearn_flipad.load_attributor`. No
+    code is needed that the file does not hold.
+
+    Parameters
+    ----------
+    path : path-like
+        File to read.
+    max_bytes : int, default=2**33
+        Largest file that is read.
+
+    Returns
+    -------
+    AttributorDescription
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, incomplete, too large or none of an attributor, or was written by
+        a later version.
+    FileNotFoundError
+        If there is none.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from sklearn_flipad import inspect_attributor, make_whitened, save_attributor
+    >>> X = np.random.default_rng(0).uniform(-0.5, 0.5, (200, 4))
+    >>> attributor = make_whitened("tanh", fnr=0.1).fit(X, np.repeat([1, -1], 100))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_attributor(attributor, f"{folder}/model.flipad", notes={"owner": "studio"})
+    ...     found = inspect_attributor(f"{folder}/model.flipad")
+    >>> found.method, found.n_calibration, found.sample_shape, found.notes
+    ('whitened', 20, (4,), {'owner': 'studio'})
+    """
+    arrays, description, content = read_description(path, max_bytes)
+    try:
+        found = _Description(arrays).of(description)
+    except INVALID as error:
+        raise ValueError(f"{printable(path)} cannot be read: {reason(error)}.") from error
+    digest = hashlib.sha256(content).hexdigest()
+    return AttributorDescription(printable(path), digest, len(content), **found)
+
+
+class _Description:
+    """Walks through what :class:`Writer` wrote."""
+
+    def __init__(self, arrays):
+        self.arrays = arrays
+        self.steps, self.parameters, self.generators = {}, {}, {}
+        self._texts = {}
+
+    def of(self, description):
+        """The attributes, but for those of the file."""
+        tree = description["attributor"]
+        self._walk(tree, "")
+        calibrator, first = _last(tree), _first(tree)
+        fitted = calibrator["fitted"]
+        reference = fitted.get("reference_name_")
+        return {
+            "protocol": int(description["protocol"]),
+            "versions": {printable(k): printable(v) for k, v in description["versions"].items()},
+            "method": _METHODS.get(first["class"], "other"),
+            "steps": self.steps,
+            "parameters": self.parameters,
+            "fnr": float(calibrator["params"]["fnr"]),
+            "n_calibration": self._size(fitted["calibration_scores_"]),
+            "reference_name": None if reference is None else printable(reference),
+            "n_reference": 0 if reference is None else self._size(fitted["reference_scores_"]),
+            "sample_shape": _sample_shape(first),
+            "generators": tuple(self.generators),
+            "needs": {printable(k): printable(v["what"]) for k, v in description["needs"].items()},
+            "notes": _printable(dict(description.get("notes", {}))),
+        }
+
+    def _size(self, node):
+        return len(self.arrays[node["array"]])
+
+    def _walk(self, node, prefix):
+        """Collect an estimator's parameters, and those of the estimators in it."""
+        for name, value in node.get("params", {}).items():
+            name = prefix + printable(name)
+            parts = _named_parts(value) if name.endswith(("steps", "estimators")) else None
+            if parts is not None:
+                for part, estimator in parts:
+                    self._estimator(estimator, prefix + printable(part))
+            elif _is_estimator(value):
+                self._estimator(value, name)
+            else:
+                self.parameters[name] = self._shown(value)
+                if name.endswith("generator"):
+                    self.generators[self.parameters[name]] = None
+
+    def _estimator(self, node, name):
+        if not _is_estimator(node):
+            self.steps[name] = str(self._shown(node))
+            return
+        self.steps[name] = self._shown(node)
+        self._walk(node, f"{name}__")
+
+    def _shown(self, node):
+        """A value, or a text that names it."""
+        if isinstance(node, list):
+            return [self._shown(item) for item in node]
+        if not isinstance(node, dict):
+            return _printable(node)
+        text = self._text(node)
+        if "id" in node and node["kind"] != "same":
+            self._texts[node["id"]] = text
+        return text
+
+    def _text(self, node):
+        match node:
+            case {"kind": "same", "id": number}:
+                return self._texts.get(number, "the same as another parameter")
+            case {"kind": "tuple", "items": list(items)}:
+                return [self._shown(item) for item in items]
+            case {"kind": "dict", "items": dict(items)}:
+                return {printable(key): self._shown(item) for key, item in items.items()}
+            case {"kind": "float", "value": str(value)}:
+                return printable(value)
+            case {"kind": "array" | "scalar", "array": name}:
+                array = self.arrays[name]
+                return array[()].item() if array.ndim == 0 else f"array of shape {array.shape}"
+            case {"kind": "value" | "splitter", "class": str(name), "items": dict(items)}:
+                arguments = (f"{key}={self._shown(item)}" for key, item in items.items())
+                return printable(f"{name}({', '.join(arguments)})")
+            case {"kind": "final_layer", "description": layer}:
+                shapes = " to ".join("x".join(map(str, layer[k])) for k in _SHAPES if k in layer)
+                parts = layer.get("kind", "final layer"), shapes, layer["activation"]["name"]
+                return printable(", ".join(parts))
+            case {"kind": "module", "build": build}:
+                return self._module(build)
+            case {"kind": "object", "name": str(name)}:
+                return printable(name)
+            case {"class": str(name)}:
+                return printable(name)
+        return printable(str(node["kind"]))
+
+    @staticmethod
+    def _module(build):
+        if "zoo" in build:
+            return printable(f"sklearn_flipad.zoo:{build['zoo']}")
+        return printable(str(build.get("object", "a network of the library")))
+
+
+_SHAPES = ("input_shape", "output_shape")
+
+
+def _is_estimator(node):
+    return isinstance(node, dict) and node.get("kind") == "estimator"
+
+
+def _named_parts(value):
+    """Steps of a pipeline, or named estimators; None for anything else."""
+    if not isinstance(value, list):
+        return None
+    parts = [item["items"] for item in value if isinstance(item, dict) and "items" in item]
+    return parts if len(parts) == len(value) else None
+
+
+def _last(node):
+    """The calibrator."""
+    return _last(node["params"]["steps"][-1]["items"][1]) if _has_steps(node) else node
+
+
+def _first(node):
+    """The estimator that samples come to."""
+    if _has_steps(node):
+        return _first(node["params"]["steps"][0]["items"][1])
+    if node["class"] in ("FNRThresholdCalibrator", "FrozenEstimator"):
+        inner = node["fitted"].get("estimator_", node["params"]["estimator"])
+        # A part that is stored elsewhere already.
+        return _first(inner if "class" in inner else node["params"]["estimator"])
+    return node
+
+
+def _has_steps(node):
+    return "steps" in node.get("params", {})
+
+
+def _sample_shape(node):
+    """The shape of the samples of an estimator."""
+    fitted, params = node.get("fitted", {}), node.get("params", {})
+    for place in (fitted.get("_sample_shape"), fitted.get("_image_shape")):
+        if place is not None:
+            return tuple(int(side) for side in place["items"])
+    if (layer := params.get("final_layer")) is not None:
+        return tuple(int(side) for side in layer["description"]["output_shape"])
+    if "estimators_" in fitted:
+        return _sample_shape(_first(fitted["estimators_"][0]))
+    if "n_features_in_" in fitted:
+        return (int(fitted["n_features_in_"]),)
+    return None
+
+
+def _printable(value):
+    """JSON values whose texts any terminal takes."""
+    if isinstance(value, dict):
+        return {printable(key): _printable(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_printable(part) for part in value]
+    return printable(value) if isinstance(value, str) else value
