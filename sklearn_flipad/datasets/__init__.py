@@ -3,6 +3,7 @@
 from sklearn_flipad.datasets.fashion import load_fashion_mnist, load_fashion_sample
 from sklearn_flipad.datasets.images import load_celeba, load_images, load_lsun_bedroom
 from sklearn_flipad.datasets.tables import load_table
+from sklearn_flipad.datasets.wine import load_redwine
 
 __all__ = [
     "load_celeba",
@@ -10,5 +11,6 @@ __all__ = [
     "load_fashion_sample",
     "load_images",
     "load_lsun_bedroom",
+    "load_redwine",
     "load_table",
 ]
