@@ -60,6 +60,10 @@ class NumberColumn:
         shares = tuple((d, share) for d, share in shares if share)
         return cls(name, mean, scale, found, bool(is_integer), can_miss, shares)
 
+    def step_of_rounding(self):
+        """Step of the rounding over the scale; 0 where there is none."""
+        return 0.0 if self.decimals is None else 10.0**-self.decimals / self.scale
+
     def coarser(self, series):
         """Decimals of values that are rounded more coarsely than those of fit, or None.
 
@@ -132,6 +136,10 @@ class DateColumn:
         seconds = np.rint((block[:, 0] * self.scale + self.mean) / self.step) * self.step
         return pd.Series(pd.to_datetime(seconds, unit="s"))
 
+    def step_of_rounding(self):
+        """Step of the rounding over the scale."""
+        return self.step / self.scale
+
     def feature_names(self):
         """Names of the encoded features."""
         return [self.name]
@@ -196,6 +204,10 @@ class CategoryColumn:
         """The value whose feature is largest."""
         return pd.Series(np.array(self.categories, dtype=object)[block.argmax(axis=1)])
 
+    def step_of_rounding(self):
+        """0: a category is not rounded."""
+        return 0.0
+
     def feature_names(self):
         """Names of the encoded features."""
         return [f"{self.name}_{category}" for category in self.categories]
@@ -249,7 +261,7 @@ def read_column(name, series):
     return CategoryColumn
 
 
-def decimals_of(values, precision=np.finfo(np.float64).eps):
+def decimals_of(values, precision=2.0**-52):
     """Number of decimals that all values are rounded to.
 
     Parameters

@@ -228,6 +228,27 @@ class TablePreparer(TransformerMixin, BaseEstimator):
             names += [f"{column.name}_missing"] if column.can_miss else []
         return np.array(names, dtype=object)
 
+    def rounding(self, least=1e-3):
+        """Deviations of the errors of rounding, in units of the encoded features.
+
+        Parameters
+        ----------
+        least : float, default=1e-3
+            What stands for features that are not rounded.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_features_out,)
+            At least `least`; see :class:`~sklearn_flipad.reproduction.LatentPosteriorDetector`.
+        """
+        check_is_fitted(self)
+        steps = np.zeros(len(self.get_feature_names_out()))
+        start = 0
+        for column in self.columns_:
+            steps[start] = column.step_of_rounding()
+            start += column.n_features + column.can_miss
+        return np.maximum(steps / np.sqrt(12), least)
+
     def _frame(self, X):
         if not isinstance(X, pd.DataFrame):
             raise TypeError(
