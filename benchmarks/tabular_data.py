@@ -89,7 +89,8 @@ def fit_sdv(kind, table, seed, epochs):
 
     kinds = {"TVAE": TVAESynthesizer, "CTGAN": CTGANSynthesizer, "CopulaGAN": CopulaGANSynthesizer}
     synthesizer = kinds[kind](Metadata.detect_from_dataframe(table), epochs=epochs)
-    state = np.random.get_state()  # noqa: NPY002: SDV draws from numpy's global numbers
+    # SDV's training draws from numpy's global numbers.
+    state = np.random.get_state()  # noqa: NPY002
     try:
         np.random.seed(seed)  # noqa: NPY002
         with seeded(seed):

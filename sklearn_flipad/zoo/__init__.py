@@ -30,6 +30,7 @@ from sklearn_flipad.zoo.quality import (
     load_fashion_classifier,
 )
 from sklearn_flipad.zoo.table_networks import KLWGANCritic, KLWGANGenerator
+from sklearn_flipad.zoo.table_quality import table_distances
 from sklearn_flipad.zoo.training import train_gan
 
 __all__ = [
@@ -56,5 +57,6 @@ __all__ = [
     "pretrained_card",
     "pretrained_samples",
     "recalibrate_batch_norm",
+    "table_distances",
     "train_gan",
 ]
