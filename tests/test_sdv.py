@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 import torch
 
-from sklearn_flipad import AttributionPipeline, DeepSADDetector, FinalLayerInverter, make_flipad
+from sklearn_flipad import DeepSADDetector, FinalLayerInverter, make_flipad
 from sklearn_flipad.datasets import load_redwine
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.tabular import SDVTransformer, final_layer_of_sdv, sample_sdv
+from sklearn_flipad.tabular import SDVTransformer, final_layer_of_sdv, for_tables, sample_sdv
 
 KINDS = ["CTGANSynthesizer", "CopulaGANSynthesizer", "TVAESynthesizer"]
 
@@ -128,7 +128,7 @@ def test_owner_of_a_tvae(synthesizers):
         module=MLP, module_params={"hidden": (32,)}, max_epochs=20, random_state=0
     )
     flipad = make_flipad(layer, detector=detector, fnr=0.05, cv=0.4, random_state=0)
-    pipeline = AttributionPipeline([("encode", SDVTransformer(synthesizer)), *flipad.steps])
+    pipeline = for_tables(flipad, SDVTransformer(synthesizer).fit(own))
     pipeline.fit(pd.concat([own, others], ignore_index=True), np.repeat([1, -1], [300, 150]))
     new = sample_sdv(synthesizer, 100, random_state=9)
     assert (pipeline.predict(new) == 1).mean() > 0.8

@@ -172,10 +172,10 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
     --------
     ::
 
-        transformer = SDVTransformer(synthesizer)
-        layer = final_layer_of_sdv(synthesizer)
-        flipad = AttributionPipeline([("encode", transformer), *make_flipad(layer).steps])
-        flipad.fit(pd.concat([sample_sdv(synthesizer, 4000), others]), y)
+        own = sample_sdv(synthesizer, 4000)
+        transformer = SDVTransformer(synthesizer).fit(own)
+        flipad = for_tables(make_flipad(final_layer_of_sdv(synthesizer)), transformer)
+        flipad.fit(pd.concat([own, others]), y)
     """
 
     _parameter_constraints: dict = {"synthesizer": [HasMethods("sample")]}
