@@ -36,7 +36,12 @@ from sklearn_flipad import (
     make_rawpad,
     make_whitened,
 )
-from sklearn_flipad.calibration import Conformal, conformal_p_values, simes_p_value
+from sklearn_flipad.calibration import (
+    Conformal,
+    conformal_p_values,
+    rank_sum_p_value,
+    simes_p_value,
+)
 from sklearn_flipad.reproduction import LatentPosteriorDetector
 
 OWNER = "KL-WGAN"
@@ -58,6 +63,10 @@ PAPER = {
 SET_SIZES = (1, 2, 5, 10, 20, 50, 100)
 #: Level of the test of "all of these are the owner's", and sets that are drawn.
 SET_LEVEL, N_SETS = 0.005, 1000
+SET_TESTS = {
+    "Simes": lambda own, rows: simes_p_value(conformal_p_values(own, rows)),
+    "rank sum": rank_sum_p_value,
+}
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ class Setting:
         Passes of SDV's synthesizers.
     """
 
-    n_train: int = 2000
+    n_train: int = 8000
     n_calibration: int = 1000
     n_pool: int = 4000
     n_searched: int = 250
@@ -159,41 +168,40 @@ def run_searched(method, name, seed, rows, owner, setting):
     for score in SCORES.get(method, ("distance",)):
         threshold = -Conformal().threshold(-calibration[score], FNR)
         scores = {source: values[score] for source, values in found.items()}
-        yield result(name, seed, method, score, scores, threshold, seconds)
+        yield result(name, seed, method, score, scores, threshold, seconds, calibration[score])
 
 
-def result(name, seed, method, score, scores, threshold, seconds):
+def result(name, seed, method, score, scores, threshold, seconds, calibration=()):
     """One line of the results."""
     line = {"table": name, "seed": seed, "method": method, "score": score}
     line |= {key: round(value, 1) for key, value in seconds.items()}
     line["sources"] = {
         source: row_of_pair(scores[OWNER], scores[source], threshold) for source in data.OTHERS
     }
-    if method in TRAINED:
-        line["sets"] = simulate_sets(scores)
+    line["sets"] = simulate_sets(scores, calibration)
     return line
 
 
-def simulate_sets(scores, n_calibration=1000, n_sets=N_SETS):
-    """How often Simes' test rejects that all rows of a set are the owner's, by size.
+def simulate_sets(scores, more=(), n_calibration=1000, n_sets=N_SETS):
+    """How often tests reject that all rows of a set are the owner's, by source and size.
 
-    Each set has a calibration set of its own, from the same owner's rows.
+    Each set has a calibration set of its own, drawn from rows of the owner that the method has
+    not seen in training, `more` among them.
     """
     rng = np.random.default_rng(0)
-    n_calibration = min(n_calibration, len(scores[OWNER]) // 2)
-    found = {source: dict.fromkeys(SET_SIZES, 0) for source in scores}
+    scores = {**scores, OWNER: np.concatenate([scores[OWNER], more])}
+    n_calibration = min(n_calibration, len(scores[OWNER]) - SET_SIZES[-1])
+    found = {test: {source: dict.fromkeys(SET_SIZES, 0) for source in scores} for test in SET_TESTS}
     for _ in range(n_sets):
         own = rng.permutation(scores[OWNER])
         calibration, left = own[:n_calibration], own[n_calibration:]
         for source, values in scores.items():
             pool = left if source == OWNER else rng.permutation(values)
-            p_values = conformal_p_values(-calibration, -pool[: SET_SIZES[-1]])
-            for size in SET_SIZES:
-                found[source][size] += simes_p_value(p_values[:size]) <= SET_LEVEL
-    return {
-        source: {size: int(count) / n_sets for size, count in counts.items()}
-        for source, counts in found.items()
-    }
+            for test, p_value in SET_TESTS.items():
+                for size in SET_SIZES:
+                    rejected = p_value(-calibration, -pool[:size]) <= SET_LEVEL
+                    found[test][source][size] += int(rejected) / n_sets
+    return found
 
 
 def summaries(lines):
@@ -209,12 +217,14 @@ def summaries(lines):
             row[f"{source} in the paper"] = PAPER.get(key[:2], ("",) * 3)[index]
         row["FNR"] = f"{np.mean([x['sources']['TVAE']['found_fnr'][0] for x in same]):.4f}"
         rows.append(row)
-        for source in (OWNER, *data.OTHERS) if "sets" in same[0] else ():
-            rates = {
-                str(size): f"{np.mean([x['sets'][source][str(size)] for x in same]):.4f}"
-                for size in SET_SIZES
-            }
-            sets.append({"table": key[0], "method": row["method"], "rows of": source, **rates})
+        for test in SET_TESTS:
+            for source in (OWNER, *data.OTHERS):
+                rates = {
+                    str(size): f"{np.mean([x['sets'][test][source][str(size)] for x in same]):.4f}"
+                    for size in SET_SIZES
+                }
+                names = {"table": key[0], "method": row["method"], "test": test}
+                sets.append({**names, "rows of": source, **rates})
     return pd.DataFrame(rows), pd.DataFrame(sets)
 
 
