@@ -43,7 +43,8 @@ def test_first_steps(name):
     assert (first["flipad"].predict(own) == 1).mean() > 0.8
 
 
-def test_evidence():
-    failed, attempted = doctest.testfile(str(ROOT / "docs/evidence.rst"), module_relative=False)
-    assert attempted > 20
+@pytest.mark.parametrize(("name", "least"), [("evidence", 20), ("tabular", 10)])
+def test_pages_with_results(name, least):
+    failed, attempted = doctest.testfile(str(ROOT / f"docs/{name}.rst"), module_relative=False)
+    assert attempted > least
     assert not failed
