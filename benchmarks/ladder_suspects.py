@@ -19,7 +19,7 @@ from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import DCGANGenerator, list_pretrained, load_pretrained
 
 PUBLIC = "public/dcgan"
-OWNERS = [*list_pretrained(), PUBLIC]
+OWNERS = [*list_pretrained("fashion"), PUBLIC]
 #: One seed of each architecture, and the public generator.
 DEFAULT_OWNERS = ["fashion/dcgan-1", "fashion/ebgan-0", "fashion/lsgan-0", "fashion/wgan-gp-0"]
 DEFAULT_OWNERS.append(PUBLIC)
@@ -157,7 +157,7 @@ def _relatives(name, same_architecture):
     if same_architecture:
         names = [f"{kind}-{seed}" for seed in "012" if seed != number]
     else:
-        kinds = {other.rpartition("-")[0] for other in list_pretrained()} - {kind}
+        kinds = {other.rpartition("-")[0] for other in list_pretrained("fashion")} - {kind}
         names = [f"{other}-{number}" for other in sorted(kinds)]
     return [load_pretrained(other) for other in names]
 

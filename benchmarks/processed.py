@@ -83,7 +83,7 @@ def fitted(method, owner, generator, step, args):
 def sources(owner, generator, n):
     """Samples by source, before they are processed."""
     kind = owner.rpartition("-")[0]
-    others = [name for name in list_pretrained() if name.rpartition("-")[0] != kind]
+    others = [name for name in list_pretrained("fashion") if name.rpartition("-")[0] != kind]
     groups = {"own": [generator], "other architectures": [load(n) for n in others if n[-1] == "0"]}
     for where in ("last", "earlier"):
         groups[f"copy, 10 % {where}"] = [noisy_copy(generator, 0.1, where=where, random_state=0)]

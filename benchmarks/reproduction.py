@@ -119,7 +119,7 @@ def main():
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_out(parser)
-    parser.add_argument("--owners", nargs="*", default=[*list_pretrained(), "public"])
+    parser.add_argument("--owners", nargs="*", default=[*list_pretrained("fashion"), "public"])
     parser.add_argument("--n-own", type=int, default=1000, help="own samples to fit, and fresh")
     parser.add_argument("--n-others", type=int, default=250, help="samples of each other")
     parser.add_argument("--adam", type=int, default=0, help="own samples for the paper's search")
@@ -131,7 +131,7 @@ def main():
     for name in args.owners:
         if name in done:
             continue
-        others = [n for n in list_pretrained() if name != "public" or n.endswith("-0")]
+        others = [n for n in list_pretrained("fashion") if name != "public" or n.endswith("-0")]
         result = row(name, others, args)
         with open(path, "a") as file:
             file.write(json.dumps(result) + "\n")

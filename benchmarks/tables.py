@@ -55,7 +55,7 @@ def architecture(name):
 
 def sources(table, owner):
     """The generators that the owner's attributor meets."""
-    others = [name for name in list_pretrained() if name != owner]
+    others = [name for name in list_pretrained("fashion") if name != owner]
     if table == "seeds":
         return [name for name in others if architecture(name) == architecture(owner)]
     return [name for name in others if name.endswith("-0")]
@@ -164,7 +164,7 @@ def parse_arguments(argv=None):
     parser.add_argument(
         "--owners",
         nargs="+",
-        choices=list_pretrained(),
+        choices=list_pretrained("fashion"),
         metavar="NAME",
         help="by default all, or one of each architecture",
     )
@@ -174,7 +174,7 @@ def parse_arguments(argv=None):
     add_out(parser)
     args = parser.parse_args(argv)
     if args.owners is None:
-        everyone = list_pretrained()
+        everyone = list_pretrained("fashion")
         if args.table != "seeds":
             everyone = [name for name in everyone if name.endswith("-0")]
         args.owners = everyone[:1] if args.small else everyone

@@ -126,7 +126,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--owners", nargs="+", choices=list_pretrained(), metavar="NAME")
+    parser.add_argument("--owners", nargs="+", choices=list_pretrained("fashion"), metavar="NAME")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--resume", action="store_true", help="keep the rows that are there")
     parser.add_argument("--small", action="store_true", help="see that it runs, in minutes")

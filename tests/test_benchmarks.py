@@ -36,6 +36,8 @@ def script(monkeypatch):
         "scaling",
         "solvers",
         "tables",
+        "tabular",
+        "tabular_speed",
         "tolerance",
         "whitening",
     ],

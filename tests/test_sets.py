@@ -7,6 +7,7 @@ import pytest
 
 from sklearn_flipad.calibration import (
     PAC,
+    rank_sum_p_value,
     select_with_fdr,
     simes_p_value,
     true_discovery_bound,
@@ -155,3 +156,39 @@ def test_bad_settings_are_refused():
         true_discovery_bound([0.5, 0.1], subset=[1, 1])
     with pytest.raises(IndexError):
         true_discovery_bound([0.5, 0.1], subset=[True])
+
+
+def rank_sums(kind, *, n=15, shift=0.0, seed=0, **options):
+    """Rank-sum p-values of 1,000 sets, each with its own calibration set."""
+    rng = np.random.default_rng(seed)
+    calibration, suspects = draw(rng, kind, N_RUNS, 99), draw(rng, kind, N_RUNS, n, shift=shift)
+    pairs = zip(calibration, suspects, strict=True)
+    return np.array([rank_sum_p_value(c, s, **options) for c, s in pairs])
+
+
+@pytest.mark.parametrize("alternative", ["larger", "smaller", "different"])
+@pytest.mark.parametrize("kind", SCORES)
+def test_rank_sum_keeps_its_level(kind, alternative):
+    p = rank_sums(kind, alternative=alternative)
+    for level in (0.01, 0.05, 0.2):
+        assert keeps_level(p <= level, level)
+    assert (p <= 0.2).mean() > 0.1
+
+
+def test_rank_sum_is_strong_where_all_are_from_elsewhere():
+    p = rank_sums("continuous", shift=0.7)
+    simes = [simes_p_value(row) for row in sets_of_suspects("continuous", n_others=15, shift=0.7)]
+    assert (p <= 0.01).mean() > 0.4 > 2 * (np.array(simes) <= 0.01).mean()
+    assert (rank_sums("continuous", shift=-0.7) <= 0.01).mean() < 0.01
+    assert (rank_sums("continuous", shift=-0.7, alternative="smaller") <= 0.01).mean() > 0.4
+    few = rank_sum_p_value(np.arange(4.0), [10.0, 11.0])
+    assert few == pytest.approx(1 / 15)
+
+
+def test_rank_sum_of_nothing():
+    with pytest.raises(ValueError, match="alternative must be one of larger, smaller, different"):
+        rank_sum_p_value([1.0], [2.0], alternative="greater")
+    with pytest.raises(ValueError, match="scores must hold at least one"):
+        rank_sum_p_value([1.0], [])
+    with pytest.raises(ValueError, match="1 of 2 calibration_scores are NaN"):
+        rank_sum_p_value([1.0, np.nan], [1.0])

@@ -7,6 +7,7 @@ from sklearn_flipad.calibration.open_set_evidence import OpenSetEvidence
 from sklearn_flipad.calibration.p_values import conformal_p_values
 from sklearn_flipad.calibration.rules import PAC, Conformal, Quantile, ThresholdRule
 from sklearn_flipad.calibration.sets import (
+    rank_sum_p_value,
     select_with_fdr,
     simes_p_value,
     true_discovery_bound,
@@ -24,6 +25,7 @@ __all__ = [
     "Quantile",
     "ThresholdRule",
     "conformal_p_values",
+    "rank_sum_p_value",
     "select_with_fdr",
     "simes_p_value",
     "true_discovery_bound",

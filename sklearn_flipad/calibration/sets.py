@@ -16,10 +16,10 @@ that it is from the reference population.
 import numpy as np
 from scipy import stats
 
-from sklearn_flipad.calibration.p_values import check_p_values
+from sklearn_flipad.calibration.p_values import check_p_values, check_scores
 from sklearn_flipad.calibration.rules.base import check_probability
 
-__all__ = ["select_with_fdr", "simes_p_value", "true_discovery_bound"]
+__all__ = ["rank_sum_p_value", "select_with_fdr", "simes_p_value", "true_discovery_bound"]
 
 
 def simes_p_value(p_values):
@@ -60,6 +60,59 @@ def simes_p_value(p_values):
     p_values = np.sort(check_p_values(p_values))
     n = len(p_values)
     return float((n * p_values / np.arange(1, n + 1)).min())
+
+
+def rank_sum_p_value(calibration_scores, scores, *, alternative="larger"):
+    """P-value of the hypothesis that suspects and calibration samples are of one population.
+
+    Wilcoxon's rank-sum test, also called Mann and Whitney's. If "all of these are from the model"
+    holds, suspects and calibration samples are exchangeable, so the test keeps its level, whatever
+    the detector and whichever calibration set. Where all suspects come from one other place,
+    as the rows of a table do, it is far stronger than Simes' test: it adds up what is too little
+    in each, and is not bound by the smallest p-value that the calibration set can give. Where a
+    few of many are foreign, Simes' test is the stronger.
+
+    Parameters
+    ----------
+    calibration_scores : array-like of shape (n,)
+        Anomaly scores of the model's samples on which the detector was not fitted.
+    scores : array-like of shape (n_suspects,)
+        Anomaly scores of suspects, which must be independent draws.
+    alternative : {"larger", "smaller", "different"}, default="larger"
+        Which scores speak against the population: larger ones, smaller ones, or both.
+
+    Returns
+    -------
+    float
+        Exact where there are at most 8 suspects or calibration samples and no ties; else by the
+        normal approximation, corrected for ties.
+
+    Raises
+    ------
+    ValueError
+        If there are no scores of either kind, one is not finite, or `alternative` is unknown.
+
+    References
+    ----------
+    Mann and Whitney, "On a test of whether one of two random variables is stochastically larger
+    than the other", Annals of Mathematical Statistics 1947.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_flipad.calibration import rank_sum_p_value
+    >>> rng = np.random.default_rng(0)
+    >>> calibration, suspects = rng.normal(size=1000), rng.normal(0.5, size=100)
+    >>> bool(rank_sum_p_value(calibration, suspects) < 1e-3)
+    True
+    """
+    names = {"larger": "greater", "smaller": "less", "different": "two-sided"}
+    if alternative not in names:
+        raise ValueError(f"alternative must be one of {', '.join(names)}, got {alternative!r}.")
+    calibration_scores = check_scores("calibration_scores", calibration_scores)
+    scores = check_scores("scores", scores)
+    found = stats.mannwhitneyu(scores, calibration_scores, alternative=names[alternative])
+    return float(found.pvalue)
 
 
 def true_discovery_bound(p_values, *, confidence=0.95, subset=None):

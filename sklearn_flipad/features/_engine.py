@@ -64,7 +64,7 @@ def prepared(solver, layer, device):
 
 def auto_batch_size(layer):
     """Samples that are solved together unless told otherwise."""
-    return int(np.clip(_AUTO_ELEMENTS // np.prod(layer.input_shape), 1, 1024))
+    return int(np.clip(_AUTO_ELEMENTS // np.prod(layer.input_shape), 1, 2048))
 
 
 def invert_batches(

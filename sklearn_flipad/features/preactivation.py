@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn_flipad._transformers import SampleTransformerMixin
 from sklearn_flipad.final_layer.activations import ACTIVATION_NAMES, OutputActivation
 from sklearn_flipad.final_layer.checks import check_range
+from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.samples import (
     check_features,
     check_samples,
@@ -33,7 +34,7 @@ class PreactivationTransformer(OneToOneFeatureMixin, SampleTransformerMixin, Bas
 
     Parameters
     ----------
-    activation : str or OutputActivation, default="tanh"
+    activation : str, OutputActivation or ColumnActivations, default="tanh"
         The output activation; by name, ``"identity"``, ``"tanh"``, ``"sigmoid"``,
         ``"leaky_relu"`` or ``"softplus"``.
     output_range : pair of float, default=None
@@ -72,7 +73,7 @@ class PreactivationTransformer(OneToOneFeatureMixin, SampleTransformerMixin, Bas
     """
 
     _parameter_constraints: dict = {
-        "activation": [StrOptions(set(ACTIVATION_NAMES)), OutputActivation],
+        "activation": [StrOptions(set(ACTIVATION_NAMES)), OutputActivation, ColumnActivations],
         "output_range": [tuple, list, None],
         "clip_eps": [Interval(Real, 0, 1, closed="neither")],
     }

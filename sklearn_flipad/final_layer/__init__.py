@@ -1,6 +1,7 @@
 """The final layer of a generator: all that its inversion needs."""
 
 from sklearn_flipad.final_layer.activations import OutputActivation
+from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.final_layer.layer import FinalLayer
 
-__all__ = ["FinalLayer", "OutputActivation"]
+__all__ = ["ColumnActivations", "FinalLayer", "OutputActivation"]

@@ -1,6 +1,7 @@
 """A final layer as arrays and a description, and back."""
 
 from sklearn_flipad.final_layer.activations import OutputActivation
+from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.persistence.arrays import content_digest
 
 __all__ = ["FORMAT", "from_parts", "to_parts"]
@@ -82,7 +83,7 @@ def from_parts(build, arrays, description):
             arguments,
             input_shape=description["input_shape"],
             mean_activation=arrays["mean_activation"],
-            activation=OutputActivation(**description["activation"]),
+            activation=_activation(**description["activation"]),
             output_shape=description["output_shape"],
             output_range=description["output_range"],
             output_order=arrays.get("output_order"),
@@ -98,3 +99,9 @@ def from_parts(build, arrays, description):
             f"in another way than here: {to_parts(layer)[1]}."
         )
     return layer
+
+
+def _activation(name, **parameters):
+    if name == ColumnActivations.name:
+        return ColumnActivations(**parameters)
+    return OutputActivation(name, **parameters)

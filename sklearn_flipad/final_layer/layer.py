@@ -15,6 +15,7 @@ from sklearn_flipad.final_layer.checks import (
     check_shape,
     check_values,
 )
+from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.final_layer.kinds import KINDS, kind_of
 from sklearn_flipad.final_layer.traced import (
     check_against_trace,
@@ -54,7 +55,7 @@ class FinalLayer:
         Shape of one activation before the layer.
     mean_activation : array-like, shape input_shape
         The mean activation, the point around which the inversion is sparse.
-    activation : OutputActivation
+    activation : OutputActivation or ColumnActivations
         What follows the linear map.
     output_shape : tuple of int, default=None
         Shape of one sample; by default that of the linear map's output.
@@ -113,7 +114,7 @@ class FinalLayer:
     ):
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
-        if not isinstance(activation, OutputActivation):
+        if not isinstance(activation, OutputActivation | ColumnActivations):
             raise ValueError(f"activation must be an OutputActivation, got {activation!r}.")
         self.kind = kind
         self.weight = _read_only(weight, np.float32)
@@ -164,6 +165,12 @@ class FinalLayer:
             raise ValueError(
                 f"The layer's output of shape {operator.output_shape} cannot be arranged as "
                 f"output_shape={self.output_shape}."
+            )
+        n_columns = getattr(self.activation, "n_columns", None)
+        if n_columns is not None and self.output_shape != (n_columns,):
+            raise ValueError(
+                f"The activation is one of {n_columns} columns, but a sample has shape "
+                f"{self.output_shape}."
             )
 
     @classmethod

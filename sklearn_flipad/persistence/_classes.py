@@ -102,6 +102,7 @@ ESTIMATORS = {
         *("mean_", "variances_", "components_", "scale_", "block_size_", "n_inliers_"),
     ),
     "ChannelSelector": _of_samples("sklearn_flipad.features", "scores_", "_channel_shape"),
+    "TablePreparer": Stored("sklearn_flipad.tabular", ("columns_", "n_features_in_", *_NAMES)),
     "CenterCropResize": _PERTURBATION,
     "Downscale": _PERTURBATION,
     "GaussianBlur": _PERTURBATION,
@@ -116,6 +117,10 @@ VALUES = {
     "PAC": Stored("sklearn_flipad.calibration"),
     "Quantile": Stored("sklearn_flipad.calibration"),
     "OutputActivation": Stored("sklearn_flipad.final_layer"),
+    "ColumnActivations": Stored("sklearn_flipad.final_layer"),
+    "NumberColumn": Stored("sklearn_flipad.tabular._columns"),
+    "DateColumn": Stored("sklearn_flipad.tabular._columns"),
+    "CategoryColumn": Stored("sklearn_flipad.tabular._columns"),
     "DouglasRachford": Stored("sklearn_flipad.solvers"),
     "FISTA": Stored("sklearn_flipad.solvers"),
 }

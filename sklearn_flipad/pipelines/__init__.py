@@ -1,7 +1,7 @@
 """The paper's attributors, and others, as plain scikit-learn pipelines."""
 
 from sklearn_flipad.pipelines.attribution import AttributionPipeline
-from sklearn_flipad.pipelines.baselines import make_smf, make_sminv
+from sklearn_flipad.pipelines.baselines import make_posterior, make_smf, make_sminv
 from sklearn_flipad.pipelines.combined import make_combined
 from sklearn_flipad.pipelines.detection import (
     make_dctpad,
@@ -15,6 +15,7 @@ __all__ = [
     "make_combined",
     "make_dctpad",
     "make_flipad",
+    "make_posterior",
     "make_rawpad",
     "make_smf",
     "make_sminv",

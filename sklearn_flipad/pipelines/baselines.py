@@ -1,12 +1,12 @@
-"""SM-F and SM-Inv (Appendix E)."""
+"""SM-F and SM-Inv (Appendix E), and the posterior of latents in place of the latter."""
 
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_flipad.detectors import FingerprintDetector
 from sklearn_flipad.pipelines._assembly import assemble
-from sklearn_flipad.reproduction import ReconstructionDetector
+from sklearn_flipad.reproduction import LatentPosteriorDetector, ReconstructionDetector
 
-__all__ = ["make_smf", "make_sminv"]
+__all__ = ["make_posterior", "make_smf", "make_sminv"]
 
 
 def make_smf(
@@ -144,3 +144,48 @@ def make_sminv(
         reference=reference,
         random_state=random_state,
     )
+
+
+def make_posterior(
+    generator,
+    *,
+    noise=0.01,
+    score="evidence",
+    fnr=0.005,
+    rule="conformal",
+    reference=None,
+    **search,
+):
+    """Density of the most probable latents of a row, calibrated; for generators of tables.
+
+    Nothing is trained: all samples of the model calibrate the threshold.
+
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        The target model.
+    noise, score
+        See :class:`~sklearn_flipad.reproduction.LatentPosteriorDetector`.
+    fnr, rule, reference
+        See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    **search
+        Further parameters of :class:`~sklearn_flipad.reproduction.LatentPosteriorDetector`.
+
+    Returns
+    -------
+    AttributionPipeline
+        With the one step ``detect``.
+
+    Examples
+    --------
+    >>> from sklearn_flipad import make_posterior
+    >>> from sklearn_flipad.sampling import sample
+    >>> from sklearn_flipad.zoo import load_pretrained
+    >>> generator = load_pretrained("redwine/kl-wgan-0")
+    >>> rows = sample(generator, 128, dtype="float32", random_state=0)
+    >>> attributor = make_posterior(generator, fnr=0.05, n_starts=1, n_drawn=1000)
+    >>> attributor.fit(rows).predict(rows[:3] + 2)
+    array([-1, -1, -1])
+    """
+    detector = LatentPosteriorDetector(generator, noise=noise, score=score, **search)
+    return assemble([], FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference)

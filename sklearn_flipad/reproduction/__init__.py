@@ -8,6 +8,10 @@ from sklearn_flipad.reproduction.copies import (
 )
 from sklearn_flipad.reproduction.distances import FeatureDistance
 from sklearn_flipad.reproduction.encoder import LatentEncoder
+from sklearn_flipad.reproduction.posterior import (
+    LatentPosteriorDetector,
+    LatentPosteriorResult,
+)
 from sklearn_flipad.reproduction.reconstruction import ReconstructionDetector
 from sklearn_flipad.reproduction.result import ReconstructionResult
 from sklearn_flipad.reproduction.trained_copies import distilled_copy, fine_tuned_copy
@@ -15,6 +19,8 @@ from sklearn_flipad.reproduction.trained_copies import distilled_copy, fine_tune
 __all__ = [
     "FeatureDistance",
     "LatentEncoder",
+    "LatentPosteriorDetector",
+    "LatentPosteriorResult",
     "ReconstructionDetector",
     "ReconstructionResult",
     "distilled_copy",

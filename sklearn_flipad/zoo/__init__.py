@@ -14,6 +14,7 @@ from sklearn_flipad.zoo.initialization import initialize_weights
 from sklearn_flipad.zoo.objectives import (
     CrossEntropyObjective,
     EnergyObjective,
+    KLWassersteinObjective,
     LeastSquaresObjective,
     WassersteinGPObjective,
 )
@@ -28,6 +29,8 @@ from sklearn_flipad.zoo.quality import (
     frechet_distance,
     load_fashion_classifier,
 )
+from sklearn_flipad.zoo.table_networks import KLWGANCritic, KLWGANGenerator
+from sklearn_flipad.zoo.table_quality import table_distances
 from sklearn_flipad.zoo.training import train_gan
 
 __all__ = [
@@ -38,6 +41,9 @@ __all__ = [
     "DCGANGenerator",
     "EBGANDiscriminator",
     "EnergyObjective",
+    "KLWGANCritic",
+    "KLWGANGenerator",
+    "KLWassersteinObjective",
     "LSGANDiscriminator",
     "LSGANGenerator",
     "LeastSquaresObjective",
@@ -51,5 +57,6 @@ __all__ = [
     "pretrained_card",
     "pretrained_samples",
     "recalibrate_batch_norm",
+    "table_distances",
     "train_gan",
 ]

@@ -7,8 +7,9 @@ import argparse
 
 import torch
 
-from sklearn_flipad.datasets import load_fashion_mnist
-from sklearn_flipad.zoo.recipes import RECIPES, train_recipe
+from sklearn_flipad.datasets import load_fashion_mnist, load_redwine
+from sklearn_flipad.tabular import TablePreparer
+from sklearn_flipad.zoo.recipes import RECIPES, data_of, train_recipe
 
 
 def main(argv=None):
@@ -17,19 +18,26 @@ def main(argv=None):
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="zoo", help="folder of the weights and the card")
     parser.add_argument("--work", default="zoo", help="folder of the checkpoint")
-    parser.add_argument("--samples", help="folder of a grid of samples after every epoch")
+    parser.add_argument("--samples", help="for images: folder of grids of samples")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads")
     args = parser.parse_args(argv)
     if args.threads:
         torch.set_num_threads(args.threads)
     train_recipe(
         args.recipe,
-        load_fashion_mnist(),
+        load_training_data(data_of(args.recipe)),
         seed=args.seed,
         out_dir=args.out,
         work_dir=args.work,
         sample_dir=args.samples,
     )
+
+
+def load_training_data(data):
+    """What the recipes of a data set are trained on."""
+    if data == "redwine":
+        return TablePreparer(decimals=None).fit_transform(load_redwine())
+    return load_fashion_mnist()
 
 
 if __name__ == "__main__":

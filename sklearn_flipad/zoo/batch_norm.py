@@ -44,6 +44,8 @@ def recalibrate_batch_norm(generator, n_batches=100, batch_size=128, random_stat
         )
     batches = _latents(generator, n_batches, batch_size, random_state)
     norms = [module for module in generator.modules() if isinstance(module, _BatchNorm)]
+    if not norms:
+        return generator.eval()
     momenta = [norm.momentum for norm in norms]
     try:
         for norm in norms:

@@ -9,33 +9,38 @@ from sklearn_flipad._modules import device_of, evaluating
 from sklearn_flipad.randomness import seeded
 from sklearn_flipad.samples import as_array
 
-__all__ = ["check_grids", "check_images", "check_networks", "check_schedule"]
+__all__ = ["as_values", "check_grids", "check_networks", "check_schedule", "check_training_samples"]
 
 
-def check_images(X, labels):
-    """Training images and labels as arrays.
+def check_training_samples(X, labels):
+    """Training samples and labels as arrays.
 
     Parameters
     ----------
-    X : array-like of uint8, shape (n, channels, height, width)
-        Images.
+    X : array-like, shape (n, channels, height, width) or (n, n_columns)
+        Images of uint8, or the rows of a table of floats.
     labels : array-like of int, shape (n,), or None
         Their classes.
 
     Returns
     -------
-    X : ndarray of uint8, shape (n, channels, height, width)
+    X : ndarray of uint8, or of float32
     labels : ndarray of int64, shape (n,), or None
 
     Raises
     ------
     ValueError
-        If either has another type or shape, or a label is negative.
+        If either has another type or shape, a row is not finite, or a label is negative.
     """
     X = np.asarray(as_array(X))
-    if X.dtype != np.uint8 or X.ndim != 4:
+    if X.ndim == 2 and X.dtype.kind == "f":
+        X = X.astype(np.float32)
+        if not np.isfinite(X).all():
+            raise ValueError("X holds NaN, infinity or values too large for single precision.")
+    elif X.dtype != np.uint8 or X.ndim != 4:
         raise ValueError(
-            "X must be gray levels, an array of type uint8 and shape (n, channels, height, width); "
+            "X must be gray levels, an array of type uint8 and shape (n, channels, height, width), "
+            "or the rows of a table, floats of shape (n, n_columns); "
             f"got type {X.dtype} and shape {X.shape}."
         )
     if labels is None:
@@ -43,19 +48,38 @@ def check_images(X, labels):
     labels = np.asarray(as_array(labels))
     if labels.shape != (len(X),) or labels.dtype.kind not in "iu" or (labels < 0).any():
         raise ValueError(
-            f"labels must be {len(X)} integers from 0, one for each image, got an array of "
+            f"labels must be {len(X)} integers from 0, one for each sample, got an array of "
             f"shape {labels.shape} and type {labels.dtype}."
         )
     return X, labels.astype(np.int64)
 
 
-def check_schedule(n_images, batch_size, n_critic, betas):
+def as_values(X, device="cpu"):
+    """Training samples as the networks take them.
+
+    Parameters
+    ----------
+    X : ndarray of uint8 or float32
+        Samples.
+    device : str or torch.device, default="cpu"
+        Where they go.
+
+    Returns
+    -------
+    torch.Tensor of float32
+        Images in [-1, 1]; rows as they are.
+    """
+    x = torch.from_numpy(X).to(device)
+    return x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x
+
+
+def check_schedule(n_samples, batch_size, n_critic, betas):
     """Refuse a schedule in which a network would never be updated.
 
     Parameters
     ----------
-    n_images : int
-        Number of training images.
+    n_samples : int
+        Number of training samples.
     batch_size, n_critic, betas
         See :func:`~sklearn_flipad.zoo.train_gan`.
 
@@ -65,13 +89,13 @@ def check_schedule(n_images, batch_size, n_critic, betas):
         If there is no full batch, the generator has no update in an epoch, or `betas` are not
         two numbers in [0, 1).
     """
-    if n_images < batch_size:
+    if n_samples < batch_size:
         raise ValueError(
-            f"X holds {n_images} images, fewer than one batch of {batch_size}; lower batch_size."
+            f"X holds {n_samples} samples, fewer than one batch of {batch_size}; lower batch_size."
         )
-    if n_images // batch_size < n_critic:
+    if n_samples // batch_size < n_critic:
         raise ValueError(
-            f"An epoch has {n_images // batch_size} steps, so that a generator updated every "
+            f"An epoch has {n_samples // batch_size} steps, so that a generator updated every "
             f"{n_critic}th would never be; lower n_critic or batch_size."
         )
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
@@ -79,7 +103,7 @@ def check_schedule(n_images, batch_size, n_critic, betas):
 
 
 def check_networks(networks, X, labels):
-    """Refuse networks that do not fit the images, without changing them.
+    """Refuse networks that do not fit the samples, without changing them.
 
     Both are called once, in eval mode, so that what does not fit fails before the first step.
 
@@ -87,15 +111,15 @@ def check_networks(networks, X, labels):
     ----------
     networks : dict of str to torch.nn.Module
         ``generator`` and ``discriminator``.
-    X : ndarray of uint8, shape (n, channels, height, width)
-        Training images.
+    X : ndarray of uint8 or float32
+        Training samples.
     labels : ndarray of int64, shape (n,), or None
         Their classes.
 
     Raises
     ------
     ValueError
-        If the generator has no ``latent_shape`` or makes images of another shape, a network
+        If the generator has no ``latent_shape`` or makes samples of another shape, a network
         cannot be called, or has nothing to train.
     """
     if not hasattr(networks["generator"], "latent_shape"):
@@ -115,15 +139,14 @@ def check_networks(networks, X, labels):
 def _check_calls(generator, discriminator, X, labels):
     labels = () if labels is None else (torch.tensor([labels.min(), labels.max()]),)
     latents = torch.zeros(2, *generator.latent_shape)
-    images = torch.from_numpy(X[[0, -1]]).float() / 127.5 - 1
     fake = _call("generator", generator, latents, *labels)
     if not isinstance(fake, torch.Tensor) or fake.shape[1:] != X.shape[1:]:
         made = tuple(fake.shape[1:]) if isinstance(fake, torch.Tensor) else type(fake).__name__
         raise ValueError(
-            f"The images of X have shape {X.shape[1:]}, but the generator makes {made}. Build it "
+            f"The samples of X have shape {X.shape[1:]}, but the generator makes {made}. Build it "
             "for the shape of X, or resize X."
         )
-    _call("discriminator", discriminator, images, *labels)
+    _call("discriminator", discriminator, as_values(X[[0, -1]]), *labels)
 
 
 def _call(name, network, *inputs):
@@ -144,8 +167,8 @@ def check_grids(X, labels, generator, folder):
 
     Parameters
     ----------
-    X : ndarray of uint8, shape (n, channels, height, width)
-        Training images.
+    X : ndarray of uint8 or float32
+        Training samples.
     labels : ndarray of int64, shape (n,), or None
         Their classes.
     generator : torch.nn.Module
@@ -156,14 +179,14 @@ def check_grids(X, labels, generator, folder):
     Raises
     ------
     ValueError
-        If the images have neither one nor three channels, `folder` is a file, or a
+        If the samples are no images of one or three channels, `folder` is a file, or a
         conditional generator has no method ``sampler``.
     """
     if Path(folder).exists() and not Path(folder).is_dir():
         raise ValueError(f"sample_dir must be a folder, but {folder} is a file.")
-    if X.shape[1] not in (1, 3):
+    if X.ndim != 4 or X.shape[1] not in (1, 3):
         raise ValueError(
-            f"sample_dir needs images of 1 or 3 channels, but those of X have {X.shape[1]}. Leave "
+            f"sample_dir needs images of 1 or 3 channels, but X has shape {X.shape}. Leave "
             "it out, and use callback to look at samples."
         )
     if labels is not None and not hasattr(type(generator), "sampler"):

@@ -1,4 +1,4 @@
-"""A grid of generated images as one PNG file."""
+"""Generated images as a grid in one PNG file, generated rows as CSV."""
 
 import io
 
@@ -7,11 +7,11 @@ from PIL import Image
 
 from sklearn_flipad.persistence.arrays import write_atomically
 
-__all__ = ["N_SAMPLES", "load_grid", "save_grid"]
+__all__ = ["N_SAMPLES", "load_grid", "load_rows", "save_grid", "save_rows"]
 
 _SIDE = 4
 
-#: Samples in a grid.
+#: Samples in a grid, or rows.
 N_SAMPLES = _SIDE**2
 
 
@@ -73,3 +73,32 @@ def load_grid(path):
     height, width, channels = grid.shape[0] // _SIDE, grid.shape[1] // _SIDE, grid.shape[2]
     tiles = grid.reshape(_SIDE, height, _SIDE, width, channels).transpose(0, 2, 4, 1, 3)
     return tiles.reshape(N_SAMPLES, channels, height, width)
+
+
+def save_rows(rows, path):
+    """Write rows as CSV, with digits for each bit; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    rows : ndarray of float32, shape (N_SAMPLES, n_columns)
+        Rows of a table.
+    path : path-like
+        File to write.
+    """
+    lines = (",".join(f"{value:.9g}" for value in row) for row in rows.tolist())
+    write_atomically(path, ("\n".join(lines) + "\n").encode())
+
+
+def load_rows(path):
+    """Read rows that :func:`save_rows` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        File to read.
+
+    Returns
+    -------
+    ndarray of float32, shape (N_SAMPLES, n_columns)
+    """
+    return np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=2)

@@ -1,22 +1,25 @@
 """Measure the quality of the shipped generators.
 
 ``python -m sklearn_flipad.zoo.measure_quality`` writes the Fréchet distance of each shipped
-generator into its model card. ``--retrain`` first trains the classifier again, in whose
-features the distance is taken.
+generator of images, and the distances of the tables of the others, into its model card.
+``--only redwine`` measures those of one data set. ``--retrain`` first trains the classifier
+again, in whose features the distance is taken.
 """
 
 import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from sklearn_flipad.datasets import load_fashion_mnist
+from sklearn_flipad.datasets import load_fashion_mnist, load_redwine
 from sklearn_flipad.persistence.arrays import write_atomically
 from sklearn_flipad.randomness import seeded
 from sklearn_flipad.sampling import sample
+from sklearn_flipad.tabular import TablePreparer
 from sklearn_flipad.zoo.pretrained import list_pretrained, load_pretrained, pretrained_card
 from sklearn_flipad.zoo.quality import (
     FashionClassifier,
@@ -25,6 +28,7 @@ from sklearn_flipad.zoo.quality import (
     save_fashion_classifier,
     to_network,
 )
+from sklearn_flipad.zoo.table_quality import table_distances
 
 __all__ = ["train_fashion_classifier"]
 
@@ -78,34 +82,58 @@ def train_fashion_classifier(X, y, *, n_epochs=5, random_state=0):
     return classifier.eval()
 
 
-def _main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--retrain", action="store_true", help="train the classifier again")
-    parser.add_argument("--threads", type=int, default=None, help="CPU threads")
-    args = parser.parse_args(argv)
-    if args.threads:
-        torch.set_num_threads(args.threads)
+def _write(name, entry, values):
+    """Add an entry to the model card of a shipped generator."""
+    path = Path(__file__).parent / "weights" / f"{name.replace('/', '-')}.json"
+    card = pretrained_card(name) | {entry: values}
+    write_atomically(path, (json.dumps(card, indent=1) + "\n").encode())
+    print(f"{name:20} {values}", flush=True)
+
+
+def _measure_images(retrain):
     X, y = load_fashion_mnist("train", return_X_y=True)
     X_test, y_test = load_fashion_mnist("test", return_X_y=True)
-    if args.retrain:
+    if retrain:
         save_fashion_classifier(train_fashion_classifier(X, y), X_test)
     with torch.no_grad():
         found = load_fashion_classifier()(to_network(X_test)).argmax(dim=1).numpy()
     print(f"accuracy on the test split {(found == y_test).mean():.4f}")
     real = fashion_frechet_distance(X[: len(X_test)])
-    print(f"{'real (train split)':20} {real:8.3f}")
-    for name in list_pretrained():
+    for name in list_pretrained("fashion"):
         samples = sample(load_pretrained(name), len(X_test), random_state=0)
-        card = pretrained_card(name)
-        card["frechet_distance"] = {
+        values = {
             "value": round(fashion_frechet_distance(samples), 3),
             "value_of_training_images": round(real, 3),
             "n_samples": len(samples),
             "features": "FashionClassifier, against the test split",
         }
-        path = Path(__file__).parent / "weights" / f"{name.replace('/', '-')}.json"
-        write_atomically(path, (json.dumps(card, indent=1) + "\n").encode())
-        print(f"{name:20} {card['frechet_distance']['value']:8.3f}", flush=True)
+        _write(name, "frechet_distance", values)
+
+
+def _measure_tables():
+    real = TablePreparer(decimals=None).fit_transform(load_redwine())
+    order = np.random.default_rng(0).permutation(len(real))
+    half = len(real) // 2
+    halves = table_distances(real[order[:half]], real[order[half:]])
+    halves = {f"{name}_of_halves": value for name, value in halves.items()}
+    for name in list_pretrained("redwine"):
+        rows = sample(load_pretrained(name), len(real), dtype="float32", random_state=0)
+        values = {k: round(v, 4) for k, v in (table_distances(rows, real) | halves).items()}
+        _write(name, "table_distances", values | {"n_samples": len(rows)})
+
+
+def _main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=["fashion", "redwine"], help="one data set; both")
+    parser.add_argument("--retrain", action="store_true", help="train the classifier again")
+    parser.add_argument("--threads", type=int, default=None, help="CPU threads")
+    args = parser.parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    if args.only != "redwine":
+        _measure_images(args.retrain)
+    if args.only != "fashion":
+        _measure_tables()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The four adversarial objectives of Appendix G.2.
+"""The adversarial objectives of Appendices G.2 and G.6.
 
 An objective turns a discriminator, real images and generated images into two losses. It
 holds constants only.
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 __all__ = [
     "CrossEntropyObjective",
     "EnergyObjective",
+    "KLWassersteinObjective",
     "LeastSquaresObjective",
     "WassersteinGPObjective",
 ]
@@ -59,7 +60,7 @@ class WassersteinGPObjective:
 
     def discriminator_loss(self, discriminator, real, fake):
         """Negative Wasserstein estimate plus the gradient penalty."""
-        mix = torch.rand(len(real), 1, 1, 1, device=real.device)
+        mix = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device)
         between = torch.lerp(fake, real, mix).requires_grad_(True)
         (gradient,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
         deviation = torch.square(gradient.flatten(1).norm(dim=1) - 1).mean()
@@ -116,3 +117,29 @@ class EnergyObjective:
         n = len(code)
         cosines = torch.square(code @ code.T)
         return energy.mean() + self.pull_away * (cosines.sum() - n) / (n * (n - 1))
+
+
+@dataclass(frozen=True)
+class KLWassersteinObjective:
+    """Hinge loss with generated samples weighted by their density ratio (KL-WGAN).
+
+    The weights ``exp(d) / mean(exp(d))`` of a batch, d being what the critic says of its
+    generated samples, estimate the ratio of the densities of real and generated samples.
+
+    References
+    ----------
+    Song and Ermon, "Bridging the Gap Between f-GANs and Wasserstein GANs", ICML 2020.
+    """
+
+    def discriminator_loss(self, discriminator, real, fake):
+        """Hinge on the real samples and on the weighted generated ones."""
+        on_real, on_fake = discriminator(real), discriminator(fake)
+        return F.relu(1 - on_real).mean() + F.relu(1 + self._weighted(on_fake)).mean()
+
+    def generator_loss(self, discriminator, fake):
+        """Negative weighted mean of the critic."""
+        return -self._weighted(discriminator(fake)).mean()
+
+    @staticmethod
+    def _weighted(values):
+        return values * F.softmax(values, dim=0) * len(values)

@@ -1,7 +1,8 @@
 """Saving generators of the zoo and loading those that are part of the package.
 
 A generator is three files: its weights (safetensors, half precision), its model card
-(JSON), which names the architecture, and a grid of its samples (PNG).
+(JSON), which names the architecture, and a few of its samples: a grid of images (PNG), or rows
+of a table (CSV).
 """
 
 import json
@@ -14,8 +15,8 @@ from safetensors import SafetensorError
 
 from sklearn_flipad.persistence.arrays import write_atomically
 from sklearn_flipad.sampling import sample
-from sklearn_flipad.zoo import architectures
-from sklearn_flipad.zoo.grids import N_SAMPLES, load_grid, save_grid
+from sklearn_flipad.zoo import architectures, table_networks
+from sklearn_flipad.zoo.grids import N_SAMPLES, load_grid, load_rows, save_grid, save_rows
 
 __all__ = [
     "list_pretrained",
@@ -26,6 +27,12 @@ __all__ = [
     "save_generator",
 ]
 
+_CLASSES = {
+    name: getattr(module, name)
+    for module in (architectures, table_networks)
+    for name in module.__all__
+    if name.endswith("Generator")
+}
 #: Weights that are named in a message.
 _MAX_LISTED = 3
 
@@ -39,7 +46,7 @@ def save_generator(generator, card, stem):
     Parameters
     ----------
     generator : torch.nn.Module
-        An image generator with outputs in [-1, 1]. Its class is one of
+        A generator of images in [-1, 1], or of rows. Its class is one of
         :mod:`sklearn_flipad.zoo`.
     card : dict
         JSON values; ``card["generator"]`` is a pair of the name of a class in
@@ -63,11 +70,16 @@ def save_generator(generator, card, stem):
     except (TypeError, ValueError) as error:
         raise ValueError(f"card must hold JSON values only: {error}.") from error
     saved = _assemble(json.loads(text), tensors, "card", "generator")
-    samples = sample(saved, N_SAMPLES, random_state=0)
+    is_table = len(saved.output_shape) == 1
+    dtype = "float32" if is_table else "uint8"
+    samples = sample(saved, N_SAMPLES, dtype=dtype, random_state=0)
 
     _file(stem, ".json").parent.mkdir(parents=True, exist_ok=True)
     write_atomically(_file(stem, ".safetensors"), safetensors.torch.save(tensors))
-    save_grid(samples, _file(stem, ".png"))
+    if is_table:
+        save_rows(samples, _file(stem, ".csv"))
+    else:
+        save_grid(samples, _file(stem, ".png"))
     write_atomically(_file(stem, ".json"), text.encode())
 
 
@@ -117,17 +129,16 @@ def _read_card(path):
 
 def _assemble(card, tensors, card_source, weights_source):
     """Build the generator of a model card and give it its weights."""
-    known = [name for name in architectures.__all__ if name.endswith("Generator")]
     match card:
-        case {"generator": [str(name), dict(params)]} if name in known:
+        case {"generator": [str(name), dict(params)]} if name in _CLASSES:
             pass
         case _:
             raise ValueError(
                 f"{card_source} is not a model card: its entry 'generator' must be a pair of a "
-                f"class, one of {', '.join(known)}, and a dictionary of its parameters."
+                f"class, one of {', '.join(_CLASSES)}, and a dictionary of its parameters."
             )
     try:
-        generator = getattr(architectures, name)(**params)
+        generator = _CLASSES[name](**params)
     except (TypeError, ValueError, RuntimeError, IndexError) as error:
         raise ValueError(f"{card_source} has parameters that {name} refuses: {error}") from error
     state = generator.state_dict()
@@ -161,16 +172,30 @@ def _stem(name):
     return stem
 
 
-def list_pretrained():
+def list_pretrained(data=None):
     """Names of the generators that are part of the package.
+
+    Parameters
+    ----------
+    data : {"fashion", "redwine"}, default=None
+        What they were trained on; all by default.
 
     Returns
     -------
     list of str
         Names for :func:`load_pretrained`.
+
+    Raises
+    ------
+    ValueError
+        If no generator was trained on such data.
     """
     cards = (files(__package__) / "weights").glob("*.json")
-    return sorted(_read_card(card)["name"] for card in cards)
+    names = sorted(_read_card(card)["name"] for card in cards)
+    known = sorted({name.partition("/")[0] for name in names})
+    if data is not None and data not in known:
+        raise ValueError(f"data must be one of {', '.join(known)}, got {data!r}.")
+    return [name for name in names if data in (None, name.partition("/")[0])]
 
 
 def load_pretrained(name):
@@ -185,7 +210,8 @@ def load_pretrained(name):
     -------
     torch.nn.Module
         The generator in eval mode, on the CPU, with attributes ``latent_shape`` and
-        ``output_shape``.
+        ``output_shape``. Generators of tables make standardized columns;
+        ``TablePreparer().fit(load_redwine())`` maps them to the units of the table and back.
 
     Raises
     ------
@@ -216,11 +242,11 @@ def pretrained_card(name):
 
 
 def pretrained_samples(name):
-    """The grid of samples that was stored with a shipped generator when it was trained.
+    """The samples that were stored with a shipped generator when it was trained.
 
-    ``sample(load_pretrained(name), 16, random_state=0)`` gives them again: bit for bit with
-    the version of torch on the card and the same kind of processor, within one gray level
-    elsewhere.
+    ``sample(load_pretrained(name), 16, random_state=0)``, for a table with
+    ``dtype="float32"``, gives them again: bit for bit with the version of torch on the card and
+    the same kind of processor, within one gray level or rounding elsewhere.
 
     Parameters
     ----------
@@ -229,11 +255,12 @@ def pretrained_samples(name):
 
     Returns
     -------
-    ndarray of uint8, shape (16, channels, height, width)
+    ndarray of uint8, shape (16, channels, height, width), or of float32, shape (16, n_columns)
 
     Raises
     ------
     ValueError
         If there is no such generator.
     """
-    return load_grid(_file(_stem(name), ".png"))
+    rows = _file(_stem(name), ".csv")
+    return load_rows(rows) if rows.is_file() else load_grid(_file(_stem(name), ".png"))

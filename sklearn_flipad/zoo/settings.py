@@ -19,7 +19,7 @@ def training_settings(networks, X, labels, objective, **values):
         The networks by name. Their layers and the shapes of their weights count, the
         weights themselves do not.
     X : ndarray, shape (n, ...)
-        Training images, of which a digest is kept.
+        Training samples, of which a digest is kept.
     labels : ndarray, shape (n,), or None
         Their classes, likewise.
     objective : object

@@ -1,4 +1,4 @@
-"""Adversarial training of an image generator."""
+"""Adversarial training of a generator of images or rows."""
 
 from contextlib import contextmanager, nullcontext
 from numbers import Integral, Real
@@ -14,7 +14,13 @@ from sklearn_flipad.randomness import seeded
 from sklearn_flipad.samples import to_gray_levels
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo.checkpoints import locked, read_checkpoint, write_checkpoint
-from sklearn_flipad.zoo.checks import check_grids, check_images, check_networks, check_schedule
+from sklearn_flipad.zoo.checks import (
+    as_values,
+    check_grids,
+    check_networks,
+    check_schedule,
+    check_training_samples,
+)
 from sklearn_flipad.zoo.grids import N_SAMPLES, save_grid
 from sklearn_flipad.zoo.settings import training_settings
 
@@ -61,23 +67,23 @@ def train_gan(
     Parameters
     ----------
     generator : torch.nn.Module
-        Maps latents of shape ``(n, *generator.latent_shape)`` to images in [-1, 1]. Like the
-        discriminator, it is moved to `device` and left in training mode, with its weights in
-        channels-last memory format.
+        Maps latents of shape ``(n, *generator.latent_shape)`` to images in [-1, 1], or to the
+        rows of a table. Like the discriminator, it is moved to `device` and left in training mode,
+        with its weights in channels-last memory format.
     discriminator : torch.nn.Module
         What `objective` expects.
-    X : array-like of uint8, shape (n, channels, height, width)
-        Training images.
+    X : array-like, shape (n, channels, height, width) or (n, n_columns)
+        Training images of uint8, or the rows of a table of floats, which should be standardized.
     objective : object
         ``discriminator_loss(discriminator, real, fake)`` and
         ``generator_loss(discriminator, fake)``.
     labels : array-like of int, shape (n,), default=None
-        Class of each image. Both networks then take the labels of the batch as their
+        Class of each sample. Both networks then take the labels of the batch as their
         second argument, and the objective gets the discriminator with them filled in.
     n_epochs : int, default=50
-        Passes over the images, those of the checkpoint included.
+        Passes over the samples, those of the checkpoint included.
     batch_size : int, default=128
-        Images per step; an incomplete last batch is skipped.
+        Samples per step; an incomplete last batch is skipped.
     learning_rate : float, default=2e-4
         Learning rate of both Adam optimizers.
     betas : pair of float, default=(0.5, 0.999)
@@ -98,7 +104,7 @@ def train_gan(
         weights then differ from those of an uninterrupted training. Only one training at a
         time can use the file; an empty file with the suffix ``.lock`` stays beside it.
     sample_dir : path-like, default=None
-        Folder for a grid of samples after every epoch, ``epoch-001.png`` and so on:
+        For images: folder for a grid of samples after every epoch, ``epoch-001.png`` and so on:
         always for the same latents, in eval mode. The training is the same with and
         without it. With `labels`, the generator must have a method ``sampler``, as
         :class:`~sklearn_flipad.zoo.ConditionalDCGANGenerator` has.
@@ -116,7 +122,7 @@ def train_gan(
     Raises
     ------
     ValueError
-        If the images, labels, networks or parameters do not fit together, or the checkpoint is
+        If the samples, labels, networks or parameters do not fit together, or the checkpoint is
         damaged or that of another training. Nothing has been changed then.
     RuntimeError
         If another training uses the checkpoint. Nothing has been changed then either.
@@ -130,7 +136,7 @@ def train_gan(
         If another version of torch wrote the checkpoint.
     """
     networks = {"generator": generator, "discriminator": discriminator}
-    X, labels = check_images(X, labels)
+    X, labels = check_training_samples(X, labels)
     check_schedule(len(X), batch_size, n_critic, betas)
     check_networks(networks, X, labels)
     device = resolve_device(device)
@@ -222,7 +228,7 @@ class _Run:
         sums, counts = np.zeros(2), np.zeros(2)
         for step, batch in enumerate(bar, start=1):
             rows = batch.numpy()
-            real = torch.from_numpy(X[rows]).to(self.device).float() / 127.5 - 1
+            real = as_values(X[rows], self.device)
             condition = ()
             if labels is not None:
                 condition = (torch.from_numpy(labels[rows]).to(self.device),)

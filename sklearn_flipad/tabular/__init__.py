@@ -1,0 +1,7 @@
+"""Tables: data frames as rows of numbers, and the synthesizers of SDV."""
+
+from sklearn_flipad.tabular.pipelines import for_tables
+from sklearn_flipad.tabular.preparation import TablePreparer
+from sklearn_flipad.tabular.sdv import SDVTransformer, final_layer_of_sdv, sample_sdv
+
+__all__ = ["SDVTransformer", "TablePreparer", "final_layer_of_sdv", "for_tables", "sample_sdv"]

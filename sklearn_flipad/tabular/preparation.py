@@ -1,0 +1,332 @@
+"""Tables as users have them, as rows of standardized numbers."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from sklearn_flipad.tabular._columns import NumberColumn, read_column
+
+__all__ = ["TablePreparer"]
+
+
+class TablePreparer(TransformerMixin, BaseEstimator):
+    """Map a data frame to standardized numbers, and what a generator makes back to a data frame.
+
+    Fitted to the table that the target model was trained on, whose columns then define what
+    every other table must have. Columns are taken by name, in any order. Numbers are
+    standardized; dates become standardized seconds; texts and truth values become one feature
+    of 0 and 1 for each value. What cannot be used is refused by the name of the column.
+
+    Rounding tells some synthesizers from others at a glance: those that round as their training
+    table does, and those that do not. It also goes away when somebody rounds the output. So all
+    tables, and own samples by :meth:`inverse_transform`, are rounded alike.
+
+    Parameters
+    ----------
+    decimals : "auto", dict or None, default="auto"
+        Decimals that numbers are rounded to: as those of the table that fit sees; by the name
+        of the column, where others stay as ``"auto"`` has them and None means not rounded; or
+        None, nothing is rounded.
+    missing : {"raise", "indicate"}, default="raise"
+        Missing values are refused, or get a feature of their own that says where they are.
+        The mean then takes their place, and no category is theirs.
+    drop : sequence of str, default=()
+        Columns that are left out of every table that has them, such as labels and identifiers.
+    max_categories : int, default=50
+        Columns of text with more values are refused.
+
+    Attributes
+    ----------
+    columns_ : tuple
+        How each column is encoded: its kind, mean, scale, decimals or categories.
+    feature_names_in_ : ndarray of str
+        Names of the columns that are used, in the order of the table that fit saw.
+    n_features_in_ : int
+        Their number.
+
+    See Also
+    --------
+    sample_sdv : Samples of a synthesizer of SDV.
+
+    Notes
+    -----
+    The columns of one table in other units, as grams instead of kilograms, are the same to every
+    method behind a preparer that is fitted to the table in those units.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_flipad.tabular import TablePreparer
+    >>> table = pd.DataFrame({"grams": [1200.0, 1400.0], "kind": ["red", "white"]})
+    >>> preparer = TablePreparer().fit(table)
+    >>> preparer.transform(table[["kind", "grams"]])
+    array([[-1.,  1.,  0.],
+           [ 1.,  0.,  1.]])
+    >>> preparer.get_feature_names_out()
+    array(['grams', 'kind_red', 'kind_white'], dtype=object)
+    >>> preparer.inverse_transform([[0.2, 0.3, 0.9]])
+       grams   kind
+    0   1300  white
+    """
+
+    _parameter_constraints: dict = {
+        "decimals": [StrOptions({"auto"}), dict, None],
+        "missing": [StrOptions({"raise", "indicate"})],
+        "drop": ["array-like"],
+        "max_categories": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def __init__(self, *, decimals="auto", missing="raise", drop=(), max_categories=50):
+        self.decimals = decimals
+        self.missing = missing
+        self.drop = drop
+        self.max_categories = max_categories
+
+    def fit(self, X, y=None):
+        """Learn the columns of a table.
+
+        Parameters
+        ----------
+        X : DataFrame, shape (n, n_columns)
+            The table that the target model was trained on, or samples of the model.
+        y : Ignored
+            Not used.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            If X is not a DataFrame.
+        ValueError
+            If a column is constant, of no usable kind, has missing values where those are
+            refused, or no name of its own; the message names it.
+        """
+        self._validate_params()
+        X = self._frame(X)
+        names = [name for name in X.columns if name not in set(self.drop)]
+        if not names or not len(X):
+            raise ValueError(f"X has {len(names)} columns to use and {len(X)} rows.")
+        decimals = self.decimals if isinstance(self.decimals, dict) else {}
+        unknown = [name for name in decimals if name not in names]
+        if unknown:
+            raise ValueError(f"decimals names {unknown}, but X has the columns {names}.")
+        default = "auto" if isinstance(self.decimals, dict) else self.decimals
+        columns = []
+        for name in names:
+            is_missing = X[name].isna()
+            if is_missing.any() and self.missing == "raise":
+                raise ValueError(_missing(name, is_missing))
+            known = X[name][~is_missing]
+            kind = read_column(name, known)
+            options = {"decimals": decimals.get(name, default)}
+            options |= {"can_miss": bool(is_missing.any()), "max_categories": self.max_categories}
+            columns.append(kind.fit(name, known, **options))
+        self.columns_ = tuple(columns)
+        self.feature_names_in_ = np.array(names, dtype=object)
+        self.n_features_in_ = len(names)
+        return self
+
+    def transform(self, X):
+        """Encode the rows of a table.
+
+        Parameters
+        ----------
+        X : DataFrame, shape (n, n_columns)
+            Has the columns of the table that fit saw, in any order.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_features_out)
+
+        Raises
+        ------
+        TypeError
+            If X is not a DataFrame.
+        ValueError
+            If a column is missing, unknown, of another kind than in fit, or holds values that
+            cannot be used; the message names it.
+
+        Warns
+        -----
+        UserWarning
+            If numbers are rounded more coarsely than in the table that fit saw.
+        """
+        check_is_fitted(self)
+        X = self._frame(X)
+        self._check_names(X)
+        if not len(X):
+            raise ValueError("X has no rows.")
+        blocks = [self._encoded(column, X[column.name]) for column in self.columns_]
+        self._warn_of_rounding(X)
+        return np.concatenate(blocks, axis=1)
+
+    def inverse_transform(self, X):
+        """Map encoded rows, such as the output of a generator, to a table.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features_out)
+            Encoded rows.
+
+        Returns
+        -------
+        DataFrame, shape (n, n_columns)
+            In the units of the table that fit saw, and rounded as `decimals` says.
+
+        Raises
+        ------
+        ValueError
+            If X is not finite or has another number of columns.
+        """
+        check_is_fitted(self)
+        X = check_array(X, dtype=np.float64, input_name="X")
+        n_features = len(self.get_feature_names_out())
+        if X.shape[1] != n_features:
+            raise ValueError(f"X has {X.shape[1]} features, but there are {n_features}.")
+        table, start = {}, 0
+        for column in self.columns_:
+            stop = start + column.n_features
+            values = column.decode(X[:, start:stop])
+            if column.can_miss:
+                values = values.mask(X[:, stop] > 0.5)
+            table[column.name] = values
+            start = stop + column.can_miss
+        return pd.DataFrame(table)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the encoded features.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Ignored unless given; then it must equal ``feature_names_in_``.
+
+        Returns
+        -------
+        ndarray of str
+            The name of the column; for categories with the category behind it.
+
+        Raises
+        ------
+        ValueError
+            If `input_features` are other names.
+        """
+        check_is_fitted(self)
+        if input_features is not None and list(input_features) != list(self.feature_names_in_):
+            raise ValueError("input_features is not equal to feature_names_in_")
+        names = []
+        for column in self.columns_:
+            names += column.feature_names()
+            names += [f"{column.name}_missing"] if column.can_miss else []
+        return np.array(names, dtype=object)
+
+    def rounding(self, least=1e-3):
+        """Deviations of the errors of rounding, in units of the encoded features.
+
+        Parameters
+        ----------
+        least : float, default=1e-3
+            What stands for features that are not rounded.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_features_out,)
+            At least `least`; see :class:`~sklearn_flipad.reproduction.LatentPosteriorDetector`.
+        """
+        check_is_fitted(self)
+        steps = np.zeros(len(self.get_feature_names_out()))
+        start = 0
+        for column in self.columns_:
+            steps[start] = column.step_of_rounding()
+            start += column.n_features + column.can_miss
+        return np.maximum(steps / np.sqrt(12), least)
+
+    def _frame(self, X):
+        if not isinstance(X, pd.DataFrame):
+            raise TypeError(
+                f"X must be a pandas DataFrame, whose columns have names, got {type(X).__name__}. "
+                "Rows that are standardized already need no TablePreparer."
+            )
+        unnamed = [name for name in X.columns if not isinstance(name, str) or not name]
+        if unnamed:
+            raise ValueError(f"The names of columns must be texts, got {unnamed[0]!r}: rename it.")
+        repeated = list(X.columns[X.columns.duplicated()])
+        if repeated:
+            raise ValueError(f"Column {repeated[0]!r} occurs more than once: rename one of them.")
+        return X
+
+    def _check_names(self, X):
+        expected = list(self.feature_names_in_)
+        missing = [name for name in expected if name not in X.columns]
+        extra = [name for name in X.columns if name not in {*expected, *self.drop}]
+        if missing and extra:
+            raise ValueError(
+                f"X lacks the columns {missing} and has {extra}. If they are the same under other "
+                f"names, pass X.rename(columns=...); otherwise it is another table."
+            )
+        if missing:
+            raise ValueError(f"X lacks the columns {missing}.")
+        if extra:
+            raise ValueError(
+                f"X has the columns {extra}, which the table of fit has not: pass "
+                f"X.drop(columns={extra}) if they are not the synthesizer's."
+            )
+
+    def _encoded(self, column, series):
+        is_missing = series.isna().to_numpy()
+        if is_missing.any() and not column.can_miss:
+            raise ValueError(_missing(column.name, is_missing, column))
+        known = series[~is_missing]
+        block = np.zeros((len(series), column.n_features + column.can_miss))
+        if len(known):
+            kind = read_column(column.name, known)
+            if kind is not type(column):
+                raise ValueError(
+                    f"Column {column.name!r} holds {kind.kind}, but {column.kind} in the table "
+                    "of fit: convert it."
+                )
+            block[~is_missing, : column.n_features] = column.encode(known)
+        if column.can_miss:
+            block[:, -1] = is_missing
+        return block
+
+    def _warn_of_rounding(self, X):
+        """Warn of numbers that are rounded more coarsely than those that fit saw."""
+        coarser = {
+            column.name: column.coarser(X[column.name].dropna())
+            for column in self.columns_
+            if isinstance(column, NumberColumn)
+        }
+        coarser = {name: decimals for name, decimals in coarser.items() if decimals is not None}
+        if coarser:
+            warnings.warn(
+                f"Columns {list(coarser)} of X are rounded more coarsely than in the table of fit. "
+                "A verdict may then be one about rounding alone. To leave that out of account, "
+                f"round all tables alike: TablePreparer(decimals={coarser}).",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = self.missing == "indicate"
+        return tags
+
+
+def _missing(name, is_missing, column=None):
+    where = f"Column {name!r} has {int(is_missing.sum())} missing values, the first in row "
+    where += f"{int(np.argmax(is_missing))}"
+    if column is None:
+        return f"{where}. Remove those rows, fill them, or pass missing='indicate'."
+    return f"{where}, and the table of fit has none there. Remove those rows, or fill them."
