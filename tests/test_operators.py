@@ -209,7 +209,7 @@ BANDED = {
         _weight(2, 5, 3, 3), (5, 24, 6), padding=1, padding_mode="reflect"
     ),
     "conv, dilated": ConvOperator(_weight(2, 5, 3, 3), (5, 40, 9), dilation=3),
-    "transposed 1d": ConvTransposeOperator(_weight(6, 1, 4), (6, 30), stride=2, padding=1),
+    "conv 1d, many channels": ConvOperator(_weight(5, 2, 20), (2, 400), padding=7),
     "conv 3d": ConvOperator(_weight(1, 4, 3, 3, 3), (4, 20, 3, 3), padding=1),
 }
 

@@ -3,6 +3,7 @@
 from sklearn_flipad.operators.base import LinearOperator
 from sklearn_flipad.operators.convolution import ConvOperator, ConvTransposeOperator
 from sklearn_flipad.operators.gram import (
+    BandedGramSolver,
     BlockTridiagonalGramSolver,
     CirculantGramSolver,
     ConjugateGradientGramSolver,
@@ -14,6 +15,7 @@ from sklearn_flipad.operators.image import ImageOperator
 from sklearn_flipad.operators.linear import DenseOperator
 
 __all__ = [
+    "BandedGramSolver",
     "BlockTridiagonalGramSolver",
     "CirculantGramSolver",
     "ConjugateGradientGramSolver",
