@@ -89,7 +89,7 @@ def tail_cases():
             PixelShuffleOperator((12, 5, 6), factor=2), lambda s: _conv(1, s, 3, padding=1)
         ),
         "conv-crop": _tail(
-            _conv(2, (5, 9, 8), 3, padding=1),
+            _conv(3, (5, 9, 8), 3, padding=1),
             lambda s: CropOperator(s, margins=((0, 0), (1, 1), (2, 0))),
         ),
         "batch norm-conv": _tail(

@@ -2,5 +2,6 @@
 
 from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.layer import FinalLayer
+from sklearn_flipad.final_layer.links import Link
 
-__all__ = ["FinalLayer", "OutputActivation"]
+__all__ = ["FinalLayer", "Link", "OutputActivation"]

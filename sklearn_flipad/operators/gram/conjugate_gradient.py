@@ -57,7 +57,7 @@ class ConjugateGradientGramSolver(GramSolver):
             active = square > target
             if not active.any():
                 break
-            image = self.gram.apply(direction).add_(direction, alpha=self.ridge)
+            image = torch.add(self.gram.apply(direction), direction, alpha=self.ridge)
             # A solved sample stands still, so that its neighbors do not change it.
             step = torch.where(active, product / _inner(direction, image), 0)
             t.add_(_like(step, r) * direction)
