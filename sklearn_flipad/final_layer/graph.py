@@ -11,6 +11,10 @@ from sklearn_flipad._modules import run_generator
 
 __all__ = ["Graph", "Node", "Ref", "record", "values_of"]
 
+_VARIES = (
+    "The generator does not do the same for every batch. Pass module= to name its final layer."
+)
+
 
 @dataclass(frozen=True)
 class Ref:
@@ -195,16 +199,14 @@ def values_of(generator, latents, graph, refs):
         by_node.setdefault(ref.node, []).append(ref)
 
     def note(number, function, arguments, outputs):
-        is_known = number < len(graph.nodes)
-        if not is_known or graph.nodes[number].function is not function:
-            raise ValueError(
-                "The generator does not do the same for every batch. Pass module= to name its "
-                "final layer."
-            )
+        if number >= len(graph.nodes) or graph.nodes[number].function is not function:
+            raise ValueError(_VARIES)
         for ref in by_node.get(number, ()):
             # A copy, because what follows may overwrite it in place.
             values[ref] = outputs[ref.output].detach().clone()
 
     with _Recorder(latents, note):
         x = run_generator(generator, latents)
+    if set(values) != set(refs) or any(len(v) != len(x) for v in values.values()):
+        raise ValueError(_VARIES)
     return [values[ref] for ref in refs], x.detach()

@@ -70,13 +70,15 @@ def find_linear_tail(generator, latents, activation):
     if graph.output is None:
         return None, None
     path = _path(graph)
+    obstacle = graph.nodes[path[-1].node].name
+    n = graph.shape(graph.output)[0]
+    path = [ref for ref in path if graph.shape(ref)[:1] == (n,)]
     values, x = values_of(generator, latents, graph, path)
     end = None
     for ref, value in reversed(list(zip(path, values, strict=True))):
         if value[0].numel() == x[0].numel() and _explains(value, x, activation):
             end = ref
             break
-    obstacle = graph.nodes[path[-1].node].name
     if end is None:
         return None, obstacle
     source, links = read_tail(graph, end)

@@ -110,7 +110,14 @@ def trace_final_layer(
             with seeded(seed + index, device_of(generator)):
                 if first is None:
                     module = _find_whole(generator, latents, activation, module)
-                seen = _watch_any(generator, latents, module)
+                try:
+                    seen = _watch_any(generator, latents, module)
+                except ValueError:
+                    if first is not None or not isinstance(module, LinearTail):
+                        raise
+                    # Larger batches go another way, such as in parts.
+                    module = _find(generator, latents, activation, None)[0]
+                    seen = _watch(generator, latents, module)
             if first is None:
                 first = seen
             total = total + seen[0].cpu().double().sum(dim=0).numpy()
