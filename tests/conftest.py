@@ -5,7 +5,22 @@ import pytest
 import torch
 
 from sklearn_flipad import FinalLayer
-from sklearn_flipad.operators import ConvOperator, ConvTransposeOperator, DenseOperator
+from sklearn_flipad.operators import (
+    ChainOperator,
+    ConvOperator,
+    ConvTransposeOperator,
+    CropOperator,
+    DenseOperator,
+    FunctionOperator,
+    PadOperator,
+    PermuteOperator,
+    PixelShuffleOperator,
+    PixelUnshuffleOperator,
+    ReshapeOperator,
+    ResizeOperator,
+    ScaleOperator,
+    SumOperator,
+)
 
 # Tests are small: threads would wait for each other.
 torch.set_num_threads(1)
@@ -14,6 +29,83 @@ torch.set_num_threads(1)
 def _weight(*shape):
     values = np.random.default_rng(sum(shape)).normal(size=shape)
     return torch.from_numpy(values)
+
+
+def _conv(n_out, shape, side, **arguments):
+    """A convolution whose weight belongs to its shape."""
+    weight = _weight(n_out, shape[0], *[side] * (len(shape) - 1))
+    return ConvOperator(weight, shape, **arguments)
+
+
+def _tail(first, *others):
+    """A chain of a map and of functions that make the next map from a shape."""
+    parts = [first]
+    for build in others:
+        parts.append(build(parts[-1].output_shape))
+    return ChainOperator([part.to(dtype=torch.float64) for part in parts])
+
+
+def tail_cases():
+    """Maps without weights, chains and sums."""
+    up = ResizeOperator((4, 5, 6), factor=(2, 2))
+    reflect = PadOperator((4, 9, 8), margins=((3, 3), (3, 3)), mode="reflect")
+    skip = _conv(3, (3, 9, 8), 3, padding=1)
+    cases = {
+        "nearest": up,
+        "nearest, any size": ResizeOperator((2, 5, 4), size=(7, 9)),
+        "bilinear": ResizeOperator((2, 5, 4), factor=(2, 3), mode="linear"),
+        "bilinear, corners": ResizeOperator(
+            (2, 5, 4), factor=(2, 2), mode="linear", align_corners=True
+        ),
+        "linear": ResizeOperator((2, 9), factor=(3,), mode="linear"),
+        "zeros": PadOperator((2, 5, 4), margins=((1, 2), (0, 3))),
+        "reflect": reflect,
+        "replicate": PadOperator((2, 9), margins=((4, 2),), mode="replicate"),
+        "crop": CropOperator((3, 7, 8), margins=((0, 1), (2, 1), (1, 3))),
+        "shuffle": PixelShuffleOperator((8, 3, 4), factor=2),
+        "unshuffle": PixelUnshuffleOperator((2, 6, 8), factor=2),
+        "scale": ScaleOperator(_weight(3, 1, 1), (3, 5, 4)),
+        "scale, each": ScaleOperator(_weight(3, 4), (3, 4)),
+        "reshape": ReshapeOperator((3, 4, 2), shape=(6, 4)),
+        "permute": PermuteOperator((3, 4, 2), axes=(2, 0, 1)),
+        "function": FunctionOperator(
+            lambda z: z.cumsum(dim=2)[:, 0, 1:], (2, 5), like=torch.empty(0).double()
+        ),
+        "nearest-conv": _tail(up, lambda s: _conv(2, s, 3, padding=1)),
+        "bilinear-conv": _tail(
+            ResizeOperator((4, 5, 6), factor=(2, 2), mode="linear"),
+            lambda s: _conv(2, s, 3, padding=1),
+        ),
+        "reflect-conv": _tail(reflect, lambda s: _conv(2, s, 7)),
+        "conv-nearest-conv": _tail(
+            _conv(6, (5, 6, 7), 3, padding=1),
+            lambda s: ResizeOperator(s, factor=(2, 2)),
+            lambda s: _conv(3, s, 3, padding=1),
+        ),
+        "conv-shuffle": _tail(
+            _conv(8, (9, 6, 7), 3, padding=1), lambda s: PixelShuffleOperator(s, factor=2)
+        ),
+        "shuffle-conv": _tail(
+            PixelShuffleOperator((12, 5, 6), factor=2), lambda s: _conv(1, s, 3, padding=1)
+        ),
+        "conv-crop": _tail(
+            _conv(3, (5, 9, 8), 3, padding=1),
+            lambda s: CropOperator(s, margins=((0, 0), (1, 1), (2, 0))),
+        ),
+        "batch norm-conv": _tail(
+            ScaleOperator(_weight(5, 1, 1), (5, 9, 8)), lambda s: _conv(2, s, 3, padding=1)
+        ),
+        "upsampled signal-conv": _tail(
+            ResizeOperator((4, 12), size=(31,)), lambda s: _conv(1, s, 5)
+        ),
+        "dense-reshape-permute": _tail(
+            DenseOperator(_weight(12, 20), (20,)),
+            lambda s: ReshapeOperator(s, shape=(3, 4)),
+            lambda s: PermuteOperator(s, axes=(1, 0)),
+        ),
+        "residual": SumOperator([skip, ScaleOperator(torch.ones(1).double(), (3, 9, 8))]),
+    }
+    return {name: part.to(dtype=torch.float64) for name, part in cases.items()}
 
 
 #: (name, operator in float64, the torch layer that it must equal)
@@ -49,7 +141,7 @@ def operator_cases():
     return cases
 
 
-OPERATORS = dict(operator_cases())
+OPERATORS = {**dict(operator_cases()), **tail_cases()}
 
 
 @pytest.fixture(params=OPERATORS, ids=list(OPERATORS))

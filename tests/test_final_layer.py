@@ -153,8 +153,12 @@ def test_layer_that_does_not_compute_its_weights():
         def forward(self, z):
             return 2 * super().forward(z)
 
+    generator = Tiny(torch.tanh, last=Scaled(12, 16))
     with pytest.raises(ValueError, match=r"Scaled.*does not compute the linear map"):
-        FinalLayer.from_generator(Tiny(torch.tanh, last=Scaled(12, 16)), n_samples=50)
+        FinalLayer.from_generator(generator, n_samples=50, module="last")
+    # What it computes is seen where its operations are.
+    layer = FinalLayer.from_generator(generator, n_samples=50, random_state=0)
+    assert [link.kind for link in layer.links] == ["linear", "scale"]
 
 
 def test_mean_activation_in_eval_mode():

@@ -5,17 +5,23 @@ import torch
 from torch import nn
 
 from sklearn_flipad.operators import (
+    BandedGramSolver,
     BlockTridiagonalGramSolver,
+    ChainOperator,
     CirculantGramSolver,
     ConjugateGradientGramSolver,
     ConvOperator,
     ConvTransposeOperator,
+    CropOperator,
     DenseGramSolver,
     DenseOperator,
     ImageOperator,
+    PixelShuffleOperator,
+    ResizeOperator,
     gram_solver,
 )
 from sklearn_flipad.operators.gram.circulant import PeriodicExtension
+from sklearn_flipad.operators.gram.stencil import from_cells, stencil_gram, to_cells
 
 from .conftest import OPERATORS, _weight
 
@@ -72,6 +78,12 @@ LAYERS = [
     (nn.Conv2d(2, 3, 5, padding=2, padding_mode="circular"), (2, 6, 6)),
     (nn.Conv2d(2, 3, 2, padding="same", padding_mode="replicate"), (2, 5, 5)),
     (nn.Conv3d(2, 3, 2, stride=2), (2, 4, 5, 6)),
+    # few output channels: a matrix product and shifted sums
+    (nn.Conv1d(16, 1, 7, padding=3), (16, 20)),
+    (nn.Conv1d(16, 1, 5, padding=6, dilation=2), (16, 20)),
+    (nn.Conv2d(32, 2, 3, padding=1), (32, 6, 7)),
+    (nn.Conv2d(32, 1, (3, 4), padding=(0, 2)), (32, 6, 7)),
+    (nn.Conv2d(60, 3, 7, padding=3, padding_mode="reflect"), (60, 6, 7)),
 ]
 TRANSPOSED_LAYERS = [
     (nn.ConvTranspose1d(2, 3, 3, stride=3, output_padding=2), (2, 5)),
@@ -209,7 +221,7 @@ BANDED = {
         _weight(2, 5, 3, 3), (5, 24, 6), padding=1, padding_mode="reflect"
     ),
     "conv, dilated": ConvOperator(_weight(2, 5, 3, 3), (5, 40, 9), dilation=3),
-    "transposed 1d": ConvTransposeOperator(_weight(6, 1, 4), (6, 30), stride=2, padding=1),
+    "conv 1d, many channels": ConvOperator(_weight(5, 2, 20), (2, 400), padding=7),
     "conv 3d": ConvOperator(_weight(1, 4, 3, 3, 3), (4, 20, 3, 3), padding=1),
 }
 
@@ -226,6 +238,61 @@ def test_block_tridiagonal_gram_solver(name):
     single = gram_solver(operator.to(dtype=torch.float32), ridge).solve(r.float())
     error = (single.flatten(1) - expected).norm() / expected.norm()
     assert error < 1e-4
+
+
+SIGNALS = {
+    "conv": ConvOperator(_weight(1, 8, 7), (8, 60), padding=3),
+    "conv, channels": ConvOperator(_weight(3, 8, 4), (8, 61), stride=2, padding=1),
+    "conv, reflect": ConvOperator(_weight(1, 8, 5), (8, 60), padding=2, padding_mode="reflect"),
+    "transposed": ConvTransposeOperator(_weight(6, 1, 4), (6, 30), stride=2, padding=1),
+    "upsampled": ChainOperator(
+        [
+            ResizeOperator((6, 30), factor=(2,), mode="linear").to(dtype=torch.float64),
+            ConvOperator(_weight(1, 6, 5), (6, 60), padding=2),
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_banded_gram_solver(name):
+    operator = SIGNALS[name]
+    ridge = 1e-3 * operator.norm_squared
+    solver = gram_solver(operator, ridge)
+    assert isinstance(solver, BandedGramSolver)
+    r = _randn(3, operator.output_shape, 5)
+    expected = torch.linalg.solve(_gram_of(operator, ridge), r.flatten(1).T).T
+    torch.testing.assert_close(solver.solve(r).flatten(1), expected, atol=1e-8, rtol=1e-7)
+    single = gram_solver(operator.to(dtype=torch.float32), ridge).solve(r.float())
+    error = (single.flatten(1) - expected).norm() / expected.norm()
+    assert error < 1e-4
+    assert torch.equal(
+        single[:1], gram_solver(operator.to(dtype=torch.float32), ridge).solve(r[:1].float())
+    )
+
+
+def test_long_signals_are_prepared_at_once():
+    """Neither the spectral norm nor the factor takes a matrix of the length squared."""
+    operator = ConvOperator(_weight(1, 4, 7).float(), (4, 20_000), padding=3)
+    short = operator.resized((600,)).to(dtype=torch.float64)
+    exact = float(torch.linalg.matrix_norm(short.dense(), ord=2)) ** 2
+    assert operator.norm_squared == pytest.approx(exact, rel=2e-3)
+    assert operator.norm_squared >= exact
+    ridge = 1e-3 * operator.norm_squared
+    r = _randn(1, operator.output_shape, 5).float()
+    t = gram_solver(operator, ridge).solve(r)
+    residual = operator.forward(operator.adjoint(t)) + ridge * t - r
+    assert residual.norm() < 1e-4 * r.norm()
+
+
+def test_norm_of_large_images_is_an_upper_bound():
+    operator = ConvOperator(_weight(1, 3, 3, 3), (3, 140, 40), padding=1, padding_mode="reflect")
+    v = _randn(1, operator.input_shape, 2)
+    for _ in range(200):
+        v = operator.adjoint(operator.forward(v))
+        v /= v.norm()
+    by_power = float(operator.forward(v).square().sum())
+    assert by_power <= operator.norm_squared <= 1.05 * by_power
 
 
 PERIODIC = {
@@ -260,6 +327,66 @@ def test_circulant_gram_solver(name):
     single = CirculantGramSolver(single, ridge, PeriodicExtension.smallest(single)).solve(r.float())
     error = (single.flatten(1) - expected).norm() / expected.norm()
     assert error < 1e-4
+
+
+LARGE = {
+    **PERIODIC,
+    "nearest-conv": ChainOperator(
+        [
+            ResizeOperator((5, 9, 10), factor=(2, 2)).to(dtype=torch.float64),
+            ConvOperator(_weight(2, 5, 3, 3), (5, 18, 20), padding=1),
+        ]
+    ),
+    "shuffle-conv": ChainOperator(
+        [
+            PixelShuffleOperator((12, 12, 11), factor=2).to(dtype=torch.float64),
+            ConvOperator(_weight(1, 3, 3, 3), (3, 24, 22), padding=1),
+        ]
+    ),
+    "conv-crop": ChainOperator(
+        [
+            ConvOperator(_weight(2, 5, 3, 3), (5, 16, 15), padding=1),
+            CropOperator((2, 16, 15), margins=((0, 0), (1, 0), (0, 2))).to(dtype=torch.float64),
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_stencil_is_the_gram_matrix(name):
+    operator = LARGE[name]
+    gram = stencil_gram(operator)
+    if name == "conv, circular":
+        assert gram is None
+        return
+    r = _randn(3, operator.output_shape, 5)
+    expected = operator.forward(operator.adjoint(r))
+    torch.testing.assert_close(gram.apply(r), expected, atol=1e-9, rtol=1e-9)
+    assert torch.equal(from_cells(to_cells(r, gram.periods), gram.periods), r)
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_preconditioned_conjugate_gradients(name):
+    operator = LARGE[name]
+    ridge = 1e-2 * operator.norm_squared
+    solver = ConjugateGradientGramSolver(operator, ridge, tol=1e-10)
+    r = _randn(3, operator.output_shape, 5)
+    t = solver.solve(r)
+    expected = torch.linalg.solve(_gram_of(operator, ridge), r.flatten(1).T).T
+    torch.testing.assert_close(t.flatten(1), expected, atol=1e-7, rtol=1e-6)
+    torch.testing.assert_close(solver.solve(r[1:2]), t[1:2], atol=1e-9, rtol=1e-9)
+
+
+def test_the_preconditioner_is_exact_without_a_border():
+    """Away from the border the periodic continuation is the matrix itself."""
+    operator = ConvOperator(_weight(2, 5, 3, 3), (5, 40, 40), padding=1)
+    ridge = 1e-2 * operator.norm_squared
+    solver = ConjugateGradientGramSolver(operator, ridge)
+    r = torch.zeros(1, 2, 40, 40).double()
+    r[:, :, 18:22, 18:22] = _randn(1, (2, 4, 4), 5)
+    t = solver.precondition(r)
+    residual = operator.forward(operator.adjoint(t)) + ridge * t - r
+    assert residual.norm() < 1e-3 * r.norm()
 
 
 def test_circulant_gram_solver_of_any_batch():

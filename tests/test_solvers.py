@@ -113,6 +113,40 @@ def test_douglas_rachford_serves_large_penalties(fraction):
     assert DouglasRachford().solve(problem, tol=1e-2, max_iter=200).converged.all()
 
 
+def test_mended_bounds_are_bounds_and_better():
+    problem = _problem(n=8, lam=0.01, dtype=torch.float64)
+    best = DouglasRachford().solve(problem, tol=1e-5, max_iter=20_000).objective
+    solver = DouglasRachford()
+    iteration = _DouglasRachfordIteration(problem, None, solver, solver.prepare(problem.operator))
+    better = []
+    for _ in range(5):
+        for _ in range(20):
+            iteration.advance()
+        bound = iteration.problem.dual(iteration.t, iteration.q)
+        mended = iteration._mended_bound(torch.arange(8))
+        assert (mended <= best).all()
+        better.append((mended > bound).double().mean())
+        iteration.refresh()
+    assert torch.stack(better).mean() > 0.5
+
+
+def test_large_samples_are_solved_one_at_a_time(monkeypatch):
+    """They return what a batch would, and the callback sees the numbers of their rows."""
+    problem = _problem(n=3)
+    expected = DouglasRachford().solve(problem, tol=1e-3)
+    monkeypatch.setattr("sklearn_flipad.solvers.batch._ALONE", 1)
+    seen = []
+    found = DouglasRachford().solve(
+        problem, tol=1e-3, callback=lambda n_iter, rows, *_: seen.append(rows.tolist())
+    )
+    torch.testing.assert_close(found.z, expected.z, atol=1e-3, rtol=1e-3)
+    assert torch.equal(found.n_iter, expected.n_iter)
+    assert seen[0] == [0]
+    assert seen[-1] == [2]
+    none = DouglasRachford().solve(problem.select(slice(0, 0)))
+    assert none.z.shape == (0, *problem.operator.input_shape)
+
+
 @pytest.mark.parametrize("max_iter", [20, 60])
 def test_polish_lowers_the_objective(max_iter):
     problem = _problem(n=8, lam=0.01, dtype=torch.float32)

@@ -3,5 +3,6 @@
 from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.final_layer.layer import FinalLayer
+from sklearn_flipad.final_layer.links import Link
 
-__all__ = ["ColumnActivations", "FinalLayer", "OutputActivation"]
+__all__ = ["ColumnActivations", "FinalLayer", "Link", "OutputActivation"]

@@ -7,6 +7,7 @@ import numpy as np
 
 __all__ = [
     "check_arguments",
+    "check_link",
     "check_order",
     "check_range",
     "check_scale",
@@ -99,6 +100,73 @@ def _checked(name, value, n_axes):
     return tuple(map(int, per_axis)) if is_sequence else int(value)
 
 
+def _is_size(value):
+    return _is_int(value) and 1 <= value <= _MAX_SIZE
+
+
+def _is_margin(value):
+    return _is_int(value) and 0 <= value <= _MAX_SIZE
+
+
+def _sequence_of(valid):
+    def check(value):
+        return isinstance(value, tuple | list) and len(value) > 0 and all(map(valid, value))
+
+    return check
+
+
+_is_sizes = _sequence_of(_is_size)
+_is_margins = _sequence_of(lambda pair: _sequence_of(_is_margin)(pair) and len(pair) == 2)
+
+
+def _one_of(*words):
+    return lambda value: isinstance(value, str) and value in words
+
+
+#: Of links without weights: their arguments, and whether a value is valid.
+_LINK_ARGUMENTS = {
+    "scale": {},
+    "resize": {
+        "factor": lambda value: value is None or _is_sizes(value),
+        "size": lambda value: value is None or _is_sizes(value),
+        "mode": _one_of("nearest", "nearest-exact", "linear"),
+        "align_corners": lambda value: isinstance(value, bool),
+    },
+    "pad": {"margins": _is_margins, "mode": _one_of("constant", "reflect", "replicate")},
+    "crop": {"margins": _is_margins},
+    "pixel_shuffle": {"factor": _is_size},
+    "pixel_unshuffle": {"factor": _is_size},
+    "reshape": {"shape": _is_sizes},
+    "permute": {"axes": _sequence_of(_is_margin)},
+}
+
+
+def check_link(kind, arguments):
+    """Arguments of a link that has none of torch's layers.
+
+    Parameters
+    ----------
+    kind : str
+        Its kind.
+    arguments : dict
+        Its arguments.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown or a value is out of range.
+    """
+    known = _LINK_ARGUMENTS[kind]
+    for name, value in arguments.items():
+        if name not in known or not known[name](value):
+            raise ValueError(f"A link of kind {kind!r} cannot have {name}={value!r}.")
+    return dict(arguments)
+
+
 def check_order(order, n_outputs):
     """Refuse an order that is no permutation of the outputs.
 
@@ -118,27 +186,25 @@ def check_order(order, n_outputs):
         raise ValueError(f"output_order must be a permutation of 0 to {n_outputs - 1}.")
 
 
-def check_scale(scale, weight, input_shape):
+def check_scale(scale, output_shape):
     """Refuse scales of the outputs that are not positive, or of layers that make no table.
 
     Parameters
     ----------
     scale : ndarray of float64
         The scales.
-    weight : ndarray
-        Weights of the layer.
-    input_shape : tuple of int
-        Shape of one activation.
+    output_shape : tuple of int
+        Shape of the linear map's output.
 
     Raises
     ------
     ValueError
         If there is not one positive, finite scale for each column.
     """
-    if weight.ndim != 2 or len(input_shape) != 1 or scale.shape != weight.shape[:1]:
+    if len(output_shape) != 1 or scale.shape != tuple(output_shape):
         raise ValueError(
             f"output_scale must hold one value for each column of a table, got shape {scale.shape} "
-            f"for a layer with weights of shape {weight.shape}."
+            f"for a layer with outputs of shape {tuple(output_shape)}."
         )
     if not ((scale > 0) & np.isfinite(scale)).all():
         raise ValueError("output_scale must hold positive, finite values.")
@@ -157,19 +223,28 @@ def check_values(layer):
     ValueError
         If a value is not finite or too large, or all weights are 0 or tiny.
     """
-    for name in ("weight", "bias", "mean_activation"):
-        value = getattr(layer, name)
-        if value is not None and not (np.abs(value) <= _LARGEST).all():
-            raise ValueError(f"{name} holds NaN, infinity, or values above {_LARGEST:g}.")
-    if not layer.weight.any():
-        raise ValueError("All weights are 0: nothing of a sample depends on the activations.")
-    scale = 1.0 if layer.output_scale is None else layer.output_scale[:, None]
-    largest = np.abs(layer.weight / scale).max()
-    if not 1 / _LARGEST <= largest <= _LARGEST:
-        raise ValueError(
-            f"The largest weight is {largest:.3g} in size; single precision needs it between "
-            f"{1 / _LARGEST:g} and {_LARGEST:g}. Scale the layer and what comes before it."
-        )
+    from sklearn_flipad.final_layer.links import weights_of  # which needs the checks above
+
+    weights = list(weights_of(layer.links))
+    for name, values in (
+        ("weight", weights),
+        ("bias", [layer.bias]),
+        ("mean_activation", [layer.mean_activation]),
+    ):
+        for value in values:
+            if value is not None and not (np.abs(value) <= _LARGEST).all():
+                raise ValueError(f"{name} holds NaN, infinity, or values above {_LARGEST:g}.")
+    for weight in weights:
+        if not weight.any():
+            raise ValueError("All weights are 0: nothing of a sample depends on the activations.")
+        # The scales of a table's columns belong to its last layer.
+        scaled = layer.output_scale is not None and weight is weights[-1] and weight.ndim == 2
+        largest = np.abs(weight / (layer.output_scale[:, None] if scaled else 1.0)).max()
+        if not 1 / _LARGEST <= largest <= _LARGEST:
+            raise ValueError(
+                f"The largest weight is {largest:.3g} in size; single precision needs it between "
+                f"{1 / _LARGEST:g} and {_LARGEST:g}. Scale the layer and what comes before it."
+            )
 
 
 def check_range(output_range, activation):

@@ -2,6 +2,7 @@
 
 from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
+from sklearn_flipad.final_layer.links import flatten, unflatten
 from sklearn_flipad.persistence.arrays import content_digest
 
 __all__ = ["FORMAT", "from_parts", "to_parts"]
@@ -31,7 +32,9 @@ def to_parts(layer):
     arrays : dict of str to ndarray
     description : dict
     """
-    arrays = {name: getattr(layer, name) for name in _DTYPES}
+    chain = {}
+    links = flatten(layer.links, chain) if layer.kind == "chain" else None
+    arrays = {**{name: getattr(layer, name) for name in _DTYPES}, **chain}
     description = {
         "format": FORMAT,
         "kind": layer.kind,
@@ -41,6 +44,8 @@ def to_parts(layer):
         "output_range": layer.output_range,
         "activation": layer.activation.to_dict(),
     }
+    if links is not None:
+        description["links"] = links
     return {name: array for name, array in arrays.items() if array is not None}, description
 
 
@@ -66,7 +71,9 @@ def from_parts(build, arrays, description):
         If a part is missing, is not what it should be or would be ignored.
     """
     for name, array in arrays.items():
-        if str(array.dtype) != _DTYPES.get(name):
+        number = name.removeprefix("weight.")
+        is_of_link = number != name and number.isdecimal()
+        if str(array.dtype) != _DTYPES.get("weight" if is_of_link else name):
             raise ValueError(
                 f"{name!r} of type {array.dtype} is not one of the arrays of a final layer: "
                 f"{', '.join(f'{name} ({dtype})' for name, dtype in _DTYPES.items())}."
@@ -76,9 +83,11 @@ def from_parts(build, arrays, description):
             name: tuple(value) if isinstance(value, list) else value
             for name, value in description["arguments"].items()
         }
+        links = description.get("links")
+        links = None if links is None else unflatten(links, arrays)
         layer = build(
             description["kind"],
-            arrays["weight"],
+            arrays["weight"] if links is None else None,
             arrays.get("bias"),
             arguments,
             input_shape=description["input_shape"],
@@ -88,6 +97,7 @@ def from_parts(build, arrays, description):
             output_range=description["output_range"],
             output_order=arrays.get("output_order"),
             output_scale=arrays.get("output_scale"),
+            links=links,
         )
     except (KeyError, TypeError, AttributeError, OverflowError, RuntimeError) as error:
         raise ValueError(

@@ -8,7 +8,6 @@ import torch
 from sklearn_flipad.final_layer import codec
 from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.checks import (
-    check_arguments,
     check_order,
     check_range,
     check_scale,
@@ -17,6 +16,8 @@ from sklearn_flipad.final_layer.checks import (
 )
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.final_layer.kinds import KINDS, kind_of
+from sklearn_flipad.final_layer.links import Link, build_chain
+from sklearn_flipad.final_layer.tails import LinearTail
 from sklearn_flipad.final_layer.traced import (
     check_against_trace,
     effective_parameters,
@@ -43,14 +44,15 @@ class FinalLayer:
 
     Parameters
     ----------
-    kind : {"linear", "conv", "conv_transpose"}
+    kind : {"linear", "conv", "conv_transpose", "chain"}
         What the linear map is.
-    weight : array-like
-        Its weights, in torch's layout.
+    weight : array-like or None
+        Its weights, in torch's layout; None for ``"chain"``.
     bias : array-like or None
-        One value per output channel (output feature, for ``"linear"``).
+        One value per output channel (output feature, for ``"linear"``). For ``"chain"`` it is
+        that of the whole chain, per channel or per element of the output.
     arguments : dict
-        Stride, padding and so on, as torch names them; empty for ``"linear"``.
+        Stride, padding and so on, as torch names them; empty for ``"linear"`` and ``"chain"``.
     input_shape : tuple of int
         Shape of one activation before the layer.
     mean_activation : array-like, shape input_shape
@@ -70,11 +72,16 @@ class FinalLayer:
         For layers of kind ``"linear"`` that make the columns of a table: what the linear map's
         outputs are divided by in the inversion, so that each column counts whatever its unit.
         1 by default.
+    links : sequence of Link, default=None
+        For ``"chain"``: the linear maps between the last nonlinearity and the output
+        activation, in the order in which they run.
 
     Attributes
     ----------
     kind, arguments, input_shape, output_shape, activation, output_range
         As given.
+    links : tuple of Link
+        The maps that the linear map is a chain of, often just one.
     weight, bias : ndarray of float32
         Read-only.
     mean_activation : ndarray of float64
@@ -111,27 +118,27 @@ class FinalLayer:
         output_range=None,
         output_order=None,
         output_scale=None,
+        links=None,
     ):
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+        if kind not in (*KINDS, "chain"):
+            raise ValueError(f"kind must be one of {', '.join(KINDS)} or chain, got {kind!r}.")
+        if (kind == "chain") == (links is None):
+            raise ValueError("links= belong to kind='chain', which has no weight of its own.")
         if not isinstance(activation, OutputActivation | ColumnActivations):
             raise ValueError(f"activation must be an OutputActivation, got {activation!r}.")
         self.kind = kind
-        self.weight = _read_only(weight, np.float32)
-        if self.weight.ndim not in KINDS[kind].weight_axes:
-            raise ValueError(
-                f"weight must have {' or '.join(map(str, KINDS[kind].weight_axes))} axes for "
-                f"kind={kind!r}, got shape {self.weight.shape}."
-            )
+        self.links = (Link(kind, weight, arguments),) if links is None else _checked_links(links)
+        only = self.links[0] if links is None else None
+        self.weight = None if only is None else only.weight
         self.bias = None if bias is None else _read_only(bias, np.float32)
-        self.arguments = check_arguments(arguments, KINDS[kind].arguments, self.weight.ndim - 2)
+        self.arguments = {} if only is None else only.arguments
         self.input_shape = check_shape("input_shape", input_shape)
         self.mean_activation = _read_only(mean_activation, np.float64)
         self.activation = activation
         self.output_scale = None
         if output_scale is not None:
             self.output_scale = _read_only(output_scale, np.float64)
-            check_scale(self.output_scale, self.weight, self.input_shape)
+            check_scale(self.output_scale, build_chain(self.links, self.input_shape).output_shape)
         check_values(self)
         operator = self._build_operator()
         self._operators = {(operator.device, operator.dtype): operator}
@@ -146,11 +153,12 @@ class FinalLayer:
         self.fingerprint = content_digest(*codec.to_parts(self))
 
     def _build_operator(self):
-        weight = torch.from_numpy(self.weight.copy())
-        if self.output_scale is not None:
-            scale = torch.from_numpy(self.output_scale.copy())
-            weight = (weight.double() / scale[:, None]).float()
-        return KINDS[self.kind].operator(weight, self.input_shape, **self.arguments)
+        *before, last = self.links
+        if self.output_scale is not None and last.kind == "linear":
+            last = Link("linear", last.weight.astype(np.float64) / self.output_scale[:, None])
+        elif self.output_scale is not None:
+            before, last = self.links, Link("scale", 1 / self.output_scale)
+        return build_chain((*before, last), self.input_shape)
 
     def _check_shapes(self, operator):
         if self.mean_activation.shape != self.input_shape:
@@ -158,9 +166,12 @@ class FinalLayer:
                 f"mean_activation must have shape {self.input_shape}, "
                 f"got {self.mean_activation.shape}."
             )
-        n_channels = operator.output_shape[KINDS[self.kind].bias_axis]
-        if self.bias is not None and self.bias.shape != (n_channels,):
-            raise ValueError(f"bias must have shape ({n_channels},), got {self.bias.shape}.")
+        shape = operator.output_shape
+        expected = [(shape[self._bias_axis()],), *([shape] if self.kind == "chain" else [])]
+        if self.bias is not None and self.bias.shape not in expected:
+            raise ValueError(
+                f"bias must have shape {' or '.join(map(str, expected))}, got {self.bias.shape}."
+            )
         if prod(self.output_shape) != operator.n_outputs:
             raise ValueError(
                 f"The layer's output of shape {operator.output_shape} cannot be arranged as "
@@ -172,6 +183,10 @@ class FinalLayer:
                 f"The activation is one of {n_columns} columns, but a sample has shape "
                 f"{self.output_shape}."
             )
+
+    def _bias_axis(self):
+        """The axis of the linear map's output along which a bias of one axis varies."""
+        return 0 if self.kind == "chain" else KINDS[self.kind].bias_axis
 
     @classmethod
     def from_generator(
@@ -256,19 +271,84 @@ class FinalLayer:
             random_state=random_state,
             verbose=verbose,
         )
-        tail = trace.tail
-        layer = cls.from_module(
-            trace.module,
-            input_shape=trace.mean_activation.shape,
-            mean_activation=trace.mean_activation,
-            activation=tail.activation,
-            output_shape=trace.output_shape,
-            output_range=tail.clamp if output_range is None else output_range,
-            output_order=tail.order,
-            output_scale=scale_of_columns(trace),
-        )
+        tail, found = trace.tail, trace.module
+        known = {
+            "input_shape": trace.mean_activation.shape,
+            "mean_activation": trace.mean_activation,
+            "activation": tail.activation,
+            "output_shape": trace.output_shape,
+            "output_range": tail.clamp if output_range is None else output_range,
+            "output_order": tail.order,
+            "output_scale": scale_of_columns(trace),
+        }
+        if isinstance(found, LinearTail):
+            layer = cls.from_links(found.links, bias=found.bias, **known)
+        else:
+            layer = cls.from_module(found, **known)
         check_against_trace(layer, trace)
         return layer
+
+    @classmethod
+    def from_links(
+        cls,
+        links,
+        *,
+        input_shape,
+        bias=None,
+        mean_activation=None,
+        activation="identity",
+        output_shape=None,
+        output_range=None,
+        output_order=None,
+        output_scale=None,
+    ):
+        """Make a final layer from linear maps that follow each other.
+
+        Parameters
+        ----------
+        links : sequence of Link
+            The maps, in the order in which they run.
+        input_shape : tuple of int
+            Shape of one activation before the first of them.
+        bias : array-like, default=None
+            What they add in all, per channel or per element of the output.
+        mean_activation : array-like, shape input_shape, default=None
+            The mean activation; zero by default.
+        activation : str or OutputActivation, default="identity"
+            The output activation.
+        output_shape, output_range, output_order, output_scale
+            See :class:`FinalLayer`.
+
+        Returns
+        -------
+        FinalLayer
+
+        Raises
+        ------
+        ValueError
+            If the links do not fit each other.
+        """
+        links = _checked_links(links)
+        only, is_only = links[0], len(links) == 1 and links[0].kind in KINDS
+        is_only = is_only and (bias is None or np.ndim(bias) == 1)
+        if mean_activation is None:
+            mean_activation = np.zeros(input_shape)
+        if isinstance(activation, str):
+            activation = OutputActivation(activation)
+        return cls(
+            only.kind if is_only else "chain",
+            only.weight if is_only else None,
+            bias,
+            only.arguments if is_only else {},
+            input_shape=input_shape,
+            mean_activation=mean_activation,
+            activation=activation,
+            output_shape=output_shape,
+            output_range=output_range,
+            output_order=output_order,
+            output_scale=output_scale,
+            links=None if is_only else links,
+        )
 
     @classmethod
     def from_module(
@@ -442,9 +522,12 @@ class FinalLayer:
     def _bias_column(self, o):
         if self.bias is None:
             return 0.0
+        bias = torch.from_numpy(self.bias.copy()).to(o)
+        if bias.ndim > 1:
+            return bias
         shape = [1] * (o.ndim - 1)
-        shape[KINDS[self.kind].bias_axis] = -1
-        return torch.from_numpy(self.bias.copy()).to(o).reshape(shape)
+        shape[self._bias_axis()] = -1
+        return bias.reshape(shape)
 
     def save(self, path):
         """Write the layer to one safetensors file.
@@ -503,10 +586,18 @@ class FinalLayer:
         return hash(self.fingerprint)
 
     def __repr__(self):
+        kind = " > ".join(map(repr, self.links))
         return (
-            f"FinalLayer({self.kind}, {self.input_shape} -> {self.output_shape}, "
+            f"FinalLayer({kind}, {self.input_shape} -> {self.output_shape}, "
             f"activation={self.activation.name!r}, {self.fingerprint[:8]})"
         )
+
+
+def _checked_links(links):
+    links = tuple(links)
+    if not links or not all(isinstance(link, Link) for link in links):
+        raise ValueError("links must be a sequence of Link objects, at least one.")
+    return links
 
 
 def _read_only(values, dtype):

@@ -3,6 +3,7 @@
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from sklearn_flipad._modules import device_of, evaluating, run_generator, unwrap
 from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.kinds import LINEAR_LAYERS
 from sklearn_flipad.final_layer.recognition import Tail, check_tail, recognize_tail
+from sklearn_flipad.final_layer.tails import LinearTail, find_linear_tail, watch_linear_tail
 from sklearn_flipad.randomness import draw_seed, seeded, separate_stream
 from sklearn_flipad.sampling import latent_batches
 
@@ -28,8 +30,8 @@ class FinalLayerTrace:
 
     Attributes
     ----------
-    module : torch.nn.Module
-        The final layer.
+    module : torch.nn.Module or LinearTail
+        The final layer, or the linear maps that the generator ends with if they are several.
     mean_activation : ndarray of float64
         Mean of its inputs.
     output_deviation : ndarray of float64
@@ -42,7 +44,7 @@ class FinalLayerTrace:
         The layer's inputs and outputs, and what the generator made of them, of a first batch.
     """
 
-    module: nn.Module
+    module: nn.Module | LinearTail
     mean_activation: np.ndarray
     output_deviation: np.ndarray
     tail: Tail
@@ -107,8 +109,15 @@ def trace_final_layer(
             # Generators that draw random numbers draw the same for the same seed.
             with seeded(seed + index, device_of(generator)):
                 if first is None:
-                    module, tail = _find(generator, latents, activation, module)
-                seen = _watch(generator, module, latents)
+                    module = _find_whole(generator, latents, activation, module)
+                try:
+                    seen = _watch_any(generator, latents, module)
+                except ValueError:
+                    if first is not None or not isinstance(module, LinearTail):
+                        raise
+                    # Larger batches go another way, such as in parts.
+                    module = _find(generator, latents, activation, None)[0]
+                    seen = _watch(generator, latents, module)
             if first is None:
                 first = seen
             total = total + seen[0].cpu().double().sum(dim=0).numpy()
@@ -217,6 +226,32 @@ def _eager():
     return nullcontext()
 
 
+def _watch_any(generator, latents, module):
+    watch = watch_linear_tail if isinstance(module, LinearTail) else _watch
+    return watch(generator, latents, module)
+
+
+def _find_whole(generator, latents, activation, module):
+    """The final layer, or the whole linear tail where that is more."""
+    if module is not None:
+        return _find(generator, latents, activation, module)[0]
+    probes = _few(latents)
+    tail, obstacle = find_linear_tail(generator, probes, activation)
+    try:
+        found, _ = _find(generator, latents, activation, None)
+    except ValueError as error:
+        if tail is not None:
+            return tail
+        if obstacle is None:
+            raise
+        raise ValueError(f"{error} What could not be taken apart is {obstacle}.") from error
+    if tail is None:
+        return found
+    inputs, _, _ = _watch(generator, probes, found)
+    is_all = len(tail.links) == 1 and inputs[0].numel() == prod(tail.graph.shape(tail.source)[1:])
+    return found if is_all else tail
+
+
 def _find(generator, latents, activation, module):
     """The final layer, and what follows it.
 
@@ -226,7 +261,7 @@ def _find(generator, latents, activation, module):
     probes = _few(latents)
     if module is not None:
         module = _named(generator, module)
-        _, outputs, x = _watch(generator, module, probes)
+        _, outputs, x = _watch(generator, probes, module)
         return module, _tail(outputs, x, activation)
     x, calls = _watch_all(generator, probes)
     n = len(x)
@@ -300,7 +335,7 @@ def _watch_all(generator, latents):
     return x, calls
 
 
-def _watch(generator, module, latents):
+def _watch(generator, latents, module):
     """Inputs and outputs of a layer, and the samples."""
     inputs, outputs = [], []
 

@@ -1,8 +1,10 @@
 """Batched linear operators on torch tensors: forward, adjoint and spectral norm."""
 
 from sklearn_flipad.operators.base import LinearOperator
+from sklearn_flipad.operators.composition import ChainOperator, FunctionOperator, SumOperator
 from sklearn_flipad.operators.convolution import ConvOperator, ConvTransposeOperator
 from sklearn_flipad.operators.gram import (
+    BandedGramSolver,
     BlockTridiagonalGramSolver,
     CirculantGramSolver,
     ConjugateGradientGramSolver,
@@ -12,17 +14,39 @@ from sklearn_flipad.operators.gram import (
 )
 from sklearn_flipad.operators.image import ImageOperator
 from sklearn_flipad.operators.linear import DenseOperator
+from sklearn_flipad.operators.rearrangement import (
+    CropOperator,
+    PadOperator,
+    PermuteOperator,
+    PixelShuffleOperator,
+    PixelUnshuffleOperator,
+    ReshapeOperator,
+    ResizeOperator,
+    ScaleOperator,
+)
 
 __all__ = [
+    "BandedGramSolver",
     "BlockTridiagonalGramSolver",
+    "ChainOperator",
     "CirculantGramSolver",
     "ConjugateGradientGramSolver",
     "ConvOperator",
     "ConvTransposeOperator",
+    "CropOperator",
     "DenseGramSolver",
     "DenseOperator",
+    "FunctionOperator",
     "GramSolver",
     "ImageOperator",
     "LinearOperator",
+    "PadOperator",
+    "PermuteOperator",
+    "PixelShuffleOperator",
+    "PixelUnshuffleOperator",
+    "ReshapeOperator",
+    "ResizeOperator",
+    "ScaleOperator",
+    "SumOperator",
     "gram_solver",
 ]

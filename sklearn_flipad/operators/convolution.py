@@ -1,8 +1,13 @@
 """Convolutions and transposed convolutions as linear operators."""
 
+from abc import abstractmethod
+from functools import cached_property
+from itertools import product as combinations
+
 import torch
 from torch.nn import functional as F
 
+from sklearn_flipad.operators.axes import padded_positions, tap_matrix
 from sklearn_flipad.operators.image import ImageOperator
 
 __all__ = ["ConvOperator", "ConvTransposeOperator"]
@@ -77,14 +82,11 @@ class _Convolution(ImageOperator):
         return self._like(self.weight, (self.input_shape[0], *size))
 
     def axis_maps(self):
-        maps = []
-        sizes = zip(self._geometry.kernel_size, self.input_shape[1:], strict=True)
-        for axis, (taps, size) in enumerate(sizes):
-            weight = torch.arange(1, taps + 1, dtype=torch.float64).sqrt().reshape(1, 1, taps)
-            arguments = self._arguments.items()
-            along = {k: v[axis] if isinstance(v, tuple) else v for k, v in arguments}
-            maps.append(type(self)(weight, (1, size), **{**along, "groups": 1}).dense())
-        return tuple(maps)
+        return tuple(self._axis_map(axis) for axis in range(self._geometry.ndim))
+
+    @abstractmethod
+    def _axis_map(self, axis):
+        """One of the :meth:`axis_maps`."""
 
 
 class ConvOperator(_Convolution):
@@ -152,6 +154,33 @@ class ConvOperator(_Convolution):
             "padding_mode": padding_mode,
         }
         super().__init__(weight, input_shape, (weight.shape[0], *output_size))
+        self._by_columns = self._is_by_columns()
+
+    def _is_by_columns(self):
+        """Whether matrix products of all taps are the faster way.
+
+        On a CPU, with few output channels, they take a quarter to a half of the time of
+        torch's convolution.
+        """
+        geometry = self._geometry
+        return (
+            geometry.ndim <= 2
+            and geometry.groups == 1
+            and set(geometry.stride) == {1}
+            and self.device.type == "cpu"
+            and self.weight[:, 0].numel() <= 4 * self.weight.shape[1]
+        )
+
+    @cached_property
+    def _to_columns(self):
+        """The kernel as a matrix from channels to taps."""
+        return self.weight.movedim((0, 1), (-2, -1)).flatten(0, -2).contiguous()
+
+    @cached_property
+    def _from_columns(self):
+        """The kernel as a matrix from taps, the last one first, to channels."""
+        flipped = self.weight.flip(*range(2, self.weight.ndim))
+        return flipped.movedim((1, 0), (0, -1)).flatten(1).contiguous()
 
     @staticmethod
     def _margins(padding, geometry):
@@ -163,15 +192,58 @@ class ConvOperator(_Convolution):
         return [(p, p) for p in _per_axis(padding, geometry.ndim)]
 
     def forward(self, z):
-        return self._geometry.gather(self._padded(z), self.weight)
+        padded = self._padded(z)
+        if self._by_columns:
+            return self._gathered(padded)
+        return self._geometry.gather(padded, self.weight)
+
+    def _gathered(self, z):
+        """A convolution as one matrix product and a sum of its rows, shifted."""
+        geometry, size = self._geometry, z.shape[2:]
+        columns = torch.matmul(self._to_columns, z.flatten(2))
+        columns = columns.view(len(z), *geometry.kernel_size, -1, *size)
+        out = z.new_zeros(len(z), *self.output_shape)
+        for tap in combinations(*map(range, geometry.kernel_size)):
+            source, target = [], []
+            axes = zip(tap, geometry.dilation, geometry.padding, size, out.shape[2:], strict=True)
+            for index, dilation, padding, n_inputs, n_outputs in axes:
+                shift = index * dilation - padding
+                start, stop = max(-shift, 0), min(n_inputs - shift, n_outputs)
+                target.append(slice(start, max(stop, start)))
+                source.append(slice(start + shift, max(stop, start) + shift))
+            out[(..., *target)] += columns[(slice(None), *tap, slice(None), *source)]
+        return out
+
+    def _scattered(self, r):
+        """The transposed convolution as one matrix product with shifted copies."""
+        geometry, margins = self._geometry, []
+        axes = zip(self._padded_size, r.shape[2:], geometry.reach, geometry.padding, strict=True)
+        for n_inputs, n_outputs, reach, padding in axes:
+            before = reach - 1 - padding
+            margins = [before, n_inputs + reach - 1 - n_outputs - before, *margins]
+        taps = F.pad(r, margins)
+        for axis, (reach, dilation) in enumerate(
+            zip(geometry.reach, geometry.dilation, strict=True), start=2
+        ):
+            taps = taps.unfold(axis, reach, 1)[..., ::dilation]
+        # (n, channels, *size, *taps) to (n, taps * channels, size)
+        n_axes = geometry.ndim
+        order = [0, *range(2 + n_axes, 2 + 2 * n_axes), 1, *range(2, 2 + n_axes)]
+        taps = taps.permute(order).reshape(len(r), self._from_columns.shape[1], -1)
+        return torch.matmul(self._from_columns, taps).view(
+            len(r), self.input_shape[0], *self._padded_size
+        )
 
     def _padded(self, z):
         return z if self._pad is None else F.pad(z, self._pad, mode=self._padding_mode)
 
     def adjoint(self, r):
-        smallest = self._geometry.scattered(self.output_shape[1:])
-        missing = tuple(s - m for s, m in zip(self._padded_size, smallest, strict=True))
-        padded = self._geometry.scatter(r, self.weight, missing)
+        if self._by_columns:
+            padded = self._scattered(r)
+        else:
+            smallest = self._geometry.scattered(self.output_shape[1:])
+            missing = tuple(s - m for s, m in zip(self._padded_size, smallest, strict=True))
+            padded = self._geometry.scatter(r, self.weight, missing)
         if self._pad is None:
             return padded
         with torch.enable_grad():  # padding is linear: its adjoint is its gradient
@@ -188,6 +260,25 @@ class ConvOperator(_Convolution):
     @property
     def period(self):
         return (1,) * self._geometry.ndim
+
+    @property
+    def input_period(self):
+        return self._geometry.stride
+
+    @property
+    def n_multiplications(self):
+        return self.n_outputs * self.weight[0].numel()
+
+    def _axis_map(self, axis):
+        geometry = self._geometry
+        sizes = self.input_shape[1 + axis], self.output_shape[1 + axis]
+        margins = (geometry.padding[axis],) * 2
+        if self._pad is not None:
+            margins = self._pad[::-1][2 * axis : 2 * axis + 2][::-1]
+        position = padded_positions(sizes[0], margins, self._padding_mode)
+        starts = torch.arange(sizes[1]) * geometry.stride[axis]
+        taps = torch.arange(geometry.kernel_size[axis]) * geometry.dilation[axis]
+        return tap_matrix(position[starts[:, None] + taps], sizes[0])
 
 
 class ConvTransposeOperator(_Convolution):
@@ -306,6 +397,17 @@ class ConvTransposeOperator(_Convolution):
     @property
     def period(self):
         return self._geometry.stride
+
+    @property
+    def input_period(self):
+        return (1,) * self._geometry.ndim
+
+    def _axis_map(self, axis):
+        geometry = self._geometry
+        n_inputs, n_outputs = self.input_shape[1 + axis], self.output_shape[1 + axis]
+        starts = torch.arange(n_inputs) * geometry.stride[axis] - geometry.padding[axis]
+        taps = torch.arange(geometry.kernel_size[axis]) * geometry.dilation[axis]
+        return tap_matrix(starts[:, None] + taps, n_outputs).T.tocsr()
 
 
 def _add_to_phases(taps, axis, stride, padding):

@@ -32,6 +32,11 @@ class ImageOperator(LinearOperator):
 
     @property
     @abstractmethod
+    def input_period(self):
+        """Inputs, along each spatial axis, that go with one :attr:`period` of outputs."""
+
+    @property
+    @abstractmethod
     def reach(self):
         """Distance of a kernel's first and last tap plus one, along each spatial axis."""
 
@@ -41,9 +46,10 @@ class ImageOperator(LinearOperator):
 
         Returns
         -------
-        tuple of torch.Tensor, each shape (output size, input size)
-            The matrix of a map along one axis with the same geometry and with weights in
-            general position, which tells what is equal and what is 0 in any such layer.
+        tuple of scipy.sparse.csr_array, each shape (output size, input size)
+            The matrix of a map along one axis with the same geometry and with positive
+            weights in general position, which tells what is equal and what is 0 in any
+            such layer.
         """
 
     @abstractmethod

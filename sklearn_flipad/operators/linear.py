@@ -37,5 +37,9 @@ class DenseOperator(LinearOperator):
     def adjoint(self, r):
         return product(r, self._transposed)
 
+    @property
+    def n_multiplications(self):
+        return self.n_outputs * self.weight.shape[1]
+
     def to(self, device=None, dtype=None):
         return DenseOperator(self.weight.to(device=device, dtype=dtype), self.input_shape)

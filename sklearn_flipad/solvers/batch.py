@@ -1,12 +1,13 @@
 """The loop that all solvers share: check, stop each sample by its gap, compact."""
 
 from abc import ABC, abstractmethod
+from dataclasses import fields
 
 import torch
 
 from sklearn_flipad.solvers.problem import LassoProblem, LassoResult
 
-__all__ = ["LANES", "BatchIteration", "column", "pad_to_lanes", "run"]
+__all__ = ["LANES", "BatchIteration", "column", "fill_lanes", "solve_batch"]
 
 
 class BatchIteration(ABC):
@@ -33,8 +34,12 @@ class BatchIteration(ABC):
         """The current primal point, shape ``(n, *input_shape)``."""
 
     @abstractmethod
-    def certify(self):
-        """Primal objective and dual bound of the current point, each shape ``(n,)``."""
+    def certify(self, tol):
+        """Primal objective and dual bound of the current point, each shape ``(n,)``.
+
+        `tol` is the relative gap that is aimed at: where the bound is nearly good enough, more
+        may be done for a better one.
+        """
 
     @abstractmethod
     def refresh(self):
@@ -66,13 +71,62 @@ class BatchIteration(ABC):
             setattr(self, name, getattr(self, name)[rows])
 
 
+#: Samples with so many activations are solved one at a time: a batch would not fit into memory,
+#: and gains nothing.
+_ALONE = 2**22
 #: Batches are kept at multiples of this. Matrix products and convolutions take other
 #: code paths for a few odd rows, with other rounding, which hundreds of iterations
 #: magnify: a sample would have other features alone than in a batch.
 LANES = 8
 
 
-def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
+def solve_batch(build, problem, start, *, callback=None, **limits):
+    """Solve problems in lanes, or one after the other where they are large.
+
+    Parameters
+    ----------
+    build : callable
+        ``build(problem, start)`` returns the iteration at its starting point.
+    problem : LassoProblem
+        The problems.
+    start : torch.Tensor or None
+        Their starting points.
+    callback : callable, default=None
+        See :func:`_run`.
+    **limits
+        ``tol``, ``max_iter`` and ``check_every``, see there.
+
+    Returns
+    -------
+    LassoResult
+
+    Raises
+    ------
+    ValueError
+        If a solution is not finite.
+    """
+    if problem.operator.n_inputs < _ALONE:
+        iteration = build(*_pad_to_lanes(problem, start))
+        return _run(iteration, len(problem), callback=callback, **limits)
+    results = []
+    for row in range(max(len(problem), 1)):
+        only = slice(row, row + 1)
+        iteration = build(problem.select(only), None if start is None else start[only])
+        n_samples = len(problem.b[only])
+        results.append(_run(iteration, n_samples, callback=_of_row(callback, row), **limits))
+    names = [field.name for field in fields(LassoResult)]
+    parts = {name: torch.cat([getattr(result, name) for result in results]) for name in names}
+    return LassoResult(**parts)
+
+
+def _of_row(callback, row):
+    """A callback that sees the number of the row instead of 0."""
+    if callback is None:
+        return None
+    return lambda n_iter, rows, *seen: callback(n_iter, rows + row, *seen)
+
+
+def _run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
     """Iterate until every sample's relative duality gap is at most `tol`.
 
     A sample that has finished leaves the batch at the check at which it did, so what it
@@ -81,7 +135,7 @@ def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
     Parameters
     ----------
     iteration : BatchIteration
-        The method, at its starting point, on problems from :func:`pad_to_lanes`.
+        The method, at its starting point, on problems from :func:`_pad_to_lanes`.
     n_samples : int
         How many of the problems are not padding.
     tol : float
@@ -114,7 +168,7 @@ def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
     still_open = rows < n_samples
     done = 0
     while True:
-        value, bound = iteration.certify()
+        value, bound = iteration.certify(tol)
         relative = iteration.problem.relative_gap(value, bound)
         if callback is not None:
             seen = (rows, iteration.solution(), value, relative)
@@ -126,11 +180,10 @@ def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
             gap[left] = iteration.problem.relative_gap(objective[left], bound[leaving])
             n_iter[left] = done
             still_open = still_open & ~leaving
-            n_open = int(still_open.sum())
-            if not n_open:
+            if not still_open.any():
                 _check_finite(z)
                 return LassoResult(z, objective, gap, n_iter, gap <= tol)
-            kept = torch.argsort(~still_open, stable=True)[: _whole_lanes(n_open)]
+            kept = fill_lanes(still_open)
             if len(kept) < len(rows):
                 iteration.keep(kept)
                 rows, still_open = rows[kept], still_open[kept]
@@ -138,6 +191,21 @@ def run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
         for _ in range(min(check_every, max_iter - done)):
             iteration.advance()
         done = min(done + check_every, max_iter)
+
+
+def fill_lanes(chosen):
+    """Numbers of the chosen rows, then of others that fill up the lanes, as far as there are.
+
+    Parameters
+    ----------
+    chosen : torch.Tensor of bool, shape (n,)
+        The rows.
+
+    Returns
+    -------
+    torch.Tensor of int64
+    """
+    return torch.argsort(~chosen, stable=True)[: _whole_lanes(int(chosen.sum()))]
 
 
 def _check_finite(z):
@@ -150,7 +218,7 @@ def _check_finite(z):
         )
 
 
-def pad_to_lanes(problem, start=None):
+def _pad_to_lanes(problem, start=None):
     """Add empty problems until their number is a multiple of the lanes.
 
     Parameters

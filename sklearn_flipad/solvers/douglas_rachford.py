@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import torch
 
 from sklearn_flipad.operators import GramSolver, LinearOperator, gram_solver
-from sklearn_flipad.solvers.batch import BatchIteration, column, pad_to_lanes, run
+from sklearn_flipad.solvers.batch import BatchIteration, column, fill_lanes, solve_batch
 from sklearn_flipad.solvers.channel_scales import channel_scales
 from sklearn_flipad.solvers.fista import FISTA
 from sklearn_flipad.solvers.problem import check_targets
@@ -50,6 +50,12 @@ _RESTART = 0.45
 #: An iterate k steps after a restart is drawn to the anchor by 1/(k + _DELAY). Halpern's
 #: own delay, 2, is the safest; a longer one lets an iteration that goes well run on.
 _DELAY = 25
+#: Where the relative gap is at most this many times as large as it should be, the dual point
+#: is mended: by so many steps, of at most this length. Excesses are sparse, so the steps that
+#: remove them are about as many times too short as there are more inputs than outputs.
+_NEAR = 3.0
+_N_MENDING = 6
+_LONGEST_MENDING = 6.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,10 +191,10 @@ class DouglasRachford:
         check_targets(problem.b)
         if state is None:
             state = self.prepare(problem.operator)
-        iteration = _DouglasRachfordIteration(*pad_to_lanes(problem, start), self, state)
-        return run(
-            iteration,
-            len(problem),
+        return solve_batch(
+            lambda problem, start: _DouglasRachfordIteration(problem, start, self, state),
+            problem,
+            start,
             tol=tol,
             max_iter=max_iter,
             check_every=self.check_every,
@@ -280,7 +286,7 @@ class _DouglasRachfordIteration(BatchIteration):
         z[better] = polished.z[better]
         return z, torch.where(better, polished.objective, objective)
 
-    def certify(self):
+    def certify(self, tol):
         z = self.solution()
         residual = self.problem.residual(z)
         bound = self.problem.dual(self.t, self.q)
@@ -288,7 +294,37 @@ class _DouglasRachfordIteration(BatchIteration):
             # Where lam is large, the residual is the better dual point.
             other = self.problem.dual(residual, self.problem.operator.adjoint(residual))
             bound = torch.where(self.by_residual, torch.maximum(bound, other), bound)
-        return self.problem.primal(z, residual), bound
+        value = self.problem.primal(z, residual)
+        gap = self.problem.relative_gap(value, bound)
+        near = (gap > tol) & (gap <= _NEAR * tol)
+        if near.any():
+            rows = fill_lanes(near)
+            better = torch.maximum(bound[rows], self._mended_bound(rows))
+            bound[rows] = torch.where(near[rows], better, bound[rows])
+        return value, bound
+
+    def _mended_bound(self, rows):
+        """Dual bounds after what violates the constraints has been moved away.
+
+        The bound scales a dual point by its largest violation, of one activation among
+        thousands. A few accelerated steps move ``G^T t`` towards its clipped values, in the
+        least-squares sense in which the small system is solved.
+        """
+        problem, operator = self.problem.select(rows), self.problem.operator
+        t, q = self.t[rows], self.q[rows]
+        length = min(max(operator.n_inputs / operator.n_outputs, 1.0), _LONGEST_MENDING)
+        at_t, at_q = t, q
+        bounds = []
+        for step in range(_N_MENDING):
+            excess = at_q - at_q.clamp(-1, 1)
+            change = self.splitting.gram.solve(self.splitting.forward(excess))
+            previous_t, previous_q = t, q
+            t = at_t - length * change
+            q = operator.adjoint(t)
+            bounds.append(problem.dual(t, q))
+            momentum = step / (step + 3)
+            at_t, at_q = torch.lerp(t, previous_t, -momentum), torch.lerp(q, previous_q, -momentum)
+        return torch.stack(bounds).amax(dim=0)
 
     def _fixed_point_residual(self):
         in_u = (self._shrinkage() - 1) * self.s + self.root * self.t

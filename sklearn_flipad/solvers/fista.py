@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from sklearn_flipad.solvers.batch import BatchIteration, column, pad_to_lanes, run
+from sklearn_flipad.solvers.batch import BatchIteration, column, solve_batch
 from sklearn_flipad.solvers.problem import check_targets
 
 __all__ = ["FISTA"]
@@ -82,10 +82,10 @@ class FISTA:
         """
         check_targets(problem.b)
         step = self.prepare(problem.operator) if state is None else state
-        iteration = _FISTAIteration(*pad_to_lanes(problem, start), step, self.restart)
-        return run(
-            iteration,
-            len(problem),
+        return solve_batch(
+            lambda problem, start: _FISTAIteration(problem, start, step, self.restart),
+            problem,
+            start,
             tol=tol,
             max_iter=max_iter,
             check_every=self.check_every,
@@ -142,6 +142,6 @@ class _FISTAIteration(BatchIteration):
     def solution(self):
         return self.z
 
-    def certify(self):
+    def certify(self, tol):
         primal = self.problem.primal(self.z, self.problem.b - self.image)
         return primal, self.problem.dual(self.residual, self.correlation)

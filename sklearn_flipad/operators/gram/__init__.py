@@ -7,6 +7,7 @@ is the small side. Which solver serves depends on its structure alone:
 
 from itertools import pairwise
 
+from sklearn_flipad.operators.gram.banded import BandedGramSolver, band_of
 from sklearn_flipad.operators.gram.base import GramSolver
 from sklearn_flipad.operators.gram.block_tridiagonal import (
     BlockTridiagonalGramSolver,
@@ -17,6 +18,7 @@ from sklearn_flipad.operators.gram.conjugate_gradient import ConjugateGradientGr
 from sklearn_flipad.operators.gram.dense import DenseGramSolver
 
 __all__ = [
+    "BandedGramSolver",
     "BlockTridiagonalGramSolver",
     "CirculantGramSolver",
     "ConjugateGradientGramSolver",
@@ -29,15 +31,22 @@ __all__ = [
 _MAX_ENTRIES = 2**28
 #: The matrices of the circulant solver are smaller: a multiplication takes up to twice as long.
 _CIRCULANT_COST = 2
+#: Largest border whose correction is written out.
+_MAX_BORDER = 2048
 #: Largest number of outputs whose Gram matrix is factored densely.
 _MAX_DENSE = 8192
+#: Widest band that LAPACK's banded solver takes; wider ones go by blocks.
+_MAX_BAND = 64
+#: Outputs of a block where positions have one or a few.
+_LEAST_BLOCK = 64
 
 
 def gram_solver(operator, ridge):
     """The solver that fits an operator's structure.
 
-    Block tridiagonal or circulant with a border where that is less work than a dense
-    product, dense for small outputs, conjugate gradients otherwise.
+    Banded for long signals. For images, block tridiagonal or circulant with a border where
+    that is less work than a dense product; dense for small outputs; conjugate gradients
+    otherwise, preconditioned where the layer has a stencil.
 
     Parameters
     ----------
@@ -51,16 +60,22 @@ def gram_solver(operator, ridge):
     GramSolver
     """
     edges = extension = None
+    width = operator.n_outputs // operator.output_shape[1] if operator.image is not None else 1
     if operator.image is not None:
-        edges = row_partition(operator.image.axis_maps()[0] != 0)
+        band = band_of(operator)
+        half = float("inf") if band is None else width * (band + 1)
+        by_band = half <= min(_MAX_BAND, operator.n_outputs / 4)
+        if by_band and operator.device.type == "cpu":
+            return BandedGramSolver(operator, ridge, band)
+        least = 1 if band is None else -(-_LEAST_BLOCK // width)
+        edges = row_partition(operator.image.axis_maps()[0], least)
         if operator.n_inputs >= operator.n_outputs:
             extension = PeriodicExtension.smallest(operator.image)
     by_rows = float("inf")
     if edges is not None:
-        width = operator.n_outputs // operator.output_shape[1]
         by_rows = 3 * sum(((b - a) * width) ** 2 for a, b in pairwise(edges))
     by_frequencies = float("inf")
-    if extension is not None:
+    if extension is not None and extension.n_border <= _MAX_BORDER:
         by_frequencies = _CIRCULANT_COST * extension.n_multiplications
     if min(by_rows, by_frequencies) < min(operator.n_outputs**2 / 2, _MAX_ENTRIES):
         if by_rows <= by_frequencies:

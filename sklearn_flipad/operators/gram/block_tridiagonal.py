@@ -2,9 +2,11 @@
 
 from itertools import pairwise
 
+import numpy as np
 import torch
 
 from sklearn_flipad.operators.gram.base import GramSolver, inverse
+from sklearn_flipad.operators.gram.stencil import gram_product
 
 __all__ = ["BlockTridiagonalGramSolver", "row_partition"]
 
@@ -32,7 +34,7 @@ class BlockTridiagonalGramSolver(GramSolver):
         super().__init__(operator, ridge)
         width = operator.n_outputs // operator.output_shape[1]
         self.edges = [row * width for row in row_groups]
-        diagonal, below = self._blocks(operator.to(dtype=torch.float64))
+        diagonal, below = self._blocks(gram_product(operator.to(dtype=torch.float64)))
         self.inverses, self.couplings = [], []
         inverted = None
         for index, block in enumerate(diagonal):
@@ -51,13 +53,13 @@ class BlockTridiagonalGramSolver(GramSolver):
             block = blocks[-1] if (blocks[-1] - block).abs().max() <= close else block
         blocks.append(block)
 
-    def _blocks(self, operator):
+    def _blocks(self, gram):
         """Diagonal blocks and blocks below the diagonal, in the order of the rows."""
         groups = list(pairwise(self.edges))
         diagonal, below = [None] * len(groups), [None] * (len(groups) - 1)
         for color in range(min(3, len(groups))):
             members = range(color, len(groups), 3)
-            response = self._responses(operator, [groups[i] for i in members])
+            response = self._responses(gram, [groups[i] for i in members])
             for i in members:
                 start, stop = groups[i]
                 columns = response[: stop - start]
@@ -67,16 +69,16 @@ class BlockTridiagonalGramSolver(GramSolver):
                     below[i] = columns[:, next_start:next_stop].T.clone()
         return diagonal, below
 
-    def _responses(self, operator, groups, chunk=64):
+    def _responses(self, gram, groups, chunk=64):
         """Images under G G^T of the k-th unit vectors of all `groups` at once, for all k."""
         size = max(stop - start for start, stop in groups)
-        probes = torch.zeros(size, operator.n_outputs, dtype=operator.dtype, device=operator.device)
+        n_outputs, device = self.operator.n_outputs, self.operator.device
+        probes = torch.zeros(size, n_outputs, dtype=torch.float64, device=device)
         for start, stop in groups:
-            index = torch.arange(stop - start, device=operator.device)
+            index = torch.arange(stop - start, device=device)
             probes[index, start + index] = 1
         for rows in probes.split(chunk):
-            images = operator.forward(operator.adjoint(self._to_image(rows)))
-            rows.copy_(self._to_rows(images))
+            rows.copy_(self._to_rows(gram.apply(self._to_image(rows))))
         return probes
 
     def _to_rows(self, r):
@@ -103,13 +105,16 @@ class BlockTridiagonalGramSolver(GramSolver):
         return self._to_image(flat).contiguous()
 
 
-def row_partition(footprint):
+def row_partition(matrix, least=1):
     """Group image rows so that only neighboring groups share inputs.
 
     Parameters
     ----------
-    footprint : torch.Tensor of bool, shape (n_output_rows, n_input_rows)
-        Which input rows an output row depends on.
+    matrix : scipy.sparse array, shape (n_output_rows, n_input_rows)
+        How output rows depend on input rows, from
+        :meth:`~sklearn_flipad.operators.ImageOperator.axis_maps`.
+    least : int, default=1
+        Smallest number of rows of a group.
 
     Returns
     -------
@@ -117,16 +122,17 @@ def row_partition(footprint):
         Where the groups begin and end, with the least sum of squared sizes among equal
         groups; None if there is no partition into three groups or more.
     """
-    footprint = footprint.double()
-    coupled = (footprint @ footprint.T) > 0
-    n_rows = len(coupled)
+    gram = (matrix @ matrix.T).tocoo()
+    n_rows = gram.shape[0]
+    last = np.arange(n_rows)  # the last row that a row shares inputs with
+    np.maximum.at(last, gram.row, gram.col)
+    distance = int((last - np.arange(n_rows)).max())
     best = None
-    for size in range(1, n_rows // 2 + 1):
+    for size in range(max(distance // 2 + 1, least), n_rows // 2 + 1):
         for offset in range(size):
             edges = [0, *range(offset or size, n_rows, size), n_rows]
-            group = torch.bucketize(torch.arange(n_rows), torch.tensor(edges), right=True)
-            distance = (group[:, None] - group[None]).abs()
-            if bool((coupled & (distance > 1)).any()):
+            group = np.searchsorted(edges, np.arange(n_rows), side="right")
+            if (group[last] - group > 1).any():
                 continue
             cost = sum((b - a) ** 2 for a, b in pairwise(edges))
             if best is None or cost < best[0]:

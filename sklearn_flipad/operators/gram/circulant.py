@@ -20,6 +20,7 @@ from math import prod
 import torch
 
 from sklearn_flipad.operators.gram.base import GramSolver, inverse
+from sklearn_flipad.operators.gram.stencil import gram_product
 
 __all__ = ["CirculantGramSolver", "PeriodicExtension"]
 
@@ -68,9 +69,9 @@ class PeriodicExtension:
         -------
         PeriodicExtension or None
         """
-        maps = operator.axis_maps()
-        if len(maps) != 2:
+        if len(operator.output_shape) != 3:
             return None
+        maps = [matrix.toarray() for matrix in operator.axis_maps()]
         axes = []
         for matrix, period in zip(maps, operator.period, strict=True):
             found = [_extend(matrix, period, extra) for extra in range(_MAX_EXTRA + 1)]
@@ -98,12 +99,16 @@ class PeriodicExtension:
         return 4 * self.channels * prod(self.period)
 
     @property
+    def n_border(self):
+        """Values in the border and outside of the image."""
+        inner = prod(len(border) - int(border.sum()) for border in self.border)
+        return self.channels * (prod(self.extended) - inner)
+
+    @property
     def n_multiplications(self):
         """Approximate multiplications per sample in one solve."""
-        inner = prod(len(border) - int(border.sum()) for border in self.border)
-        n_border = self.channels * (prod(self.extended) - inner)
         n_outputs = self.channels * prod(self.extended)
-        return n_border**2 + 2 * n_outputs * (sum(self.cells) + self.in_group)
+        return self.n_border**2 + 2 * n_outputs * (sum(self.cells) + self.in_group)
 
 
 def _extend(matrix, period, extra):
@@ -117,6 +122,7 @@ def _extend(matrix, period, extra):
     if size % period or size < 4 * period:
         return None
     gram = torch.zeros(size, size + extra * period, dtype=torch.float64)
+    matrix = torch.from_numpy(matrix)
     gram[:, :size] = matrix @ matrix.T
     rows = torch.arange(size)
     shifts = rows // period * period - middle
@@ -163,9 +169,10 @@ class CirculantGramSolver(GramSolver):
         self._index_border(double.device)
         bases = [_fourier_basis(n).to(double.device) for n in extension.cells]
         self._set_bases(bases)
-        circulant = self._frequency_blocks(double)
+        gram = gram_product(double)
+        circulant = self._frequency_blocks(gram)
         self.blocks = inverse(circulant + ridge * torch.eye(circulant.shape[1]).to(circulant))
-        self.correction = self._border_correction(double, circulant)
+        self.correction = self._border_correction(gram, circulant)
         self.blocks = self.blocks.to(operator.dtype)
         self.correction = self.correction.to(operator.dtype)
         self._set_bases([basis.to(operator.dtype) for basis in bases])
@@ -267,21 +274,21 @@ class CirculantGramSolver(GramSolver):
         left = self._border_columns.T @ _each(self._other_rows.T, left).flatten(1)
         return spectrum.add_(_columns_last(left, groups, pixel))
 
-    def _stencil(self, operator):
+    def _stencil(self, gram):
         """Images under G G^T of the pixels of the middle cell, moved to the first cell.
 
         Shape ``(pixels of a cell, pixels of a cell, *cells)``, from where to where.
         """
         extension = self.extension
         pixels = extension.channels * prod(extension.period)
-        eye = torch.eye(pixels, dtype=torch.float64, device=operator.device)
+        eye = torch.eye(pixels, dtype=torch.float64, device=self.operator.device)
         middle = [s // p // 2 for s, p in zip(extension.size, extension.period, strict=True)]
         inside = [slice(m * p, (m + 1) * p) for m, p in zip(middle, extension.period, strict=True)]
-        unit = eye.new_zeros(pixels, *operator.output_shape)
+        unit = eye.new_zeros(pixels, *self.operator.output_shape)
         unit[:, :, inside[0], inside[1]] = eye.reshape(
             pixels, extension.channels, *extension.period
         )
-        cells = self._to_cells(self._extend(operator.forward(operator.adjoint(unit))))
+        cells = self._to_cells(self._extend(gram.apply(unit)))
         return cells.roll([-m for m in middle], dims=(2, 3))
 
     def _extend(self, image):
@@ -299,16 +306,16 @@ class CirculantGramSolver(GramSolver):
         split = cells.reshape(len(cells), -1, p, q, height, width)
         return split.permute(0, 1, 4, 2, 5, 3).reshape(len(cells), -1, height * p, width * q)
 
-    def _frequency_blocks(self, operator):
+    def _frequency_blocks(self, gram):
         """Diagonal blocks of the circulant, found with one probe for all groups at once."""
         (height, width), in_group = self.extension.groups, self.extension.in_group
-        eye = torch.eye(in_group, dtype=torch.float64, device=operator.device)
+        eye = torch.eye(in_group, dtype=torch.float64, device=self.operator.device)
         probes = eye.expand(height * width, -1, -1).reshape(width, 2 * height, -1)
         cells = self._to_cells(self._inverse_transform(probes, self._bases))
         images = torch.fft.irfft2(
             torch.einsum(
                 "iohw,nihw->nohw",
-                torch.fft.rfft2(self._stencil(operator)),
+                torch.fft.rfft2(self._stencil(gram)),
                 torch.fft.rfft2(cells),
             ),
             s=self.extension.cells,
@@ -316,13 +323,14 @@ class CirculantGramSolver(GramSolver):
         spectrum = self._transform(self._to_image(images), self._bases)
         return spectrum.view(-1, in_group, in_group)
 
-    def _border_correction(self, operator, circulant, chunk=128):
+    def _border_correction(self, gram, circulant, chunk=128):
         """The matrix from ``P C^-1 r`` to eta.
 
         In the border, ``eta = E x`` with E the difference of C and the Gram matrix and
         ``x = y + S eta``, where ``S = P C^-1 P^T``; outside, x is 0.
         """
         height, width = self.extension.size
+        operator = self.operator
         image = torch.zeros(1, *operator.output_shape, device=operator.device)
         inside = self._pick(self._extend(image + 1)).flatten() > 0
         eye = torch.eye(len(inside), dtype=torch.float64, device=operator.device)
@@ -339,9 +347,9 @@ class CirculantGramSolver(GramSolver):
             spectrum = self._from_border(eye[:, part])
             image = self._inverse_transform(spectrum, self._bases)
             image = image[:, :, :height, :width].contiguous()
-            gram = self._extend(operator.forward(operator.adjoint(image)))
+            product = self._extend(gram.apply(image))
             periodic = self._filtered(circulant, spectrum, len(part))
-            wrong = self._border_of(periodic, len(part)) - self._pick(gram)
+            wrong = self._border_of(periodic, len(part)) - self._pick(product)
             difference[:, part] = wrong * inside[:, None]
         system = torch.where(inside[:, None], eye - difference @ response, response)
         right = difference - torch.diag((~inside).double())

@@ -2,13 +2,23 @@
 
 import torch
 
-from sklearn_flipad.operators.gram.base import GramSolver
+from sklearn_flipad.operators.gram.base import GramSolver, inverse
+from sklearn_flipad.operators.gram.spectrum import symbol
+from sklearn_flipad.operators.gram.stencil import (
+    GramProduct,
+    from_cells,
+    stencil_gram,
+    to_cells,
+)
 
-__all__ = ["ConjugateGradientGramSolver"]
+__all__ = ["ConjugateGradientGramSolver", "PeriodicPreconditioner"]
 
 
 class ConjugateGradientGramSolver(GramSolver):
     """Conjugate gradients, for outputs that are too many to factor.
+
+    Where the Gram matrix of an image layer is a stencil but for the border, the inverse of
+    its periodic continuation is the preconditioner.
 
     Parameters
     ----------
@@ -26,33 +36,68 @@ class ConjugateGradientGramSolver(GramSolver):
         super().__init__(operator, ridge)
         self.tol = tol
         self.max_iter = max_iter
+        stencil = stencil_gram(operator)
+        self.gram = GramProduct(operator) if stencil is None else stencil
+        self.precondition = torch.clone
+        if stencil is not None:
+            self.precondition = PeriodicPreconditioner(stencil, ridge)
 
     @property
     def n_multiplications(self):
-        return 2 * self.operator.n_inputs * self.operator.weight[0].numel()
+        return self.gram.n_multiplications
 
     def solve(self, r):
         t = torch.zeros_like(r)
-        residual, direction = r.clone(), r.clone()
+        residual = r.clone()
+        direction = self.precondition(residual)
+        product = _inner(residual, direction)
         square = _inner(residual, residual)
         target = self.tol**2 * square
         for _ in range(self.max_iter):
             active = square > target
             if not active.any():
                 break
-            image = self.operator.forward(self.operator.adjoint(direction))
-            image.add_(direction, alpha=self.ridge)
+            image = torch.add(self.gram.apply(direction), direction, alpha=self.ridge)
             # A solved sample stands still, so that its neighbors do not change it.
-            step = torch.where(active, square / _inner(direction, image), 0)
+            step = torch.where(active, product / _inner(direction, image), 0)
             t.add_(_like(step, r) * direction)
             residual.sub_(_like(step, r) * image)
-            previous, square = square, _inner(residual, residual)
-            ratio = torch.where(active, square / previous, 0)
+            square = torch.where(active, _inner(residual, residual), square)
+            conditioned = self.precondition(residual)
+            previous, product = product, _inner(residual, conditioned)
+            ratio = torch.where(active, product / previous, 0)
             direction = torch.where(
-                _like(active, r), residual + _like(ratio, r) * direction, direction
+                _like(active, r), conditioned + _like(ratio, r) * direction, direction
             )
-            square = torch.where(active, square, previous)
+            product = torch.where(active, product, previous)
         return t
+
+
+class PeriodicPreconditioner:
+    """Solves the system as if the image went on periodically.
+
+    Parameters
+    ----------
+    gram : StencilGram
+        The Gram matrix.
+    ridge : float
+        Added to its diagonal, > 0.
+    """
+
+    def __init__(self, gram, ridge):
+        self.cells, self.periods = gram.cells, gram.periods
+        self._axes = tuple(range(2, 2 + len(self.cells)))
+        blocks = symbol(gram, self.cells).movedim((0, 1), (-2, -1))
+        blocks = blocks + ridge * torch.eye(blocks.shape[-1]).to(blocks)
+        blocks = inverse(blocks).movedim((-2, -1), (0, 1)).contiguous()
+        self.blocks = blocks.to(torch.promote_types(gram.stencil.dtype, torch.complex64))
+
+    def __call__(self, r):
+        """Solve for a batch, shape ``(n, *output_shape)``."""
+        cells = to_cells(r, self.periods)
+        spectrum = torch.fft.rfftn(cells, dim=self._axes)
+        solved = (self.blocks * spectrum[:, None]).sum(dim=2)
+        return from_cells(torch.fft.irfftn(solved, s=self.cells, dim=self._axes), self.periods)
 
 
 def _inner(x, y):

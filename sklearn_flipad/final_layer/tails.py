@@ -1,0 +1,159 @@
+"""Finding all that is linear between a generator's last nonlinearity and its output."""
+
+import warnings
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import torch
+
+from sklearn_flipad.final_layer.graph import Graph, Ref, record, values_of
+from sklearn_flipad.final_layer.kinds import KINDS
+from sklearn_flipad.final_layer.links import build_chain
+from sklearn_flipad.final_layer.recognition import check_tail, recognize_tail
+from sklearn_flipad.final_layer.taking_apart import _READERS, read_tail
+
+__all__ = ["LinearTail", "find_linear_tail", "watch_linear_tail"]
+
+#: Largest accepted difference between a tail and its links, relative to the largest output.
+_TOL = 1e-4
+#: What is added or passed on element by element, so that an activation may lie behind it.
+_ELEMENTWISE = ("add", "sub", "mul", "div", "neg", "native_batch_norm", "cudnn_batch_norm",
+                "_native_batch_norm_legit_no_training")  # fmt: skip
+_REARRANGED = ("view", "_unsafe_view", "reshape", "squeeze", "unsqueeze", "permute", "transpose",
+               "t", "pixel_shuffle", "pixel_unshuffle")  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class LinearTail:
+    """A linear map of several links that a generator ends with.
+
+    Attributes
+    ----------
+    graph : Graph
+        What the generator did.
+    source, end : Ref
+        The activations that the map starts from, and what the output activation is applied to.
+    links : tuple of Link
+        The map.
+    bias : ndarray of float32 or None
+        What it adds, per channel or per element.
+    """
+
+    graph: Graph
+    source: Ref
+    end: Ref
+    links: tuple
+    bias: np.ndarray | None
+
+
+def find_linear_tail(generator, latents, activation):
+    """The linear tail of a generator.
+
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        The generator, in eval mode.
+    latents : tuple of torch.Tensor
+        Its inputs.
+    activation : OutputActivation or "auto"
+        The output activation.
+
+    Returns
+    -------
+    tail : LinearTail or None
+        None where there is none that could be taken apart.
+    obstacle : str or None
+        The operation that ended the search for it, if there is one.
+    """
+    graph = record(generator, latents)
+    if graph.output is None:
+        return None, None
+    path = _path(graph)
+    obstacle = graph.nodes[path[-1].node].name
+    n = graph.shape(graph.output)[0]
+    path = [ref for ref in path if graph.shape(ref)[:1] == (n,)]
+    values, x = values_of(generator, latents, graph, path)
+    end = None
+    for ref, value in reversed(list(zip(path, values, strict=True))):
+        if value[0].numel() == x[0].numel() and _explains(value, x, activation):
+            end = ref
+            break
+    if end is None:
+        return None, obstacle
+    source, links = read_tail(graph, end)
+    if not any(link.kind in KINDS for link in links):
+        return None, graph.nodes[source.node].name
+    bias = _checked_bias(graph, source, end, links)
+    if bias is None:
+        return None, graph.nodes[end.node].name
+    return LinearTail(graph, source, end, tuple(links), _shortest(bias)), None
+
+
+def watch_linear_tail(generator, latents, tail):
+    """Inputs and outputs of a tail, and the samples, of a batch."""
+    (inputs, outputs), x = values_of(generator, latents, tail.graph, [tail.source, tail.end])
+    return inputs, outputs, x
+
+
+def _path(graph):
+    """From the output back to the last operation that mixes elements."""
+    path = [graph.output]
+    while True:
+        node = graph.nodes[path[-1].node]
+        mixes = node.name in _READERS and node.name not in (*_ELEMENTWISE, *_REARRANGED)
+        if mixes or node.function is None or len(node.parents) != 1:
+            return path
+        (parent,) = node.parents
+        if prod(graph.shape(parent)) != prod(graph.shape(path[-1])):
+            return path
+        path.append(parent)
+
+
+def _explains(value, x, activation):
+    """Whether the samples are a known function of a value."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            if isinstance(activation, str):
+                recognize_tail(value, x)
+            else:
+                check_tail(activation, value, x)
+    except ValueError:
+        return False
+    return True
+
+
+def _checked_bias(graph, source, end, links):
+    """The tail's value at 0, None if the links and it differ on random activations."""
+    shape = graph.shape(source)
+    try:
+        operator = build_chain(links, shape[1:])
+        bias = _replayed(graph, source, end, torch.zeros(shape))
+    except (ValueError, RuntimeError):
+        return None
+    rng = torch.Generator().manual_seed(0)
+    z = torch.randn(shape, generator=rng)
+    with torch.no_grad():
+        found = operator.forward(z).reshape(bias.shape)
+    expected = _replayed(graph, source, end, z) - bias
+    allowed = _TOL * float(expected.abs().max() + bias.abs().max())
+    same_bias = (bias - bias[:1]).abs().max() <= allowed
+    if not same_bias or not (found - expected).abs().max() <= allowed:
+        return None
+    return bias[0].reshape(operator.output_shape).numpy()
+
+
+def _replayed(graph, source, end, z):
+    tensors = [v for node in graph.nodes for v in node.arguments.values()]
+    like = next((v for v in tensors if isinstance(v, torch.Tensor) and v.is_floating_point()), z)
+    with torch.no_grad():
+        return graph.replay(end, source, z.to(like)).float().cpu()
+
+
+def _shortest(bias):
+    """A bias per channel where it is the same in all of a channel, None where it is 0."""
+    if not bias.any():
+        return None
+    by_channel = bias.reshape(len(bias), -1)
+    return by_channel[:, 0].copy() if (by_channel == by_channel[:, :1]).all() else bias
