@@ -25,7 +25,7 @@ __all__ = ["FinalLayerInverter", "InversionResult"]
 #: Ratio of the rows' norms beyond which a layer of a table is ill-scaled.
 _UNEVEN = 1e3
 #: To be raised when a change of the code changes the features.
-_STORE_FORMAT = 3
+_STORE_FORMAT = 4
 
 
 @dataclass(frozen=True, eq=False)

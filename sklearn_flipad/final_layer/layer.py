@@ -31,16 +31,17 @@ __all__ = ["FinalLayer"]
 
 
 class FinalLayer:
-    """The last linear layer of a generator: an immutable value.
+    """All that is linear before a generator's output activation: an immutable value.
 
-    It holds the linear map G, its bias, the invertible output activation, the mean
-    activation before the layer and the shapes. That is all that the inversion needs, so
-    a verifier never has to be given the whole generator. Instances are shared rather
-    than copied by :func:`sklearn.base.clone` and :func:`copy.deepcopy`, and
-    :func:`joblib.hash` depends on their content alone.
+    Mostly that is the last linear layer; with padding, upsampling or further layers between it
+    and the last nonlinearity, it is a chain of them. It holds the linear map G, its bias, the
+    invertible output activation, the mean activation before the map and the shapes. That is
+    all that the inversion needs, so a verifier never has to be given the whole generator.
+    Instances are shared rather than copied by :func:`sklearn.base.clone` and
+    :func:`copy.deepcopy`, and :func:`joblib.hash` depends on their content alone.
 
-    Build one with :meth:`from_generator` or :meth:`from_module`, or read one with
-    :meth:`load`.
+    Build one with :meth:`from_generator`, :meth:`from_module` or :meth:`from_links`, or read
+    one with :meth:`load`.
 
     Parameters
     ----------
@@ -207,12 +208,13 @@ class FinalLayer:
         """Find the final layer of a generator by running it.
 
         The generator runs in eval mode and without gradients; its training mode is
-        restored afterwards. Hooks see which linear layers run; the last one that explains
-        the output is taken, its inputs are averaged over `n_samples` latents with float64
-        accumulation, and the output activation is recognized by comparing the layer's
-        output with the generator's, so that ``nn.Tanh()`` and ``torch.tanh(x)`` are the
-        same. In the end the finished layer must map the activations of a first batch to
-        what the generator returned.
+        restored afterwards. Its operations are noted and followed back from the output for as
+        long as they are linear and known; where that ends at one linear layer, the layer is
+        taken as it is. The activations before it are averaged over `n_samples` latents with
+        float64 accumulation, and the output activation is recognized by comparing what the
+        linear map returned with the generator's output, so that ``nn.Tanh()`` and
+        ``torch.tanh(x)`` are the same. In the end the finished layer must map the activations
+        of a first batch to what the generator returned.
 
         Parameters
         ----------
@@ -232,7 +234,8 @@ class FinalLayer:
             The output activation, if it should not be recognized. A clamp behind it is
             accepted.
         module : torch.nn.Module or str, default=None
-            The final layer, or its name in the generator, if it should not be searched for.
+            The final layer, or its name in the generator, if it should not be searched for. It
+            is then taken alone, without what is linear around it.
         output_range : pair of float, default=None
             See :class:`FinalLayer`; where a clamp was found, its two ends by default.
         batch_size : int, default=100
@@ -252,7 +255,8 @@ class FinalLayer:
         ------
         ValueError
             If the generator runs no linear layer, if its activation is not invertible, not
-            recognized or not the given one, or if no latent shape is known.
+            recognized or not the given one, if what follows the last layer cannot be taken
+            apart, or if no latent shape is known.
 
         Warns
         -----

@@ -11,7 +11,7 @@ from sklearn_flipad.final_layer.graph import Graph, Ref, record, values_of
 from sklearn_flipad.final_layer.kinds import KINDS
 from sklearn_flipad.final_layer.links import build_chain
 from sklearn_flipad.final_layer.recognition import check_tail, recognize_tail
-from sklearn_flipad.final_layer.taking_apart import _READERS, read_tail
+from sklearn_flipad.final_layer.taking_apart import READERS, read_tail
 
 __all__ = ["LinearTail", "find_linear_tail", "watch_linear_tail"]
 
@@ -101,7 +101,7 @@ def _path(graph):
     path = [graph.output]
     while True:
         node = graph.nodes[path[-1].node]
-        mixes = node.name in _READERS and node.name not in (*_ELEMENTWISE, *_REARRANGED)
+        mixes = node.name in READERS and node.name not in (*_ELEMENTWISE, *_REARRANGED)
         if mixes or node.function is None or len(node.parents) != 1:
             return path
         (parent,) = node.parents

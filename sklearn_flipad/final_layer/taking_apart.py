@@ -6,7 +6,7 @@ import torch
 from sklearn_flipad.final_layer.graph import Ref
 from sklearn_flipad.final_layer.links import Link
 
-__all__ = ["read_tail"]
+__all__ = ["READERS", "read_tail"]
 
 #: Operations that leave everything as it is, but for the layout or the type.
 _SAME = ("clone", "detach", "alias", "contiguous", "_to_copy", "to", "lift_fresh", "dropout")
@@ -56,7 +56,7 @@ def _follower(graph, ref):
 def _step(graph, ref):
     """What a value is a linear map of, and the links of that map, or None."""
     node = graph.nodes[ref.node]
-    reader = _READERS.get(node.name)
+    reader = READERS.get(node.name)
     if node.name in _SAME:
         reader = _same
     if reader is None or ref.output != 0:
@@ -271,7 +271,9 @@ def _batch_norm(graph, node, shape):
     return source, [Link("scale", factor)]
 
 
-_READERS = {
+#: By name of the operation: a function that returns what its value is a linear map of, and the
+#: links of that map, or None.
+READERS = {
     "convolution": _convolution,
     "addmm": _product,
     "mm": _product,
