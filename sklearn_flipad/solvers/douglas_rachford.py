@@ -33,6 +33,7 @@ import torch
 from sklearn_flipad.operators import GramSolver, LinearOperator, gram_solver
 from sklearn_flipad.solvers.batch import BatchIteration, column, pad_to_lanes, run
 from sklearn_flipad.solvers.channel_scales import channel_scales
+from sklearn_flipad.solvers.crossover import Crossover
 from sklearn_flipad.solvers.fista import FISTA
 from sklearn_flipad.solvers.problem import check_targets
 
@@ -50,6 +51,8 @@ _RESTART = 0.45
 #: An iterate k steps after a restart is drawn to the anchor by 1/(k + _DELAY). Halpern's
 #: own delay, 2, is the safest; a longer one lets an iteration that goes well run on.
 _DELAY = 25
+#: Iterates before have other supports than solutions.
+_FIRST_CROSSOVER = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,8 @@ class Splitting:
         Solves ``(ridge I + G D² G^T) t = r``; its ``ridge`` is that of the problem.
     polish_step : float
         Step of the FISTA iterations that end each sample.
+    crossover : Crossover or None
+        Exact points on the support of an iterate, where there are few outputs.
     """
 
     operator: LinearOperator
@@ -80,6 +85,7 @@ class Splitting:
     norm_squared: float
     gram: GramSolver
     polish_step: float
+    crossover: Crossover | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,7 @@ class DouglasRachford:
             norm_squared=inner_norm_squared,
             gram=gram_solver(inner, _RIDGE * inner_norm_squared),
             polish_step=1 / (2 * norm_squared),
+            crossover=Crossover.of(operator),
         )
 
     def solve(self, problem, *, state=None, start=None, tol=1e-2, max_iter=2000, callback=None):
@@ -271,6 +278,8 @@ class _DouglasRachfordIteration(BatchIteration):
         return (self.v + self.clipped).mul_(self._thresholds(self.v))
 
     def finished(self, rows, objective):
+        if self.splitting.crossover is not None:
+            return self.crossed[rows], objective[rows]
         z, objective = super().finished(rows, objective)
         if not (self.n_polish and self.n_advanced):
             return z, objective
@@ -288,7 +297,22 @@ class _DouglasRachfordIteration(BatchIteration):
             # Where lam is large, the residual is the better dual point.
             other = self.problem.dual(residual, self.problem.operator.adjoint(residual))
             bound = torch.where(self.by_residual, torch.maximum(bound, other), bound)
-        return self.problem.primal(z, residual), bound
+        value = self.problem.primal(z, residual)
+        if self.splitting.crossover is None:
+            return value, bound
+        if 0 < self.n_advanced < _FIRST_CROSSOVER:
+            self.crossed = z
+            return value, bound
+        return self._cross(z, value, bound)
+
+    def _cross(self, z, value, bound):
+        """Take exact points on the support where they are better."""
+        moved, dual = self.splitting.crossover.points(self.problem, z)
+        other = self.problem.primal(moved, self.problem.residual(moved))
+        bound = torch.maximum(bound, self.problem.dual(dual, self.problem.operator.adjoint(dual)))
+        better = other < value
+        self.crossed = torch.where(column(better, z).bool(), moved, z)
+        return torch.where(better, other, value), bound
 
     def _fixed_point_residual(self):
         in_u = (self._shrinkage() - 1) * self.s + self.root * self.t
