@@ -37,7 +37,17 @@ class Crossover:
 
     @classmethod
     def of(cls, operator):
-        """The crossover of an operator, or None where there are too many outputs."""
+        """The crossover of an operator, or None where there are too many outputs.
+
+        Parameters
+        ----------
+        operator : LinearOperator
+            G.
+
+        Returns
+        -------
+        Crossover or None
+        """
         is_row = len(operator.input_shape) == len(operator.output_shape) == 1
         return cls(operator) if is_row and operator.n_outputs <= _MAX_OUTPUTS else None
 
