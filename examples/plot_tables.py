@@ -77,8 +77,8 @@ for name, found in scores.items():
     print(f"{name:12} {rejected:.2f} of the rows are not the owner's")
 
 # %%
-# Anomaly scores by source: the more a row's latents and what is left of it are worth, the less
-# probable it is. Some rows of all sources look like the owner's.
+# Anomaly scores by source, minus the logarithm of how probable a row is, on a logarithmic axis.
+# Some rows of every source look like the owner's.
 
 ScoreHistogramDisplay.from_predictions(
     np.log(np.concatenate(list(scores.values())) - min(map(np.min, scores.values())) + 1),
@@ -100,8 +100,8 @@ p_values = pd.DataFrame(
         }
         for name, found in scores.items()
     }
-).T
-print(p_values)
+)
+p_values.T.map("{:.1e}".format)
 
 # %%
 # How many rows it takes: the median p-value of random subsets.
@@ -118,6 +118,8 @@ plt.axhline(0.01, color="gray", linestyle=":")
 plt.xscale("log")
 plt.yscale("log")
 plt.xticks(sizes, sizes)
+plt.minorticks_off()
+plt.ylim(1e-12, 1)
 plt.xlabel("rows of the table")
 plt.ylabel("median p-value, rank sum")
 plt.legend()

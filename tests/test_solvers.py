@@ -10,6 +10,7 @@ from sklearn.linear_model import Lasso
 from sklearn_flipad.operators import ConvOperator, ConvTransposeOperator, DenseOperator
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
 from sklearn_flipad.solvers.channel_scales import channel_scales
+from sklearn_flipad.solvers.crossover import Crossover
 from sklearn_flipad.solvers.douglas_rachford import _DouglasRachfordIteration
 
 SOLVERS = {
@@ -386,3 +387,33 @@ def test_rank_deficient_and_tiny_layers(solver):
     result = solver.solve(LassoProblem(zero, torch.ones(2, 3).double(), 0.5))
     assert result.converged.all()
     assert not result.z.any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_crossover_finds_the_solution_on_its_support(seed):
+    """From any iterate with the right support, primal and dual points are exact."""
+    rng = np.random.default_rng(seed)
+    operator = DenseOperator(torch.from_numpy(rng.normal(size=(5, 40))), (40,))
+    b = torch.from_numpy(rng.normal(size=(12, 5)))
+    problem = LassoProblem(operator, b, 1e-2)
+    exact = DouglasRachford().solve(problem, tol=1e-9, max_iter=50_000)
+    support = torch.where(exact.z.abs() > 1e-8, exact.z, torch.zeros_like(exact.z))
+    rough = support * torch.from_numpy(rng.uniform(0.5, 1.5, size=support.shape))
+    z, dual = Crossover.of(operator).points(problem, rough)
+    bound = problem.dual(dual, operator.adjoint(dual))
+    objective = problem.primal(z, problem.residual(z))
+    full = (support != 0).sum(dim=1) == 5
+    assert full.any()
+    torch.testing.assert_close(bound[full], exact.objective[full], rtol=1e-3, atol=0)
+    torch.testing.assert_close(objective[full], exact.objective[full], rtol=1e-3, atol=0)
+
+
+def test_crossover_is_for_few_outputs():
+    assert Crossover.of(DenseOperator(torch.ones(33, 40), (40,))) is None
+    assert Crossover.of(DenseOperator(torch.ones(3, 4), (2, 4))) is None
+    few = Crossover.of(DenseOperator(torch.ones(3, 4), (4,)))
+    problem = LassoProblem(DenseOperator(torch.ones(3, 4), (4,)), torch.ones(8, 3), 1e-2)
+    for z in (torch.zeros(8, 4), torch.ones(8, 4)):
+        moved, dual = few.points(problem, z)
+        assert moved.isfinite().all()
+        assert dual.isfinite().all()

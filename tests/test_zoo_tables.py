@@ -103,7 +103,7 @@ def test_recipe_writes_what_it_returns(tmp_path, monkeypatch):
 
 
 def test_shipped_tables():
-    assert "redwine/kl-wgan-0" in NAMES
+    assert set(NAMES) == {f"redwine/kl-wgan-{seed}" for seed in range(5)}
     with pytest.raises(ValueError, match="data must be one of fashion, redwine, got 'wine'"):
         list_pretrained("wine")
 

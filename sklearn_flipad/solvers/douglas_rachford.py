@@ -33,6 +33,7 @@ import torch
 from sklearn_flipad.operators import GramSolver, LinearOperator, gram_solver
 from sklearn_flipad.solvers.batch import BatchIteration, column, fill_lanes, solve_batch
 from sklearn_flipad.solvers.channel_scales import channel_scales
+from sklearn_flipad.solvers.crossover import Crossover
 from sklearn_flipad.solvers.fista import FISTA
 from sklearn_flipad.solvers.problem import check_targets
 
@@ -56,6 +57,8 @@ _DELAY = 25
 _NEAR = 3.0
 _N_MENDING = 6
 _LONGEST_MENDING = 6.0
+#: Iterates before have other supports than solutions.
+_FIRST_CROSSOVER = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,8 @@ class Splitting:
         Solves ``(ridge I + G D² G^T) t = r``; its ``ridge`` is that of the problem.
     polish_step : float
         Step of the FISTA iterations that end each sample.
+    crossover : Crossover or None
+        Exact points on the support of an iterate, where there are few outputs.
     """
 
     operator: LinearOperator
@@ -86,6 +91,7 @@ class Splitting:
     norm_squared: float
     gram: GramSolver
     polish_step: float
+    crossover: Crossover | None = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +165,7 @@ class DouglasRachford:
             norm_squared=inner_norm_squared,
             gram=gram_solver(inner, _RIDGE * inner_norm_squared),
             polish_step=1 / (2 * norm_squared),
+            crossover=Crossover.of(operator),
         )
 
     def solve(self, problem, *, state=None, start=None, tol=1e-2, max_iter=2000, callback=None):
@@ -277,12 +284,16 @@ class _DouglasRachfordIteration(BatchIteration):
         return (self.v + self.clipped).mul_(self._thresholds(self.v))
 
     def finished(self, rows, objective):
-        z, objective = super().finished(rows, objective)
-        if not (self.n_polish and self.n_advanced):
+        if self.splitting.crossover is None:
+            z, objective = super().finished(rows, objective)
+            is_rough = torch.ones_like(objective, dtype=torch.bool)
+        else:
+            z, objective, is_rough = self.crossed[rows], objective[rows], self.is_rough[rows]
+        if not (self.n_polish and self.n_advanced and is_rough.any()):
             return z, objective
         fista = FISTA(check_every=self.n_polish, step=self.splitting.polish_step)
         polished = fista.solve(self.problem.select(rows), start=z, tol=0.0, max_iter=self.n_polish)
-        better = polished.objective < objective
+        better = is_rough & (polished.objective < objective)
         z[better] = polished.z[better]
         return z, torch.where(better, polished.objective, objective)
 
@@ -295,13 +306,23 @@ class _DouglasRachfordIteration(BatchIteration):
             other = self.problem.dual(residual, self.problem.operator.adjoint(residual))
             bound = torch.where(self.by_residual, torch.maximum(bound, other), bound)
         value = self.problem.primal(z, residual)
+        if self.splitting.crossover is None:
+            return value, self._mended(value, bound, tol)
+        self.crossed = z
+        if not 0 < self.n_advanced < _FIRST_CROSSOVER:
+            value, bound = self._cross(z, value, bound)
+        self.is_rough = self.problem.relative_gap(value, bound) > tol
+        return value, bound
+
+    def _mended(self, value, bound, tol):
+        """Bounds, mended where that may be enough."""
         gap = self.problem.relative_gap(value, bound)
         near = (gap > tol) & (gap <= _NEAR * tol)
         if near.any():
             rows = fill_lanes(near)
             better = torch.maximum(bound[rows], self._mended_bound(rows))
             bound[rows] = torch.where(near[rows], better, bound[rows])
-        return value, bound
+        return bound
 
     def _mended_bound(self, rows):
         """Dual bounds after what violates the constraints has been moved away.
@@ -325,6 +346,15 @@ class _DouglasRachfordIteration(BatchIteration):
             momentum = step / (step + 3)
             at_t, at_q = torch.lerp(t, previous_t, -momentum), torch.lerp(q, previous_q, -momentum)
         return torch.stack(bounds).amax(dim=0)
+
+    def _cross(self, z, value, bound):
+        """Take exact points on the support where they are better."""
+        moved, dual = self.splitting.crossover.points(self.problem, z)
+        other = self.problem.primal(moved, self.problem.residual(moved))
+        bound = torch.maximum(bound, self.problem.dual(dual, self.problem.operator.adjoint(dual)))
+        better = other < value
+        self.crossed = torch.where(column(better, z).bool(), moved, z)
+        return torch.where(better, other, value), bound
 
     def _fixed_point_residual(self):
         in_u = (self._shrinkage() - 1) * self.s + self.root * self.t
