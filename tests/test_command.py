@@ -13,18 +13,26 @@ import safetensors.torch
 import torch
 from PIL import Image
 from scipy.io import wavfile
+from sklearn.frozen import FrozenEstimator
 from torch import nn
 
 pytest.importorskip("typer")
 from typer.testing import CliRunner
 
-from sklearn_flipad import FinalLayer, inspect_attributor, load_attributor, make_flipad
+from sklearn_flipad import (
+    FinalLayer,
+    OpenSetAttributor,
+    inspect_attributor,
+    load_attributor,
+    make_flipad,
+    save_attributor,
+)
 from sklearn_flipad.cli import _generators
 from sklearn_flipad.cli._commands import app
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.detectors import MLP, DeepSADDetector
 from sklearn_flipad.sampling import sample
-from sklearn_flipad.scoring import ImageDecoder, path_of
+from sklearn_flipad.scoring import ImageDecoder, path_of, score_files
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from fuzz import _damaged
@@ -282,6 +290,39 @@ def test_500_damaged_and_hostile_files(flipad, attributor, studio, tmp_path):
     assert all(rows[path]["status"] == "scored" for path in good)
     assert 60 <= found["n_scored"] < 300
     assert "<script>" not in page.read_text()
+
+
+def test_an_attributor_of_several_models(studio, flipad, attributor, tmp_path):
+    """It is described; scoring asks for that of one, and the advice leads there."""
+    part = load_attributor(attributor)
+    names = ("first", "second")
+    several = OpenSetAttributor([(name, FrozenEstimator(part)) for name in names]).fit()
+    path, out = tmp_path / "models.flipad", tmp_path / "verdicts.csv"
+    save_attributor(several, path)
+    found, _, _ = flipad("inspect", path, "--json")
+    assert list(found["models"]) == list(names)
+    _, _, shown = flipad("inspect", path)
+    assert "model: second" in shown
+    assert "false-negative rate 0.05, 24 calibration" in shown
+    flipad("score", attributor, "own", "--out", out, "--quiet")
+    advice = r"holds the attributors of several models, first, second, and this command takes"
+    for command in (
+        ["score", path, "own", "--out", tmp_path / "none.csv"],
+        ["report", out, "--attributor", path, "--out", tmp_path / "none.html"],
+    ):
+        _, messages, _ = flipad(*command, code=1)
+        assert advice in messages
+    assert not list(tmp_path.glob("none*"))
+    for name in names:  # as the message says
+        alone = tmp_path / f"{name}.flipad"
+        save_attributor(load_attributor(path).named_estimators_[name], alone)
+        again = tmp_path / f"{name}.csv"
+        flipad("score", alone, "own", "--out", again, "--quiet")
+        assert again.read_text() == out.read_text()
+    frozen = load_attributor(path).named_estimators_["second"]
+    score_files(frozen, studio[0] / "own", tmp_path / "frozen.csv", mode="L")
+    verdicts = [pd.read_csv(table)["verdict"].tolist() for table in (out, tmp_path / "frozen.csv")]
+    assert verdicts[0] == verdicts[1]
 
 
 def test_exit_codes(flipad, attributor, tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ def loaded(path, code):
     ValueError
         If it needs other code.
     """
-    needs = inspect_attributor(path).needs
+    needs = _inspected(path).needs
     if not needs and not code:
         return path
     objects = {}
@@ -50,6 +50,37 @@ def loaded(path, code):
             f"it, pass {options}, or NAME=package.module:name, if it is elsewhere."
         )
     return load_attributor(path, objects=objects)
+
+
+def notes_of(path):
+    """What a report lists of a file of an attributor.
+
+    Parameters
+    ----------
+    path : path-like
+        What ``flipad fit`` wrote.
+
+    Returns
+    -------
+    dict
+        What was noted in it. First comes the SHA-256 of the file: with ``--code``, the run itself
+        knows a loaded attributor and no file.
+    """
+    found = _inspected(path)
+    return {"SHA-256 of the attributor's file": found.sha256, **found.notes}
+
+
+def _inspected(path):
+    """What a file says of the attributor of one model."""
+    found = inspect_attributor(path)
+    if found.models:
+        raise ValueError(
+            f"{found.path} holds the attributors of several models, {', '.join(found.models)}, and "
+            "this command takes that of one. Save each in a file of its own, in Python: "
+            "save_attributor(load_attributor(path).named_estimators_[name], name + '.flipad'), and "
+            "score with each."
+        )
+    return found
 
 
 def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **options):
@@ -71,7 +102,7 @@ def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **opti
     dict
         JSON values.
     """
-    found = inspect_attributor(attributor)
+    found = _inspected(attributor)
     if found.sample_shape is None:
         raise ValueError(
             f"{found.path} does not say what its samples look like: score files with "
