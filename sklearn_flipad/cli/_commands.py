@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 import sklearn_flipad
-from sklearn_flipad.cli._formats import counted
 from sklearn_flipad.cli._session import NOTHING_SCORED, session
+from sklearn_flipad.scoring._formats import counted
 
 __all__ = ["app"]
 

@@ -3,10 +3,10 @@
 from dataclasses import asdict
 
 from sklearn_flipad import inspect_attributor, load_attributor
-from sklearn_flipad.cli._formats import compression_warning
 from sklearn_flipad.cli._imports import import_object
 from sklearn_flipad.cli._samples import make_decoder
 from sklearn_flipad.scoring import score_files
+from sklearn_flipad.scoring._formats import mismatches
 
 __all__ = ["loaded", "score_paths"]
 
@@ -126,9 +126,8 @@ def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **opti
         verbose=run.verbose,
         **options,
     )
-    own_formats = found.notes.get("own_formats", [])
-    if message := compression_warning(own_formats, summary.formats):
-        run.warn(message)
+    for finding, advice in mismatches(found.notes, summary.formats, summary.n_resized):
+        run.warn(f"{finding} {advice}")
     counts = asdict(summary)
     counts["verdicts"] = {name: summary.verdicts.get(name, 0) for name in VERDICTS}
     return {

@@ -19,6 +19,7 @@ from sklearn_flipad.report._run import read_run
 from sklearn_flipad.report._together import CONFIDENCE, NEITHER, evidence_of, together
 from sklearn_flipad.report._views import methods_of
 from sklearn_flipad.reproduction import ReconstructionDetector
+from sklearn_flipad.scoring._formats import mismatches
 
 __all__ = ["write_report"]
 
@@ -69,7 +70,8 @@ def write_report(
     notes : dict of str to object, default=None
         What is known of the attributor, such as where its samples came from, to be listed with
         what the verdicts rest on. By default what was noted in its file, if `attributor` is a
-        path; see :func:`~sklearn_flipad.save_attributor`.
+        path; see :func:`~sklearn_flipad.save_attributor`. From what ``flipad fit`` notes, the page
+        says which files were compressed or resized otherwise than own samples.
     overwrite : bool, default=False
         Whether to replace a file that exists.
 
@@ -155,6 +157,7 @@ def write_report(
         suspects=suspects(run, evidence),
         facts=[*provenance(run, evidence), *noted(notes)],
         limits=_limits(run, evidence),
+        mismatches=[found for found, _ in mismatches(notes, run.formats, run.n_resized)],
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, page.encode())
