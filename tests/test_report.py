@@ -315,6 +315,8 @@ def test_notes_of_the_file_are_listed(attributor, folder, tmp_path):
     assert not [tag for tag, _ in page.tags if tag in ("script", "i")]
     assert "noted: filler 45 45" in page.text
     assert "noted 14 more, not listed" in page.text
+    # Steps that do nothing are left out.
+    assert "method RawTransformer → LinearDiscriminantAnalysis" in page.text
     # Of an object they are not known, unless they are passed.
     assert "noted" not in report(scored(attributor, folder), attributor).text
     assert "noted: a 1" in report(out, path, notes={"a": 1}).text

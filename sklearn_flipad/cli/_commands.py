@@ -406,4 +406,6 @@ def _write_report(verdicts, attributor, out, code, run, **options):
     found = loaded(attributor, code or ())
     run.step(f"writing {out}")
     options = {name: value for name, value in options.items() if value is not None}
-    return str(write_report(verdicts, found, out, notes=notes_of(attributor), **options))
+    return str(
+        write_report(verdicts, found, out, notes=notes_of(attributor, code or ()), **options)
+    )

@@ -52,22 +52,25 @@ def loaded(path, code):
     return load_attributor(path, objects=objects)
 
 
-def notes_of(path):
+def notes_of(path, code):
     """What a report lists of a file of an attributor.
 
     Parameters
     ----------
     path : path-like
         What ``flipad fit`` wrote.
+    code : sequence of str
+        As in :func:`loaded`.
 
     Returns
     -------
     dict
-        What was noted in it. First comes the SHA-256 of the file: with ``--code``, the run itself
-        knows a loaded attributor and no file.
+        What was noted in it. With `code`, the run knows a loaded attributor and no file, so that
+        the SHA-256 of the file comes first.
     """
     found = _inspected(path)
-    return {"SHA-256 of the attributor's file": found.sha256, **found.notes}
+    digest = {"SHA-256 of the attributor's file": found.sha256} if code else {}
+    return {**digest, **found.notes}
 
 
 def _inspected(path):

@@ -133,7 +133,7 @@ def _steps(estimator):
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps:
             yield from _steps(step)
-    else:
+    elif estimator not in (None, "passthrough"):
         inner = getattr(estimator, "estimator_", None)
         if isinstance(inner, BaseEstimator):
             yield from _steps(inner)
