@@ -14,7 +14,11 @@ from sklearn_flipad.features import (
 )
 from sklearn_flipad.final_layer import FinalLayer, OutputActivation
 from sklearn_flipad.persistence.attributors import load_attributor, save_attributor
-from sklearn_flipad.persistence.inspection import AttributorDescription, inspect_attributor
+from sklearn_flipad.persistence.inspection import (
+    AttributorDescription,
+    ModelDescription,
+    inspect_attributor,
+)
 from sklearn_flipad.pipelines import (
     AttributionPipeline,
     make_combined,
@@ -50,6 +54,7 @@ __all__ = [
     "InlierWhitener",
     "InversionResult",
     "LatentEncoder",
+    "ModelDescription",
     "OpenSetAttributor",
     "OutputActivation",
     "PreactivationTransformer",

@@ -376,11 +376,14 @@ def _check_layout(estimator, X, array):
         validate_data(estimator, X, reset=False, skip_check_array=True)
         return
     name, n_features = type(estimator).__name__, prod(array.shape[1:])
+    seen = getattr(estimator, "_sample_shape", None)
     if n_features != expected:
+        shapes = "" if seen is None else f" Its samples have shape {array.shape[1:]}, not {seen}."
         raise ValueError(
             f"X has {n_features} features, but {name} is expecting {expected} features as input."
+            f"{shapes}"
         )
-    seen = getattr(estimator, "_sample_shape", array.shape[1:])
+    seen = array.shape[1:] if seen is None else seen
     if array.shape[1:] != seen:
         raise ValueError(
             f"X has samples of shape {array.shape[1:]}, but {name} was fitted to samples of shape "

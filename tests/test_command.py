@@ -13,18 +13,26 @@ import safetensors.torch
 import torch
 from PIL import Image
 from scipy.io import wavfile
+from sklearn.frozen import FrozenEstimator
 from torch import nn
 
 pytest.importorskip("typer")
 from typer.testing import CliRunner
 
-from sklearn_flipad import FinalLayer, inspect_attributor, load_attributor, make_flipad
+from sklearn_flipad import (
+    FinalLayer,
+    OpenSetAttributor,
+    inspect_attributor,
+    load_attributor,
+    make_flipad,
+    save_attributor,
+)
 from sklearn_flipad.cli import _generators
 from sklearn_flipad.cli._commands import app
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.detectors import MLP, DeepSADDetector
 from sklearn_flipad.sampling import sample
-from sklearn_flipad.scoring import ImageDecoder, path_of
+from sklearn_flipad.scoring import ImageDecoder, path_of, score_files
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from fuzz import _damaged
@@ -64,6 +72,17 @@ class Conditional(nn.Module):
 
 def draw(n, rng):
     return rng.uniform(-1, 1, (n, 4)).astype("float32")
+
+
+def draw_five(n, rng):
+    return rng.uniform(-1, 1, (n, 5)).astype("float32")
+
+
+def rectified():
+    torch.manual_seed(0)
+    generator = Images()
+    generator.body[-1] = nn.ReLU()
+    return generator
 
 
 def trained(seed=0):
@@ -220,7 +239,7 @@ def test_code_that_an_attributor_needs(flipad, tmp_path, monkeypatch):
     assert "studio_models:draw" in messages or "cannot be loaded" in messages
     page = tmp_path / "report.html"
     flipad(*scoring, "--code", "studio_models:trained", "--report", page)
-    assert page.exists()
+    assert found["sha256"] in page.read_text()
 
 
 def test_an_unfinished_run_and_other_levels(flipad, attributor, tmp_path):
@@ -282,6 +301,39 @@ def test_500_damaged_and_hostile_files(flipad, attributor, studio, tmp_path):
     assert all(rows[path]["status"] == "scored" for path in good)
     assert 60 <= found["n_scored"] < 300
     assert "<script>" not in page.read_text()
+
+
+def test_an_attributor_of_several_models(studio, flipad, attributor, tmp_path):
+    """It is described; scoring asks for that of one, and the advice leads there."""
+    part = load_attributor(attributor)
+    names = ("first", "second")
+    several = OpenSetAttributor([(name, FrozenEstimator(part)) for name in names]).fit()
+    path, out = tmp_path / "models.flipad", tmp_path / "verdicts.csv"
+    save_attributor(several, path)
+    found, _, _ = flipad("inspect", path, "--json")
+    assert list(found["models"]) == list(names)
+    _, _, shown = flipad("inspect", path)
+    assert "model: second" in shown
+    assert "false-negative rate 0.05, 24 calibration" in shown
+    flipad("score", attributor, "own", "--out", out, "--quiet")
+    advice = r"holds the attributors of several models, first, second, and this command takes"
+    for command in (
+        ["score", path, "own", "--out", tmp_path / "none.csv"],
+        ["report", out, "--attributor", path, "--out", tmp_path / "none.html"],
+    ):
+        _, messages, _ = flipad(*command, code=1)
+        assert advice in messages
+    assert not list(tmp_path.glob("none*"))
+    for name in names:  # as the message says
+        alone = tmp_path / f"{name}.flipad"
+        save_attributor(load_attributor(path).named_estimators_[name], alone)
+        again = tmp_path / f"{name}.csv"
+        flipad("score", alone, "own", "--out", again, "--quiet")
+        assert again.read_text() == out.read_text()
+    frozen = load_attributor(path).named_estimators_["second"]
+    score_files(frozen, studio[0] / "own", tmp_path / "frozen.csv", mode="L")
+    verdicts = [pd.read_csv(table)["verdict"].tolist() for table in (out, tmp_path / "frozen.csv")]
+    assert verdicts[0] == verdicts[1]
 
 
 def test_exit_codes(flipad, attributor, tmp_path, monkeypatch):
@@ -352,7 +404,7 @@ def test_weights_that_are_refused(studio, flipad, tmp_path):
         with pytest.raises(ValueError, match=message):
             _generators.load_generator("studio_models:Images", weights=path, **options)
 
-    refused(nn.Linear(2, 2), "something else than tensors, which would run code")
+    refused(nn.Linear(2, 2), r"else than tensors, which would .*\(It names torch.nn.*Linear.\)$")
     refused(names["Images"](width=3).state_dict(), "are not those of this Images: .*size mismatch")
     refused({"epoch": 3}, "holds no state dict")
     refused({"G": generator.state_dict()}, "no state dict 'F', but G", weights_key="F")
@@ -410,6 +462,11 @@ def test_latents(flipad, studio, tmp_path):
         scores.append(load_attributor(tmp_path / f"{k}")["detect"].calibration_scores_)
     np.testing.assert_array_equal(scores[0], scores[1])
     assert (scores[0] != scores[2]).any()
+    for option in (["--latent-shape", "2,3"], ["--sampler", "studio_models:draw_five"]):
+        _, messages, _ = flipad(*arguments, tmp_path / "none", *option, code=1)
+        what = "latents of shape (2, 3)" if "2,3" in option else "what studio_models:draw_five"
+        assert f"studio_models:trained fails with {what}" in messages
+        assert "Pass the --latent-shape that it was trained with, or --sampler" in messages
 
 
 # Samples
@@ -429,6 +486,20 @@ def test_negatives_of_other_sizes(flipad, studio, tmp_path):
     found, _, _ = flipad(*fit, "--size", 8, "--json")
     assert "102 of the negatives were resized" in found["warnings"][0]
     assert found["next"].endswith("--size 8")
+    # Suspects that are resized are not what own samples were.
+    model, suspects = tmp_path / "model.flipad", ["own", tmp_path / "large" / "other"]
+    found, _, _ = flipad("score", model, *suspects, "-o", tmp_path / "as_is.csv", "--json")
+    assert (found["n_scored"], found["n_resized"], found["warnings"]) == (20, 0, [])
+    reasons = pd.read_csv(tmp_path / "as_is.csv")["reason"].dropna().tolist()
+    assert len(reasons) == 2
+    assert all("have shape (1, 9, 9), not (1, 8, 8)" in reason for reason in reasons)
+    out, page = tmp_path / "resized.csv", tmp_path / "resized.html"
+    score = ["score", model, *suspects, "-o", out, "--size", 8, "--json", "--report", page]
+    for _ in range(2):  # a run that is finished says the same again
+        found, _, _ = flipad(*score)
+        assert (found["n_scored"], found["n_resized"]) == (22, 2)
+        assert "2 of 22 scored files were resized, and the own samples" in found["warnings"][0]
+    assert "2 of 22 scored files were resized" in page.read_text()
 
 
 def test_levels_and_numbers(flipad, tmp_path):
@@ -472,8 +543,24 @@ def test_compression(flipad, studio, tmp_path):
             matches = is_jpeg == (name in ("jpeg", "both", "files"))
             assert len(found["warnings"]) == (not matches)
             assert matches or "error rates do not hold" in found["warnings"][0]
+            page = tmp_path / f"{name}{is_jpeg}.html"
+            flipad("report", out, "-a", tmp_path / f"{name}.flipad", "-o", page, "--quiet")
+            assert ("error rates do not hold" in page.read_text()) == (not matches)
     formats = inspect_attributor(tmp_path / "both.flipad").notes
     assert (formats["own_formats"], formats["negative_formats"]) == (["JPEG"], {"JPEG": 100})
+
+
+def test_a_generator_whose_output_cannot_be_inverted(flipad, tmp_path):
+    """The advice is that of the command, and leads to an attributor."""
+    fit = ["fit", "studio_models:rectified", "--negatives", "negatives", *FAST]
+    fit += ["--out", tmp_path / "model.flipad"]
+    _, messages, _ = flipad(*fit, code=1)
+    assert "is a ReLU, which is not invertible" in messages
+    assert "--method rawpad, dctpad, smf and reproduction need no final layer" in messages
+    _, messages, _ = flipad(*fit, "--method", "rawpad", code=1)
+    assert "Pass --output-range=LOW,HIGH" in messages
+    flipad(*fit, "--method", "rawpad", "--output-range=0,2")
+    flipad("score", tmp_path / "model.flipad", "own", "-o", tmp_path / "v.csv", "--quiet")
 
 
 def test_colors_and_unreadable_negatives(flipad, tmp_path):

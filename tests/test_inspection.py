@@ -1,15 +1,19 @@
 """What a file of an attributor says without being loaded."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 import torch
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
 from torch import nn
 
 from sklearn_flipad import (
     DeepSADDetector,
     LatentEncoder,
+    OpenSetAttributor,
     inspect_attributor,
     load_attributor,
     make_combined,
@@ -25,6 +29,7 @@ from sklearn_flipad.calibration import PAC
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.persistence import _container
 from sklearn_flipad.persistence._reader import Reader
+from sklearn_flipad.persistence.inspection import ModelDescription
 
 X = np.random.default_rng(0).integers(60, 200, (80, 1, 8, 8), dtype=np.uint8)
 Y = np.repeat([1, -1], 40)
@@ -119,6 +124,39 @@ def _sha256(path):
     from hashlib import sha256
 
     return sha256(path.read_bytes()).hexdigest()
+
+
+def test_several_models(dcgan_layer, tmp_path, monkeypatch):
+    """Each as in a file of its own, whether it was fitted here, found by a search, or frozen."""
+    path, X_large = tmp_path / "models.flipad", np.kron(X, np.ones((4, 4), np.uint8))
+    frozen = make_rawpad(detector=detector(), fnr=0.5, random_state=0)
+    frozen.set_params(detect__reference="others").fit(X_large, Y)
+    part = make_flipad(dcgan_layer, lam=0.01, detector=detector(), fnr=0.5, random_state=0)
+    search = GridSearchCV(part, {"invert__lam": [0.1]}, cv=2)
+    parts = {"a": frozen, "b": part, "twin of b": part, "d": search}
+    attributor = OpenSetAttributor(
+        [(name, FrozenEstimator(p) if p is frozen else p) for name, p in parts.items()]
+    ).fit(X_large, np.repeat(["b", "twin of b", "d", "other"], 20))
+    save_attributor(attributor, path, notes={"owner": "studio"})
+    monkeypatch.setattr(Reader, "value", lambda *args: pytest.fail("something was built"))
+    found = inspect_attributor(path)
+    assert (found.method, found.sample_shape) == ("OpenSetAttributor", (1, 32, 32))
+    assert (found.fnr, found.n_calibration, found.reference_name) == (None, None, None)
+    assert found.parameters["other"] == "other"
+    assert found.notes == {"owner": "studio"}
+    assert found.steps["a"] == "FrozenEstimator"
+    assert found.steps["twin of b"] == "AttributionPipeline"
+    assert list(found.models) == list(parts)
+    for name, fitted in attributor.named_estimators_.items():
+        alone = tmp_path / f"{name}.flipad"
+        save_attributor(getattr(fitted, "best_estimator_", fitted), alone)
+        expected = inspect_attributor(alone)
+        for field in dataclasses.fields(ModelDescription):
+            got = getattr(found.models[name], field.name)
+            assert got == getattr(expected, field.name), (name, field.name)
+    assert found.models["a"].reference_name == "others"
+    assert found.models["d"].parameters["invert__lam"] == 0.1
+    assert json.dumps(dataclasses.asdict(found))
 
 
 @pytest.fixture

@@ -296,6 +296,32 @@ def test_what_is_refused_leaves_no_page(attributor, folder, options, error, mess
     assert there.read_text() == "something else"
 
 
+def test_notes_of_the_file_are_listed(attributor, folder, tmp_path):
+    notes = {
+        "own_samples_from": "latents of seed 3",
+        "own_formats": ["JPEG", "PNG"],
+        "negatives": {"PNG": 5, "more": {"<i>": None}},
+        "<script>alert(1)</script>": "</dd><img src=x>\u202egnp",
+        **{f"filler {k}": k for k in range(60)},
+    }
+    path, out = tmp_path / "model.flipad", tmp_path / "noted.csv"
+    save_attributor(attributor, path, notes=notes)
+    score_files(path, folder, out, mode="L")
+    page = report(out, path)
+    assert "noted: own_samples_from latents of seed 3" in page.text
+    assert "noted: own_formats JPEG, PNG" in page.text
+    assert "noted: negatives PNG: 5, more: <i>: null" in page.text
+    assert r"noted: <script>alert(1)</script> </dd><img src=x>\u202egnp" in page.text
+    assert not [tag for tag, _ in page.tags if tag in ("script", "i")]
+    assert "noted: filler 45 45" in page.text
+    assert "noted 14 more, not listed" in page.text
+    # Steps that do nothing are left out.
+    assert "method RawTransformer → LinearDiscriminantAnalysis" in page.text
+    # Of an object they are not known, unless they are passed.
+    assert "noted" not in report(scored(attributor, folder), attributor).text
+    assert "noted: a 1" in report(out, path, notes={"a": 1}).text
+
+
 def test_rules_say_what_their_levels_mean(folder):
     attributor = fitted(rule="pac")
     assert (

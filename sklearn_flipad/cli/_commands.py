@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 import sklearn_flipad
-from sklearn_flipad.cli._formats import counted
 from sklearn_flipad.cli._session import NOTHING_SCORED, session
+from sklearn_flipad.scoring._formats import counted
 
 __all__ = ["app"]
 
@@ -320,8 +320,7 @@ def inspect(
             ("size", f"{found.n_bytes:,} bytes, protocol {found.protocol}"),
             ("method", found.method),
             ("sample shape", "x".join(map(str, found.sample_shape or ())) or "unknown"),
-            ("false-negative rate", f"{found.fnr:g}, {found.n_calibration:,} calibration samples"),
-            ("reference", _reference(found)),
+            *_calibration(found),
             ("generator", ", ".join(found.generators) or "not in the file"),
             ("needs", ", ".join(found.needs) or "nothing"),
             ("versions", ", ".join(f"{name} {v}" for name, v in found.versions.items())),
@@ -346,6 +345,21 @@ def _verdicts(found):
     rows = [(name, f"{n:,}") for name, n in rows]
     rows += [("formats", counted(found["formats"])), ("table", found["out"])]
     return rows + [(name, found[name]) for name in ("report",) if name in found]
+
+
+def _calibration(found):
+    """Rows that say what the attributor, or that of each model, was calibrated on."""
+    if not found.models:
+        rate = f"{found.fnr:g}, {found.n_calibration:,} calibration samples"
+        return [("false-negative rate", rate), ("reference", _reference(found))]
+    return [
+        (
+            f"model: {name}",
+            f"{model.method}, false-negative rate {model.fnr:g}, "
+            f"{model.n_calibration:,} calibration samples",
+        )
+        for name, model in found.models.items()
+    ]
 
 
 def _reference(found):
@@ -386,9 +400,12 @@ def _check_report(out):
 
 
 def _write_report(verdicts, attributor, out, code, run, **options):
-    from sklearn_flipad.cli._score import loaded
+    from sklearn_flipad.cli._score import loaded, notes_of
     from sklearn_flipad.report import write_report
 
+    found = loaded(attributor, code or ())
     run.step(f"writing {out}")
     options = {name: value for name, value in options.items() if value is not None}
-    return str(write_report(verdicts, loaded(attributor, code or ()), out, **options))
+    return str(
+        write_report(verdicts, found, out, notes=notes_of(attributor, code or ()), **options)
+    )

@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 from sklearn_flipad import inspect_attributor, save_attributor
-from sklearn_flipad.cli._formats import LOSSY, counted, negatives_warning
 from sklearn_flipad.cli._generators import latent_shape_of, load_generator
 from sklearn_flipad.cli._imports import import_object
 from sklearn_flipad.cli._methods import check_sizes, fit
@@ -18,6 +17,7 @@ from sklearn_flipad.cli._samples import (
 )
 from sklearn_flipad.persistence.files import file_digest, printable
 from sklearn_flipad.sampling import sample
+from sklearn_flipad.scoring._formats import LOSSY, counted, negatives_warning
 
 __all__ = ["fit_attributor"]
 
@@ -46,7 +46,7 @@ def fit_attributor(request, run):
         arguments=request.arguments,
     )
     latents = _latents(generator, request, run)
-    shape = sample(generator, 2, dtype="float32", random_state=0, **latents).shape[1:]
+    shape = _sample_shape(generator, latents, request)
     request = request._replace(latents=latents, verbose=run.verbose)
     decoder = make_decoder(shape, size=request.size, rate=request.rate)
     if request.jpeg is not None and len(shape) != 3:
@@ -125,6 +125,21 @@ def _latents(generator, request, run):
         return {}
     run.step(f"latents {'x'.join(map(str, shape))}, normal (from its first layer)")
     return {"latent_shape": shape}
+
+
+def _sample_shape(generator, latents, request):
+    """The shape of what the generator makes, if it can be run."""
+    try:
+        return sample(generator, 2, dtype="float32", random_state=0, **latents).shape[1:]
+    except RuntimeError as error:  # what torch raises where shapes do not fit
+        inputs = f"what {request.sampler} returns"
+        if request.sampler is None:
+            shape = latents.get("latent_shape", getattr(generator, "latent_shape", None))
+            inputs = f"latents of shape {shape}"
+        raise ValueError(
+            f"{request.generator} fails with {inputs}: {error}. Pass the --latent-shape that it "
+            "was trained with, or --sampler, where its inputs are not normal."
+        ) from error
 
 
 def _negatives(request, decoder, shape, run):

@@ -1,8 +1,10 @@
 """A generator from its code and its weights."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
+from textwrap import shorten
 
 import safetensors.torch
 import torch
@@ -84,13 +86,19 @@ def _read(path):
     except UnpicklingError as error:
         raise ValueError(
             f"{printable(path)} holds something else than tensors, which would run code when it is "
-            "read, or is damaged. Load it where you trust it, and save its state_dict() alone. "
-            f"({str(error).splitlines()[0]})"
+            "read, or is damaged. Load it where you trust it, and save its state_dict() alone."
+            f"{_foreign(error)}"
         ) from error
     except (EOFError, KeyError, RuntimeError) as error:
         raise ValueError(
             f"{printable(path)} is no complete file of torch.save: {error}."
         ) from error
+
+
+def _foreign(error):
+    """What a file names that is no tensor, where torch says so."""
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return f" (It names {found[1]}.)" if found else ""
 
 
 def _fitting(content, generator, path, key):
@@ -149,10 +157,11 @@ def _give(generator, state, path):
     try:
         generator.load_state_dict(state)
     except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:4]]
+        reasons = " ".join(line.strip() for line in str(error).splitlines()[1:4])
+        reasons = shorten(reasons, 500, placeholder="...")
         raise ValueError(
             f"The weights of {printable(path)} are not those of this {type(generator).__name__}: "
-            f"{' '.join(lines)[:500]} Build it with the arguments with which it was trained."
+            f"{reasons} Build it with the arguments with which it was trained."
         ) from error
 
 

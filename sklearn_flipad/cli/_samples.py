@@ -5,12 +5,12 @@ from math import ceil, prod
 
 import numpy as np
 
-from sklearn_flipad.cli._formats import LOSSY
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.datasets._loading import read_samples
 from sklearn_flipad.evaluation.perturbations import JPEGCompression
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.scoring import ImageDecoder, WavDecoder
+from sklearn_flipad.scoring._formats import LOSSY
 
 __all__ = ["compressed", "default_n_samples", "draw", "make_decoder", "read_samples_of"]
 

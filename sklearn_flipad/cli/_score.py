@@ -3,10 +3,10 @@
 from dataclasses import asdict
 
 from sklearn_flipad import inspect_attributor, load_attributor
-from sklearn_flipad.cli._formats import compression_warning
 from sklearn_flipad.cli._imports import import_object
 from sklearn_flipad.cli._samples import make_decoder
 from sklearn_flipad.scoring import score_files
+from sklearn_flipad.scoring._formats import mismatches
 
 __all__ = ["loaded", "score_paths"]
 
@@ -32,7 +32,7 @@ def loaded(path, code):
     ValueError
         If it needs other code.
     """
-    needs = inspect_attributor(path).needs
+    needs = _inspected(path).needs
     if not needs and not code:
         return path
     objects = {}
@@ -50,6 +50,40 @@ def loaded(path, code):
             f"it, pass {options}, or NAME=package.module:name, if it is elsewhere."
         )
     return load_attributor(path, objects=objects)
+
+
+def notes_of(path, code):
+    """What a report lists of a file of an attributor.
+
+    Parameters
+    ----------
+    path : path-like
+        What ``flipad fit`` wrote.
+    code : sequence of str
+        As in :func:`loaded`.
+
+    Returns
+    -------
+    dict
+        What was noted in it. With `code`, the run knows a loaded attributor and no file, so that
+        the SHA-256 of the file comes first.
+    """
+    found = _inspected(path)
+    digest = {"SHA-256 of the attributor's file": found.sha256} if code else {}
+    return {**digest, **found.notes}
+
+
+def _inspected(path):
+    """What a file says of the attributor of one model."""
+    found = inspect_attributor(path)
+    if found.models:
+        raise ValueError(
+            f"{found.path} holds the attributors of several models, {', '.join(found.models)}, and "
+            "this command takes that of one. Save each in a file of its own, in Python: "
+            "save_attributor(load_attributor(path).named_estimators_[name], name + '.flipad'), and "
+            "score with each."
+        )
+    return found
 
 
 def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **options):
@@ -71,7 +105,7 @@ def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **opti
     dict
         JSON values.
     """
-    found = inspect_attributor(attributor)
+    found = _inspected(attributor)
     if found.sample_shape is None:
         raise ValueError(
             f"{found.path} does not say what its samples look like: score files with "
@@ -95,9 +129,8 @@ def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **opti
         verbose=run.verbose,
         **options,
     )
-    own_formats = found.notes.get("own_formats", [])
-    if message := compression_warning(own_formats, summary.formats):
-        run.warn(message)
+    for finding, advice in mismatches(found.notes, summary.formats, summary.n_resized):
+        run.warn(f"{finding} {advice}")
     counts = asdict(summary)
     counts["verdicts"] = {name: summary.verdicts.get(name, 0) for name in VERDICTS}
     return {

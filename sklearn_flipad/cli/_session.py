@@ -30,6 +30,9 @@ _OPTIONS = {
     "Pass output_range=(low, high)": "Pass --output-range=LOW,HIGH",
     "pass latent_shape=(100, 1, 1)": "pass --latent-shape 100,1,1",
     "fewer n_jobs": "fewer --jobs",
+    "If that is little, pass": "If that is little, in Python pass",
+    "make_rawpad, make_dctpad and make_smf need no final layer": "--method rawpad, dctpad, smf "
+    "and reproduction need no final layer",
 }
 
 

@@ -8,6 +8,7 @@ import scipy
 import sklearn
 import skorch
 import torch
+from sklearn.frozen import FrozenEstimator
 
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.persistence._container import pack
@@ -36,7 +37,8 @@ def save_attributor(attributor, path, *, notes=None):
     attributor : AttributionPipeline, Pipeline, FNRThresholdCalibrator or OpenSetAttributor
         Fitted: what a ``make_*`` function returns, another pipeline that ends with an
         :class:`~sklearn_flipad.FNRThresholdCalibrator`, or an
-        :class:`~sklearn_flipad.OpenSetAttributor` of such. Of a search, its ``best_estimator_``.
+        :class:`~sklearn_flipad.OpenSetAttributor` of such. Of a search, its ``best_estimator_``; of
+        a :class:`~sklearn.frozen.FrozenEstimator`, what is in it is saved.
     path : path-like
         File to write.
     notes : dict of str to object, default=None
@@ -81,6 +83,8 @@ def save_attributor(attributor, path, *, notes=None):
     """
     from sklearn_flipad.persistence._writer import Writer
 
+    while isinstance(attributor, FrozenEstimator):
+        attributor = attributor.estimator
     _check_attributor(attributor)
     notes = _checked_notes(notes)
     writer = Writer()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sklearn_flipad.persistence._protocol import INVALID, read_description, reason
 from sklearn_flipad.persistence.files import printable
 
-__all__ = ["AttributorDescription", "inspect_attributor"]
+__all__ = ["AttributorDescription", "ModelDescription", "inspect_attributor"]
 
 #: The ``make_*`` function of each first step.
 _METHODS = {
@@ -18,6 +18,30 @@ _METHODS = {
     "ReconstructionDetector": "sminv",
     "CombinedDetector": "combined",
 }
+_SEVERAL = "OpenSetAttributor"
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What a file says of the attributor of one of several models.
+
+    Attributes
+    ----------
+    method, steps, parameters, fnr, n_calibration, reference_name, n_reference, sample_shape, \
+generators
+        As in :class:`AttributorDescription`. Names of steps and parameters are those of this
+        attributor, without the name of the model.
+    """
+
+    method: str
+    steps: dict
+    parameters: dict
+    fnr: float
+    n_calibration: int
+    reference_name: str | None
+    n_reference: int
+    sample_shape: tuple | None
+    generators: tuple
 
 
 @dataclass(frozen=True)
@@ -38,16 +62,16 @@ class AttributorDescription:
         Of this library and of others that wrote it.
     method : str
         The ``make_*`` function that makes such an attributor, as "flipad"; "other" if there is
-        none.
+        none. Of several models "OpenSetAttributor".
     steps : dict of str to str
         Estimators by their names in ``set_params``, as ``{"invert": "FinalLayerInverter"}``.
     parameters : dict of str to object
         Their parameters, as ``{"invert__lam": 0.001}``: numbers, strings and lists as they are,
         and texts that name all else.
-    fnr : float
-        False-negative rate.
-    n_calibration : int
-        Number of own samples that calibrate it.
+    fnr : float or None
+        False-negative rate. None of several models, each of which has its own.
+    n_calibration : int or None
+        Number of own samples that calibrate it. None of several models.
     reference_name : str or None
         What the reference population is, if there is one.
     n_reference : int
@@ -60,6 +84,9 @@ class AttributorDescription:
         Code that :func:`~sklearn_flipad.load_attributor` asks for, and what it is.
     notes : dict
         What the writer noted.
+    models : dict of str to ModelDescription
+        The attributor of each model of an :class:`~sklearn_flipad.OpenSetAttributor`, by the name
+        of the model; else empty.
     """
 
     path: str
@@ -70,14 +97,15 @@ class AttributorDescription:
     method: str
     steps: dict
     parameters: dict
-    fnr: float
-    n_calibration: int
+    fnr: float | None
+    n_calibration: int | None
     reference_name: str | None
     n_reference: int
     sample_shape: tuple | None
     generators: tuple
     needs: dict
     notes: dict
+    models: dict
 
 
 def inspect_attributor(path, *, max_bytes=2**33):
@@ -120,43 +148,132 @@ def inspect_attributor(path, *, max_bytes=2**33):
     """
     arrays, description, content = read_description(path, max_bytes)
     try:
-        found = _Description(arrays).of(description)
+        found = _described(description, arrays)
     except INVALID as error:
         raise ValueError(f"{printable(path)} cannot be read: {reason(error)}.") from error
     digest = hashlib.sha256(content).hexdigest()
     return AttributorDescription(printable(path), digest, len(content), **found)
 
 
+def _described(description, arrays):
+    """The attributes, but for those of the file."""
+    tree = description["attributor"]
+    nodes = dict(_shared(tree))
+    models = {}
+    if tree["class"] == _SEVERAL:
+        parts = _Description(arrays, nodes).parts(tree)
+        models = {name: ModelDescription(**found) for name, found in parts}
+        found = _of_all(_Description(arrays, nodes).outline(tree), models.values())
+    else:
+        found = _Description(arrays, nodes).of(tree)
+    return {
+        "protocol": int(description["protocol"]),
+        "versions": {printable(k): printable(v) for k, v in description["versions"].items()},
+        **found,
+        "needs": {printable(k): printable(v["what"]) for k, v in description["needs"].items()},
+        "notes": _printable(dict(description.get("notes", {}))),
+        "models": models,
+    }
+
+
+def _of_all(outline, models):
+    """What is said of several models together."""
+    shapes = {model.sample_shape for model in models}
+    return {
+        **outline,
+        "method": _SEVERAL,
+        "fnr": None,
+        "n_calibration": None,
+        "reference_name": None,
+        "n_reference": 0,
+        # All are given the same suspects.
+        "sample_shape": shapes.pop() if len(shapes) == 1 else None,
+        "generators": tuple(dict.fromkeys(name for model in models for name in model.generators)),
+    }
+
+
+def _shared(node):
+    """Pairs of number and node, of the nodes that others may refer to."""
+    if isinstance(node, dict):
+        if "id" in node and node.get("kind") != "same":
+            yield node["id"], node
+        node = list(node.values())
+    if isinstance(node, list):
+        for part in node:
+            yield from _shared(part)
+
+
 class _Description:
     """Walks through what :class:`Writer` wrote."""
 
-    def __init__(self, arrays):
-        self.arrays = arrays
+    def __init__(self, arrays, nodes):
+        self.arrays, self.nodes = arrays, nodes
         self.steps, self.parameters, self.generators = {}, {}, {}
         self._texts = {}
 
-    def of(self, description):
-        """The attributes, but for those of the file."""
-        tree = description["attributor"]
+    def outline(self, tree):
+        """Steps and parameters."""
         self._walk(tree, "")
-        calibrator, first = _last(tree), _first(tree)
+        return {"steps": self.steps, "parameters": self.parameters}
+
+    def of(self, tree):
+        """What is said of the attributor of one model."""
+        outline = self.outline(tree)
+        calibrator, first = self._last(tree), self._first(tree)
         fitted = calibrator["fitted"]
         reference = fitted.get("reference_name_")
         return {
-            "protocol": int(description["protocol"]),
-            "versions": {printable(k): printable(v) for k, v in description["versions"].items()},
+            **outline,
             "method": _METHODS.get(first["class"], "other"),
-            "steps": self.steps,
-            "parameters": self.parameters,
             "fnr": float(calibrator["params"]["fnr"]),
             "n_calibration": self._size(fitted["calibration_scores_"]),
             "reference_name": None if reference is None else printable(reference),
             "n_reference": 0 if reference is None else self._size(fitted["reference_scores_"]),
-            "sample_shape": _sample_shape(first),
+            "sample_shape": self._sample_shape(first),
             "generators": tuple(self.generators),
-            "needs": {printable(k): printable(v["what"]) for k, v in description["needs"].items()},
-            "notes": _printable(dict(description.get("notes", {}))),
         }
+
+    def parts(self, tree):
+        """Names of several models, and what is said of the attributor of each."""
+        fitted = tree["fitted"]
+        for name, part in zip(fitted["models_"]["items"], fitted["estimators_"], strict=True):
+            part = self._resolved(part)
+            while part["class"] == "FrozenEstimator":
+                part = self._resolved(part["params"]["estimator"])
+            yield printable(name), _Description(self.arrays, self.nodes).of(part)
+
+    def _resolved(self, node):
+        """A node, where it stands elsewhere that one."""
+        is_same = isinstance(node, dict) and node.get("kind") == "same"
+        return self.nodes[node["id"]] if is_same else node
+
+    def _last(self, node):
+        """The calibrator."""
+        node = self._resolved(node)
+        return self._last(node["params"]["steps"][-1]["items"][1]) if _has_steps(node) else node
+
+    def _first(self, node):
+        """The estimator that samples come to."""
+        node = self._resolved(node)
+        if _has_steps(node):
+            return self._first(node["params"]["steps"][0]["items"][1])
+        if node["class"] in ("FNRThresholdCalibrator", "FrozenEstimator"):
+            return self._first(node["fitted"].get("estimator_", node["params"]["estimator"]))
+        return node
+
+    def _sample_shape(self, node):
+        """The shape of the samples of an estimator."""
+        fitted, params = node.get("fitted", {}), node.get("params", {})
+        for place in (fitted.get("_sample_shape"), fitted.get("_image_shape")):
+            if place is not None:
+                return tuple(int(side) for side in place["items"])
+        if (layer := self._resolved(params.get("final_layer"))) is not None:
+            return tuple(int(side) for side in layer["description"]["output_shape"])
+        if "estimators_" in fitted:
+            return self._sample_shape(self._first(fitted["estimators_"][0]))
+        if "n_features_in_" in fitted:
+            return (int(fitted["n_features_in_"]),)
+        return None
 
     def _size(self, node):
         return len(self.arrays[node["array"]])
@@ -169,7 +286,7 @@ class _Description:
             if parts is not None:
                 for part, estimator in parts:
                     self._estimator(estimator, prefix + printable(part))
-            elif _is_estimator(value):
+            elif _is_estimator(self._resolved(value)):
                 self._estimator(value, name)
             else:
                 self.parameters[name] = self._shown(value)
@@ -177,6 +294,7 @@ class _Description:
                     self.generators[self.parameters[name]] = None
 
     def _estimator(self, node, name):
+        node = self._resolved(node)
         if not _is_estimator(node):
             self.steps[name] = str(self._shown(node))
             return
@@ -197,7 +315,11 @@ class _Description:
     def _text(self, node):
         match node:
             case {"kind": "same", "id": number}:
-                return self._texts.get(number, "the same as another parameter")
+                return (
+                    self._texts[number]
+                    if number in self._texts
+                    else self._shown(self.nodes[number])
+                )
             case {"kind": "tuple", "items": list(items)}:
                 return [self._shown(item) for item in items]
             case {"kind": "dict", "items": dict(items)}:
@@ -244,39 +366,8 @@ def _named_parts(value):
     return parts if len(parts) == len(value) else None
 
 
-def _last(node):
-    """The calibrator."""
-    return _last(node["params"]["steps"][-1]["items"][1]) if _has_steps(node) else node
-
-
-def _first(node):
-    """The estimator that samples come to."""
-    if _has_steps(node):
-        return _first(node["params"]["steps"][0]["items"][1])
-    if node["class"] in ("FNRThresholdCalibrator", "FrozenEstimator"):
-        inner = node["fitted"].get("estimator_", node["params"]["estimator"])
-        # A part that is stored elsewhere already.
-        return _first(inner if "class" in inner else node["params"]["estimator"])
-    return node
-
-
 def _has_steps(node):
     return "steps" in node.get("params", {})
-
-
-def _sample_shape(node):
-    """The shape of the samples of an estimator."""
-    fitted, params = node.get("fitted", {}), node.get("params", {})
-    for place in (fitted.get("_sample_shape"), fitted.get("_image_shape")):
-        if place is not None:
-            return tuple(int(side) for side in place["items"])
-    if (layer := params.get("final_layer")) is not None:
-        return tuple(int(side) for side in layer["description"]["output_shape"])
-    if "estimators_" in fitted:
-        return _sample_shape(_first(fitted["estimators_"][0]))
-    if "n_features_in_" in fitted:
-        return (int(fitted["n_features_in_"]),)
-    return None
 
 
 def _printable(value):

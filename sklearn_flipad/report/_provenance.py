@@ -1,5 +1,6 @@
 """What a verdict rests on: the model, the attributor, the seeds and the versions."""
 
+import json
 import platform
 
 import torch
@@ -14,7 +15,10 @@ from sklearn_flipad.report._views import methods_of
 from sklearn_flipad.report.fingerprints import weights_digest
 from sklearn_flipad.reproduction import ReconstructionDetector
 
-__all__ = ["model_fingerprints", "provenance"]
+__all__ = ["model_fingerprints", "noted", "provenance"]
+
+#: Notes that are listed.
+_MAX_NOTES = 50
 
 
 def model_fingerprints(attributor):
@@ -93,12 +97,43 @@ def provenance(run, evidence):
     return [(name, visible(value, 1200)) for name, value in facts if value is not None]
 
 
+def noted(notes):
+    """What was noted of an attributor, as it is listed.
+
+    Parameters
+    ----------
+    notes : dict of str to object
+        JSON values.
+
+    Returns
+    -------
+    list of (str, str)
+        Name and value.
+    """
+    facts = [
+        (f"noted: {visible(name, 100)}", visible(_plain(value), 1200))
+        for name, value in list(notes.items())[:_MAX_NOTES]
+    ]
+    if len(notes) > _MAX_NOTES:
+        facts.append(("noted", f"{len(notes) - _MAX_NOTES} more, not listed"))
+    return facts
+
+
+def _plain(value):
+    """A JSON value without more punctuation than it needs."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_plain(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(_plain(part) for part in value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _steps(estimator):
     """Names of the classes, from the sample to the verdict."""
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps:
             yield from _steps(step)
-    else:
+    elif estimator not in (None, "passthrough"):
         inner = getattr(estimator, "estimator_", None)
         if isinstance(inner, BaseEstimator):
             yield from _steps(inner)

@@ -16,7 +16,7 @@ from sklearn_flipad.persistence.files import file_digest, printable
 from sklearn_flipad.scoring import decoders
 from sklearn_flipad.scoring._attributors import load_checked, source_of
 from sklearn_flipad.scoring._fingerprint import fingerprint
-from sklearn_flipad.scoring._outputs import read_description
+from sklearn_flipad.scoring._outputs import format_of, read_description, was_resized
 from sklearn_flipad.scoring._tables import check_out, read_table
 
 __all__ = ["Run", "read_run"]
@@ -58,6 +58,10 @@ class Run:
         Where each content is scored for the first time: copies of a file are one suspect.
     reasons : Counter
         Why files were refused.
+    formats : Counter
+        How many of the scored files have each format.
+    n_resized : int
+        How many of the scored files were resized.
     n_files : int
         Files in the table.
     """
@@ -74,6 +78,8 @@ class Run:
     p_reference: np.ndarray
     first: np.ndarray
     reasons: Counter
+    formats: Counter
+    n_resized: int
     n_files: int
 
     @property
@@ -135,9 +141,9 @@ class _Rows:
 
     def __init__(self, n_listed, n_strongest):
         self.n_listed, self.n_strongest = n_listed, n_strongest
-        self.n_files = 0
+        self.n_files = self.n_resized = 0
         self.listed, self.heap, self.numbers, self.digests = [], [], [], []
-        self.verdicts, self.reasons = [], Counter()
+        self.verdicts, self.reasons, self.formats = [], Counter(), Counter()
 
     def add(self, row):
         scored = row["status"] == "scored"
@@ -156,6 +162,8 @@ class _Rows:
             self.numbers.append([np.nan if value is None else value for value in numbers])
             self.verdicts.append(row["verdict"])
             self.digests.append(digest)
+            self.formats[format_of(row)] += 1
+            self.n_resized += was_resized(row)
             entry = (row["score"], -self.n_files, len(self.numbers) - 1, row)
             if len(self.heap) < self.n_strongest:
                 heapq.heappush(self.heap, entry)
@@ -181,6 +189,8 @@ class _Rows:
             "p_reference": p_reference,
             "first": np.sort(first),
             "reasons": self.reasons,
+            "formats": self.formats,
+            "n_resized": self.n_resized,
             "n_files": self.n_files,
         }
 

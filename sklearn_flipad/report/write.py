@@ -11,13 +11,15 @@ from pathlib import Path
 from sklearn_flipad.features import FinalLayerInverter
 from sklearn_flipad.persistence.arrays import write_atomically
 from sklearn_flipad.persistence.files import printable
+from sklearn_flipad.persistence.inspection import inspect_attributor
 from sklearn_flipad.report import _text
 from sklearn_flipad.report._content import common_folder, listed, outcomes, suspects
-from sklearn_flipad.report._provenance import provenance
+from sklearn_flipad.report._provenance import noted, provenance
 from sklearn_flipad.report._run import read_run
 from sklearn_flipad.report._together import CONFIDENCE, NEITHER, evidence_of, together
 from sklearn_flipad.report._views import methods_of
 from sklearn_flipad.reproduction import ReconstructionDetector
+from sklearn_flipad.scoring._formats import mismatches
 
 __all__ = ["write_report"]
 
@@ -35,6 +37,7 @@ def write_report(
     max_suspects=20,
     max_files=1000,
     decoder=None,
+    notes=None,
     overwrite=False,
 ):
     """Write a table of verdicts as one HTML page, to be read by people and printed.
@@ -64,6 +67,11 @@ def write_report(
         what is said of all files together speaks of all of them.
     decoder : callable, default=None
         The decoder that ``score_files`` was given, where that is not one of the library's.
+    notes : dict of str to object, default=None
+        What is known of the attributor, such as where its samples came from, to be listed with
+        what the verdicts rest on. By default what was noted in its file, if `attributor` is a
+        path; see :func:`~sklearn_flipad.save_attributor`. From what ``flipad fit`` notes, the page
+        says which files were compressed or resized otherwise than own samples.
     overwrite : bool, default=False
         Whether to replace a file that exists.
 
@@ -124,6 +132,8 @@ def write_report(
     run = read_run(
         verdicts, attributor, decoder=decoder, n_listed=max_files, n_strongest=max_suspects
     )
+    if notes is None:
+        notes = {} if hasattr(attributor, "fit") else inspect_attributor(attributor).notes
     evidence = evidence_of(run)
     counts = outcomes(run, evidence)
     style = files("sklearn_flipad.report").joinpath("templates/report.css").read_text()
@@ -145,8 +155,9 @@ def write_report(
         reasons=run.reasons.most_common(_MAX_REASONS),
         n_further_reasons=max(0, len(run.reasons) - _MAX_REASONS),
         suspects=suspects(run, evidence),
-        facts=provenance(run, evidence),
+        facts=[*provenance(run, evidence), *noted(notes)],
         limits=_limits(run, evidence),
+        mismatches=[found for found, _ in mismatches(notes, run.formats, run.n_resized)],
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, page.encode())

@@ -53,6 +53,8 @@ class ScoringSummary:
         Files that were scored with a warning, which is in their rows.
     formats : dict of str to int
         How many of the scored files have each format, as "PNG": the first word of ``decoding``.
+    n_resized : int
+        Scored files that were resized.
     """
 
     out: str
@@ -62,6 +64,7 @@ class ScoringSummary:
     n_rejected: int = 0
     n_warnings: int = 0
     formats: dict = field(default_factory=dict)
+    n_resized: int = 0
 
 
 def describe_run(source, decoder, levels):
@@ -262,6 +265,16 @@ class Output:
         return summary
 
 
+def format_of(row):
+    """The format of the file in a row of the table."""
+    return (row["decoding"] or "unknown").split()[0]
+
+
+def was_resized(row):
+    """Whether the file in a row of the table was resized."""
+    return " resized and cropped to " in (row["decoding"] or "")
+
+
 class _Counts:
     """What a summary says, collected while rows pass by."""
 
@@ -281,7 +294,7 @@ class _Counts:
         fields["n_warnings"] += row["warning"] is not None
         if row["status"] == "scored":
             fields["n_rejected"] += row["prediction"] == -1
-            of_format = (row["decoding"] or "unknown").split()[0]
-            for counts, name in (("verdicts", row["verdict"]), ("formats", of_format)):
+            fields["n_resized"] += was_resized(row)
+            for counts, name in (("verdicts", row["verdict"]), ("formats", format_of(row))):
                 fields[counts][name] = fields[counts].get(name, 0) + 1
         return row

@@ -1,0 +1,98 @@
+"""Formats of files: what an attributor was calibrated on, and what it is asked about."""
+
+__all__ = ["LOSSY", "counted", "mismatches", "negatives_warning"]
+
+#: Formats that lose something. WebP may not, but does not say so.
+LOSSY = ("JPEG", "WEBP")
+
+
+def counted(formats):
+    """Formats and their numbers in one line, as "150 PNG, 50 JPEG"."""
+    pairs = sorted(formats.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{n:,} {name}" for name, n in pairs) or "none"
+
+
+def negatives_warning(own, negatives):
+    """What to say if own samples and negatives differ in compression; None if they do not.
+
+    Parameters
+    ----------
+    own, negatives : dict of str to int
+        How many samples of each have each format.
+
+    Returns
+    -------
+    str or None
+    """
+    shares = [
+        sum(formats.get(name, 0) for name in LOSSY) / sum(formats.values())
+        for formats in (own, negatives)
+    ]
+    if abs(shares[0] - shares[1]) < 0.5:
+        return None
+    compressed, others = ("own samples", "negatives")[:: 1 if shares[0] > shares[1] else -1]
+    return (
+        f"The {compressed} are compressed, the {others} are not: the attributor may tell "
+        "compression instead of the generator. Use --jpeg, which compresses both alike, or pass "
+        "files of both that were saved in the same way, with --own and --negatives."
+    )
+
+
+def mismatches(notes, formats, n_resized):
+    """What to say of suspects that were processed otherwise than own samples.
+
+    Parameters
+    ----------
+    notes : dict
+        What ``flipad fit`` noted: "own_formats" and "own_samples_from". Of what is not noted,
+        nothing is said.
+    formats : dict of str to int
+        How many of the scored files have each format.
+    n_resized : int
+        How many of them were resized when they were decoded.
+
+    Returns
+    -------
+    list of (str, str)
+        What it means for the verdicts, and how to fit an attributor for these files.
+    """
+    n_scored = sum(formats.values())
+    found = _compressed_otherwise(_own_formats(notes), formats, n_scored)
+    drawn = str(notes.get("own_samples_from", "")).startswith("latents")
+    if n_resized and drawn:
+        found.append((
+            f"{n_resized:,} of {n_scored:,} scored files were resized, and the own samples that "
+            "calibrated the attributor were not. The error rates do not hold for these files: "
+            "'not own' may mean 'resized'.",
+            "Fit an attributor for them with --own, --size and files of own samples that are as "
+            "large.",
+        ))  # fmt: skip
+    return found
+
+
+def _compressed_otherwise(own, formats, n_scored):
+    unlike = [name for name in LOSSY if formats.get(name) and name not in own]
+    if own and unlike:
+        n, names = sum(formats[name] for name in unlike), " or ".join(unlike)
+        finding = (
+            f"{n:,} of {n_scored:,} scored files are {names}, and the own samples that calibrated "
+            "the attributor were not. The error rates do not hold for these files: 'not own' may "
+            "mean 'compressed'."
+        )
+        advice = f"with --jpeg, or with --own and files that were saved as {names}."
+        return [(finding, f"Fit an attributor for them {advice}")]
+    n_lossless = n_scored - sum(formats.get(name, 0) for name in LOSSY)
+    if own and n_lossless and all(name in LOSSY for name in own):
+        finding = (
+            f"{n_lossless:,} of {n_scored:,} scored files are not compressed with loss, and the "
+            "own samples that calibrated the attributor were. The error rates do not hold for "
+            "these files."
+        )
+        return [(finding, "Fit an attributor for them without --jpeg.")]
+    return []
+
+
+def _own_formats(notes):
+    """Formats that were noted; none, if a note of this name is something else."""
+    found = notes.get("own_formats")
+    return found if isinstance(found, list) and all(isinstance(x, str) for x in found) else []
