@@ -80,5 +80,5 @@ def test_the_wheel_has_the_package_with_its_data_and_nothing_else(unpacked, tmp_
     with zipfile.ZipFile(build("wheel", folder, tmp_path)) as wheel:
         found = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert found == {name for name in distributed if name.startswith("sklearn_flipad/")}
-    suffixes = {".py", ".css", ".html", ".npz", ".safetensors", ".json", ".png"}
+    suffixes = {".py", ".css", ".csv", ".html", ".npz", ".safetensors", ".json", ".png"}
     assert {Path(name).suffix for name in found} == suffixes
