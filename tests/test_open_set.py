@@ -385,4 +385,4 @@ def test_on_disk(frozen, data, tmp_path):
 def test_files_are_scored_by_the_attributor_of_one_model(fitted, tmp_path):
     with pytest.raises(TypeError, match="pass the attributor of each, in named_estimators_"):
         score_files(fitted, [tmp_path / "a.png"], out=tmp_path / "verdicts.csv")
-    check_attributor(fitted.named_estimators_["a"])
+    check_attributor(fitted.named_estimators_["a"], {})

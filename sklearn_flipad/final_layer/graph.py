@@ -18,7 +18,15 @@ _VARIES = (
 
 @dataclass(frozen=True)
 class Ref:
-    """An output of a node: number of the node, and which of its outputs."""
+    """An output of a node.
+
+    Attributes
+    ----------
+    node : int
+        Number of the node.
+    output : int
+        Which of its outputs.
+    """
 
     node: int
     output: int = 0
@@ -59,17 +67,54 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """The nodes in the order in which they ran, and what the generator returned."""
+    """What ran in a generator.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        In the order in which they ran.
+    output : Ref
+        What the generator returned.
+    """
 
     nodes: list
     output: Ref
 
     def shape(self, ref):
-        """Shape of what a ref stands for."""
+        """Shape of a value.
+
+        Parameters
+        ----------
+        ref : Ref
+            The value.
+
+        Returns
+        -------
+        tuple of int
+        """
         return self.nodes[ref.node].shapes[ref.output]
 
     def replay(self, ref, source, value):
-        """Compute what `ref` stands for from another value of `source`."""
+        """Compute one value from another.
+
+        Parameters
+        ----------
+        ref : Ref
+            What is computed.
+        source : Ref
+            What it is computed from.
+        value : torch.Tensor
+            Value of `source`.
+
+        Returns
+        -------
+        torch.Tensor
+
+        Raises
+        ------
+        ValueError
+            If something else is needed as well.
+        """
         known = {source: value}
 
         def compute(wanted):

@@ -95,7 +95,17 @@ class Link:
         object.__setattr__(self, "arguments", arguments)
 
     def build(self, input_shape):
-        """The link's operator in float32, for inputs of a shape."""
+        """Return the link's operator in float32.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one input.
+
+        Returns
+        -------
+        LinearOperator
+        """
         if self.kind == "sum":
             terms = self.arguments["terms"]
             return SumOperator([build_chain(term, input_shape) for term in terms])
@@ -149,7 +159,17 @@ def build_chain(links, input_shape):
 
 
 def weights_of(links):
-    """All weights of a chain, those of sums included."""
+    """Yield all weights of a chain, those of sums included.
+
+    Parameters
+    ----------
+    links : sequence of Link
+        The chain.
+
+    Yields
+    ------
+    ndarray
+    """
     for link in links:
         if link.weight is not None:
             yield link.weight
@@ -158,7 +178,19 @@ def weights_of(links):
 
 
 def flatten(links, arrays):
-    """A chain as JSON values; its weights go into `arrays`, numbered in order."""
+    """Return a chain as JSON values.
+
+    Parameters
+    ----------
+    links : sequence of Link
+        The chain.
+    arrays : dict of str to ndarray
+        Its weights are put here, numbered in order.
+
+    Returns
+    -------
+    list of dict
+    """
     entries = []
     for link in links:
         entry = {"kind": link.kind, "arguments": link.arguments}
@@ -173,7 +205,19 @@ def flatten(links, arrays):
 
 
 def unflatten(entries, arrays):
-    """The chain that :func:`flatten` took apart."""
+    """Return the chain that :func:`flatten` took apart.
+
+    Parameters
+    ----------
+    entries : list of dict
+        JSON values.
+    arrays : dict of str to ndarray
+        Its weights.
+
+    Returns
+    -------
+    tuple of Link
+    """
     links = []
     for entry in entries:
         arguments = {name: _as_tuple(value) for name, value in entry["arguments"].items()}

@@ -91,7 +91,21 @@ def find_linear_tail(generator, latents, activation):
 
 
 def watch_linear_tail(generator, latents, tail):
-    """Inputs and outputs of a tail, and the samples, of a batch."""
+    """Inputs and outputs of a tail, and the samples, of a batch.
+
+    Parameters
+    ----------
+    generator : torch.nn.Module
+        The generator.
+    latents : tuple of torch.Tensor
+        Its inputs.
+    tail : LinearTail
+        What was found in it.
+
+    Returns
+    -------
+    inputs, outputs, x : torch.Tensor
+    """
     (inputs, outputs), x = values_of(generator, latents, tail.graph, [tail.source, tail.end])
     return inputs, outputs, x
 

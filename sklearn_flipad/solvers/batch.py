@@ -35,10 +35,17 @@ class BatchIteration(ABC):
 
     @abstractmethod
     def certify(self, tol):
-        """Primal objective and dual bound of the current point, each shape ``(n,)``.
+        """Primal objective and dual bound of the current point.
 
-        `tol` is the relative gap that is aimed at: where the bound is nearly good enough, more
-        may be done for a better one.
+        Parameters
+        ----------
+        tol : float
+            Relative gap that is aimed at: where the bound is nearly good enough, more may be
+            done for a better one.
+
+        Returns
+        -------
+        objective, bound : torch.Tensor, shape (n,)
         """
 
     @abstractmethod

@@ -73,7 +73,17 @@ class GramProduct:
         return 2 * self.operator.n_multiplications
 
     def apply(self, r):
-        """Apply the matrix to a batch, shape ``(n, *output_shape)``."""
+        """Apply the matrix.
+
+        Parameters
+        ----------
+        r : torch.Tensor, shape (n, *output_shape)
+            A batch of outputs.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, *output_shape)
+        """
         return self.operator.forward(self.operator.adjoint(r))
 
 
@@ -244,7 +254,17 @@ class StencilGram:
         return self.stencil.numel() * prod(self.cells) + self._wrong.numel()
 
     def apply(self, r):
-        """Apply the matrix to a batch, shape ``(n, *output_shape)``."""
+        """Apply the matrix.
+
+        Parameters
+        ----------
+        r : torch.Tensor, shape (n, *output_shape)
+            A batch of outputs.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, *output_shape)
+        """
         cells = to_cells(r, self.periods)
         image = _CONV[len(self.cells)](cells, self.stencil, padding=self._reach)
         if len(self._border):
@@ -298,7 +318,19 @@ def to_cells(image, periods):
 
 
 def from_cells(cells, periods):
-    """What :func:`to_cells` did, undone."""
+    """Grids of cells as images, the inverse of :func:`to_cells`.
+
+    Parameters
+    ----------
+    cells : torch.Tensor, shape (n, channels * prod(periods), *cells)
+        Grids.
+    periods : sequence of int
+        Outputs of a cell along each axis.
+
+    Returns
+    -------
+    torch.Tensor, shape (n, channels, *size)
+    """
     if all(period == 1 for period in periods):
         return cells
     n_axes = len(periods)
