@@ -55,10 +55,10 @@ def measure(weight_shape, input_shape, n_samples, max_fista):
     problem = LassoProblem(operator, targets(n_samples, operator.output_shape), LAM)
     row = {"n_samples": n_samples}
     solver = DouglasRachford()
-    with _clock(row, "set-up"):
+    with _Clock(row, "set-up"):
         state = solver.prepare(operator)
     row["Gram solver"] = type(state.gram).__name__
-    with _clock(row, "default"):
+    with _Clock(row, "default"):
         result = solver.solve(problem, state=state)
     row["default, iterations"] = result.n_iter.tolist()
     row["default, largest gap"] = float(result.gap.max())
@@ -71,14 +71,14 @@ def measure(weight_shape, input_shape, n_samples, max_fista):
         if above <= 0:
             raise _EnoughError
 
-    with _clock(row, "FISTA"), suppress(_EnoughError):
+    with _Clock(row, "FISTA"), suppress(_EnoughError):
         FISTA().solve(problem, tol=1e-12, max_iter=max_fista, callback=enough)
     row["FISTA, iterations"] = left["iterations"]
     row["FISTA, objective above the default's"] = max(left["excess"], 0.0)
     return row
 
 
-class _clock:  # noqa: N801
+class _Clock:
     """Notes how long the block took."""
 
     def __init__(self, row, name):

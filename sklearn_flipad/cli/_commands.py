@@ -400,12 +400,11 @@ def _check_report(out):
 
 
 def _write_report(verdicts, attributor, out, code, run, **options):
-    from sklearn_flipad.cli._score import loaded, notes_of
+    from sklearn_flipad.cli._score import inspected, loaded, notes_of
     from sklearn_flipad.report import write_report
 
-    found = loaded(attributor, code or ())
+    found, code = inspected(attributor), code or ()
+    attributor = loaded(attributor, found.needs, code)
     run.step(f"writing {out}")
     options = {name: value for name, value in options.items() if value is not None}
-    return str(
-        write_report(verdicts, found, out, notes=notes_of(attributor, code or ()), **options)
-    )
+    return str(write_report(verdicts, attributor, out, notes=notes_of(found, code), **options))

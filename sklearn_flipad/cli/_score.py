@@ -8,18 +8,48 @@ from sklearn_flipad.cli._samples import make_decoder
 from sklearn_flipad.scoring import score_files
 from sklearn_flipad.scoring._formats import mismatches
 
-__all__ = ["loaded", "score_paths"]
+__all__ = ["inspected", "loaded", "notes_of", "score_paths"]
 
 VERDICTS = ("own", "not own", "undecided")
 
 
-def loaded(path, code):
+def inspected(path):
+    """What a file says of the attributor of one model.
+
+    Parameters
+    ----------
+    path : path-like
+        What ``flipad fit`` wrote.
+
+    Returns
+    -------
+    AttributorDescription
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, or holds the attributors of several models.
+    """
+    found = inspect_attributor(path)
+    if found.models:
+        raise ValueError(
+            f"{found.path} holds the attributors of several models, {', '.join(found.models)}, and "
+            "this command takes that of one. Save each in a file of its own, in Python: "
+            "save_attributor(load_attributor(path).named_estimators_[name], name + '.flipad'), and "
+            "score with each."
+        )
+    return found
+
+
+def loaded(path, needs, code):
     """The attributor at a path, or the path itself, if it needs no code.
 
     Parameters
     ----------
     path : path-like
         What ``flipad fit`` wrote.
+    needs : dict of str to str
+        The code that it needs, as its description says.
     code : sequence of str
         Where the code is that it needs.
 
@@ -32,7 +62,6 @@ def loaded(path, code):
     ValueError
         If it needs other code.
     """
-    needs = _inspected(path).needs
     if not needs and not code:
         return path
     objects = {}
@@ -52,13 +81,13 @@ def loaded(path, code):
     return load_attributor(path, objects=objects)
 
 
-def notes_of(path, code):
+def notes_of(found, code):
     """What a report lists of a file of an attributor.
 
     Parameters
     ----------
-    path : path-like
-        What ``flipad fit`` wrote.
+    found : AttributorDescription
+        What the file says.
     code : sequence of str
         As in :func:`loaded`.
 
@@ -68,22 +97,8 @@ def notes_of(path, code):
         What was noted in it. With `code`, the run knows a loaded attributor and no file, so that
         the SHA-256 of the file comes first.
     """
-    found = _inspected(path)
     digest = {"SHA-256 of the attributor's file": found.sha256} if code else {}
     return {**digest, **found.notes}
-
-
-def _inspected(path):
-    """What a file says of the attributor of one model."""
-    found = inspect_attributor(path)
-    if found.models:
-        raise ValueError(
-            f"{found.path} holds the attributors of several models, {', '.join(found.models)}, and "
-            "this command takes that of one. Save each in a file of its own, in Python: "
-            "save_attributor(load_attributor(path).named_estimators_[name], name + '.flipad'), and "
-            "score with each."
-        )
-    return found
 
 
 def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **options):
@@ -105,7 +120,7 @@ def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **opti
     dict
         JSON values.
     """
-    found = _inspected(attributor)
+    found = inspected(attributor)
     if found.sample_shape is None:
         raise ValueError(
             f"{found.path} does not say what its samples look like: score files with "
@@ -121,7 +136,7 @@ def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **opti
         )
     run.step(f"scoring with {found.method}, {found.sha256[:16]}")
     summary = score_files(
-        loaded(attributor, code),
+        loaded(attributor, found.needs, code),
         list(paths) if len(paths) > 1 else paths[0],
         out,
         decoder=decoder,

@@ -216,6 +216,7 @@ class LatentPosteriorDetector(BaseEstimator):
         X = check_samples(self, X)
         rows = _Rows(self, X)
         with torch.no_grad():
+            rows.draw()
             parts = [rows.search(X[part]) for part in gen_batches(len(X), _N_ROWS)]
         latents, *values = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
         return LatentPosteriorResult(latents.reshape(-1, *rows.shape), *values)
@@ -242,29 +243,37 @@ class _Rows:
             )
         self.options = options
         self.generator = plain_copy(generator).double().cpu()
-        rng = separate_stream(options.random_state, _STARTS)
-        batches = latent_batches(
-            self.generator, options.n_drawn, latent_shape=shape, batch_size=1024, random_state=rng
-        )
-        self.latents = torch.cat([latents for (latents,) in batches])
-        with torch.no_grad():
-            parts = self.latents.split(1024)
-            self.samples = torch.cat([self.generator(part) for part in parts])
-        self.latents = self.latents.flatten(1)
         self.shape = tuple(shape)
-        if self.samples.ndim != 2:
+        with torch.no_grad():
+            x = self.generator(torch.zeros(1, *self.shape, dtype=torch.float64))
+        sample_shape = tuple(x.shape[1:])
+        if len(sample_shape) != 1:
             raise ValueError(
-                f"The generator makes samples of shape {tuple(self.samples.shape[1:])}, but this "
-                "detector is for rows of a table. ReconstructionDetector takes any sample."
+                f"The generator makes samples of shape {sample_shape}, but this detector is for "
+                "rows of a table. ReconstructionDetector takes any sample."
             )
-        if X.shape[1] != self.samples.shape[1]:
+        if X.shape[1:] != sample_shape:
             raise ValueError(
-                f"X has {X.shape[1]} columns, but the generator makes {self.samples.shape[1]}."
+                f"X has {X.shape[1]} columns, but the generator makes {sample_shape[0]}."
             )
         noise = np.broadcast_to(np.asarray(options.noise, np.float64), X.shape[1:])
         if not (np.isfinite(noise) & (noise > 0)).all():
             raise ValueError("noise must be positive and finite for each column.")
         self.noise = torch.from_numpy(noise.copy())
+
+    def draw(self):
+        """Draw the samples that starts are taken from."""
+        rng = separate_stream(self.options.random_state, _STARTS)
+        batches = latent_batches(
+            self.generator,
+            self.options.n_drawn,
+            latent_shape=self.shape,
+            batch_size=1024,
+            random_state=rng,
+        )
+        latents = torch.cat([latents for (latents,) in batches])
+        self.samples = torch.cat([self.generator(part) for part in latents.split(1024)])
+        self.latents = latents.flatten(1)
 
     def search(self, X):
         """Latents, distances, and logarithms of posterior and evidence of up to _N_ROWS rows."""

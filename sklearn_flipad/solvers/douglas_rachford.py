@@ -353,7 +353,7 @@ class _DouglasRachfordIteration(BatchIteration):
         other = self.problem.primal(moved, self.problem.residual(moved))
         bound = torch.maximum(bound, self.problem.dual(dual, self.problem.operator.adjoint(dual)))
         better = other < value
-        self.crossed = torch.where(column(better, z).bool(), moved, z)
+        self.crossed = torch.where(better[:, None], moved, z)
         return torch.where(better, other, value), bound
 
     def _fixed_point_residual(self):
