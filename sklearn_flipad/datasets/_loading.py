@@ -1,14 +1,71 @@
 """Samples of many files in one array, with a reason for each that has none."""
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.utils import Bunch
 
 from sklearn_flipad.datasets._listing import iter_files, plain_reason
 from sklearn_flipad.persistence.files import printable, read_regular
 
-__all__ = ["read_samples"]
+__all__ = ["check_count", "read_each", "read_samples"]
 
 _MAX_LISTED = 10
+
+
+def check_count(name, value, unit, *, optional=True):
+    """Refuse what is no number of something.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter.
+    value : object
+        Its value.
+    unit : str
+        What is counted.
+    optional : bool, default=True
+        Whether None is valid.
+
+    Raises
+    ------
+    ValueError
+        If it is no positive integer.
+    """
+    if value is None and optional:
+        return
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a positive number of {unit}, got {value!r}.")
+
+
+def read_each(files, read):
+    """Read files, with a reason for each that cannot be read.
+
+    Parameters
+    ----------
+    files : iterable of (path-like, Exception or None)
+        Files, and what is wrong with them as far as that is known.
+    read : callable
+        ``read(path)``; whatever it raises is the reason.
+
+    Yields
+    ------
+    name : str
+        Printable name of the file.
+    content : object
+        What `read` returned, None if there is a reason.
+    reason : str or None
+    """
+    for path, problem in files:
+        name = printable(path)
+        try:
+            if problem is not None:
+                raise problem
+            content = read(path)
+        except Exception as error:
+            yield name, None, plain_reason(error)
+        else:
+            yield name, content, None
 
 
 def read_samples(paths, decoder, *, max_bytes=2**30, on_error="raise"):
@@ -42,19 +99,20 @@ def read_samples(paths, decoder, *, max_bytes=2**30, on_error="raise"):
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
     samples, filenames, steps, errors, shapes = [], [], [], {}, {}
-    for path, problem in iter_files(paths):
-        name = printable(path)
-        try:
-            if problem is not None:
-                raise problem
-            sample, done = decoder(read_regular(path, max_bytes))
-        except Exception as error:
-            errors[name] = plain_reason(error)
+
+    def read(path):
+        sample, done = decoder(read_regular(path, max_bytes))
+        return sample, tuple(done)
+
+    for name, content, reason in read_each(iter_files(paths), read):
+        if reason is not None:
+            errors[name] = reason
             continue
+        sample, done = content
         shapes.setdefault(sample.shape, name)
         samples.append(sample)
         filenames.append(name)
-        steps.append(tuple(done))
+        steps.append(done)
     n_files = len(samples) + len(errors)
     listed = "\n".join(f"  {name}: {reason}" for name, reason in list(errors.items())[:_MAX_LISTED])
     if errors and (on_error == "raise" or not samples):

@@ -1,11 +1,9 @@
 """WAV files as signals, and what they hold of a signal."""
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_flipad.datasets._loading import read_samples
+from sklearn_flipad.datasets._loading import check_count, read_samples
 from sklearn_flipad.datasets._wav import decode_wav
 
 __all__ = ["load_audio", "quantize_audio"]
@@ -125,10 +123,8 @@ def check_wav_options(rate, length):
     ValueError
         If one is out of range.
     """
-    for name, value in (("rate", rate), ("length", length)):
-        is_count = isinstance(value, Integral) and not isinstance(value, bool) and value > 0
-        if not is_count and not (name == "length" and value is None):
-            raise ValueError(f"{name} must be a positive number of samples, got {value!r}.")
+    check_count("rate", rate, "samples", optional=False)
+    check_count("length", length, "samples")
 
 
 def max_wav_size(length):

@@ -1,15 +1,14 @@
 """Image files as arrays of gray levels."""
 
 import os
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from sklearn_flipad.datasets._decoding import read_image
-from sklearn_flipad.datasets._listing import list_files, plain_reason
-from sklearn_flipad.persistence.files import printable
+from sklearn_flipad.datasets._listing import list_files
+from sklearn_flipad.datasets._loading import check_count, read_each
 
 __all__ = ["load_celeba", "load_images", "load_lsun_bedroom"]
 
@@ -78,20 +77,19 @@ def load_images(paths, *, size=None, mode="RGB", n_images=None, max_pixels=2**26
         raise ValueError(f"mode must be 'RGB' or 'L', got {mode!r}.")
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
-    _check_count("size", size, "pixels")
-    _check_count("n_images", n_images, "files")
-    _check_count("max_pixels", max_pixels, "pixels")
+    check_count("size", size, "pixels")
+    check_count("n_images", n_images, "files")
+    check_count("max_pixels", max_pixels, "pixels", optional=False)
     files = list_files(paths)[:n_images]
     # One buffer that grows: a list and its stack would need the memory twice.
     pixels, shapes, filenames, errors = bytearray(), {}, [], {}
-    for path, problem in files:
-        name = printable(path)
-        try:
-            if problem is not None:
-                raise problem
-            image = read_image(path, size=size, mode=mode, max_pixels=max_pixels)
-        except Exception as error:
-            errors[name] = plain_reason(error)
+
+    def read(path):
+        return read_image(path, size=size, mode=mode, max_pixels=max_pixels)
+
+    for name, image, reason in read_each(files, read):
+        if reason is not None:
+            errors[name] = reason
             continue
         filenames.append(name)
         shapes.setdefault(image.shape, name)
@@ -180,13 +178,6 @@ def load_lsun_bedroom(root, *, size=64, n_images=None, on_error="raise"):
     """
     folder = _find_folder(root, "bedroom", "LSUN bedroom (exported to image files)")
     return load_images(folder, size=size, n_images=n_images, on_error=on_error)
-
-
-def _check_count(name, value, unit):
-    if value is None and name != "max_pixels":
-        return
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a positive number of {unit}, got {value!r}.")
 
 
 def _lines(errors):

@@ -1,9 +1,9 @@
 """Files as samples: what a decoder of one kind of file has to be."""
 
 from dataclasses import dataclass
-from numbers import Integral
 
 from sklearn_flipad.datasets._decoding import decode_image, max_file_size
+from sklearn_flipad.datasets._loading import check_count
 from sklearn_flipad.datasets._wav import decode_wav
 from sklearn_flipad.datasets.audio import check_wav_options, max_wav_size
 
@@ -53,11 +53,8 @@ class ImageDecoder:
     def __post_init__(self):
         if self.mode not in ("RGB", "L"):
             raise ValueError(f"mode must be 'RGB' or 'L', got {self.mode!r}.")
-        for name in ("size", "max_pixels"):
-            value = getattr(self, name)
-            is_count = isinstance(value, Integral) and not isinstance(value, bool) and value > 0
-            if not is_count and not (name == "size" and value is None):
-                raise ValueError(f"{name} must be a positive number of pixels, got {value!r}.")
+        check_count("size", self.size, "pixels")
+        check_count("max_pixels", self.max_pixels, "pixels", optional=False)
 
     @property
     def max_bytes(self):
