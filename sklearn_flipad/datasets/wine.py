@@ -27,8 +27,8 @@ def load_redwine():
     Examples
     --------
     >>> from sklearn_flipad.datasets import load_redwine
-    >>> load_redwine()["pH"].mean().round(2)
-    np.float64(3.31)
+    >>> round(float(load_redwine()["pH"].mean()), 2)
+    3.31
     """
     with (files(__package__) / "redwine.csv").open("rb") as file:
         return pd.read_csv(file)

@@ -22,6 +22,10 @@ from sklearn_flipad.samples import check_features, record_samples
 
 __all__ = ["DeepSADDetector"]
 
+# Networks take other code paths, with other rounding, for batches of other sizes: with any but
+# one and the same size, a sample would have another score alone than among others.
+SCORED_AT_ONCE = 32
+
 
 class DeepSADDetector(OffsetMixin, BaseEstimator):
     """Deep semi-supervised anomaly detection.
@@ -294,7 +298,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
             iterator_train__drop_last=n_samples % self.batch_size == 1,
             iterator_train__generator=torch.Generator().manual_seed(seed),
             # A loader draws a seed even if it needs none; not from the global generator.
-            iterator_valid__batch_size=128,
+            iterator_valid__batch_size=SCORED_AT_ONCE,
             iterator_valid__generator=torch.Generator(),
             callbacks=[("schedule", schedule), ("progress", _Progress(self.verbose))],
             module__input_shape=tuple(sample_shape),
@@ -360,9 +364,7 @@ def _drop_training(net):
 def _distances(net, X):
     """Distances of samples to the center, float64."""
     n = len(X)
-    # Networks take other code paths, with other rounding, for a few odd rows: without
-    # whole lanes of 8 a sample would have another score alone than in a batch.
-    X = np.pad(X, ((0, -n % 8), *[(0, 0)] * (X.ndim - 1)))
+    X = np.pad(X, ((0, -n % SCORED_AT_ONCE), *[(0, 0)] * (X.ndim - 1)))
     center = net.criterion_.center
     with torch.inference_mode(False):
         distances = [
