@@ -227,7 +227,7 @@ def test_images_and_their_flat_form():
 def test_scores_do_not_depend_on_the_batch(shape):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100, *shape)).astype(np.float32), np.repeat([1, -1], 50)
-    detector = _detector(max_epochs=1).fit(X, y)
+    detector = DeepSADDetector(max_epochs=1, random_state=0).fit(X, y)
     whole = detector.score_samples(X)
     order = rng.permutation(100)
     np.testing.assert_array_equal(detector.score_samples(X[order]), whole[order])
