@@ -254,7 +254,8 @@ import sys, numpy as np
 from sklearn_flipad import load_attributor
 X = np.load(sys.argv[1])
 for path in sys.argv[2:]:
-    np.save(path + ".npy", load_attributor(path, device="cpu").score_samples(X))
+    attributor = load_attributor(path, device="cpu")
+    np.save(path + ".npy", [attributor.score_samples(X), attributor.predict(X)])
 """
 
 
@@ -272,8 +273,10 @@ def test_a_fresh_process_gives_the_same_scores(n_threads, fitted, images, tmp_pa
         capture_output=True,
     )
     for name in names:
-        found = np.load(tmp_path / f"{name}.npy")
-        np.testing.assert_array_equal(found, fitted(name).score_samples(images[0]))
+        scores, predictions = np.load(tmp_path / f"{name}.npy")
+        # Some processors sum in another order with another number of threads.
+        np.testing.assert_allclose(scores, fitted(name).score_samples(images[0]), rtol=1e-6)
+        np.testing.assert_array_equal(predictions, fitted(name).predict(images[0]))
 
 
 DETECTORS = [

@@ -82,9 +82,9 @@ class BatchIteration(ABC):
 #: and gains nothing.
 _ALONE = 2**22
 #: Batches are kept at multiples of this. Matrix products and convolutions take other
-#: code paths for a few odd rows, with other rounding, which hundreds of iterations
-#: magnify: a sample would have other features alone than in a batch.
-LANES = 8
+#: code paths for a few odd rows, on some processors for as many as 8, with other rounding, which
+#: hundreds of iterations magnify: a sample would have other features alone than in a batch.
+LANES = 16
 
 
 def solve_batch(build, problem, start, *, callback=None, **limits):
