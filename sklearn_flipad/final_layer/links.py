@@ -21,7 +21,15 @@ from sklearn_flipad.operators import (
     SumOperator,
 )
 
-__all__ = ["LINK_KINDS", "Link", "build_chain", "flatten", "unflatten", "weights_of"]
+__all__ = [
+    "LINK_KINDS",
+    "Link",
+    "build_chain",
+    "checked_links",
+    "flatten",
+    "unflatten",
+    "weights_of",
+]
 
 #: Kinds without weights, by the name that a saved layer has for them.
 _BUILDERS: dict[str, Callable] = {
@@ -156,6 +164,29 @@ def build_chain(links, input_shape):
         parts.append(part)
         shape = check_shape("The output of a link", part.output_shape)
     return parts[0] if len(parts) == 1 else ChainOperator(parts)
+
+
+def checked_links(links):
+    """Links as a tuple.
+
+    Parameters
+    ----------
+    links : sequence of Link
+        A chain.
+
+    Returns
+    -------
+    tuple of Link
+
+    Raises
+    ------
+    ValueError
+        If it is empty or holds something else.
+    """
+    links = tuple(links)
+    if not links or not all(isinstance(link, Link) for link in links):
+        raise ValueError("links must be a sequence of Link objects, at least one.")
+    return links
 
 
 def weights_of(links):
