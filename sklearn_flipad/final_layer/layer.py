@@ -7,6 +7,7 @@ import torch
 
 from sklearn_flipad.final_layer import codec
 from sklearn_flipad.final_layer.activations import OutputActivation
+from sklearn_flipad.final_layer.branches import split
 from sklearn_flipad.final_layer.checks import (
     check_order,
     check_range,
@@ -85,6 +86,10 @@ class FinalLayer(FinalLayerConstructors):
         Read-only.
     output_scale : ndarray of float64 or None
         Read-only.
+    branch_shapes : tuple of tuple of int
+        Shapes of the activations that the linear map starts from: `input_shape` alone, or one
+        for each branch of a generator with skip connections, whose input is all of them as one
+        row.
     fingerprint : str
         SHA-256 of the content.
 
@@ -182,6 +187,37 @@ class FinalLayer(FinalLayerConstructors):
     def _bias_axis(self):
         """The axis of the linear map's output along which a bias of one axis varies."""
         return 0 if self.kind == "chain" else KINDS[self.kind].bias_axis
+
+    @property
+    def branch_shapes(self):
+        """Shapes of the activations that the linear map starts from, one per branch."""
+        return self.links[0].arguments.get("shapes", (self.input_shape,))
+
+    def split(self, activations):
+        """Take activations apart into those of each branch.
+
+        Parameters
+        ----------
+        activations : torch.Tensor or ndarray, shape (n, *input_shape)
+            Activations before the layer, such as a
+            :class:`~sklearn_flipad.FinalLayerInverter` returns.
+
+        Returns
+        -------
+        list of torch.Tensor or ndarray, each shape (n, *branch_shape)
+            In the order of `branch_shapes`.
+
+        Raises
+        ------
+        ValueError
+            If the activations are of another shape, for example because they were pooled.
+        """
+        if prod(activations.shape[1:]) != prod(self.input_shape):
+            raise ValueError(
+                f"activations must have shape (n, {', '.join(map(str, self.input_shape))}), got "
+                f"{tuple(activations.shape)}."
+            )
+        return split(activations, self.branch_shapes)
 
     def sample(self, generator, n_samples, *, dtype="uint8", **options):
         """Draw samples from the layer's generator, on the layer's own scale.

@@ -248,7 +248,7 @@ def _find_whole(generator, latents, activation, module):
     if tail is None:
         return found
     inputs, _, _ = _watch(generator, probes, found)
-    is_all = len(tail.links) == 1 and inputs[0].numel() == prod(tail.graph.shape(tail.source)[1:])
+    is_all = len(tail.links) == 1 and inputs[0].numel() == prod(tail.input_shape)
     return found if is_all else tail
 
 
