@@ -92,30 +92,35 @@ def find_linear_tail(generator, latents, activation):
         None where there is none that could be taken apart.
     obstacle : str or None
         The operation that ended the search for it, if there is one.
+    problem : ValueError or None
+        Why the samples are no known function of what that operation returned.
     """
     graph = record(generator, latents)
     if graph.output is None:
-        return None, None
+        return None, None, None
     path = _path(graph)
     obstacle = graph.nodes[path[-1].node].name
     n = graph.shape(graph.output)[0]
     path = [ref for ref in path if graph.shape(ref)[:1] == (n,)]
     values, x = values_of(generator, latents, graph, path)
-    end = None
+    end = problem = None
     for ref, value in reversed(list(zip(path, values, strict=True))):
-        if value[0].numel() == x[0].numel() and _explains(value, x, activation):
-            end = ref
-            break
+        if value[0].numel() == x[0].numel():
+            misfit = _misfit(value, x, activation)
+            if misfit is None:
+                end = ref
+                break
+            problem = problem or misfit
     if end is None:
-        return None, obstacle
+        return None, obstacle, problem
     sources, links = read_tail(graph, end)
     if not _holds_layer(links):
-        return None, graph.nodes[sources[0].node].name
+        return None, graph.nodes[sources[0].node].name, problem
     tail = LinearTail(graph, tuple(sources), end, tuple(links), None)
     bias = _checked_bias(tail)
     if bias is None:
-        return None, graph.nodes[end.node].name
-    return replace(tail, bias=_shortest(bias)), None
+        return None, graph.nodes[end.node].name, None
+    return replace(tail, bias=_shortest(bias)), None, None
 
 
 def _holds_layer(links):
@@ -158,8 +163,8 @@ def _path(graph):
         path.append(parent)
 
 
-def _explains(value, x, activation):
-    """Whether the samples are a known function of a value."""
+def _misfit(value, x, activation):
+    """Why the samples are no known function of a value, None if they are one."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
@@ -167,9 +172,9 @@ def _explains(value, x, activation):
                 recognize_tail(value, x)
             else:
                 check_tail(activation, value, x)
-    except ValueError:
-        return False
-    return True
+    except ValueError as error:
+        return error
+    return None
 
 
 def _checked_bias(tail):
