@@ -69,6 +69,11 @@ class ChainOperator(_Composed):
                 )
         super().__init__(parts, parts[-1].output_shape)
 
+    @property
+    def is_branched(self):
+        # With as many outputs, or what comes after may change what lies where.
+        return any(part.is_branched for part in self.parts)
+
     def forward(self, z):
         for part in self.parts:
             z = part.forward(z)
@@ -217,6 +222,10 @@ class BranchesOperator(LinearOperator):
 
     def adjoint(self, r):
         return torch.cat([part.adjoint(r).flatten(1) for part in self.parts], dim=1)
+
+    @property
+    def is_branched(self):
+        return True
 
     def to(self, device=None, dtype=None):
         return BranchesOperator([part.to(device=device, dtype=dtype) for part in self.parts])

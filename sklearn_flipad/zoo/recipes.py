@@ -91,7 +91,7 @@ RECIPES = {
             {"channels": (16, 32, 64, 64), "in_channels": 1},
         ),
         "objective": ("NonSaturatingObjective", {"penalty": 1.0}),
-        "training": {"n_epochs": 2, "batch_size": 32, "learning_rate": 2e-3, "betas": (0.0, 0.99)},
+        "training": {"n_epochs": 1, "batch_size": 32, "learning_rate": 2e-3, "betas": (0.0, 0.99)},
     },
     "kl-wgan": {
         "generator": ("KLWGANGenerator", {"n_columns": 11}),
