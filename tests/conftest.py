@@ -6,6 +6,7 @@ import torch
 
 from sklearn_flipad import FinalLayer
 from sklearn_flipad.operators import (
+    BranchesOperator,
     ChainOperator,
     ConvOperator,
     ConvTransposeOperator,
@@ -102,6 +103,21 @@ def tail_cases():
             DenseOperator(_weight(12, 20), (20,)),
             lambda s: ReshapeOperator(s, shape=(3, 4)),
             lambda s: PermuteOperator(s, axes=(1, 0)),
+        ),
+        "branches": BranchesOperator(
+            [
+                _conv(2, (4, 8, 6), 3, padding=1),
+                ScaleOperator(torch.ones(1).double(), (2, 8, 6)),
+                ChainOperator(
+                    [
+                        _conv(2, (5, 4, 3), 1),
+                        ResizeOperator((2, 4, 3), factor=(2, 2)).to(dtype=torch.float64),
+                    ]
+                ),
+            ]
+        ),
+        "branches of a table": BranchesOperator(
+            [DenseOperator(_weight(4, 9), (9,)), DenseOperator(_weight(4, 3), (3,))]
         ),
         "residual": SumOperator([skip, ScaleOperator(torch.ones(1).double(), (3, 9, 8))]),
     }

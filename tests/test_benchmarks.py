@@ -35,6 +35,7 @@ def script(monkeypatch):
         "open_set",
         "scaling",
         "solvers",
+        "stylegan2",
         "tables",
         "tabular",
         "tabular_speed",

@@ -7,6 +7,7 @@ from torch import nn
 from sklearn_flipad.operators import (
     BandedGramSolver,
     BlockTridiagonalGramSolver,
+    BranchesOperator,
     ChainOperator,
     CirculantGramSolver,
     ConjugateGradientGramSolver,
@@ -18,9 +19,11 @@ from sklearn_flipad.operators import (
     ImageOperator,
     PixelShuffleOperator,
     ResizeOperator,
+    ScaleOperator,
     gram_solver,
 )
 from sklearn_flipad.operators.gram.circulant import PeriodicExtension
+from sklearn_flipad.operators.gram.conjugate_gradient import AveragePreconditioner
 from sklearn_flipad.operators.gram.stencil import from_cells, stencil_gram, to_cells
 
 from .conftest import OPERATORS, _weight
@@ -178,6 +181,46 @@ def test_gram_solver_against_a_dense_solve(operator, kind):
     assert found.shape == r.shape
 
 
+def test_branches_are_preconditioned_by_an_average():
+    """Images of three resolutions, added as StyleGAN2 does it."""
+    taps = torch.tensor([1.0, 3, 3, 1]).double() / 4
+    kernel = torch.outer(taps, taps).expand(2, 1, 4, 4)
+
+    def branch(channels, side):
+        parts = [ConvOperator(_weight(2, channels, 1, 1), (channels, side, side))]
+        while parts[-1].output_shape[1] < 32:
+            shape = parts[-1].output_shape
+            parts.append(ConvTransposeOperator(kernel, shape, stride=2, padding=1, groups=2))
+        return ChainOperator(parts)
+
+    operator = BranchesOperator([branch(12, 32), branch(9, 16), branch(8, 8)])
+    scaled = ChainOperator([ScaleOperator(torch.ones(1).double(), operator.input_shape), operator])
+    r, counts = _randn(2, operator.output_shape, 5), []
+    for plain in (False, True):
+        solver = ConjugateGradientGramSolver(scaled, 1e-3 * operator.norm_squared, tol=1e-8)
+        assert isinstance(solver.precondition, AveragePreconditioner)
+        if plain:
+            solver.precondition = torch.clone
+        calls = []
+        solver.gram = _Counted(solver.gram, calls)
+        t = solver.solve(r)
+        found = operator.forward(operator.adjoint(t)) + solver.ridge * t
+        torch.testing.assert_close(found, r, atol=1e-6, rtol=1e-6)
+        counts.append(len(calls))
+    assert counts[0] < 0.7 * counts[1]
+
+
+class _Counted:
+    """Notes each application of a Gram matrix."""
+
+    def __init__(self, gram, calls):
+        self.gram, self.calls = gram, calls
+
+    def apply(self, r):
+        self.calls.append(len(r))
+        return self.gram.apply(r)
+
+
 IMAGE_LAYERS = [name for name in OPERATORS if OPERATORS[name].image]
 
 
@@ -202,6 +245,24 @@ def test_resized_has_the_same_kernel(name):
     again = larger.resized(operator.input_shape[1:])
     z = _randn(2, operator.input_shape, 8)
     assert torch.equal(again.forward(z), operator.forward(z))
+
+
+def test_large_dense_systems_round_alike_in_any_batch():
+    weight = torch.randn(200, 300, generator=torch.Generator().manual_seed(0))
+    solver = DenseGramSolver(DenseOperator(weight, (300,)), 1.0)
+    r = _randn(40, (200,), 3).float()
+    together = solver.solve(r)
+    for size in (1, 8, 24):
+        parts = torch.cat([solver.solve(part) for part in r.split(size)])
+        assert torch.equal(parts, together)
+
+
+def test_gram_matrices_of_wide_operators_are_built_in_parts(monkeypatch):
+    operator = OPERATORS["branches"]
+    ridge = 0.1 * operator.norm_squared
+    expected = DenseGramSolver(operator, ridge).inverse
+    monkeypatch.setattr("sklearn_flipad.operators.gram.dense._MAX_ENTRIES", 0)
+    torch.testing.assert_close(DenseGramSolver(operator, ridge).inverse, expected)
 
 
 def test_a_dense_layer_is_no_image_layer():

@@ -51,6 +51,29 @@ class SuperResolution(nn.Module):
         return self.last(F.interpolate(up(x), scale_factor=2, mode="nearest"))
 
 
+class Skip(Ending):
+    """A function of the activations before the linear layer and of a second tensor."""
+
+    def __init__(self, function, *parts, shape=(8, 6, 6), skip_shape=(4, 3, 3)):
+        super().__init__(shape=shape)
+        self.second = nn.Linear(6, int(np.prod(skip_shape)))
+        self.function, self.skip_shape = function, skip_shape
+        self.parts = nn.ModuleList(parts)
+
+    def forward(self, z):
+        last = torch.relu(self.first(z)).view(-1, *self.shape)
+        skip = F.leaky_relu(self.second(z), 0.2).view(-1, *self.skip_shape)
+        return torch.tanh(self.function(last, skip, *self.parts))
+
+
+def _styled(last, skip, conv, rgb):
+    """As StyleGAN2 has it: what is already there goes through a fixed filter."""
+    taps = torch.tensor([1.0, 3, 3, 1]) / 4
+    kernel = torch.outer(taps, taps).expand(3, 1, 4, 4)
+    up = F.conv_transpose2d(rgb(skip), kernel, stride=2, padding=1, groups=3)
+    return up.add_(conv(last))
+
+
 class Function(nn.Module):
     """A function as a module."""
 
@@ -131,6 +154,44 @@ TAILS = {
         ["linear", "reshape", "conv"],
     ),
     "super-resolution": (SuperResolution, ["conv", "resize", "conv"]),
+    "skip": (
+        lambda: Skip(lambda last, skip, conv: conv(last) + skip, CONV(8, 3), skip_shape=(3, 6, 6)),
+        ["branches"],
+    ),
+    "skip, subtracted": (
+        lambda: Skip(
+            lambda last, skip, conv: (skip - 2 * conv(last)) / 3, CONV(8, 3), skip_shape=(3, 6, 6)
+        ),
+        ["branches"],
+    ),
+    "skip through upsampling": (lambda: Skip(_styled, CONV(8, 3), CONV(4, 3, 1)), ["branches"]),
+    "skip and two ways from one activation": (
+        lambda: Skip(
+            lambda last, skip, first, second: first(last) + (skip + second(last)),
+            CONV(8, 3),
+            CONV(8, 3, 1),
+            skip_shape=(3, 6, 6),
+        ),
+        ["branches"],
+    ),
+    "skip of a table": (
+        lambda: Skip(
+            lambda last, skip, first, second: first(last) + second(skip),
+            nn.Linear(9, 4),
+            nn.Linear(5, 4),
+            shape=(9,),
+            skip_shape=(5,),
+        ),
+        ["branches"],
+    ),
+    "noise behind the layer": (
+        lambda: Skip(
+            lambda last, skip, conv: conv(last) + 0.1 * torch.randn_like(skip),
+            CONV(8, 3),
+            skip_shape=(3, 6, 6),
+        ),
+        ["branches"],
+    ),
 }
 
 
@@ -165,14 +226,12 @@ def test_tail_is_the_linear_map_that_torch_sees(tail):
         def reference(z):
             return trace.module(z) - trace.module(torch.zeros_like(z))
     else:
-        graph, source, end = trace.module.graph, trace.module.source, trace.module.end
-        n = graph.shape(source)[0]
+        tail = trace.module
+        n = tail.graph.shape(tail.sources[0])[0]
 
         def reference(z):
             filled = torch.cat([z, z.new_zeros(n - len(z), *z.shape[1:])])
-            return (graph.replay(end, source, filled) - graph.replay(end, source, filled * 0))[
-                : len(z)
-            ]
+            return (tail.replay(filled) - tail.replay(filled * 0))[: len(z)]
 
     with torch.no_grad():
         expected = FunctionOperator(reference, layer.input_shape)
@@ -200,7 +259,15 @@ def test_tail_is_kept_without_pickle(tail, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["super-resolution", "reflect-conv (ResNet)", "nearest-conv", "conv-shuffle-conv"]
+    "name",
+    [
+        "super-resolution",
+        "reflect-conv (ResNet)",
+        "nearest-conv",
+        "conv-shuffle-conv",
+        "skip",
+        "skip through upsampling",
+    ],
 )
 def test_from_module_to_verdict(name):
     generator = TAILS[name][0]().eval()
@@ -240,6 +307,32 @@ def test_a_nonlinearity_in_between_ends_the_tail():
     generator = Ending(CONV(8, 8), nn.LeakyReLU(0.2), nn.Upsample(scale_factor=2), CONV(8, 3))
     layer = FinalLayer.from_generator(generator, n_samples=20, random_state=0)
     assert [link.kind for link in layer.links] == ["resize", "conv"]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda last, skip: last + skip,
+        lambda last, skip: last + F.interpolate(skip[:, :, ::2, ::2], scale_factor=2),
+        lambda last, skip: (last + skip) * (1 + skip.mean(dim=1, keepdim=True)),
+    ],
+    ids=["two activations", "one of them upsampled", "behind a product"],
+)
+def test_sums_without_a_layer_are_refused(function):
+    """Where nothing mixes channels, samples are their own activations."""
+    generator = Skip(function, shape=(3, 6, 6), skip_shape=(3, 6, 6)).eval()
+    with pytest.raises(ValueError, match="could not be taken apart is"):
+        FinalLayer.from_generator(generator, n_samples=20, random_state=0)
+
+
+def test_sums_of_activations_are_one():
+    """What a layer that mixes channels is applied to is an activation, a sum or not."""
+    generator = Skip(
+        lambda last, skip, conv: conv(last + skip), CONV(8, 3), skip_shape=(8, 6, 6)
+    ).eval()
+    layer = FinalLayer.from_generator(generator, n_samples=20, random_state=0)
+    assert layer.kind == "conv"
+    assert layer.branch_shapes == ((8, 6, 6),)
 
 
 def test_noise_is_no_constant():
@@ -304,6 +397,15 @@ def test_links_that_do_not_fit(links, match):
         (("crop", None, {"margins": ((-1, 0),)}), "cannot have margins"),
         (("pad", None, {"margins": ((1, 0),), "mode": "circular"}), "cannot have mode"),
         (("sum", None, {"terms": ()}), "two terms"),
+        (("branches", None, {"terms": ([Link("conv", np.ones((1, 1, 1)))],) * 2}), "two terms"),
+        (
+            (
+                "branches",
+                None,
+                {"terms": ([Link("conv", np.ones((1, 1, 1)))],) * 2, "shapes": [(1, 3)]},
+            ),
+            "one shape for each of 2",
+        ),
         (("linear", np.ones(3)), "weight must have 2 axes"),
     ],
 )

@@ -3,19 +3,28 @@
 import threading
 import time
 from collections import OrderedDict
+from math import prod
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from sklearn_flipad.operators import ChainOperator, ScaleOperator
 from sklearn_flipad.parallel import in_batches
 from sklearn_flipad.samples import from_gray_levels
 from sklearn_flipad.solvers import LassoProblem
 from sklearn_flipad.solvers.batch import LANES
 from sklearn_flipad.solvers.problem import check_targets
 
-__all__ = ["auto_batch_size", "invert_batches", "pool", "pooled_shape", "prepared"]
+__all__ = [
+    "auto_batch_size",
+    "invert_batches",
+    "pool",
+    "pooled_shape",
+    "prepared",
+    "weighted_operator",
+]
 
 _MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 #: Activations in one batch for ``batch_size="auto"``: a few buffers of this size fit
@@ -27,8 +36,39 @@ _STATES = OrderedDict()
 _LOCK = threading.RLock()
 
 
-def prepared(solver, layer, device):
-    """What a solver computes of a layer alone, once for both and the device.
+def weighted_operator(layer, device, weights):
+    """The linear map of a layer in activations that have all the same penalty.
+
+    The penalty of each branch times its weight is that of activations which are so many times
+    as large, and their columns so many times smaller.
+
+    Parameters
+    ----------
+    layer : FinalLayer
+        The final layer.
+    device : torch.device
+        Where to compute.
+    weights : tuple of float
+        One per branch, see :class:`~sklearn_flipad.FinalLayerInverter`.
+
+    Returns
+    -------
+    operator : LinearOperator
+    factors : torch.Tensor
+        What its inputs are multiplied by; they broadcast over one activation.
+    """
+    operator = layer.operator(device)
+    if set(weights) == {1.0}:
+        return operator, torch.ones((), device=device)
+    sizes = [prod(shape) for shape in layer.branch_shapes]
+    factors = torch.tensor(weights, dtype=torch.float64).reciprocal()
+    factors = factors.repeat_interleave(torch.tensor(sizes)).to(operator.weight)
+    factors = factors.reshape(layer.input_shape)
+    return ChainOperator([ScaleOperator(factors, layer.input_shape), operator]), factors
+
+
+def prepared(solver, layer, device, weights=(1.0,)):
+    """What a solver computes of a layer alone, once for both, the weights and the device.
 
     Parameters
     ----------
@@ -38,6 +78,8 @@ def prepared(solver, layer, device):
         The final layer.
     device : torch.device
         Where to compute.
+    weights : tuple of float, default=(1.0,)
+        See :func:`weighted_operator`.
 
     Returns
     -------
@@ -47,15 +89,16 @@ def prepared(solver, layer, device):
     if not hasattr(solver, "prepare"):
         return {}
     # The solver itself, not its hash: an address can be another's once its owner is gone.
-    key = (solver, layer.fingerprint, str(device))
+    key = (solver, layer.fingerprint, str(device), weights)
+    operator, _ = weighted_operator(layer, device, weights)
     try:
         hash(key)
     except TypeError:
-        return {"state": solver.prepare(layer.operator(device))}
+        return {"state": solver.prepare(operator)}
     # Held while a state is built, so that of two threads one builds it and one waits.
     with _LOCK:
         if key not in _STATES:
-            _STATES[key] = solver.prepare(layer.operator(device))
+            _STATES[key] = solver.prepare(operator)
         _STATES.move_to_end(key)
         while len(_STATES) > _MAX_STATES:
             _STATES.popitem(last=False)
@@ -68,7 +111,7 @@ def auto_batch_size(layer):
 
 
 def invert_batches(
-    layer, X, lams, *, solver, tol, max_iter, clip_eps, batch_size, device, verbose=0
+    layer, X, lams, *, weights, solver, tol, max_iter, clip_eps, batch_size, device, verbose=0
 ):
     """Yield the solutions of samples, batch by batch.
 
@@ -80,6 +123,8 @@ def invert_batches(
         Checked samples.
     lams : sequence of float
         Penalties; each is warm-started from the one before.
+    weights : tuple of float
+        Of the penalty in each branch, see :func:`weighted_operator`.
     solver : solver
         Solves the batches.
     tol, max_iter, clip_eps, batch_size, device, verbose
@@ -94,8 +139,8 @@ def invert_batches(
     result : LassoResult
         Their certificates. For each batch, one triple for each of `lams`.
     """
-    operator = layer.operator(device)
-    state = prepared(solver, layer, device)
+    operator, factors = weighted_operator(layer, device, weights)
+    state = prepared(solver, layer, device, weights)
     mean = torch.from_numpy(layer.mean_activation.astype(np.float32)).to(device)
 
     def solve(rows):
@@ -107,7 +152,7 @@ def invert_batches(
             problem = LassoProblem(operator, b, float(lam))
             result = solver.solve(problem, start=start, tol=tol, max_iter=max_iter, **state)
             start = result.z
-            solved.append((rows, result.z + mean, result))
+            solved.append((rows, result.z * factors + mean, result))
         return solved
 
     began, n_seen = time.perf_counter(), 0

@@ -17,6 +17,7 @@ from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.features._engine import auto_batch_size, invert_batches, pool, pooled_shape
 from sklearn_flipad.features._store import FeatureStore
 from sklearn_flipad.final_layer import FinalLayer
+from sklearn_flipad.final_layer.branches import branch_weights
 from sklearn_flipad.samples import check_samples, record_samples
 from sklearn_flipad.solvers import FISTA, DouglasRachford
 
@@ -61,6 +62,9 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
 
         minimize ||G z - o||² + lam ||z - z_mean||₁
 
+    With skip connections into the sample (:attr:`FinalLayer.branch_shapes`), z is the row of all
+    branches' activations, and the penalty of each has a weight of its own.
+
     The features of a sample depend on no other sample, on no batch size and on no order.
 
     Parameters
@@ -78,6 +82,11 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         Relative duality gap at which a sample is solved.
     max_iter : int, default=2000
         Largest number of iterations.
+    branch_weights : {"columns", "equal"} or sequence of float, default="columns"
+        For layers with several branches: what `lam` is multiplied by in each. ``"columns"`` takes
+        the root mean square norm of the branch's columns of G, relative to the branch of most
+        activations, whose weight is 1: what one unit of penalty may change of a sample is then
+        the same in all branches. ``"equal"`` is 1 everywhere.
     pool_size : int, default=None
         Side of the windows of a max-pooling of the activations, done batch by batch so
         that the memory stays flat; no pooling by default.
@@ -119,7 +128,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
 
     References
     ----------
-    Equations (5) and (8) and Appendix C.1 of Laszkiewicz et al., "Single-Model
+    Equations (5) and (8) and Appendices C.1 and F of Laszkiewicz et al., "Single-Model
     Attribution of Generative Models Through Final-Layer Inversion", ICML 2024.
 
     Examples
@@ -140,6 +149,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         "solver": [StrOptions({"auto", "douglas-rachford", "fista"}), HasMethods("solve")],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "branch_weights": [StrOptions({"columns", "equal"}), "array-like"],
         "pool_size": [Interval(Integral, 1, None, closed="left"), None],
         "clip_eps": [Interval(Real, 0, 1, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -157,6 +167,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         solver="auto",
         tol=1e-2,
         max_iter=2000,
+        branch_weights="columns",
         pool_size=None,
         clip_eps=1e-4,
         batch_size="auto",
@@ -170,6 +181,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter
+        self.branch_weights = branch_weights
         self.pool_size = pool_size
         self.clip_eps = clip_eps
         self.batch_size = batch_size
@@ -200,6 +212,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         self._validate_params()
         self._device()
         self._feature_shape()
+        self._weights()
         record_samples(self, X, self._checked(X, reset=True))
         return self
 
@@ -370,6 +383,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
             )
         depends_on = (self.lam, solver, self.tol, self.max_iter, self.pool_size, self.clip_eps)
         depends_on += (self.final_layer.fingerprint, torch.__version__, self._device().type)
+        depends_on += (self._weights(),) if len(self.final_layer.branch_shapes) > 1 else ()
         return FeatureStore(
             self.cache_dir,
             size_limit=self.cache_limit,
@@ -413,6 +427,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
             self.final_layer,
             X,
             lams,
+            weights=self._weights(),
             solver=self._solver(),
             tol=self.tol,
             max_iter=self.max_iter,
@@ -425,6 +440,9 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
     def _solver(self):
         named = {"auto": DouglasRachford, "douglas-rachford": DouglasRachford, "fista": FISTA}
         return named[self.solver]() if isinstance(self.solver, str) else self.solver
+
+    def _weights(self):
+        return branch_weights(self.final_layer, self.branch_weights)
 
     def _feature_shape(self):
         return pooled_shape(self.final_layer.input_shape, self.pool_size)

@@ -94,17 +94,15 @@ class Graph:
         """
         return self.nodes[ref.node].shapes[ref.output]
 
-    def replay(self, ref, source, value):
-        """Compute one value from another.
+    def replay(self, ref, values):
+        """Compute one value from others.
 
         Parameters
         ----------
         ref : Ref
             What is computed.
-        source : Ref
+        values : dict of Ref to torch.Tensor
             What it is computed from.
-        value : torch.Tensor
-            Value of `source`.
 
         Returns
         -------
@@ -115,7 +113,7 @@ class Graph:
         ValueError
             If something else is needed as well.
         """
-        known = {source: value}
+        known = dict(values)
 
         def compute(wanted):
             if wanted not in known:

@@ -9,6 +9,7 @@ import torch
 from sklearn_flipad.final_layer.checks import check_arguments, check_link, check_shape
 from sklearn_flipad.final_layer.kinds import KINDS
 from sklearn_flipad.operators import (
+    BranchesOperator,
     ChainOperator,
     CropOperator,
     PadOperator,
@@ -21,7 +22,15 @@ from sklearn_flipad.operators import (
     SumOperator,
 )
 
-__all__ = ["LINK_KINDS", "Link", "build_chain", "flatten", "unflatten", "weights_of"]
+__all__ = [
+    "LINK_KINDS",
+    "Link",
+    "build_chain",
+    "checked_links",
+    "flatten",
+    "unflatten",
+    "weights_of",
+]
 
 #: Kinds without weights, by the name that a saved layer has for them.
 _BUILDERS: dict[str, Callable] = {
@@ -34,7 +43,11 @@ _BUILDERS: dict[str, Callable] = {
     "permute": PermuteOperator,
 }
 #: All kinds of links.
-LINK_KINDS = (*KINDS, "scale", *_BUILDERS, "sum")
+LINK_KINDS = (*KINDS, "scale", *_BUILDERS, "sum", "branches")
+
+
+#: Those that consist of other chains.
+_TERMED = ("sum", "branches")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +60,15 @@ class Link:
         ``"linear"``, ``"conv"`` or ``"conv_transpose"``, as for
         :class:`~sklearn_flipad.FinalLayer`; ``"scale"`` for factors that broadcast over its
         input; ``"resize"``, ``"pad"``, ``"crop"``, ``"pixel_shuffle"``, ``"pixel_unshuffle"``,
-        ``"reshape"`` or ``"permute"``; or ``"sum"`` of chains that have the same input.
+        ``"reshape"`` or ``"permute"``; ``"sum"`` of chains that have the same input; or
+        ``"branches"``, the sum of chains that have inputs of their own, which are the parts of
+        one row.
     weight : array-like, default=None
         Weights of the first four, in torch's layout. A bias belongs to the whole tail.
     arguments : dict
         What the map is built with: stride and so on, as torch names them, or the arguments of
-        the operators in ``sklearn_flipad.operators``; ``{"terms": chains}`` for a sum.
+        the operators in ``sklearn_flipad.operators``; ``{"terms": chains}`` for a sum, and
+        for branches also ``"shapes"``, those of their inputs.
 
     Raises
     ------
@@ -85,11 +101,8 @@ class Link:
                     f"kind={self.kind!r}, got shape {weight.shape}."
                 )
             arguments = check_arguments(arguments, KINDS[self.kind].arguments, weight.ndim - 2)
-        elif self.kind == "sum":
-            terms = arguments.get("terms", ())
-            if set(arguments) != {"terms"} or len(terms) < 2 or not all(terms):
-                raise ValueError("A sum needs two terms or more, each a chain of links.")
-            arguments = {"terms": tuple(tuple(term) for term in terms)}
+        elif self.kind in _TERMED:
+            arguments = _checked_terms(self.kind, arguments)
         else:
             arguments = check_link(self.kind, arguments)
         object.__setattr__(self, "arguments", arguments)
@@ -109,6 +122,15 @@ class Link:
         if self.kind == "sum":
             terms = self.arguments["terms"]
             return SumOperator([build_chain(term, input_shape) for term in terms])
+        if self.kind == "branches":
+            pairs = zip(self.arguments["terms"], self.arguments["shapes"], strict=True)
+            operator = BranchesOperator([build_chain(term, shape) for term, shape in pairs])
+            if operator.input_shape != tuple(input_shape):
+                raise ValueError(
+                    f"Branches with {operator.n_inputs} inputs in all do not fit inputs of shape "
+                    f"{tuple(input_shape)}."
+                )
+            return operator
         if self.weight is None:
             return _BUILDERS[self.kind](input_shape, **self.arguments)
         weight = torch.from_numpy(self.weight.copy())
@@ -117,13 +139,28 @@ class Link:
         return KINDS[self.kind].operator(weight, input_shape, **self.arguments)
 
     def __repr__(self):
-        if self.kind == "sum":
-            return " + ".join(_joined(term) for term in self.arguments["terms"])
+        if self.kind in _TERMED:
+            separator = " + " if self.kind == "sum" else " | "
+            return separator.join(_joined(term) for term in self.arguments["terms"])
         return self.kind
 
 
 def _joined(links):
     return "(" + " > ".join(map(repr, links)) + ")"
+
+
+def _checked_terms(kind, arguments):
+    terms = arguments.get("terms", ())
+    names = {"terms"} if kind == "sum" else {"terms", "shapes"}
+    if set(arguments) != names or len(terms) < 2 or not all(terms):
+        raise ValueError(f"A link of kind {kind!r} needs two terms or more, each a chain of links.")
+    checked = {"terms": tuple(tuple(term) for term in terms)}
+    if kind == "branches":
+        shapes = arguments["shapes"]
+        if not isinstance(shapes, tuple | list) or len(shapes) != len(terms):
+            raise ValueError(f"There must be one shape for each of {len(terms)} branches.")
+        checked["shapes"] = tuple(check_shape("shapes", shape) for shape in shapes)
+    return checked
 
 
 def build_chain(links, input_shape):
@@ -156,6 +193,29 @@ def build_chain(links, input_shape):
         parts.append(part)
         shape = check_shape("The output of a link", part.output_shape)
     return parts[0] if len(parts) == 1 else ChainOperator(parts)
+
+
+def checked_links(links):
+    """Links as a tuple.
+
+    Parameters
+    ----------
+    links : sequence of Link
+        A chain.
+
+    Returns
+    -------
+    tuple of Link
+
+    Raises
+    ------
+    ValueError
+        If it is empty or holds something else.
+    """
+    links = tuple(links)
+    if not links or not all(isinstance(link, Link) for link in links):
+        raise ValueError("links must be a sequence of Link objects, at least one.")
+    return links
 
 
 def weights_of(links):
@@ -194,9 +254,9 @@ def flatten(links, arrays):
     entries = []
     for link in links:
         entry = {"kind": link.kind, "arguments": link.arguments}
-        if link.kind == "sum":
+        if link.kind in _TERMED:
             terms = [flatten(term, arrays) for term in link.arguments["terms"]]
-            entry["arguments"] = {"terms": terms}
+            entry["arguments"] = {**link.arguments, "terms": terms}
         if link.weight is not None:
             entry["weight"] = f"weight.{len(arrays)}"
             arrays[entry["weight"]] = link.weight
@@ -221,9 +281,8 @@ def unflatten(entries, arrays):
     links = []
     for entry in entries:
         arguments = {name: _as_tuple(value) for name, value in entry["arguments"].items()}
-        if entry["kind"] == "sum":
-            terms = entry["arguments"]["terms"]
-            arguments = {"terms": [unflatten(term, arrays) for term in terms]}
+        if entry["kind"] in _TERMED:
+            arguments["terms"] = [unflatten(term, arrays) for term in entry["arguments"]["terms"]]
         weight = arrays[entry["weight"]] if "weight" in entry else None
         links.append(Link(entry["kind"], weight, arguments))
     return tuple(links)

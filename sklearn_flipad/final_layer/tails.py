@@ -1,17 +1,18 @@
 """Finding all that is linear between a generator's last nonlinearity and its output."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 import torch
 
+from sklearn_flipad.final_layer.branches import concatenated, read_tail, split
 from sklearn_flipad.final_layer.graph import Graph, Ref, record, values_of
 from sklearn_flipad.final_layer.kinds import KINDS
 from sklearn_flipad.final_layer.links import build_chain
 from sklearn_flipad.final_layer.recognition import check_tail, recognize_tail
-from sklearn_flipad.final_layer.taking_apart import READERS, read_tail
+from sklearn_flipad.final_layer.taking_apart import READERS
 
 __all__ = ["LinearTail", "find_linear_tail", "watch_linear_tail"]
 
@@ -32,8 +33,10 @@ class LinearTail:
     ----------
     graph : Graph
         What the generator did.
-    source, end : Ref
-        The activations that the map starts from, and what the output activation is applied to.
+    sources : tuple of Ref
+        The activations that the map starts from, one value per branch.
+    end : Ref
+        What the output activation is applied to.
     links : tuple of Link
         The map.
     bias : ndarray of float32 or None
@@ -41,10 +44,34 @@ class LinearTail:
     """
 
     graph: Graph
-    source: Ref
+    sources: tuple
     end: Ref
     links: tuple
     bias: np.ndarray | None
+
+    @property
+    def input_shape(self):
+        """Shape of what the map starts from; a row, if there are several branches."""
+        shapes = [self.graph.shape(source)[1:] for source in self.sources]
+        return shapes[0] if len(shapes) == 1 else (sum(map(prod, shapes)),)
+
+    def replay(self, z):
+        """What the generator's own operations make of activations.
+
+        Parameters
+        ----------
+        z : torch.Tensor, shape (n, *input_shape)
+            As many as the latents that were traced.
+
+        Returns
+        -------
+        torch.Tensor of float32, on the CPU
+        """
+        tensors = [v for node in self.graph.nodes for v in node.arguments.values()]
+        like = next((v for v in tensors if torch.is_tensor(v) and v.is_floating_point()), z)
+        shapes = [self.graph.shape(source)[1:] for source in self.sources]
+        values = dict(zip(self.sources, split(z.to(like), shapes), strict=True))
+        return self.graph.replay(self.end, values).float().cpu()
 
 
 def find_linear_tail(generator, latents, activation):
@@ -65,29 +92,40 @@ def find_linear_tail(generator, latents, activation):
         None where there is none that could be taken apart.
     obstacle : str or None
         The operation that ended the search for it, if there is one.
+    problem : ValueError or None
+        Why the samples are no known function of what that operation returned.
     """
     graph = record(generator, latents)
     if graph.output is None:
-        return None, None
+        return None, None, None
     path = _path(graph)
     obstacle = graph.nodes[path[-1].node].name
     n = graph.shape(graph.output)[0]
     path = [ref for ref in path if graph.shape(ref)[:1] == (n,)]
     values, x = values_of(generator, latents, graph, path)
-    end = None
+    end = problem = None
     for ref, value in reversed(list(zip(path, values, strict=True))):
-        if value[0].numel() == x[0].numel() and _explains(value, x, activation):
-            end = ref
-            break
+        if value[0].numel() == x[0].numel():
+            misfit = _misfit(value, x, activation)
+            if misfit is None:
+                end = ref
+                break
+            problem = problem or misfit
     if end is None:
-        return None, obstacle
-    source, links = read_tail(graph, end)
-    if not any(link.kind in KINDS for link in links):
-        return None, graph.nodes[source.node].name
-    bias = _checked_bias(graph, source, end, links)
+        return None, obstacle, problem
+    sources, links = read_tail(graph, end)
+    if not _holds_layer(links):
+        return None, graph.nodes[sources[0].node].name, problem
+    tail = LinearTail(graph, tuple(sources), end, tuple(links), None)
+    bias = _checked_bias(tail)
     if bias is None:
-        return None, graph.nodes[end.node].name
-    return LinearTail(graph, source, end, tuple(links), _shortest(bias)), None
+        return None, graph.nodes[end.node].name, None
+    return replace(tail, bias=_shortest(bias)), None, None
+
+
+def _holds_layer(links):
+    terms = [term for link in links for term in link.arguments.get("terms", ())]
+    return any(link.kind in KINDS for link in links) or any(map(_holds_layer, terms))
 
 
 def watch_linear_tail(generator, latents, tail):
@@ -106,8 +144,9 @@ def watch_linear_tail(generator, latents, tail):
     -------
     inputs, outputs, x : torch.Tensor
     """
-    (inputs, outputs), x = values_of(generator, latents, tail.graph, [tail.source, tail.end])
-    return inputs, outputs, x
+    refs = [*tail.sources, tail.end]
+    (*inputs, outputs), x = values_of(generator, latents, tail.graph, refs)
+    return concatenated(inputs), outputs, x
 
 
 def _path(graph):
@@ -124,8 +163,8 @@ def _path(graph):
         path.append(parent)
 
 
-def _explains(value, x, activation):
-    """Whether the samples are a known function of a value."""
+def _misfit(value, x, activation):
+    """Why the samples are no known function of a value, None if they are one."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
@@ -133,36 +172,28 @@ def _explains(value, x, activation):
                 recognize_tail(value, x)
             else:
                 check_tail(activation, value, x)
-    except ValueError:
-        return False
-    return True
+    except ValueError as error:
+        return error
+    return None
 
 
-def _checked_bias(graph, source, end, links):
+def _checked_bias(tail):
     """The tail's value at 0, None if the links and it differ on random activations."""
-    shape = graph.shape(source)
-    try:
-        operator = build_chain(links, shape[1:])
-        bias = _replayed(graph, source, end, torch.zeros(shape))
-    except (ValueError, RuntimeError):
-        return None
-    rng = torch.Generator().manual_seed(0)
-    z = torch.randn(shape, generator=rng)
+    shape = tail.graph.shape(tail.sources[0])[:1] + tail.input_shape
+    z = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
+        try:
+            operator = build_chain(tail.links, shape[1:])
+            bias = tail.replay(torch.zeros(shape))
+        except (ValueError, RuntimeError):
+            return None
         found = operator.forward(z).reshape(bias.shape)
-    expected = _replayed(graph, source, end, z) - bias
+        expected = tail.replay(z) - bias
     allowed = _TOL * float(expected.abs().max() + bias.abs().max())
     same_bias = (bias - bias[:1]).abs().max() <= allowed
     if not same_bias or not (found - expected).abs().max() <= allowed:
         return None
     return bias[0].reshape(operator.output_shape).numpy()
-
-
-def _replayed(graph, source, end, z):
-    tensors = [v for node in graph.nodes for v in node.arguments.values()]
-    like = next((v for v in tensors if isinstance(v, torch.Tensor) and v.is_floating_point()), z)
-    with torch.no_grad():
-        return graph.replay(end, source, z.to(like)).float().cpu()
 
 
 def _shortest(bias):

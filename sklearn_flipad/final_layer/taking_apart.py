@@ -5,15 +5,16 @@ import torch
 
 from sklearn_flipad.final_layer.graph import Ref
 from sklearn_flipad.final_layer.links import Link
+from sklearn_flipad.final_layer.merging import merged, total
 
-__all__ = ["READERS", "read_tail"]
+__all__ = ["READERS", "read_chain", "summands", "without_first_arrangement"]
 
 #: Operations that leave everything as it is, but for the layout or the type.
 _SAME = ("clone", "detach", "alias", "contiguous", "_to_copy", "to", "lift_fresh", "dropout")
 _ARRANGED = ("reshape", "permute")
 
 
-def read_tail(graph, ref):
+def read_chain(graph, ref):
     """Follow a value back through all that is linear and can be taken apart.
 
     Parameters
@@ -31,17 +32,56 @@ def read_tail(graph, ref):
         The map but for its bias.
     """
     links = []
-    while True:
-        step = _step(graph, ref)
-        if step is None:
-            break
+    while (step := _step(graph, ref)) is not None:
         ref, before = step
         links = [*before, *links]
-    links = _merged(links)
-    # Activations may as well be taken in the shape in which the first layer gets them.
+    return ref, merged(links)
+
+
+def without_first_arrangement(graph, ref, links):
+    """The same map from what its first layer gets, where that is the source in another shape.
+
+    Parameters
+    ----------
+    graph : Graph
+        What a generator did.
+    ref : Ref
+        What the map starts from.
+    links : list of Link
+        The map.
+
+    Returns
+    -------
+    source : Ref
+    links : list of Link
+    """
     while len(links) > 1 and links[0].kind in _ARRANGED and (follower := _follower(graph, ref)):
         ref, links = follower, links[1:]
     return ref, links
+
+
+def summands(graph, ref):
+    """The two values that a value is the sum or the difference of.
+
+    Parameters
+    ----------
+    graph : Graph
+        What a generator did.
+    ref : Ref
+        The value.
+
+    Returns
+    -------
+    list of (Ref, list of Link)
+        The values, each with the factor that it has in the sum. Empty if it is no sum.
+    """
+    node, shape = graph.nodes[ref.node], graph.shape(ref)
+    if node.name not in ("add", "sub"):
+        return []
+    first, second = node.arguments["self"], node.arguments["other"]
+    if not all(isinstance(part, Ref) and graph.shape(part) == shape for part in (first, second)):
+        return []
+    return [(first, []), (second, _scaled(_factor(node), shape))]
 
 
 def _follower(graph, ref):
@@ -203,9 +243,14 @@ def _slice(graph, node, shape):
     return source, [Link("crop", None, {"margins": tuple(margins)})]
 
 
+def _factor(node):
+    """What the second value of a sum is multiplied by."""
+    return node.arguments.get("alpha", 1) * (-1 if node.name == "sub" else 1)
+
+
 def _sum(graph, node, shape):
     first, second = node.arguments["self"], node.arguments["other"]
-    factor = node.arguments.get("alpha", 1) * (-1 if node.name == "sub" else 1)
+    factor = _factor(node)
     if not isinstance(first, Ref):
         return (second, _scaled(factor, shape)) if node.parents == [second] else None
     if not isinstance(second, Ref):
@@ -215,9 +260,7 @@ def _sum(graph, node, shape):
     (left, left_links), (right, right_links) = _until_common(graph, first, second)
     if left != right:
         return None  # two branches
-    terms = left_links, [*right_links, *_scaled(factor, shape)]
-    unit = Link("scale", np.ones([1] * (len(shape) - 1)))
-    return left, [Link("sum", None, {"terms": [_merged(term) or [unit] for term in terms]})]
+    return left, [total([left_links, [*right_links, *_scaled(factor, shape)]], len(shape) - 1)]
 
 
 def _until_common(graph, first, second):
@@ -304,39 +347,3 @@ READERS = {
     "_native_batch_norm_legit_no_training": _batch_norm,
     "cudnn_batch_norm": _batch_norm,
 }
-
-
-def _merged(links):
-    """Fewer links that do the same: one reshaping, one padding convolution."""
-    merged = []
-    for link in links:
-        merged.append(link)
-        while len(merged) > 1 and (joined := _joined(*merged[-2:])) is not None:
-            merged[-2:] = joined
-    return merged
-
-
-def _joined(first, second):
-    """What two links are together, None if they stay two."""
-    if first.kind == second.kind == "reshape":
-        return [second]
-    if first.kind == second.kind == "permute":
-        axes = [first.arguments["axes"][axis] for axis in second.arguments["axes"]]
-        return [] if axes == sorted(axes) else [Link("permute", None, {"axes": tuple(axes)})]
-    if first.kind == second.kind == "crop":
-        pairs = zip(first.arguments["margins"], second.arguments["margins"], strict=True)
-        margins = tuple((a + c, b + d) for (a, b), (c, d) in pairs)
-        return [Link("crop", None, {"margins": margins})]
-    if (first.kind, second.kind) == ("pad", "conv"):
-        margins, mode = first.arguments["margins"], first.arguments["mode"]
-        is_even = all(before == after for before, after in margins)
-        padded = any(np.ravel(second.arguments["padding"]))
-        if is_even and not padded:
-            names = {"constant": "zeros"}
-            arguments = {
-                **second.arguments,
-                "padding": tuple(before for before, _ in margins),
-                "padding_mode": names.get(mode, mode),
-            }
-            return [Link("conv", second.weight, arguments)]
-    return None

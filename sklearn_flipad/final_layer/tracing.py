@@ -226,6 +226,10 @@ def _eager():
     return nullcontext()
 
 
+class _NoLayerError(ValueError):
+    """No module of the generator that ran is a linear layer."""
+
+
 def _watch_any(generator, latents, module):
     watch = watch_linear_tail if isinstance(module, LinearTail) else _watch
     return watch(generator, latents, module)
@@ -236,7 +240,7 @@ def _find_whole(generator, latents, activation, module):
     if module is not None:
         return _find(generator, latents, activation, module)[0]
     probes = _few(latents)
-    tail, obstacle = find_linear_tail(generator, probes, activation)
+    tail, obstacle, problem = find_linear_tail(generator, probes, activation)
     try:
         found, _ = _find(generator, latents, activation, None)
     except ValueError as error:
@@ -244,11 +248,13 @@ def _find_whole(generator, latents, activation, module):
             return tail
         if obstacle is None:
             raise
+        if isinstance(error, _NoLayerError) and problem is not None:
+            error = problem  # layers that are functions are no modules that could be watched
         raise ValueError(f"{error} What could not be taken apart is {obstacle}.") from error
     if tail is None:
         return found
     inputs, _, _ = _watch(generator, probes, found)
-    is_all = len(tail.links) == 1 and inputs[0].numel() == prod(tail.graph.shape(tail.source)[1:])
+    is_all = len(tail.links) == 1 and inputs[0].numel() == prod(tail.input_shape)
     return found if is_all else tail
 
 
@@ -328,7 +334,7 @@ def _watch_all(generator, latents):
         for hook in hooks:
             hook.remove()
     if not calls:
-        raise ValueError(
+        raise _NoLayerError(
             "The generator ran no Linear, Conv1d/2d/3d or ConvTranspose1d/2d/3d layer, so it "
             "has no final layer to invert. make_rawpad, make_dctpad and make_smf need none."
         )

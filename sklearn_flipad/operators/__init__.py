@@ -1,7 +1,12 @@
 """Batched linear operators on torch tensors: forward, adjoint and spectral norm."""
 
 from sklearn_flipad.operators.base import LinearOperator
-from sklearn_flipad.operators.composition import ChainOperator, FunctionOperator, SumOperator
+from sklearn_flipad.operators.composition import (
+    BranchesOperator,
+    ChainOperator,
+    FunctionOperator,
+    SumOperator,
+)
 from sklearn_flipad.operators.convolution import ConvOperator, ConvTransposeOperator
 from sklearn_flipad.operators.gram import (
     BandedGramSolver,
@@ -28,6 +33,7 @@ from sklearn_flipad.operators.rearrangement import (
 __all__ = [
     "BandedGramSolver",
     "BlockTridiagonalGramSolver",
+    "BranchesOperator",
     "ChainOperator",
     "CirculantGramSolver",
     "ConjugateGradientGramSolver",

@@ -74,6 +74,11 @@ class LinearOperator(ABC):
         """
         return
 
+    @property
+    def is_branched(self):
+        """Whether inputs are rows of several branches, whose maps to images are added."""
+        return False
+
     def dense(self):
         """The matrix of the map, shape ``(n_outputs, n_inputs)``.
 

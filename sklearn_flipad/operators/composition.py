@@ -1,4 +1,4 @@
-"""Chains and sums of linear maps, and linear maps from any torch function."""
+"""Chains, sums and branches of linear maps, and linear maps from any torch function."""
 
 from itertools import pairwise
 from math import ceil, lcm
@@ -8,7 +8,7 @@ import torch
 from sklearn_flipad.operators.base import LinearOperator
 from sklearn_flipad.operators.image import ImageOperator
 
-__all__ = ["ChainOperator", "FunctionOperator", "SumOperator"]
+__all__ = ["BranchesOperator", "ChainOperator", "FunctionOperator", "SumOperator"]
 
 
 class _Composed(ImageOperator):
@@ -68,6 +68,11 @@ class ChainOperator(_Composed):
                     f"{second.input_shape}."
                 )
         super().__init__(parts, parts[-1].output_shape)
+
+    @property
+    def is_branched(self):
+        # With as many outputs, or what comes after may change what lies where.
+        return any(part.is_branched for part in self.parts)
 
     def forward(self, z):
         for part in self.parts:
@@ -182,6 +187,52 @@ class SumOperator(_Composed):
 
     def weighted(self, factors):
         return SumOperator([part.weighted(factors) for part in self.parts])
+
+
+class BranchesOperator(LinearOperator):
+    """The sum of linear maps of different inputs, as one map of all of them concatenated.
+
+    Parameters
+    ----------
+    parts : sequence of LinearOperator
+        The maps, one per branch. An input is a row: the elements of the first map's input, then
+        those of the second, and so on.
+
+    Raises
+    ------
+    ValueError
+        If the shapes of their outputs differ.
+    """
+
+    def __init__(self, parts):
+        shapes = {part.output_shape for part in parts}
+        if len(shapes) != 1:
+            raise ValueError(f"Branches must have outputs of the same shape, got {shapes}.")
+        self.parts = tuple(parts)
+        weight = max((part.weight for part in parts), key=torch.Tensor.numel)
+        n_inputs = sum(part.n_inputs for part in parts)
+        super().__init__(weight, (n_inputs,), self.parts[0].output_shape)
+
+    def forward(self, z):
+        pieces = z.split([part.n_inputs for part in self.parts], dim=1)
+        total = 0.0
+        for part, piece in zip(self.parts, pieces, strict=True):
+            total = total + part.forward(piece.reshape(len(z), *part.input_shape).contiguous())
+        return total
+
+    def adjoint(self, r):
+        return torch.cat([part.adjoint(r).flatten(1) for part in self.parts], dim=1)
+
+    @property
+    def is_branched(self):
+        return True
+
+    def to(self, device=None, dtype=None):
+        return BranchesOperator([part.to(device=device, dtype=dtype) for part in self.parts])
+
+    @property
+    def n_multiplications(self):
+        return sum(part.n_multiplications for part in self.parts)
 
 
 class FunctionOperator(LinearOperator):

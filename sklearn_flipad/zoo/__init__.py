@@ -16,6 +16,7 @@ from sklearn_flipad.zoo.objectives import (
     EnergyObjective,
     KLWassersteinObjective,
     LeastSquaresObjective,
+    NonSaturatingObjective,
     WassersteinGPObjective,
 )
 from sklearn_flipad.zoo.pretrained import (
@@ -29,6 +30,8 @@ from sklearn_flipad.zoo.quality import (
     frechet_distance,
     load_fashion_classifier,
 )
+from sklearn_flipad.zoo.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from sklearn_flipad.zoo.stylegan2_files import load_stylegan2
 from sklearn_flipad.zoo.table_networks import KLWGANCritic, KLWGANGenerator
 from sklearn_flipad.zoo.table_quality import table_distances
 from sklearn_flipad.zoo.training import train_gan
@@ -47,6 +50,9 @@ __all__ = [
     "LSGANDiscriminator",
     "LSGANGenerator",
     "LeastSquaresObjective",
+    "NonSaturatingObjective",
+    "StyleGAN2Discriminator",
+    "StyleGAN2Generator",
     "WassersteinGPObjective",
     "fashion_frechet_distance",
     "frechet_distance",
@@ -54,6 +60,7 @@ __all__ = [
     "list_pretrained",
     "load_fashion_classifier",
     "load_pretrained",
+    "load_stylegan2",
     "pretrained_card",
     "pretrained_samples",
     "recalibrate_batch_norm",

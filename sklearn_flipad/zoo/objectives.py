@@ -14,6 +14,7 @@ __all__ = [
     "EnergyObjective",
     "KLWassersteinObjective",
     "LeastSquaresObjective",
+    "NonSaturatingObjective",
     "WassersteinGPObjective",
 ]
 
@@ -43,6 +44,43 @@ class CrossEntropyObjective:
     @staticmethod
     def _loss(logits, label):
         return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+
+
+@dataclass(frozen=True)
+class NonSaturatingObjective:
+    """Non-saturating loss with a gradient penalty on real images, R1 (StyleGAN2).
+
+    Parameters
+    ----------
+    penalty : float, default=1
+        Weight of half the squared gradient of the logits with respect to real images.
+    probability : float, default=1/16
+        Part of the updates that have the penalty, drawn, with a weight that makes up for it.
+
+    References
+    ----------
+    Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018; Karras
+    et al., CVPR 2020, who add the penalty to every 16th update.
+    """
+
+    penalty: float = 1.0
+    probability: float = 1 / 16
+
+    def discriminator_loss(self, discriminator, real, fake):
+        """Cross-entropy on both halves, at times with the gradient penalty."""
+        with_penalty = bool(torch.rand(()) < self.probability)
+        real = real.detach().requires_grad_(with_penalty)
+        on_real, on_fake = discriminator(real), discriminator(fake)
+        loss = F.softplus(on_fake).mean() + F.softplus(-on_real).mean()
+        if with_penalty:
+            (gradient,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
+            squares = gradient.square().flatten(1).sum(dim=1).mean()
+            loss = loss + self.penalty / 2 / self.probability * squares
+        return loss
+
+    def generator_loss(self, discriminator, fake):
+        """Cross-entropy of calling the generated images real."""
+        return F.softplus(-discriminator(fake)).mean()
 
 
 @dataclass(frozen=True)

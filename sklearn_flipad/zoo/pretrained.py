@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 
 from sklearn_flipad.persistence.arrays import write_atomically
 from sklearn_flipad.sampling import sample
-from sklearn_flipad.zoo import architectures, table_networks
+from sklearn_flipad.zoo import architectures, stylegan2, table_networks
 from sklearn_flipad.zoo.grids import N_SAMPLES, load_grid, load_rows, save_grid, save_rows
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
 
 _CLASSES = {
     name: getattr(module, name)
-    for module in (architectures, table_networks)
+    for module in (architectures, stylegan2, table_networks)
     for name in module.__all__
     if name.endswith("Generator")
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from sklearn_flipad.randomness import seeded
-from sklearn_flipad.zoo import architectures, objectives, table_networks
+from sklearn_flipad.zoo import architectures, objectives, stylegan2, table_networks
 from sklearn_flipad.zoo.batch_norm import recalibrate_batch_norm
 from sklearn_flipad.zoo.initialization import initialize_weights
 from sklearn_flipad.zoo.pretrained import load_generator, save_generator
@@ -74,6 +74,25 @@ RECIPES = {
         "objective": ("EnergyObjective", {"margin": 0.1, "pull_away": 0.1}),
         "training": {"n_epochs": 6},
     },
+    "stylegan2": {
+        "generator": (
+            "StyleGAN2Generator",
+            {
+                "latent_dim": 64,
+                "style_dim": 64,
+                "channels": (64, 32, 16, 16),
+                "out_channels": 1,
+                "n_mapping": 2,
+                "output": "tanh",
+            },
+        ),
+        "discriminator": (
+            "StyleGAN2Discriminator",
+            {"channels": (16, 32, 64, 64), "in_channels": 1},
+        ),
+        "objective": ("NonSaturatingObjective", {"penalty": 1.0}),
+        "training": {"n_epochs": 1, "batch_size": 32, "learning_rate": 2e-3, "betas": (0.0, 0.99)},
+    },
     "kl-wgan": {
         "generator": ("KLWGANGenerator", {"n_columns": 11}),
         "discriminator": ("KLWGANCritic", {"n_columns": 11}),
@@ -88,6 +107,8 @@ _DATA = {
     "fashion": "Fashion-MNIST train split, {n} images, padded to 32x32, contrast 0.75",
     "redwine": "Redwine, {n} rows, standardized columns",
 }
+#: Recipes whose networks draw their weights when they are made, as in their authors' code.
+_DRAWN_BY_CLASS = {"kl-wgan": table_networks, "stylegan2": stylegan2}
 #: Losses that a card has at most.
 _MAX_LOSSES = 60
 
@@ -106,9 +127,9 @@ def _networks(recipe, seed):
     """The networks of a recipe with the weights that the training starts from."""
     spec, seeds = RECIPES[recipe], (2 * seed, 2 * seed + 1)
     for role, part_seed in zip(("generator", "discriminator"), seeds, strict=True):
-        if data_of(recipe) == "redwine":
-            with seeded(part_seed):  # torch's own, as in the code of Song and Ermon
-                yield _build(table_networks, spec[role])
+        if recipe in _DRAWN_BY_CLASS:
+            with seeded(part_seed):
+                yield _build(_DRAWN_BY_CLASS[recipe], spec[role])
         else:
             yield initialize_weights(_build(architectures, spec[role]), part_seed)
 

@@ -1,0 +1,242 @@
+"""The ways to make a final layer: from a generator, a torch layer or links."""
+
+import numpy as np
+
+from sklearn_flipad.final_layer.activations import OutputActivation
+from sklearn_flipad.final_layer.kinds import KINDS, kind_of
+from sklearn_flipad.final_layer.links import checked_links
+from sklearn_flipad.final_layer.tails import LinearTail
+from sklearn_flipad.final_layer.traced import (
+    check_against_trace,
+    effective_parameters,
+    scale_of_columns,
+)
+from sklearn_flipad.final_layer.tracing import trace_final_layer
+
+__all__ = ["FinalLayerConstructors"]
+
+
+class FinalLayerConstructors:
+    """The class methods of :class:`~sklearn_flipad.FinalLayer` that build one."""
+
+    @classmethod
+    def from_generator(
+        cls,
+        generator,
+        *,
+        latent_shape=None,
+        sampler=None,
+        n_samples=5000,
+        activation="auto",
+        module=None,
+        output_range=None,
+        batch_size=100,
+        device=None,
+        random_state=None,
+        verbose=0,
+    ):
+        """Find the final layer of a generator by running it.
+
+        The generator runs in eval mode and without gradients; its training mode is
+        restored afterwards. Its operations are noted and followed back from the output for as
+        long as they are linear and known; where that ends at one linear layer, the layer is
+        taken as it is. The activations before it are averaged over `n_samples` latents with
+        float64 accumulation, and the output activation is recognized by comparing what the
+        linear map returned with the generator's output, so that ``nn.Tanh()`` and
+        ``torch.tanh(x)`` are the same. In the end the finished layer must map the activations
+        of a first batch to what the generator returned.
+
+        Parameters
+        ----------
+        generator : torch.nn.Module
+            Any module with a convolution, transposed convolution or linear layer.
+        latent_shape : int or tuple of int, default=None
+            Shape of one latent, drawn from N(0, I); by default the generator's
+            attribute ``latent_shape``, unless it has a method ``sampler``.
+        sampler : callable, default=None
+            For other inputs: ``sampler(n, rng)`` returns a tensor or an array, or a tuple or
+            list of them, that the generator is called with; `rng` is a
+            :class:`numpy.random.RandomState`. Takes the place of `latent_shape`. By
+            default the generator's method ``sampler``, if it has one.
+        n_samples : int, default=5000
+            Number of Monte-Carlo samples of the mean activation, >= 1.
+        activation : str or OutputActivation, default="auto"
+            The output activation, if it should not be recognized. A clamp behind it is
+            accepted.
+        module : torch.nn.Module or str, default=None
+            The final layer, or its name in the generator, if it should not be searched for. It
+            is then taken alone, without what is linear around it.
+        output_range : pair of float, default=None
+            See :class:`FinalLayer`; where a clamp was found, its two ends by default.
+        batch_size : int, default=100
+            Latents in one call of the generator.
+        device : str or torch.device, default=None
+            Where the latents go; by default where the generator's parameters are.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the latents, and of what the generator itself draws.
+        verbose : int, default=0
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        FinalLayer
+
+        Raises
+        ------
+        ValueError
+            If the generator runs no linear layer, if its activation is not invertible, not
+            recognized or not the given one, if what follows the last layer cannot be taken
+            apart, or if no latent shape is known.
+
+        Warns
+        -----
+        UserWarning
+            If a clamp cuts off more than a quarter of the values.
+        """
+        trace = trace_final_layer(
+            generator,
+            latent_shape=latent_shape,
+            sampler=sampler,
+            n_samples=n_samples,
+            activation=activation,
+            module=module,
+            batch_size=batch_size,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+        )
+        tail, found = trace.tail, trace.module
+        known = {
+            "input_shape": trace.mean_activation.shape,
+            "mean_activation": trace.mean_activation,
+            "activation": tail.activation,
+            "output_shape": trace.output_shape,
+            "output_range": tail.clamp if output_range is None else output_range,
+            "output_order": tail.order,
+            "output_scale": scale_of_columns(trace),
+        }
+        if isinstance(found, LinearTail):
+            layer = cls.from_links(found.links, bias=found.bias, **known)
+        else:
+            layer = cls.from_module(found, **known)
+        check_against_trace(layer, trace)
+        return layer
+
+    @classmethod
+    def from_links(
+        cls,
+        links,
+        *,
+        input_shape,
+        bias=None,
+        mean_activation=None,
+        activation="identity",
+        output_shape=None,
+        output_range=None,
+        output_order=None,
+        output_scale=None,
+    ):
+        """Make a final layer from linear maps that follow each other.
+
+        Parameters
+        ----------
+        links : sequence of Link
+            The maps, in the order in which they run.
+        input_shape : tuple of int
+            Shape of one activation before the first of them.
+        bias : array-like, default=None
+            What they add in all, per channel or per element of the output.
+        mean_activation : array-like, shape input_shape, default=None
+            The mean activation; zero by default.
+        activation : str or OutputActivation, default="identity"
+            The output activation.
+        output_shape, output_range, output_order, output_scale
+            See :class:`FinalLayer`.
+
+        Returns
+        -------
+        FinalLayer
+
+        Raises
+        ------
+        ValueError
+            If the links do not fit each other.
+        """
+        links = checked_links(links)
+        only, is_only = links[0], len(links) == 1 and links[0].kind in KINDS
+        is_only = is_only and (bias is None or np.ndim(bias) == 1)
+        if mean_activation is None:
+            mean_activation = np.zeros(input_shape)
+        if isinstance(activation, str):
+            activation = OutputActivation(activation)
+        return cls(
+            only.kind if is_only else "chain",
+            only.weight if is_only else None,
+            bias,
+            only.arguments if is_only else {},
+            input_shape=input_shape,
+            mean_activation=mean_activation,
+            activation=activation,
+            output_shape=output_shape,
+            output_range=output_range,
+            output_order=output_order,
+            output_scale=output_scale,
+            links=None if is_only else links,
+        )
+
+    @classmethod
+    def from_module(
+        cls,
+        module,
+        *,
+        input_shape,
+        mean_activation=None,
+        activation="identity",
+        output_shape=None,
+        output_range=None,
+        output_order=None,
+        output_scale=None,
+    ):
+        """Make a final layer from a torch layer whose surroundings are known.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            A ``Linear``, ``Conv1d/2d/3d`` or ``ConvTranspose1d/2d/3d``.
+        input_shape : tuple of int
+            Shape of one activation.
+        mean_activation : array-like, shape input_shape, default=None
+            The mean activation; zero by default.
+        activation : str or OutputActivation, default="identity"
+            The output activation.
+        output_shape, output_range, output_order, output_scale
+            See :class:`FinalLayer`.
+
+        Returns
+        -------
+        FinalLayer
+
+        Raises
+        ------
+        ValueError
+            If `module` is of another type or the shapes do not fit.
+        """
+        kind = kind_of(module)
+        if mean_activation is None:
+            mean_activation = np.zeros(input_shape)
+        if isinstance(activation, str):
+            activation = OutputActivation(activation)
+        weight, bias = effective_parameters(module)
+        return cls(
+            kind,
+            weight.float().cpu().numpy(),
+            None if bias is None else bias.float().cpu().numpy(),
+            {name: getattr(module, name) for name in KINDS[kind].arguments},
+            input_shape=input_shape,
+            mean_activation=mean_activation,
+            activation=activation,
+            output_shape=output_shape,
+            output_range=output_range,
+            output_order=output_order,
+            output_scale=output_scale,
+        )
