@@ -3,8 +3,11 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
+from scipy.io import wavfile
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import OneClassSVM
 from torch import nn
@@ -19,8 +22,10 @@ from sklearn_flipad import (
     make_rawpad,
     save_attributor,
 )
+from sklearn_flipad.datasets import load_audio, load_images
 from sklearn_flipad.detectors import WindowedDetector
 from sklearn_flipad.final_layer import Link, window_geometry
+from sklearn_flipad.scoring import WavDecoder, score_files
 
 
 def _weight(*shape):
@@ -357,6 +362,53 @@ def test_mixed_sizes_from_fit_to_file(method, upscaler, tmp_path):
     assert described.method == method
     assert described.sample_shape is None
     assert described.window_shape == (1, 8, 8)
+
+
+def test_files_of_any_size(upscaler, tmp_path):
+    """Scores of files are those of arrays; a file that is too small has the reason."""
+    layer, draw = upscaler
+    own = draw([(10, 10), (9, 12)] * 20, 0)
+    attributor = _make("flipad", layer).fit(own)
+    folder = tmp_path / "suspects"
+    folder.mkdir()
+    suspects = [*own[:3], draw([(20, 20)], 1)[0], np.zeros((1, 9, 40), np.uint8)]
+    for k, image in enumerate(suspects):
+        Image.fromarray(image[0]).save(folder / f"{k}.png")
+    loaded = load_images(folder, mode="L", same_size=False).images
+    assert all(np.array_equal(a, b) for a, b in zip(loaded, suspects, strict=True))
+    with pytest.raises(ValueError, match="same_size=False"):
+        load_images(folder, mode="L")
+    save_attributor(attributor, tmp_path / "model.flipad")
+    with pytest.warns(UserWarning, match="1 of 4 files were scored with a warning"):
+        done = score_files(tmp_path / "model.flipad", folder, tmp_path / "out.csv", mode="L")
+    table = pd.read_csv(done.out)
+    scores = attributor["detect"].estimator_.score_samples(suspects[:4])
+    np.testing.assert_array_equal(table["score"][:4], scores)
+    assert "more or fewer windows" in table["warning"][3]
+    assert "is 9x40, smaller than one window of 8x8" in table["reason"][4]
+
+
+def test_signals_of_any_length(tmp_path):
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    conv = nn.Conv1d(6, 1, 7, padding=3)
+    layer = FinalLayer.from_module(conv, input_shape=(6, 64), activation="tanh")
+    lengths = rng.integers(40, 90, 40)
+    own = []
+    for length in lengths:
+        z = torch.from_numpy(rng.normal(size=(6, length)) * (rng.random((6, length)) < 0.1))
+        with torch.no_grad():
+            own.append(torch.tanh(conv(z[None].float()))[0].numpy())
+    options = {"detector": OneClassSVM(), "fnr": 0.2, "random_state": 0}
+    attributor = make_flipad(layer, windows=16, **options).fit(own)
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for k, x in enumerate(own[:5]):
+        wavfile.write(folder / f"{k}.wav", 8000, x[0])
+    clips = load_audio(folder, rate=8000, same_length=False).signals
+    expected = attributor["detect"].estimator_.score_samples(clips)
+    done = score_files(attributor, folder, tmp_path / "out.csv", decoder=WavDecoder(rate=8000))
+    np.testing.assert_array_equal(pd.read_csv(done.out)["score"], expected)
 
 
 def test_windows_tell_noise(upscaler):
