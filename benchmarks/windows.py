@@ -99,8 +99,8 @@ def main():
     """Measure what is missing in the results."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_out(parser)
-    parser.add_argument("--n-own", type=int, default=600)
-    parser.add_argument("--n-suspects", type=int, default=200)
+    parser.add_argument("--n-own", type=int, default=300)
+    parser.add_argument("--n-suspects", type=int, default=50)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "windows.jsonl"
