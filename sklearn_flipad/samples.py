@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_array, validate_data
 
 __all__ = [
     "as_array",
+    "as_gray_levels",
     "as_image_batch",
     "check_features",
     "check_samples",
@@ -139,7 +140,7 @@ def check_samples(
         _check_image_axes(array.shape)
     is_table = array.ndim == 2 and (shape is None or len(shape) == 1)
     if not is_table:
-        array = _as_levels(array, _dtype_of(X))
+        array = as_gray_levels(array, _dtype_of(X))
     _check_finite(array)
     if array.dtype == np.uint8:
         if output_range is None:
@@ -244,6 +245,42 @@ def as_image_batch(X, image_shape=None):
     return X.reshape(len(X), *(image_shape or (1, 1, X.shape[1])))
 
 
+def as_gray_levels(array, given):
+    """Integers that are no table's numbers as the gray levels that they are.
+
+    Parameters
+    ----------
+    array : ndarray
+        Their values, in any type.
+    given : numpy.dtype
+        The type in which they were given.
+
+    Returns
+    -------
+    ndarray
+        uint8, if `given` is a type of integers.
+
+    Raises
+    ------
+    ValueError
+        If they are none from 0 to 255, or only 0 and 1.
+    """
+    if array.dtype == np.uint8 or given.kind not in "biu":
+        return array
+    low, high = array.min(), array.max()
+    if given.kind == "b" or (low >= 0 and high == 1):
+        raise ValueError(
+            f"X holds only 0 and 1 ({given}), which could be black and white or the gray levels "
+            "0 and 1. Pass uint8 gray levels (0 is black, 255 is white), or floats."
+        )
+    if low < 0 or high > 255:
+        raise ValueError(
+            f"X holds integers from {low:g} to {high:g} ({given}). Integers are gray levels "
+            "from 0 to 255; scale others to floats in the range of the model's output."
+        )
+    return array.astype(np.uint8)
+
+
 def from_gray_levels(x, output_range):
     """Gray levels as the values that they stand for; other types as they are.
 
@@ -311,24 +348,6 @@ def _checked_array(estimator, X):
 def _dtype_of(X):
     X = as_array(X)
     return X.iloc[:0].to_numpy().dtype if hasattr(X, "iloc") else X.dtype
-
-
-def _as_levels(array, given):
-    """Integers that are no table's numbers as the gray levels that they are."""
-    if array.dtype == np.uint8 or given.kind not in "biu":
-        return array
-    low, high = array.min(), array.max()
-    if given.kind == "b" or (low >= 0 and high == 1):
-        raise ValueError(
-            f"X holds only 0 and 1 ({given}), which could be black and white or the gray levels "
-            "0 and 1. Pass uint8 gray levels (0 is black, 255 is white), or floats."
-        )
-    if low < 0 or high > 255:
-        raise ValueError(
-            f"X holds integers from {low:g} to {high:g} ({given}). Integers are gray levels "
-            "from 0 to 255; scale others to floats in the range of the model's output."
-        )
-    return array.astype(np.uint8)
 
 
 def _check_shape(shape, sample_shape):

@@ -41,6 +41,7 @@ def script(monkeypatch):
         "tabular_speed",
         "tolerance",
         "whitening",
+        "windows",
     ],
 )
 def test_committed_results_are_not_the_default(script, name, monkeypatch, capsys):

@@ -19,10 +19,18 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import _num_samples
 
+from sklearn_flipad.sample_lists import is_ragged
 from sklearn_flipad.samples import as_array, shape_of
 from sklearn_flipad.solvers.batch import LANES
 
-__all__ = ["check_detector", "last_step", "normality", "rows_of", "training_rows"]
+__all__ = [
+    "check_detector",
+    "last_step",
+    "normality",
+    "rows_of",
+    "training_rows",
+    "window_counts",
+]
 
 _METHODS = ("score_samples", "decision_function", "predict_proba")
 _SUPERVISED = ("classifier", "regressor")
@@ -86,12 +94,45 @@ def rows_of(estimator, X):
     -------
     array-like, shape (n, ...) or (n, n_features)
     """
+    if is_ragged(X):
+        return _checked_ragged(estimator, X)
     if len(shape_of(X)) <= 2 or isinstance(_thawed(estimator), Pipeline):
         return X
     if not _is_from("pyod", estimator) and get_tags(_thawed(estimator)).input_tags.three_d_array:
         return X
     X = as_array(X)
     return X.reshape(len(X), -1)
+
+
+def _checked_ragged(estimator, X):
+    """Samples that differ in size, for an estimator that takes them."""
+    if not hasattr(last_step(estimator), "n_windows"):
+        sizes = list(dict.fromkeys("x".join(map(str, x.shape)) for x in X))
+        name = type(last_step(estimator)).__name__
+        raise ValueError(
+            f"The samples have {len(sizes)} shapes, such as {', '.join(sizes[:3])}, and {name} "
+            "takes one. Pass windows= to the make_* function that made the attributor, or put its "
+            "detector into a WindowedDetector."
+        )
+    return X
+
+
+def window_counts(estimator, X):
+    """Number of windows of each sample; None for an estimator that has no windows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted detector.
+    X : array-like, or sequence of array-like
+        Samples.
+
+    Returns
+    -------
+    ndarray of int, shape (n,), or None
+    """
+    estimator = _thawed(estimator)
+    return estimator.n_windows(X) if hasattr(estimator, "n_windows") else None
 
 
 def normality(estimator, X):

@@ -5,8 +5,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_flipad.calibration._estimators import normality
 from sklearn_flipad.calibration._hold_out import check_name
 from sklearn_flipad.calibration._seen import check_fresh
+from sklearn_flipad.calibration._windows import window_range
 from sklearn_flipad.calibration.evidence import check_levels, weigh
 from sklearn_flipad.calibration.rules import as_rule
 
@@ -67,8 +69,11 @@ class EvidenceMixin:
         check_name(name)
         calibrator, features = self._calibrator(), self._features(X)
         check_fresh(features, getattr(calibrator, "_seen", ()))
-        scores = np.sort(-calibrator.score_samples(features))
+        scores = np.sort(-normality(calibrator.estimator_, features))
+        windows = window_range(calibrator.estimator_, features)
         calibrator.reference_scores_, calibrator.reference_name_ = scores, name
+        if windows is not None:
+            calibrator.reference_windows_ = windows
         return self
 
     @available_if(_is_calibrated)

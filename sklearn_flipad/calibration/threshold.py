@@ -24,12 +24,20 @@ from sklearn_flipad.calibration._estimators import (
 )
 from sklearn_flipad.calibration._hold_out import check_size, hold_out
 from sklearn_flipad.calibration._seen import digests
+from sklearn_flipad.calibration._windows import check_windows, window_range
 from sklearn_flipad.calibration.mixin import EvidenceMixin
 from sklearn_flipad.calibration.rules import RULES, ThresholdRule, as_rule
 from sklearn_flipad.labels import check_labels, classes_of
 from sklearn_flipad.samples import as_array
 
 __all__ = ["FNRThresholdCalibrator"]
+
+
+#: Attributes that not every fitted calibrator has.
+_OPTIONAL = (
+    *("reference_scores_", "reference_name_", "reference_windows_", "calibration_windows_"),
+    *("n_features_in_", "feature_names_in_"),
+)
 
 
 class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -85,6 +93,9 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         Anomaly scores of the reference population, sorted, where there is one.
     reference_name_ : str
         What it is.
+    calibration_windows_, reference_windows_ : ndarray of int, shape (2,)
+        Smallest and largest number of windows of the samples that these scores are of, where the
+        detector is a :class:`~sklearn_flipad.detectors.WindowedDetector`.
     classes_ : ndarray, shape (2,)
         ``[-1, 1]``; ``[0, 1]`` or ``[False, True]`` where y has those, as scikit-learn's
         meta-estimators encode classes.
@@ -230,11 +241,18 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             last_step(estimator).check_threshold(scores, threshold)
         if self.reference is not None:
             reference_scores = -normality(estimator, _safe_indexing(X, reference))
-        for name in ("reference_scores_", "reference_name_", "n_features_in_", "feature_names_in_"):
+        windows = window_range(estimator, _safe_indexing(X, calibration))
+        if self.reference is not None:
+            reference_windows = window_range(estimator, _safe_indexing(X, reference))
+        for name in _OPTIONAL:
             vars(self).pop(name, None)
         if self.reference is not None:
             self.reference_scores_ = np.sort(reference_scores)
             self.reference_name_ = self.reference
+            if windows is not None:
+                self.reference_windows_ = reference_windows
+        if windows is not None:
+            self.calibration_windows_ = windows
         self.estimator_ = estimator
         self._seen = digests(X, np.union1d(training, calibration))
         self.calibration_scores_ = np.sort(scores)
@@ -296,9 +314,17 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         ------
         ValueError
             If X is not what the detector was fitted to, or a score is not finite.
+
+        Warns
+        -----
+        UserWarning
+            If samples have more or fewer windows than those that calibrate, or than those of the
+            reference population.
         """
         check_is_fitted(self)
-        return normality(self.estimator_, X)
+        scores = normality(self.estimator_, X)
+        check_windows(self, X)
+        return scores
 
     def decision_function(self, X):
         """Signed distance to the threshold: ``score_samples(X) - offset_``.

@@ -68,7 +68,7 @@ def read_each(files, read):
             yield name, content, None
 
 
-def read_samples(paths, decoder, *, max_bytes=2**30, on_error="raise"):
+def read_samples(paths, decoder, *, max_bytes=2**30, same_shape=True, on_error="raise"):
     """Read files by a decoder.
 
     Parameters
@@ -79,13 +79,15 @@ def read_samples(paths, decoder, *, max_bytes=2**30, on_error="raise"):
         See :class:`~sklearn_flipad.scoring.ImageDecoder`.
     max_bytes : int, default=2**30
         Size of the largest file that is read.
+    same_shape : bool, default=True
+        Whether samples must have one shape; with False they come as a list.
     on_error : {"raise", "skip"}, default="raise"
         See :func:`~sklearn_flipad.datasets.load_images`.
 
     Returns
     -------
     Bunch
-        ``samples`` : ndarray, shape (n, ...);
+        ``samples`` : ndarray, shape (n, ...), or a list of arrays;
         ``filenames`` : list of str, where each comes from;
         ``steps`` : list of tuple of str, what was done to get each;
         ``errors`` : dict of str to str, the reason for each file that was skipped.
@@ -94,7 +96,7 @@ def read_samples(paths, decoder, *, max_bytes=2**30, on_error="raise"):
     ------
     ValueError
         If a file could not be read and `on_error` is ``"raise"``, no sample is left, or samples
-        differ in shape.
+        differ in shape and must not.
     """
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
@@ -119,8 +121,9 @@ def read_samples(paths, decoder, *, max_bytes=2**30, on_error="raise"):
         raise ValueError(f"{len(errors)} of {n_files} files could not be read:\n{listed}")
     if not samples:
         raise ValueError("There is no file among paths.")
-    if len(shapes) > 1:
+    if len(shapes) > 1 and same_shape:
         some = list(shapes.items())[:3]
         seen = ", ".join(f"{'x'.join(map(str, shape))} ({name})" for shape, name in some)
         raise ValueError(f"The files have {len(shapes)} shapes, such as {seen}.")
-    return Bunch(samples=np.stack(samples), filenames=filenames, steps=steps, errors=errors)
+    samples = np.stack(samples) if same_shape else samples
+    return Bunch(samples=samples, filenames=filenames, steps=steps, errors=errors)

@@ -12,7 +12,7 @@ __all__ = ["load_audio", "quantize_audio"]
 _MAX_CLIPPED = 0.05
 
 
-def load_audio(paths, *, rate, length=None, on_error="raise"):
+def load_audio(paths, *, rate, length=None, same_length=True, on_error="raise"):
     """Load WAV files as signals, channels first.
 
     Integers of 8, 16, 24 and 32 bits are divided by the magnitude of their smallest one, so
@@ -28,20 +28,24 @@ def load_audio(paths, *, rate, length=None, on_error="raise"):
     length : int, default=None
         Samples of each channel. Files of another length are not taken; by default, all must have
         one length.
+    same_length : bool, default=True
+        Whether signals must have one length. With False, they come as a list, each with its own,
+        which attributors of windows take.
     on_error : {"raise", "skip"}, default="raise"
         See :func:`load_images`.
 
     Returns
     -------
     Bunch
-        ``signals`` : ndarray of float32, shape (n, n_channels, length);
+        ``signals`` : ndarray of float32, shape (n, n_channels, length), or a list of arrays
+        (n_channels, length);
         ``filenames`` and ``errors`` as of :func:`load_images`.
 
     Raises
     ------
     ValueError
         If a parameter is out of range, if files could not be read and `on_error` is ``"raise"``,
-        if no signal is left, or if lengths or numbers of channels differ.
+        if no signal is left, or if lengths or numbers of channels differ and must not.
     TypeError
         If `paths` holds something that is not a path.
     FileNotFoundError
@@ -63,6 +67,7 @@ def load_audio(paths, *, rate, length=None, on_error="raise"):
         paths,
         lambda data: decode_wav(data, rate=rate, length=length),
         max_bytes=max_wav_size(length),
+        same_shape=same_length,
         on_error=on_error,
     )
     return Bunch(signals=found.samples, filenames=found.filenames, errors=found.errors)

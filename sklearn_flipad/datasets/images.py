@@ -15,7 +15,16 @@ __all__ = ["load_celeba", "load_images", "load_lsun_bedroom"]
 _MODES = ("RGB", "L")
 
 
-def load_images(paths, *, size=None, mode="RGB", n_images=None, max_pixels=2**26, on_error="raise"):
+def load_images(
+    paths,
+    *,
+    size=None,
+    mode="RGB",
+    n_images=None,
+    max_pixels=2**26,
+    same_size=True,
+    on_error="raise",
+):
     """Load PNG, JPEG and WebP files as 8-bit images, channels first.
 
     Files are recognized by their content, whatever they are called. EXIF orientation is
@@ -46,6 +55,9 @@ def load_images(paths, *, size=None, mode="RGB", n_images=None, max_pixels=2**26
     max_pixels : int, default=2**26
         Larger images are refused before they are decoded, and files of more than 8 bytes
         for each of these pixels plus 64 MiB before they are read.
+    same_size : bool, default=True
+        Whether images must have one size. With False, they come as a list, each with its own,
+        which attributors of windows take.
     on_error : {"raise", "skip"}, default="raise"
         What happens after all files were tried if some could not be read: an error that
         names each of them, or the others are returned and `errors` names them.
@@ -53,7 +65,8 @@ def load_images(paths, *, size=None, mode="RGB", n_images=None, max_pixels=2**26
     Returns
     -------
     Bunch
-        ``images`` : ndarray of uint8, shape (n, channels, height, width);
+        ``images`` : ndarray of uint8, shape (n, channels, height, width), or a list of arrays
+        (channels, height, width);
         ``filenames`` : list of str, where each image comes from;
         ``errors`` : dict of str to str, the reason for each file that was skipped.
         In names, control characters and bytes that are not UTF-8 are escaped.
@@ -62,7 +75,7 @@ def load_images(paths, *, size=None, mode="RGB", n_images=None, max_pixels=2**26
     ------
     ValueError
         If a parameter is out of range, if files could not be read and `on_error` is
-        ``"raise"``, if no image is left, or if sizes differ and `size` is None.
+        ``"raise"``, if no image is left, or if sizes differ and must not.
     TypeError
         If `paths` holds something that is not a path.
     FileNotFoundError
@@ -83,6 +96,7 @@ def load_images(paths, *, size=None, mode="RGB", n_images=None, max_pixels=2**26
     files = list_files(paths)[:n_images]
     # One buffer that grows: a list and its stack would need the memory twice.
     pixels, shapes, filenames, errors = bytearray(), {}, [], {}
+    images = []
 
     def read(path):
         return read_image(path, size=size, mode=mode, max_pixels=max_pixels)
@@ -93,7 +107,9 @@ def load_images(paths, *, size=None, mode="RGB", n_images=None, max_pixels=2**26
             continue
         filenames.append(name)
         shapes.setdefault(image.shape, name)
-        if len(shapes) == 1:
+        if not same_size:
+            images.append(image)
+        elif len(shapes) == 1:
             pixels += image.data
     if errors and on_error == "raise":
         raise ValueError(
@@ -104,9 +120,14 @@ def load_images(paths, *, size=None, mode="RGB", n_images=None, max_pixels=2**26
         some = dict(list(errors.items())[:3])
         reasons = f" {len(files)} could not be read, such as:\n{_lines(some)}" if some else ""
         raise ValueError(f"No readable image among the files of paths.{reasons}")
+    if not same_size:
+        return Bunch(images=images, filenames=filenames, errors=errors)
     if len(shapes) > 1:
         seen = ", ".join(f"{h}x{w} ({name})" for (_, h, w), name in list(shapes.items())[:3])
-        raise ValueError(f"The images have {len(shapes)} sizes, such as {seen}: pass size=.")
+        raise ValueError(
+            f"The images have {len(shapes)} sizes, such as {seen}: pass size=, or same_size=False "
+            "for an attributor of windows."
+        )
     images = np.frombuffer(pixels, np.uint8).reshape(len(filenames), *next(iter(shapes)))
     return Bunch(images=images, filenames=filenames, errors=errors)
 

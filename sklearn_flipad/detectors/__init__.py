@@ -6,6 +6,7 @@ from sklearn_flipad.detectors.external import ExternalDetector
 from sklearn_flipad.detectors.fingerprint import FingerprintDetector
 from sklearn_flipad.detectors.loss import DeepSADLoss
 from sklearn_flipad.detectors.networks import MLP, LeNet
+from sklearn_flipad.detectors.windowed import WindowedDetector, WindowScores
 
 __all__ = [
     "MLP",
@@ -15,4 +16,6 @@ __all__ = [
     "ExternalDetector",
     "FingerprintDetector",
     "LeNet",
+    "WindowScores",
+    "WindowedDetector",
 ]

@@ -4,5 +4,13 @@ from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.final_layer.layer import FinalLayer
 from sklearn_flipad.final_layer.links import Link
+from sklearn_flipad.final_layer.windows import WindowGeometry, window_geometry
 
-__all__ = ["ColumnActivations", "FinalLayer", "Link", "OutputActivation"]
+__all__ = [
+    "ColumnActivations",
+    "FinalLayer",
+    "Link",
+    "OutputActivation",
+    "WindowGeometry",
+    "window_geometry",
+]

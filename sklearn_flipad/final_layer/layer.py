@@ -19,6 +19,7 @@ from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.final_layer.constructors import FinalLayerConstructors
 from sklearn_flipad.final_layer.kinds import KINDS
 from sklearn_flipad.final_layer.links import Link, build_chain, checked_links
+from sklearn_flipad.final_layer.windows import window_layer
 from sklearn_flipad.persistence.arrays import content_digest, load_arrays, save_arrays
 from sklearn_flipad.sampling import sample
 
@@ -243,6 +244,31 @@ class FinalLayer(FinalLayerConstructors):
             If the samples do not fit the layer: another shape, or values outside its range.
         """
         return sample(generator, n_samples, dtype=dtype, layer=self, **options)
+
+    def window(self, size):
+        """Return the final layer of a window inside of a larger sample.
+
+        Its linear map is this layer's, cut out where no padding reaches, from all activations
+        that the window depends on; it is the same wherever the window lies, as
+        :func:`~sklearn_flipad.final_layer.window_geometry` says. The mean activation is averaged
+        over all positions, channel by channel.
+
+        Parameters
+        ----------
+        size : int or tuple of int
+            Sides of the window; it may be larger than this layer's samples.
+
+        Returns
+        -------
+        FinalLayer
+
+        Raises
+        ------
+        ValueError
+            If the layer does not treat all positions of a sample alike, as dense layers and
+            interpolation to a fixed size do not, or `size` is not valid.
+        """
+        return window_layer(self, size)
 
     def operator(self, device="cpu", dtype=torch.float32):
         """The linear map of the inversion on a device: its outputs are divided by `output_scale`.

@@ -44,6 +44,7 @@ class Stored:
 #: What fit records of the samples, see :func:`~sklearn_flipad.samples.record_samples`.
 _RECORDED = ("n_features_in_", "_saw_levels", "_saw_whole_numbers")
 _NAMES = ("feature_names_in_",)
+_WINDOWS = ("calibration_windows_", "reference_windows_")
 _LAYOUT = ("_sample_shape", *_NAMES)
 _STATELESS = (*_RECORDED, *_LAYOUT)
 
@@ -62,7 +63,7 @@ ESTIMATORS = {
     "FNRThresholdCalibrator": Stored(
         "sklearn_flipad.calibration",
         ("estimator_", "calibration_scores_", "threshold_", "offset_", "classes_"),
-        ("n_features_in_", "reference_scores_", "reference_name_", "_seen", *_NAMES),
+        ("n_features_in_", "reference_scores_", "reference_name_", "_seen", *_WINDOWS, *_NAMES),
     ),
     "CombinedDetector": Stored(
         "sklearn_flipad.detectors",
@@ -78,6 +79,7 @@ ESTIMATORS = {
         "sklearn_flipad.detectors", "net_", "center_", "history_", "offset_", "_network_shape"
     ),
     "ExternalDetector": _of_samples("sklearn_flipad.detectors", "estimator_", "offset_"),
+    "WindowedDetector": Stored("sklearn_flipad.detectors", ("estimator_", "window_shape_"), ()),
     "FingerprintDetector": _of_samples(
         "sklearn_flipad.detectors", "fingerprint_", "n_samples_seen_", "offset_", "_image_shape"
     ),

@@ -19,6 +19,7 @@ _METHODS = {
     "CombinedDetector": "combined",
 }
 _SEVERAL = "OpenSetAttributor"
+_OF_WHAT = ("sample", "window")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class ModelDescription:
     Attributes
     ----------
     method, steps, parameters, fnr, n_calibration, reference_name, n_reference, sample_shape, \
-generators
+window_shape, generators
         As in :class:`AttributorDescription`. Names of steps and parameters are those of this
         attributor, without the name of the model.
     """
@@ -41,6 +42,7 @@ generators
     reference_name: str | None
     n_reference: int
     sample_shape: tuple | None
+    window_shape: tuple | None
     generators: tuple
 
 
@@ -77,7 +79,10 @@ class AttributorDescription:
     n_reference : int
         Number of its samples.
     sample_shape : tuple of int or None
-        Shape of one sample, where the file says it.
+        Shape of one sample, where the file says it and all have the same.
+    window_shape : tuple of int or None
+        Shape ``(channels, *sides)`` of the windows that samples of any size are cut into; None
+        without windows.
     generators : tuple of str
         Import paths of the generators that it holds, as ``"package.module:Generator"``.
     needs : dict of str to str
@@ -102,6 +107,7 @@ class AttributorDescription:
     reference_name: str | None
     n_reference: int
     sample_shape: tuple | None
+    window_shape: tuple | None
     generators: tuple
     needs: dict
     notes: dict
@@ -178,7 +184,8 @@ def _described(description, arrays):
 
 def _of_all(outline, models):
     """What is said of several models together."""
-    shapes = {model.sample_shape for model in models}
+    # All are given the same suspects.
+    shapes, windows = ({getattr(m, f"{what}_shape") for m in models} for what in _OF_WHAT)
     return {
         **outline,
         "method": _SEVERAL,
@@ -186,8 +193,8 @@ def _of_all(outline, models):
         "n_calibration": None,
         "reference_name": None,
         "n_reference": 0,
-        # All are given the same suspects.
         "sample_shape": shapes.pop() if len(shapes) == 1 else None,
+        "window_shape": windows.pop() if len(windows) == 1 else None,
         "generators": tuple(dict.fromkeys(name for model in models for name in model.generators)),
     }
 
@@ -219,7 +226,11 @@ class _Description:
     def of(self, tree):
         """What is said of the attributor of one model."""
         outline = self.outline(tree)
-        calibrator, first = self._last(tree), self._first(tree)
+        calibrator = self._last(tree)
+        first, window_shape = self._first(tree), None
+        if first["class"] == "WindowedDetector":
+            window_shape = tuple(int(side) for side in first["fitted"]["window_shape_"]["items"])
+            first = self._first(first["fitted"]["estimator_"])
         fitted = calibrator["fitted"]
         reference = fitted.get("reference_name_")
         return {
@@ -229,7 +240,8 @@ class _Description:
             "n_calibration": self._size(fitted["calibration_scores_"]),
             "reference_name": None if reference is None else printable(reference),
             "n_reference": 0 if reference is None else self._size(fitted["reference_scores_"]),
-            "sample_shape": self._sample_shape(first),
+            "sample_shape": None if window_shape else self._sample_shape(first),
+            "window_shape": window_shape,
             "generators": tuple(self.generators),
         }
 

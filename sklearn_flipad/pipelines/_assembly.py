@@ -5,16 +5,18 @@ and the detector, is inside the calibrator: the samples that calibrate the thres
 be as new to it as suspects will be, or the false-negative rate does not hold.
 """
 
+from inspect import signature
+
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, get_tags
 
 from sklearn_flipad.calibration import FNRThresholdCalibrator
-from sklearn_flipad.detectors import DeepSADDetector, ExternalDetector
+from sklearn_flipad.detectors import DeepSADDetector, ExternalDetector, WindowedDetector
 from sklearn_flipad.pipelines.attribution import AttributionPipeline
 
-__all__ = ["assemble", "prepared", "scaled"]
+__all__ = ["assemble", "prepared", "scaled", "window_parameters"]
 
 
 def prepared(detector, device, random_state, verbose):
@@ -43,13 +45,34 @@ def _takes_images(detector):
         return False
 
 
+def window_parameters(windows, **geometry):
+    """Parameters of a WindowedDetector, from a size or a dict of them; None without windows."""
+    if windows is None:
+        return None
+    windows = windows if isinstance(windows, dict) else {"size": windows}
+    if "size" not in windows:
+        raise ValueError("windows must have a 'size', which is None for whole samples.")
+    known = set(signature(WindowedDetector).parameters) - {"estimator"}
+    unknown = sorted(set(windows) - known)
+    if unknown:
+        raise ValueError(
+            f"windows has {', '.join(map(repr, unknown))}, no parameter of WindowedDetector, which "
+            f"are {', '.join(sorted(known))}."
+        )
+    return {**geometry, **windows}
+
+
 def scaled(scaler, default, detector):
     """A detector behind a copy of a scaler, or the default one; fitted together."""
     scaler = default if scaler is None else clone(scaler, safe=False)
     return Pipeline([("scale", scaler), ("detector", detector)])
 
 
-def assemble(features, detector, *, memory=None, **calibration):
-    """Features in front of the calibrated detector."""
+def assemble(features, detector, *, memory=None, windows=None, **calibration):
+    """Features in front of the calibrated detector, or in it, where they are of windows."""
+    if windows is not None:
+        inside = Pipeline([*features, *detector.steps], memory=memory)
+        features, memory = [], None
+        detector = WindowedDetector(inside, **windows)
     calibrator = FNRThresholdCalibrator(detector, **calibration)
     return AttributionPipeline([*features, ("detect", calibrator)], memory=memory)

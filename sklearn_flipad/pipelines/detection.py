@@ -9,7 +9,8 @@ from sklearn_flipad.features import (
     PreactivationTransformer,
     RawTransformer,
 )
-from sklearn_flipad.pipelines._assembly import assemble, prepared, scaled
+from sklearn_flipad.final_layer import window_geometry
+from sklearn_flipad.pipelines._assembly import assemble, prepared, scaled, window_parameters
 
 __all__ = ["make_dctpad", "make_flipad", "make_rawpad", "make_whitened"]
 
@@ -25,6 +26,7 @@ def make_flipad(
     rule="conformal",
     cv=0.2,
     reference=None,
+    windows=None,
     device=None,
     memory=None,
     random_state=None,
@@ -51,6 +53,11 @@ def make_flipad(
         to keep fitted ones, set ``detect__estimator`` to a frozen pipeline of both.
     fnr, rule, cv, reference
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+    windows : int, tuple of int or dict, default=None
+        For samples of any size: sides of the windows that each is cut into, or a dict of
+        parameters of :class:`~sklearn_flipad.detectors.WindowedDetector` with ``"size"`` among
+        them. The layer is then replaced by its :meth:`~sklearn_flipad.FinalLayer.window`. By
+        default all samples have the layer's size.
     device : str or torch.device, default=None
         Where to compute; CUDA if there is one, else the CPU.
     memory : str or joblib.Memory, default=None
@@ -65,7 +72,9 @@ def make_flipad(
     AttributionPipeline
         With the steps ``invert`` and ``detect``, the calibrator. Its estimator is a
         pipeline with the steps ``scale`` and ``detector``. Each can be replaced or
-        grid-searched.
+        grid-searched. With `windows`, the calibrator is the only step, its estimator is a
+        :class:`~sklearn_flipad.detectors.WindowedDetector`, and that one's the pipeline of all
+        three: ``detect__estimator__estimator__invert__lam``.
 
     References
     ----------
@@ -80,6 +89,13 @@ def make_flipad(
     >>> [name for name, _ in make_flipad(layer, lam=1e-2).steps]
     ['invert', 'detect']
     """
+    geometry = {}
+    if windows is not None:
+        windows = window_parameters(windows)
+        if windows["size"] is not None:
+            margin, unit = window_geometry(final_layer)
+            geometry = {"margin": margin, "unit": unit}
+            final_layer = final_layer.window(windows["size"])
     invert = FinalLayerInverter(
         final_layer, lam=lam, pool_size=pool_size, device=device, verbose=verbose
     )
@@ -91,6 +107,7 @@ def make_flipad(
         rule=rule,
         cv=cv,
         reference=reference,
+        windows=window_parameters(windows, **geometry),
         random_state=random_state,
         memory=memory,
     )
@@ -107,6 +124,7 @@ def make_dctpad(
     rule="conformal",
     cv=0.2,
     reference=None,
+    windows=None,
     device=None,
     memory=None,
     random_state=None,
@@ -120,7 +138,7 @@ def make_dctpad(
         Side of the central crop of the spectra; no crop by default.
     output_range, image_shape
         See :class:`~sklearn_flipad.DCTTransformer`.
-    scaler, detector, fnr, rule, cv, reference, device, memory, random_state, verbose
+    scaler, detector, fnr, rule, cv, reference, windows, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -141,6 +159,7 @@ def make_dctpad(
         rule=rule,
         cv=cv,
         reference=reference,
+        windows=window_parameters(windows),
         random_state=random_state,
         memory=memory,
     )
@@ -158,6 +177,7 @@ def make_rawpad(
     rule="conformal",
     cv=0.2,
     reference=None,
+    windows=None,
     device=None,
     memory=None,
     random_state=None,
@@ -176,7 +196,7 @@ def make_rawpad(
     scaler : estimator or "passthrough", default=None
         What is fitted to the pixels before the detector; nothing by default, since the paper
         does not scale pixels.
-    detector, fnr, rule, cv, reference, device, memory, random_state, verbose
+    detector, fnr, rule, cv, reference, windows, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -197,6 +217,7 @@ def make_rawpad(
         rule=rule,
         cv=cv,
         reference=reference,
+        windows=window_parameters(windows),
         random_state=random_state,
         memory=memory,
     )
@@ -213,6 +234,7 @@ def make_whitened(
     rule="conformal",
     cv=0.2,
     reference=None,
+    windows=None,
     device=None,
     memory=None,
     random_state=None,
@@ -234,7 +256,7 @@ def make_whitened(
     detector : estimator, default=None
         :class:`~sklearn_flipad.DeepSADDetector` with one hidden layer of 256 by default.
         Others as in :func:`make_flipad`.
-    fnr, rule, cv, reference, device, memory, random_state, verbose
+    fnr, rule, cv, reference, windows, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -272,6 +294,7 @@ def make_whitened(
         rule=rule,
         cv=cv,
         reference=reference,
+        windows=window_parameters(windows),
         random_state=random_state,
         memory=memory,
     )

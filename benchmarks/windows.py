@@ -1,0 +1,140 @@
+"""Images of any size in windows: error rates by size, and what more windows are worth.
+
+The shipped DCGAN without its flattening is fully convolutional: latents of more cells give larger
+images. Own images of sizes from 32 to 64 pixels calibrate, with mosaics of real images as
+negatives; images of each size from 32 to 96 are judged, of the owner, of two other seeds, of a
+copy with noise of 20 % on its last layer, and new mosaics. Every method judges windows of 16
+pixels: at most 1, 4 or all of each image. One line of JSON for each method and number of windows
+goes to ``windows.jsonl`` in the folder ``--out``; what is there already is left out.
+"""
+
+import argparse
+import json
+import time
+import warnings
+
+import numpy as np
+import torch
+from output import add_out
+
+from sklearn_flipad import DeepSADDetector, FinalLayer, make_dctpad, make_flipad, make_rawpad
+from sklearn_flipad.datasets import load_fashion_sample
+from sklearn_flipad.detectors import MLP
+from sklearn_flipad.evaluation.metrics import clopper_pearson
+from sklearn_flipad.reproduction import noisy_copy
+from sklearn_flipad.zoo import load_pretrained
+
+FNR = 0.05
+SIDES = (32, 48, 64, 96)
+METHODS = ("FLIPAD", "RawPAD", "DCTPAD")
+COUNTS = (1, 4, None)
+
+
+def tapestries(generator, sides, seed):
+    """Gray levels of images of a generator, each of its own height and width."""
+    rng = torch.Generator().manual_seed(seed)
+    images = []
+    with torch.no_grad():
+        for side in sides:
+            cells = [pixels // 8 - 3 for pixels in side]
+            x = generator.main(torch.randn(1, *generator.latent_shape[:1], *cells, generator=rng))
+            images.append(((x[0].numpy() + 1) * 127.5).round().astype(np.uint8))
+    return images
+
+
+def mosaics(real, sides, seed):
+    """Real images side by side."""
+    rng = np.random.default_rng(seed)
+    images = []
+    for height, width in sides:
+        tiles = real[rng.integers(0, len(real), (-(-height // 32), -(-width // 32)))]
+        whole = np.concatenate([np.concatenate(list(row), axis=2) for row in tiles], axis=1)
+        images.append(whole[:, :height, :width])
+    return images
+
+
+def sides_of(n, seed):
+    """Heights and widths of 32 to 64 pixels."""
+    return 8 * np.random.default_rng(seed).integers(4, 9, (n, 2))
+
+
+def attributor(method, layer, count):
+    """An attributor of windows."""
+    options = {
+        "detector": DeepSADDetector(module=MLP, module_params={"hidden": (256,)}, max_epochs=20),
+        "windows": {"size": 16, "max_windows": count},
+        "fnr": FNR,
+        "cv": 0.3,
+        "random_state": 0,
+    }
+    if method == "FLIPAD":
+        return make_flipad(layer, **options)
+    return {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method](**options)
+
+
+def measure(method, count, suspects, layer, X, y):
+    """Rates of one method."""
+    start = time.perf_counter()
+    fitted = attributor(method, layer, count).fit(X, y)
+    row = {"method": method, "max_windows": count, "fit_s": time.perf_counter() - start}
+    row["calibration_windows"] = fitted["detect"].calibration_windows_.tolist()
+    for (source, side), images in suspects.items():
+        start = time.perf_counter()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            wrong = fitted.predict(images) == (-1 if source == "own" else 1)
+        rate = clopper_pearson(int(wrong.sum()), len(wrong))
+        row[f"{source} {side}"] = {
+            "errors": rate.value,
+            "low": rate.low,
+            "high": rate.high,
+            "n": rate.n,
+            "warned": any("windows" in str(found.message) for found in caught),
+            "ms": 1e3 * (time.perf_counter() - start) / len(wrong),
+        }
+    return row
+
+
+def main():
+    """Measure what is missing in the results."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add_out(parser)
+    parser.add_argument("--n-own", type=int, default=300)
+    parser.add_argument("--n-suspects", type=int, default=50)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    path = args.out / "windows.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    done = {(row["method"], row["max_windows"]) for row in rows}
+    owner = load_pretrained("fashion/dcgan-0")
+    layer = FinalLayer.from_generator(owner, n_samples=1000, random_state=0)
+    sources = {
+        "own": owner,
+        "seed 1": load_pretrained("fashion/dcgan-1"),
+        "seed 2": load_pretrained("fashion/dcgan-2"),
+        "copy": noisy_copy(owner, 0.2, random_state=0),
+    }
+    real = load_fashion_sample(1000)
+    n_negatives = args.n_own // 3
+    X = tapestries(owner, sides_of(args.n_own, 0), 0)
+    X += mosaics(real[:500], sides_of(n_negatives, 1), 0)
+    y = np.repeat([1, -1], [args.n_own, n_negatives])
+    suspects = {}
+    for side in SIDES:
+        sides = [(side, side)] * args.n_suspects
+        for number, (name, generator) in enumerate(sources.items()):
+            suspects[name, side] = tapestries(generator, sides, 100 * side + number)
+        suspects["real", side] = mosaics(real[500:], sides, side)
+    with path.open("a") as file:
+        for method in METHODS:
+            for count in COUNTS:
+                if (method, count) in done:
+                    continue
+                row = measure(method, count, suspects, layer, X, y)
+                file.write(json.dumps(row) + "\n")
+                file.flush()
+                print(json.dumps(row))
+
+
+if __name__ == "__main__":
+    main()

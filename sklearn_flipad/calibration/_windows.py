@@ -1,0 +1,49 @@
+"""For which numbers of windows of a sample a calibration holds."""
+
+import warnings
+
+import numpy as np
+
+from sklearn_flipad.calibration._estimators import window_counts
+
+__all__ = ["check_windows", "window_range"]
+
+#: Attributes of a calibrator, and what no longer holds beyond them.
+_RANGES = {
+    "calibration_windows_": ("the own samples that calibrate", "the false-negative rate"),
+    "reference_windows_": ("the samples of the reference population", "the false-positive rate"),
+}
+
+
+def window_range(estimator, X):
+    """Smallest and largest number of windows of samples; None without windows."""
+    counts = window_counts(estimator, X)
+    return None if counts is None else np.array([counts.min(), counts.max()])
+
+
+def check_windows(calibrator, X):
+    """Warn of samples with more or fewer windows than those that a calibrator knows.
+
+    A statistic of many windows varies less than one of a few, so that a threshold for the one is
+    none for the other.
+    """
+    ranges = {name: getattr(calibrator, name, None) for name in _RANGES}
+    if all(found is None for found in ranges.values()):
+        return
+    counts = window_counts(calibrator.estimator_, X)
+    for name, found in ranges.items():
+        if found is None:
+            continue
+        low, high = found
+        odd = (counts < low) | (counts > high)
+        if odd.any():
+            whose, what = _RANGES[name]
+            first = int(odd.argmax())
+            warnings.warn(
+                f"{odd.sum()} of {len(counts)} samples have more or fewer windows than {whose} "
+                f"({low} to {high}); the first is sample {first}, with {counts[first]}. For them "
+                f"{what} is not the one that was chosen: calibrate with samples of their size, or "
+                "set max_windows, so that all have the same number.",
+                UserWarning,
+                stacklevel=4,
+            )
