@@ -31,9 +31,11 @@ demo: env
 test: env
 	$(BIN)/python -m pytest
 
-# Not what needs torch alone, whose version is the same, nor what needs sdv or the tools of the docs.
+# Not what needs torch alone, whose version is the same, nor what needs diffusers, sdv or the
+# tools of the docs.
 test-floors: .venv-floors/installed
 	$(FLOORS)/python -m pytest -m "not network" --ignore=sklearn_flipad/tabular/sdv.py \
+		--ignore=sklearn_flipad/final_layer/diffusion.py \
 		$(patsubst %,--ignore-glob='*/test_%.py',doc* operators* solvers* zoo_[!p]*)
 
 lint: env

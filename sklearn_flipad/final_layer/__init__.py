@@ -2,6 +2,7 @@
 
 from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
+from sklearn_flipad.final_layer.diffusion import LatentDecoder
 from sklearn_flipad.final_layer.layer import FinalLayer
 from sklearn_flipad.final_layer.links import Link
 from sklearn_flipad.final_layer.windows import WindowGeometry, window_geometry
@@ -9,6 +10,7 @@ from sklearn_flipad.final_layer.windows import WindowGeometry, window_geometry
 __all__ = [
     "ColumnActivations",
     "FinalLayer",
+    "LatentDecoder",
     "Link",
     "OutputActivation",
     "WindowGeometry",

@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_flipad.final_layer.activations import OutputActivation
+from sklearn_flipad.final_layer.diffusion import layer_of_diffusers
 from sklearn_flipad.final_layer.kinds import KINDS, kind_of
 from sklearn_flipad.final_layer.links import checked_links
 from sklearn_flipad.final_layer.tails import LinearTail
@@ -121,6 +122,88 @@ class FinalLayerConstructors:
             layer = cls.from_module(found, **known)
         check_against_trace(layer, trace)
         return layer
+
+    @classmethod
+    def from_diffusers(
+        cls,
+        source,
+        *,
+        latents=None,
+        scaled=False,
+        image_size=None,
+        n_samples=100,
+        batch_size=4,
+        device=None,
+        random_state=None,
+        verbose=0,
+    ):
+        """The final layer of a latent diffusion model: the last convolution of its decoder.
+
+        All models that share a decoder share this layer, whatever their diffusion network is. What
+        is told apart by it is decoders.
+
+        Parameters
+        ----------
+        source : diffusers.AutoencoderKL, pipeline, str or Path
+            See :class:`~sklearn_flipad.final_layer.LatentDecoder`.
+        latents : array-like or torch.Tensor, shape (n, channels, height, width), default=None
+            Latents of images that the model makes, over which the mean activation is taken. By
+            default noise of their deviation is drawn, which has no image in it: a stand-in.
+        scaled : bool, default=False
+            Whether `latents` are those of the diffusion process, which a pipeline returns with
+            ``output_type="latent"`` and divides by its autoencoder's ``scaling_factor``, rather
+            than those that ``vae.decode`` takes.
+        image_size : int or pair of int, default=None
+            Height and width of the images, where no latents are given; ``config.sample_size``
+            by default.
+        n_samples : int, default=100
+            Number of latents to draw.
+        batch_size : int, default=4
+            Latents in one call of the decoder.
+        device : str or torch.device, default=None
+            Where the latents go; by default where the autoencoder is.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the latents that are drawn.
+        verbose : int, default=0
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        FinalLayer
+
+        Raises
+        ------
+        ImportError
+            If diffusers is missing.
+        TypeError
+            If `source` has no ``AutoencoderKL``.
+        ValueError
+            If its weights are of half precision, it decodes in tiles, or the latents or
+            `image_size` do not fit.
+
+        Warns
+        -----
+        UserWarning
+            If the latents' deviation is not that of latents of this autoencoder, or the clip to
+            [0, 1] cuts off more than a quarter of the values.
+
+        References
+        ----------
+        Section 5.2 and Appendix G.7 of Laszkiewicz et al., "Single-Model Attribution of
+        Generative Models Through Final-Layer Inversion", ICML 2024.
+        """
+        return layer_of_diffusers(
+            cls,
+            source,
+            latents=latents,
+            scaled=scaled,
+            image_size=image_size,
+            n_samples=n_samples,
+            batch_size=batch_size,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+        )
 
     @classmethod
     def from_links(
