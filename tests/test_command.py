@@ -507,14 +507,14 @@ def test_files_of_any_size(flipad, studio, tmp_path):
     rng = np.random.default_rng(0)
     folder = tmp_path / "photos"
     folder.mkdir()
-    for k, side in enumerate([*[8, 11, 16] * 30, 5]):
+    for k, side in enumerate([*[8, 11, 16] * 40, 5]):
         write_images(folder / f"{k:03}", rng.integers(0, 256, (1, 1, side, side), dtype=np.uint8))
     out = str(tmp_path / "model.flipad")
     options = ["--negatives", str(folder), "--method", "rawpad", "--windows", "6", "--out", out]
     fit = ["fit", "studio_models:trained", *FAST]
     _, messages, _ = flipad(*fit, *options, code=1)
-    assert "090/000.png, one of the negatives, is 5x5, smaller than a window of 6" in messages
-    next((folder / "090").iterdir()).unlink()
+    assert "120/000.png, one of the negatives, is 5x5, smaller than a window of 6" in messages
+    next((folder / "120").iterdir()).unlink()
     flipad(*fit, *options)
     found = inspect_attributor(out)
     assert found.window_shape == (1, 6, 6)
