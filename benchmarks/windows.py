@@ -4,8 +4,9 @@ The shipped DCGAN without its flattening is fully convolutional: latents of more
 images. Own images of sizes from 32 to 64 pixels calibrate, with mosaics of real images as
 negatives; images of each size from 32 to 96 are judged, of the owner, of two other seeds, of a
 copy with noise of 20 % on its last layer, and new mosaics. Every method judges windows of 16
-pixels, at most 1, 4 or all of each image, by linear discriminant analysis. One line of JSON for each method and number of windows
-goes to ``windows.jsonl`` in the folder ``--out``; what is there already is left out.
+pixels, at most 1, 4 or all of each image, by linear discriminant analysis. One line of JSON for
+each method and number of windows goes to ``windows.jsonl`` in the folder ``--out``; what is there
+already is left out.
 """
 
 import argparse
