@@ -502,6 +502,32 @@ def test_negatives_of_other_sizes(flipad, studio, tmp_path):
     assert "2 of 22 scored files were resized" in page.read_text()
 
 
+def test_files_of_any_size(flipad, studio, tmp_path):
+    """Windows: larger suspects have verdicts, smaller ones a reason."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for k, side in enumerate([*[8, 11, 16] * 40, 5]):
+        write_images(folder / f"{k:03}", rng.integers(0, 256, (1, 1, side, side), dtype=np.uint8))
+    out = str(tmp_path / "model.flipad")
+    options = ["--negatives", str(folder), "--method", "rawpad", "--windows", "6", "--out", out]
+    fit = ["fit", "studio_models:trained", *FAST]
+    _, messages, _ = flipad(*fit, *options, code=1)
+    assert "120/000.png, one of the negatives, is 5x5, smaller than a window of 6" in messages
+    next((folder / "120").iterdir()).unlink()
+    flipad(*fit, *options)
+    found = inspect_attributor(out)
+    assert found.window_shape == (1, 6, 6)
+    assert found.parameters["detect__estimator__max_windows"] == 4
+    table = tmp_path / "verdicts.csv"
+    flipad("score", out, str(folder), "--out", str(table), "--fpr", "0.2", "--quiet")
+    scored = pd.read_csv(table)
+    assert (scored["status"] == "scored").all()
+    assert scored["warning"].isna().all()
+    _, messages, _ = flipad(*fit, "--method", "smf", "--windows", 6, "-o", "x", code=1)
+    assert "--windows is for flipad, rawpad" in messages
+
+
 def test_levels_and_numbers(flipad, tmp_path):
     fit = ["fit", "studio_models:trained", "--method", "rawpad", "--out", tmp_path / "model.flipad"]
     fit += ["--negatives", "negatives", "--epochs", 1]

@@ -24,7 +24,7 @@ from sklearn_flipad import (
 )
 from sklearn_flipad.datasets import load_audio, load_images
 from sklearn_flipad.detectors import WindowedDetector
-from sklearn_flipad.final_layer import Link, window_geometry
+from sklearn_flipad.final_layer import Link, WindowGeometry, window_geometry
 from sklearn_flipad.scoring import WavDecoder, score_files
 
 
@@ -128,7 +128,8 @@ def test_a_window_of_the_whole_is_the_window(name):
     layer, size = LAYERS[name]
     window = layer.window(size)
     assert window.output_shape[1:] == size
-    margin, period = window_geometry(layer)
+    geometry = window_geometry(layer)
+    margin, period = geometry.margin, geometry.period
     operator = layer.operator(dtype=torch.float64)
     needed = operator.image.input_period
     z = torch.randn(1, *layer.input_shape, dtype=torch.float64)
@@ -160,10 +161,10 @@ def test_a_window_of_the_whole_is_the_window(name):
 
 
 def test_margins_are_no_larger_than_the_borders():
-    assert window_geometry(LAYERS["conv"][0]) == ((1, 1), (1, 1))
-    assert window_geometry(LAYERS["conv, k7"][0]) == ((3,), (1,))
-    assert window_geometry(LAYERS["transposed"][0]) == ((1, 1), (2, 2))
-    assert window_geometry(LAYERS["gaps"][0]) == ((0,), (3,))
+    assert window_geometry(LAYERS["conv"][0]) == WindowGeometry((1, 1), (1, 1))
+    assert window_geometry(LAYERS["conv, k7"][0]) == WindowGeometry((3,), (1,))
+    assert window_geometry(LAYERS["transposed"][0]) == WindowGeometry((1, 1), (2, 2))
+    assert window_geometry(LAYERS["gaps"][0]) == WindowGeometry((0,), (3,))
     # A convolution keeps to the patch that it needs, without a crop.
     assert LAYERS["conv, k7"][0].window(20).input_shape == (4, 26)
     assert LAYERS["pad"][0].window((10, 7)).kind == "conv"

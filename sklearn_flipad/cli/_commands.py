@@ -154,6 +154,10 @@ def fit(
     size: Annotated[
         int | None, typer.Option(min=1, help="Resize and crop image files to this side.")
     ] = None,
+    windows: Annotated[
+        int | None,
+        typer.Option(min=1, help="For files of any size: the side of windows that are judged."),
+    ] = None,
     jpeg: Annotated[
         int | None,
         typer.Option(min=1, max=100, help="For suspects that are JPEG files: the quality."),
@@ -210,6 +214,7 @@ def fit(
             seed=seed,
             device=device,
             overwrite=overwrite,
+            windows=windows,
         )
         found = fit_attributor(request, run)
         rows = [
@@ -319,7 +324,7 @@ def inspect(
             ("SHA-256", found.sha256),
             ("size", f"{found.n_bytes:,} bytes, protocol {found.protocol}"),
             ("method", found.method),
-            ("sample shape", "x".join(map(str, found.sample_shape or ())) or "unknown"),
+            ("sample shape", _shape(found)),
             *_calibration(found),
             ("generator", ", ".join(found.generators) or "not in the file"),
             ("needs", ", ".join(found.needs) or "nothing"),
@@ -329,6 +334,13 @@ def inspect(
             *found.parameters.items(),
         ]
         run.finish(asdict(found), rows)
+
+
+def _shape(found):
+    """The shape of samples, or of their windows."""
+    if found.window_shape is not None:
+        return f"any, in windows of {'x'.join(map(str, found.window_shape))}"
+    return "x".join(map(str, found.sample_shape or ())) or "unknown"
 
 
 def _verdicts(found):

@@ -7,7 +7,7 @@ from pathlib import Path
 from sklearn_flipad import inspect_attributor, save_attributor
 from sklearn_flipad.cli._generators import latent_shape_of, load_generator
 from sklearn_flipad.cli._imports import import_object
-from sklearn_flipad.cli._methods import check_sizes, fit
+from sklearn_flipad.cli._methods import WINDOWED, check_sizes, fit
 from sklearn_flipad.cli._samples import (
     compressed,
     default_n_samples,
@@ -48,7 +48,9 @@ def fit_attributor(request, run):
     latents = _latents(generator, request, run)
     shape = _sample_shape(generator, latents, request)
     request = request._replace(latents=latents, verbose=run.verbose)
-    decoder = make_decoder(shape, size=request.size, rate=request.rate)
+    decoder = make_decoder(
+        shape, size=request.size, rate=request.rate, any_size=request.windows is not None
+    )
     if request.jpeg is not None and len(shape) != 3:
         raise ValueError("--jpeg is for images, and the generator makes signals.")
     negatives, of_negatives = _negatives(request, decoder, shape, run)
@@ -88,6 +90,7 @@ def fit_attributor(request, run):
         "sha256": file_digest(request.out),
         "method": request.method,
         "sample_shape": list(shape),
+        "windows": request.windows,
         "n_own": n_own,
         "n_calibration": len(calibrator.calibration_scores_),
         "n_negatives": 0 if negatives is None else len(negatives),
@@ -102,6 +105,11 @@ def fit_attributor(request, run):
 def _check_out(request):
     if os.path.lexists(request.out) and not request.overwrite:
         raise FileExistsError(f"{request.out} exists: choose another --out, or pass --overwrite.")
+    if request.windows is not None and request.method not in WINDOWED:
+        raise ValueError(
+            f"--windows is for {', '.join(WINDOWED)}: {request.method} takes files of the "
+            "generator's size."
+        )
     if request.own and request.jpeg:
         raise ValueError("--own are files as they are: leave out --jpeg, and save them as JPEG.")
     if request.own and request.samples:
@@ -146,11 +154,19 @@ def _negatives(request, decoder, shape, run):
     """Negatives, compressed like own samples, and their formats."""
     if not request.negatives:
         return None, {}
-    X, formats, lossy = read_samples_of(request.negatives, decoder, shape, "negatives", run)
+    X, formats, lossy = read_samples_of(
+        request.negatives, decoder, shape, "negatives", run, window=request.windows
+    )
     run.step(f"negatives: {counted(formats)}")
     if request.jpeg is not None and not lossy.all():
-        X = X.copy()
-        X[~lossy] = compressed(X[~lossy], request.jpeg)
+        if isinstance(X, list):
+            X = [
+                x if done else compressed([x], request.jpeg)[0]
+                for x, done in zip(X, lossy, strict=True)
+            ]
+        else:
+            X = X.copy()
+            X[~lossy] = compressed(X[~lossy], request.jpeg)
         kept = {name: n for name, n in formats.items() if name in LOSSY}
         formats = {**kept, "JPEG": kept.get("JPEG", 0) + int((~lossy).sum())}
     return X, formats
@@ -159,7 +175,9 @@ def _negatives(request, decoder, shape, run):
 def _own(request, generator, decoder, shape, run):
     """What returns own samples, how many it will return, and their formats."""
     if request.own:
-        X, formats, _ = read_samples_of(request.own, decoder, shape, "own samples", run)
+        X, formats, _ = read_samples_of(
+            request.own, decoder, shape, "own samples", run, window=request.windows
+        )
         run.step(f"own samples: {counted(formats)}")
         return (lambda layer: X), len(X), formats
     n = request.samples or default_n_samples(request.method, shape)

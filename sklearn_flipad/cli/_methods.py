@@ -21,8 +21,10 @@ from sklearn_flipad import (
 from sklearn_flipad.calibration.rules import as_rule
 from sklearn_flipad.detectors import MLP
 
-__all__ = ["METHODS", "Request", "check_sizes", "fit"]
+__all__ = ["METHODS", "WINDOWED", "Request", "check_sizes", "fit"]
 
+#: Methods that judge files of any size.
+WINDOWED = ("flipad", "rawpad", "dctpad", "whitened")
 #: How much is held out to calibrate.
 _CV = {"reproduction": 0.5}
 
@@ -32,6 +34,8 @@ class Request(NamedTuple):
 
     Attributes
     ----------
+    windows : int or None
+        Side of the windows in which files of any size are judged.
     latents : dict
         ``latent_shape`` and ``sampler``, where the generator does not have them itself.
     verbose : int
@@ -63,6 +67,7 @@ class Request(NamedTuple):
     seed: int
     device: str | None
     overwrite: bool
+    windows: int | None = None
     latents: dict = MappingProxyType({})
     verbose: int = 0
 
@@ -102,9 +107,15 @@ def fit(generator, own, negatives, reference, request):
     attributor = METHODS[request.method](generator, layer, request)
     attributor.set_params(detect__reference=reference)
     X_own = own(layer)
+    if request.windows is not None and not request.own:
+        # Larger suspects have as many windows as the samples that are drawn, all of one size.
+        (count,) = attributor["detect"].estimator.n_windows(X_own[:1])
+        attributor.set_params(detect__estimator__max_windows=int(count))
     if negatives is None:
         return attributor.fit(X_own), len(X_own)
     y = np.repeat([1, -1], [len(X_own), len(negatives)])
+    if request.windows is not None:
+        return attributor.fit([*X_own, *negatives], y), len(X_own)
     return attributor.fit(np.concatenate([X_own, negatives]), y), len(X_own)
 
 
@@ -157,6 +168,7 @@ def _trained(request):
         "detector": _detector(request),
         "fnr": request.fnr,
         "rule": request.rule,
+        "windows": request.windows,
         "device": request.device,
         "random_state": request.seed,
         "verbose": request.verbose,

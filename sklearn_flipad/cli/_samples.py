@@ -39,7 +39,7 @@ def default_n_samples(method, sample_shape):
     return 2000
 
 
-def make_decoder(sample_shape, *, size=None, rate=None):
+def make_decoder(sample_shape, *, size=None, rate=None, any_size=False):
     """The decoder of files that hold samples of a shape.
 
     Parameters
@@ -50,6 +50,8 @@ def make_decoder(sample_shape, *, size=None, rate=None):
         Side to which images are resized and cropped.
     rate : int, default=None
         Samples a second of signals.
+    any_size : bool, default=False
+        Whether samples may have other sizes than `sample_shape`.
 
     Returns
     -------
@@ -72,7 +74,7 @@ def make_decoder(sample_shape, *, size=None, rate=None):
             raise ValueError(
                 f"The samples are signals of {shape}: pass --rate, their samples a second."
             )
-        return WavDecoder(rate=rate, length=sample_shape[1])
+        return WavDecoder(rate=rate, length=None if any_size else sample_shape[1])
     raise ValueError(
         f"Samples of shape {shape} are neither images of one or three channels, channels first, "
         "nor signals (channels, length), which are what this command reads from files. Tables and "
@@ -80,7 +82,7 @@ def make_decoder(sample_shape, *, size=None, rate=None):
     )
 
 
-def read_samples_of(paths, decoder, sample_shape, what, session):
+def read_samples_of(paths, decoder, sample_shape, what, session, *, window=None):
     """Samples from files, of the shape that the generator makes.
 
     Parameters
@@ -95,10 +97,12 @@ def read_samples_of(paths, decoder, sample_shape, what, session):
         What they are, for messages.
     session : Session
         Is told of files that cannot be read.
+    window : int, default=None
+        Side of the windows, if samples may have other sizes than `sample_shape`.
 
     Returns
     -------
-    samples : ndarray, shape (n, *sample_shape)
+    samples : ndarray, shape (n, *sample_shape), or a list of arrays
     formats : dict of str to int
         How many files have each format.
     lossy : ndarray of bool, shape (n,)
@@ -107,19 +111,34 @@ def read_samples_of(paths, decoder, sample_shape, what, session):
     Raises
     ------
     ValueError
-        If none can be read, or they have another shape.
+        If none can be read, they have another shape, or one is smaller than a window.
     """
     advice = ""
     if len(sample_shape) == 3 and sample_shape[1] == sample_shape[2]:
         advice = f" --size {sample_shape[1]} resizes and crops them."
     try:
-        found = read_samples(paths, decoder, max_bytes=decoder.max_bytes, on_error="skip")
+        found = read_samples(
+            paths,
+            decoder,
+            max_bytes=decoder.max_bytes,
+            same_shape=window is None,
+            on_error="skip",
+        )
     except ValueError as error:
         several = advice if "shapes, such as" in str(error) else ""
         raise ValueError(f"No {what}: {error}{several}") from error
-    if found.samples.shape[1:] != sample_shape:
-        seen, wanted = ("x".join(map(str, s)) for s in (found.samples.shape[1:], sample_shape))
+    kept = None if window is None else 1  # channels
+    odd = [x.shape for x in found.samples if x.shape[:kept] != sample_shape[:kept]]
+    if odd:
+        seen, wanted = ("x".join(map(str, s)) for s in (odd[0], sample_shape))
         raise ValueError(f"The {what} are {seen}, and the generator's samples {wanted}.{advice}")
+    for name, x in zip(found.filenames, found.samples, strict=True):
+        if window is not None and min(x.shape[1:]) < window:
+            size = "x".join(map(str, x.shape[1:]))
+            raise ValueError(
+                f"{name}, one of the {what}, is {size}, smaller than a window of {window}: leave "
+                "it out, or pass smaller --windows."
+            )
     if found.errors:
         name, reason = next(iter(found.errors.items()))
         session.warn(
@@ -170,4 +189,6 @@ def draw(generator, n, shape, request):
 
 def compressed(X, quality):
     """Images as JPEG files of a quality hold them."""
+    if isinstance(X, list):
+        return [compressed(x[None], quality)[0] for x in X]
     return JPEGCompression(quality).fit_transform(X)

@@ -121,14 +121,15 @@ def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **opti
         JSON values.
     """
     found = inspected(attributor)
-    if found.sample_shape is None:
+    shape = found.window_shape or found.sample_shape
+    if shape is None:
         raise ValueError(
             f"{found.path} does not say what its samples look like: score files with "
             "sklearn_flipad.scoring.score_files."
         )
-    if len(found.sample_shape) == 2 and rate is None:
+    if len(shape) == 2 and rate is None:
         rate = found.notes.get("rate")
-    decoder = make_decoder(found.sample_shape, size=size, rate=rate)
+    decoder = make_decoder(shape, size=size, rate=rate, any_size=found.window_shape is not None)
     if found.reference_name is None:
         run.warn(
             "The attributor has no reference population, so that no file is called 'own'. Fit it "

@@ -1,8 +1,7 @@
 """The part of a convolutional final layer that a window of its output depends on."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +13,8 @@ __all__ = ["WindowGeometry", "window_geometry", "window_layer"]
 _TOL = 1e-9
 
 
-class WindowGeometry(NamedTuple):
+@dataclass(frozen=True)
+class WindowGeometry:
     """Where in a sample the windows of a final layer can lie.
 
     Attributes
@@ -238,7 +238,8 @@ def _bias_inside(layer, operator, size):
     """The bias of a window; one that differs from place to place must repeat itself."""
     if layer.bias is None or layer.bias.ndim == 1:
         return layer.bias
-    margin, period = window_geometry(layer)
+    geometry = window_geometry(layer)
+    margin, period = geometry.margin, geometry.period
     bias = layer.bias
     for axis, (m, p, side) in enumerate(zip(margin, period, size, strict=True), start=1):
         start, stop = -(-m // p) * p, bias.shape[axis] - m

@@ -93,8 +93,8 @@ def make_flipad(
     if windows is not None:
         windows = window_parameters(windows)
         if windows["size"] is not None:
-            margin, unit = window_geometry(final_layer)
-            geometry = {"margin": margin, "unit": unit}
+            found = window_geometry(final_layer)
+            geometry = {"margin": found.margin, "unit": found.period}
             final_layer = final_layer.window(windows["size"])
     invert = FinalLayerInverter(
         final_layer, lam=lam, pool_size=pool_size, device=device, verbose=verbose
