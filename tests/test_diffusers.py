@@ -3,13 +3,14 @@
 import json
 import sys
 import types
+import warnings
 
 import numpy as np
 import pytest
 import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from sklearn_flipad import FinalLayer, make_flipad
+from sklearn_flipad import FinalLayer, OpenSetAttributor, make_flipad
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.final_layer import LatentDecoder
 from sklearn_flipad.sampling import sample
@@ -127,6 +128,29 @@ def test_what_is_refused(latents):
         FinalLayer.from_diffusers(autoencoder(), latents=latents * np.nan)
     with pytest.raises(ValueError, match="pass one of the two"):
         FinalLayer.from_diffusers(autoencoder(), latents=latents, image_size=16)
+
+
+def test_models_that_share_a_decoder_are_named(vae, latents):
+    def attributor(vae, seed):
+        layer = FinalLayer.from_diffusers(vae, n_samples=4, random_state=seed)
+        detector = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+        return make_flipad(layer, pool_size=4, detector=detector, fnr=0.2, random_state=0)
+
+    first, second = attributor(vae, 0), attributor(vae, 1)
+    layers = [part.get_params()["invert__final_layer"] for part in (first, second)]
+    assert layers[0].fingerprint != layers[1].fingerprint
+    assert layers[0].map_fingerprint == layers[1].map_fingerprint
+    X = np.random.default_rng(0).integers(0, 256, (60, 3, 16, 16), dtype=np.uint8)
+    names = np.repeat(["v1-1", "v1-4", "v2"], 20)
+    other = attributor(autoencoder(1), 0)
+    together = OpenSetAttributor([("v1-1", first), ("v1-4", second), ("v2", other)])
+    with pytest.warns(UserWarning, match="'v1-1' and 'v1-4' have the same final layer"):
+        together.fit(X, names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        OpenSetAttributor([("v1-1", first), ("v2", other)]).check_fit(
+            X, np.repeat(["v1-1", "v2"], 30)
+        )
 
 
 def test_missing_diffusers(monkeypatch):

@@ -115,7 +115,8 @@ def test_a_final_layer(dcgan_layer, tmp_path):
     found = inspect_attributor(path)
     assert (found.method, found.sample_shape, found.notes) == ("flipad", (1, 32, 32), {})
     assert found.parameters["invert__lam"] == 0.01
-    assert "1x32x32, tanh" in found.parameters["invert__final_layer"]
+    shown = found.parameters["invert__final_layer"]
+    assert shown.endswith(f"1x32x32, tanh, map {dcgan_layer.map_fingerprint[:12]}")
     assert found.sha256 == _sha256(path)
     assert found.steps["detect__estimator__scale"] == "InlierScaler"
 

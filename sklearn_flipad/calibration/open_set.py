@@ -1,5 +1,7 @@
 """Which of several models made a sample, or none of them."""
 
+import warnings
+
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
@@ -17,6 +19,7 @@ from sklearn_flipad.calibration._attributors import NamedAttributors, calibrator
 from sklearn_flipad.calibration.evidence import check_levels, weigh
 from sklearn_flipad.calibration.open_set_evidence import OpenSetEvidence
 from sklearn_flipad.calibration.rules import as_rule
+from sklearn_flipad.final_layer import FinalLayer
 from sklearn_flipad.labels import check_model_names
 
 __all__ = ["OpenSetAttributor"]
@@ -128,6 +131,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
             elif hasattr(estimator, "check_fit"):
                 labels = _one_vs_rest(y, name)
                 _naming(name, estimator.check_fit, X, labels, **routed[name].fit)
+        _warn_of_shared_layers(self.estimators)
 
     def fit(self, X=None, y=None, **params):
         """Fit each attributor to the samples of its model against all others.
@@ -156,6 +160,11 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
             first is fitted.
         NotFittedError
             If a frozen attributor is not fitted.
+
+        Warns
+        -----
+        UserWarning
+            If models have the same final layer, which attributors of theirs invert.
         """
         X, y = indexable(X, y)
         self.check_fit(X, y, **params)
@@ -384,6 +393,24 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
 
 def _is_frozen(estimator):
     return isinstance(estimator, FrozenEstimator)
+
+
+def _warn_of_shared_layers(estimators):
+    """Warn of models whose attributors invert one and the same final layer."""
+    sharing = {}
+    for name, estimator in estimators:
+        estimator = estimator.estimator if _is_frozen(estimator) else estimator
+        values = estimator.get_params().values()
+        for digest in {v.map_fingerprint for v in values if isinstance(v, FinalLayer)}:
+            sharing.setdefault(digest, []).append(repr(name))
+    for names in sharing.values():
+        if len(names) > 1:
+            warnings.warn(
+                f"{', '.join(names[:-1])} and {names[-1]} have the same final layer, as diffusion "
+                "models with the same autoencoder do: its inversion cannot tell their samples "
+                "apart. Make them one model, or expect both in the sets of such samples.",
+                stacklevel=4,
+            )
 
 
 def _one_vs_rest(y, name):

@@ -49,6 +49,24 @@ def to_parts(layer):
     return {name: array for name, array in arrays.items() if array is not None}, description
 
 
+def map_digest(arrays, description):
+    """SHA-256 of the parts of a layer but for its mean activation.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+    description : dict
+        From :func:`to_parts`.
+
+    Returns
+    -------
+    str
+        Hexadecimal digest. Layers that share it have the same linear map and activation.
+    """
+    others = {name: array for name, array in arrays.items() if name != "mean_activation"}
+    return content_digest(others, description)
+
+
 def from_parts(build, arrays, description):
     """The layer that :func:`to_parts` took apart.
 

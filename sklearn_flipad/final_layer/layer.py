@@ -93,6 +93,9 @@ class FinalLayer(FinalLayerConstructors):
         row.
     fingerprint : str
         SHA-256 of the content.
+    map_fingerprint : str
+        SHA-256 of the content but for the mean activation. Models that share it, as diffusion
+        models with the same autoencoder do, cannot be told apart by inverting their final layers.
 
     Raises
     ------
@@ -151,7 +154,8 @@ class FinalLayer(FinalLayerConstructors):
             self.output_order = _read_only(output_order, np.int64)
             check_order(self.output_order, operator.n_outputs)
         self._check_shapes(operator)
-        self.fingerprint = content_digest(*codec.to_parts(self))
+        parts = codec.to_parts(self)
+        self.fingerprint, self.map_fingerprint = content_digest(*parts), codec.map_digest(*parts)
 
     def _build_operator(self):
         *before, last = self.links

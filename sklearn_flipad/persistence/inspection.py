@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
+from sklearn_flipad.final_layer.codec import map_digest
 from sklearn_flipad.persistence._protocol import INVALID, read_description, reason
 from sklearn_flipad.persistence.files import printable
 
@@ -344,9 +345,11 @@ class _Description:
             case {"kind": "value" | "splitter", "class": str(name), "items": dict(items)}:
                 arguments = (f"{key}={self._shown(item)}" for key, item in items.items())
                 return printable(f"{name}({', '.join(arguments)})")
-            case {"kind": "final_layer", "description": layer}:
+            case {"kind": "final_layer", "arrays": dict(names), "description": layer}:
                 shapes = " to ".join("x".join(map(str, layer[k])) for k in _SHAPES if k in layer)
                 parts = layer.get("kind", "final layer"), shapes, layer["activation"]["name"]
+                digest = map_digest({key: self.arrays[name] for key, name in names.items()}, layer)
+                parts += (f"map {digest[:12]}",)
                 return printable(", ".join(parts))
             case {"kind": "module", "build": build}:
                 return self._module(build)
