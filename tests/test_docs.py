@@ -44,7 +44,9 @@ def test_first_steps(name):
     assert (first["flipad"].predict(own) == 1).mean() > 0.8
 
 
-@pytest.mark.parametrize("name", ["evidence", "several_models", "tabular", "windows"])
+@pytest.mark.parametrize(
+    "name", ["evidence", "latent_diffusion", "several_models", "tabular", "windows"]
+)
 def test_sessions(name):
     failed, attempted = doctest.testfile(str(ROOT / f"docs/{name}.rst"), module_relative=False)
     assert attempted > 10

@@ -1,6 +1,7 @@
 """Samples of any size, in windows of one size."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -252,6 +253,22 @@ def test_windows_cover_all_but_the_margin(stride, margin, unit):
         assert np.diff(starts).max(initial=0) <= (stride or 8)
         assert starts[0] == -(-margin // unit) * unit
         assert length - margin - unit < starts[-1] + 8 <= length - margin
+
+
+@pytest.mark.parametrize("lengths", [(8, 32), (8, 16, 32, 32)])
+def test_misses_of_one_size_are_told(lengths):
+    """Means of few windows vary more: the chosen rate is an average over sizes."""
+    X = _signals(np.repeat(lengths, 600 // len(lengths)))
+    attributor = FNRThresholdCalibrator(WindowedDetector(Brightness(), size=8), fnr=0.1, cv=0.5)
+    with pytest.warns(UserWarning, match="depends on the size of a sample: .* up to"):
+        attributor.set_params(random_state=0).fit(X)
+    missed = np.array([attributor.predict([x])[0] == -1 for x in X])
+    short = np.array([x.shape[1] < 32 for x in X])
+    assert missed[short].mean() > 2 * missed[~short].mean()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        attributor.fit(_signals([8] * 100))
+        attributor.fit([0 * x + x.mean() * x.shape[1] ** 0.5 for x in X])  # all vary alike
 
 
 def test_one_window_is_the_sample():

@@ -3,10 +3,14 @@
 import warnings
 
 import numpy as np
+from scipy.stats import fisher_exact
 
 from sklearn_flipad.calibration._estimators import window_counts
 
-__all__ = ["check_windows", "window_range"]
+__all__ = ["check_windows", "warn_of_sizes", "window_range"]
+
+#: Level of the test whether samples of few windows are missed more or less often than others.
+_LEVEL = 0.05
 
 #: Attributes of a calibrator, and what no longer holds beyond them.
 _RANGES = {
@@ -19,6 +23,36 @@ def window_range(estimator, X):
     """Smallest and largest number of windows of samples; None without windows."""
     counts = window_counts(estimator, X)
     return None if counts is None else np.array([counts.min(), counts.max()])
+
+
+def warn_of_sizes(estimator, X, missed):
+    """Warn where the false-negative rate depends on the number of windows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted detector.
+    X : sequence of length n
+        The own samples that calibrate.
+    missed : ndarray of bool, shape (n,)
+        Which of them are beyond the threshold.
+    """
+    counts = window_counts(estimator, X)
+    if counts is None or counts.min() == counts.max():
+        return
+    # The larger half would be empty where most samples have the largest number.
+    most = min(np.median(counts), np.unique(counts)[-2])
+    few = counts <= most
+    table = [[int(missed[rows].sum()), int((~missed[rows]).sum())] for rows in (few, ~few)]
+    if fisher_exact(table).pvalue < _LEVEL:
+        (of_few, *_), (of_many, *_) = table
+        warnings.warn(
+            "The false-negative rate depends on the size of a sample: of the own samples that "
+            f"calibrate, {of_few} of {few.sum()} with up to {int(most)} windows are beyond the "
+            f"threshold, and {of_many} of {(~few).sum()} with more. Only its average is the one "
+            "that was chosen. Fit an attributor for each size, with own samples of that size.",
+            stacklevel=3,
+        )
 
 
 def check_windows(calibrator, X):

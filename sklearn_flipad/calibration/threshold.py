@@ -24,7 +24,7 @@ from sklearn_flipad.calibration._estimators import (
 )
 from sklearn_flipad.calibration._hold_out import check_size, hold_out
 from sklearn_flipad.calibration._seen import digests
-from sklearn_flipad.calibration._windows import check_windows, window_range
+from sklearn_flipad.calibration._windows import check_windows, warn_of_sizes, window_range
 from sklearn_flipad.calibration.mixin import EvidenceMixin
 from sklearn_flipad.calibration.rules import RULES, ThresholdRule, as_rule
 from sklearn_flipad.labels import check_labels, classes_of
@@ -219,6 +219,11 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         ValueError
             If a parameter or y is not valid, or `fnr` needs more held-out inliers than
             there are; the message says how many. Nothing is fitted then.
+
+        Warns
+        -----
+        UserWarning
+            If held-out inliers of few windows are missed more or less often than those of many.
         """
         X, y = indexable(X, y)
         self.check_fit(X, y, **params)
@@ -239,6 +244,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         threshold = as_rule(self.rule).threshold(scores, self.fnr)
         if hasattr(last_step(estimator), "check_threshold"):
             last_step(estimator).check_threshold(scores, threshold)
+        warn_of_sizes(estimator, _safe_indexing(X, calibration), scores > threshold)
         if self.reference is not None:
             reference_scores = -normality(estimator, _safe_indexing(X, reference))
         windows = window_range(estimator, _safe_indexing(X, calibration))
