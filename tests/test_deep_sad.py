@@ -55,6 +55,7 @@ def test_loss_survives_an_outlier_at_the_center():
         (LeNet((3, 128, 128), channels=(32, 64, 128, 256)), (3, 128, 128)),
         (LeNet((64, 16, 16), channels=(128, 256, 128), rep_dim=32), (64, 16, 16)),
         (LeNet((2, 3, 5)), (2, 3, 5)),
+        (LeNet((32, 500)), (32, 500)),
         (MLP((11,)), (11,)),
         (MLP((2, 3), hidden=(8,), rep_dim=4), (2, 3)),
     ],
@@ -65,7 +66,7 @@ def test_networks(network, shape):
     assert len(out) == 2
     # A bias or an affine normalization would allow the trivial solution.
     assert all(name.endswith("weight") for name, _ in network.named_parameters())
-    assert not [m for m in network.modules() if isinstance(m, nn.BatchNorm2d) and m.affine]
+    assert not [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) and m.affine]
     torch.testing.assert_close(network(torch.zeros(1, *shape)), torch.zeros(1, out.shape[1]))
 
 
@@ -223,7 +224,7 @@ def test_images_and_their_flat_form():
     np.testing.assert_allclose(flat, detector.score_samples(X))
 
 
-@pytest.mark.parametrize("shape", [(30,), (1, 8, 8), (1, 32, 32), (3, 64, 64)])
+@pytest.mark.parametrize("shape", [(30,), (2, 500), (1, 8, 8), (1, 32, 32), (3, 64, 64)])
 def test_scores_do_not_depend_on_the_batch(shape):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100, *shape)).astype(np.float32), np.repeat([1, -1], 50)

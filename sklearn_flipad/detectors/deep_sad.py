@@ -37,9 +37,9 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
     ----------
     module : type, default=None
         Class of the network, called as ``module(input_shape, **module_params)``. By
-        default :class:`~sklearn_flipad.detectors.LeNet` for samples of shape
-        ``(channels, height, width)`` and :class:`~sklearn_flipad.detectors.MLP` for rows
-        of a table.
+        default :class:`~sklearn_flipad.detectors.LeNet` for images of shape
+        ``(channels, height, width)`` and signals of shape ``(channels, length)``, and
+        :class:`~sklearn_flipad.detectors.MLP` for rows of a table.
     module_params : dict, default=None
         Further arguments of the network, as ``{"channels": (128, 256, 128)}``. Each can also
         be set, and so searched over, as ``module__channels``.
@@ -280,7 +280,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         return -_distances(self.net_, X.reshape(-1, *self._network_shape))
 
     def _build_net(self, sample_shape, n_samples, seed, device):
-        module = self.module or (LeNet if len(sample_shape) == 3 else MLP)
+        module = self.module or (LeNet if len(sample_shape) in (2, 3) else MLP)
         params = {f"module__{k}": v for k, v in (self.module_params or {}).items()}
         schedule = LRScheduler("MultiStepLR", milestones=list(self.milestones), gamma=self.gamma)
         return NeuralNet(

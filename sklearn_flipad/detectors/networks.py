@@ -4,18 +4,26 @@ None has a bias or an affine normalization: either would let the network map eve
 to the center (Ruff et al., ICML 2018, Section 3.3).
 """
 
+from math import prod
+
 from torch import nn
 
 __all__ = ["MLP", "LeNet"]
 
+#: Convolution, batch norm and pooling by the number of axes of a sample besides its channels.
+_LAYERS = {
+    1: (nn.Conv1d, nn.BatchNorm1d, nn.MaxPool1d),
+    2: (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d),
+}
+
 
 class LeNet(nn.Module):
-    """5x5 convolutions, each followed by batch norm, leaky ReLU and halving.
+    """Convolutions of 5 by 5, or of 5, each followed by batch norm, leaky ReLU and halving.
 
     Parameters
     ----------
     input_shape : tuple of int
-        Shape ``(channels, height, width)`` of one sample.
+        Shape ``(channels, height, width)`` of one sample, or ``(channels, length)``.
     channels : sequence of int, default=(32, 64, 128)
         Channels of the convolutions. The default is the network for 32x32 images; a
         fourth entry makes the one for 128x128; ``(128, 256, 128)`` is that of FLIPAD.
@@ -31,18 +39,19 @@ class LeNet(nn.Module):
     def __init__(self, input_shape, channels=(32, 64, 128), rep_dim=128):
         super().__init__()
         width, *sides = input_shape
+        convolution, norm, pooling = _LAYERS[len(sides)]
         layers = []
         for n_channels in channels:
             layers += [
-                nn.Conv2d(width, n_channels, 5, padding=2, bias=False),
-                nn.BatchNorm2d(n_channels, eps=1e-4, affine=False),
+                convolution(width, n_channels, 5, padding=2, bias=False),
+                norm(n_channels, eps=1e-4, affine=False),
                 nn.LeakyReLU(inplace=True),
             ]
             if min(sides) > 1:
-                layers.append(nn.MaxPool2d(2))
+                layers.append(pooling(2))
                 sides = [side // 2 for side in sides]
             width = n_channels
-        layers += [nn.Flatten(), nn.Linear(width * sides[0] * sides[1], rep_dim, bias=False)]
+        layers += [nn.Flatten(), nn.Linear(width * prod(sides), rep_dim, bias=False)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x):
