@@ -66,7 +66,8 @@ def test_networks(network, shape):
     assert len(out) == 2
     # A bias or an affine normalization would allow the trivial solution.
     assert all(name.endswith("weight") for name, _ in network.named_parameters())
-    assert not [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) and m.affine]
+    norms = (nn.BatchNorm1d, nn.BatchNorm2d)
+    assert not [m for m in network.modules() if isinstance(m, norms) and m.affine]
     torch.testing.assert_close(network(torch.zeros(1, *shape)), torch.zeros(1, out.shape[1]))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_flipad.final_layer.activations import OutputActivation
-from sklearn_flipad.final_layer.diffusion import layer_of_diffusers
+from sklearn_flipad.final_layer.diffusion import PIXELS, decoder_and_latents
 from sklearn_flipad.final_layer.kinds import KINDS, kind_of
 from sklearn_flipad.final_layer.links import checked_links
 from sklearn_flipad.final_layer.tails import LinearTail
@@ -192,13 +192,15 @@ class FinalLayerConstructors:
         Section 5.2 and Appendix G.7 of Laszkiewicz et al., "Single-Model Attribution of
         Generative Models Through Final-Layer Inversion", ICML 2024.
         """
-        return layer_of_diffusers(
-            cls,
-            source,
-            latents=latents,
-            scaled=scaled,
-            image_size=image_size,
-            n_samples=n_samples,
+        decoder, sampler, n_latents = decoder_and_latents(
+            source, latents, scaled=scaled, image_size=image_size, batch_size=batch_size
+        )
+        return cls.from_generator(
+            decoder,
+            sampler=sampler,
+            n_samples=n_samples if n_latents is None else n_latents,
+            activation=PIXELS,
+            output_range=(0, 1),
             batch_size=batch_size,
             device=device,
             random_state=random_state,

@@ -10,7 +10,7 @@ from torch import nn
 
 from sklearn_flipad.final_layer.activations import OutputActivation
 
-__all__ = ["LatentDecoder", "layer_of_diffusers", "load_autoencoder"]
+__all__ = ["PIXELS", "LatentDecoder", "decoder_and_latents", "load_autoencoder"]
 
 #: The pixels of an autoencoder's output: ``x / 2 + 0.5``, clipped to [0, 1].
 PIXELS = OutputActivation("identity", 0.5, 0.5)
@@ -84,58 +84,91 @@ class LatentDecoder(nn.Module):
         self.shift = float(config.shift_factor or 0.0)
 
     def forward(self, latents):
-        """Pixels in [0, 1] of latents, shape (n, channels, height, width)."""
+        """Decode latents.
+
+        Parameters
+        ----------
+        latents : torch.Tensor, shape (n, channels, height, width)
+            As ``vae.decode`` takes them.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, n_colors, height, width)
+            Pixels in [0, 1].
+        """
         return (self.decoder(self.post_quant_conv(latents)) / 2 + 0.5).clamp(0, 1)
 
     def unscaled(self, latents):
-        """The decoder's latents for those of the diffusion process (``output_type="latent"``)."""
+        """Convert latents of the diffusion process to those of the decoder.
+
+        Parameters
+        ----------
+        latents : torch.Tensor, shape (n, channels, height, width)
+            As a pipeline returns them with ``output_type="latent"``.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, channels, height, width)
+        """
         return latents / self.scale + self.shift
 
     def sampler(self, n, rng):
-        """Latents of unit variance in the diffusion process, without any image in them."""
+        """Draw noise with the deviation of latents, without any image in it.
+
+        Parameters
+        ----------
+        n : int
+            Number of latents.
+        rng : numpy.random.RandomState
+            Random numbers.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, channels, height, width)
+        """
         drawn = torch.from_numpy(rng.standard_normal((n, *self.latent_shape)).astype(np.float32))
         return self.unscaled(drawn)
 
 
-def layer_of_diffusers(
-    cls,
-    source,
-    *,
-    latents,
-    scaled,
-    image_size,
-    n_samples,
-    batch_size,
-    device,
-    random_state,
-    verbose,
-):
-    """The final layer of a diffusion model; see :meth:`FinalLayer.from_diffusers`."""
+def decoder_and_latents(source, latents, *, scaled, image_size, batch_size):
+    """The decoder of a diffusion model, and what draws its latents.
+
+    Parameters
+    ----------
+    source : diffusers.AutoencoderKL, pipeline, str or Path
+        See :class:`LatentDecoder`.
+    latents : array-like or torch.Tensor or None
+        Latents that are given.
+    scaled : bool
+        Whether they are those of the diffusion process.
+    image_size : int or pair of int or None
+        Height and width of the images, where no latents are given.
+    batch_size : int
+        Latents that are asked for at once.
+
+    Returns
+    -------
+    decoder : LatentDecoder
+    sampler : callable or None
+        Hands out the latents that are given, batch by batch; None for none.
+    n_latents : int or None
+        How many are given.
+
+    Raises
+    ------
+    ImportError, TypeError, ValueError
+        See :meth:`FinalLayer.from_diffusers`.
+    """
     if latents is None:
-        decoder, sampler = LatentDecoder(source, image_size=image_size), None
-    else:
-        if image_size is not None:
-            raise ValueError("image_size is that of the latents: pass one of the two.")
-        latents = torch.as_tensor(latents).detach().float().cpu()
-        decoder, n_samples = _decoder_of(source, latents), len(latents)
-        latents = decoder.unscaled(latents) if scaled else latents
-        _check_deviation(decoder, latents)
-        parts = iter(latents.split(batch_size))
-
-        def sampler(n, rng):
-            return next(parts)
-
-    return cls.from_generator(
-        decoder,
-        sampler=sampler,
-        n_samples=n_samples,
-        activation=PIXELS,
-        output_range=(0, 1),
-        batch_size=batch_size,
-        device=device,
-        random_state=random_state,
-        verbose=verbose,
-    )
+        return LatentDecoder(source, image_size=image_size), None, None
+    if image_size is not None:
+        raise ValueError("image_size is that of the latents: pass one of the two.")
+    latents = torch.as_tensor(latents).detach().float().cpu()
+    decoder = _decoder_of(source, latents)
+    latents = decoder.unscaled(latents) if scaled else latents
+    _check_deviation(decoder, latents)
+    parts = iter(latents.split(batch_size))
+    return decoder, lambda n, rng: next(parts), len(latents)
 
 
 def _decoder_of(source, latents):
