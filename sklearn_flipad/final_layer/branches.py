@@ -76,15 +76,13 @@ def _branches(graph, ref):
         (start, found[0] if len(found) == 1 else [total(found, len(graph.shape(start)) - 1)])
         for start, found in chains.items()
     ]
-    # Activations with the same map cannot be told from each other: their sum is one activation.
+    # Of two activations with the same map only the sum can be told, so it is the activation.
     maps = {(graph.shape(start), _digest(chain)) for start, chain in branches}
     return branches if len(maps) == len(branches) > 1 else whole
 
 
 def _digest(links):
-    """What a chain is but for constant factors: they change no more than the weights do."""
     arrays = {}
-    links = [link for link in links if link.kind != "scale" or link.weight.size > 1]
     return content_digest(arrays, {"links": flatten(links, arrays)})
 
 
