@@ -269,7 +269,10 @@ def test_discriminator():
 def test_penalty_is_that_of_the_gradient():
     weight = torch.tensor([3.0, 4.0], requires_grad=True)
     real, fake = torch.zeros(5, 2), torch.zeros(5, 2)
-    judge = lambda x: x @ weight  # noqa: E731
+
+    def judge(x):
+        return x @ weight
+
     plain = NonSaturatingObjective(penalty=0.0, probability=1).discriminator_loss(judge, real, fake)
     assert plain.item() == pytest.approx(2 * np.log(2))
     loss = NonSaturatingObjective(penalty=2.0, probability=1).discriminator_loss(judge, real, fake)

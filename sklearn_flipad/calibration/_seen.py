@@ -15,17 +15,12 @@ def digests(X, rows=slice(None)):
     """A hash of 64 bits for each sample; none, where samples are no arrays of numbers."""
     if is_ragged(X):
         X = [as_array(sample) for sample in X]
-        samples = (np.asarray(X[row], dtype=np.float64) for row in np.arange(len(X))[rows])
-        return _hashed(samples)
-    X = as_array(X)
-    X = X.to_numpy() if hasattr(X, "to_numpy") else X
-    if not isinstance(X, np.ndarray) or X.dtype.kind not in "biuf":
-        return np.empty(0, dtype=np.uint64)
+    else:
+        X = as_array(X)
+        X = X.to_numpy() if hasattr(X, "to_numpy") else X
+        if not isinstance(X, np.ndarray) or X.dtype.kind not in "biuf":
+            return np.empty(0, dtype=np.uint64)
     samples = (np.asarray(X[row], dtype=np.float64) for row in np.arange(len(X))[rows])
-    return _hashed(samples)
-
-
-def _hashed(samples):
     hashed = [blake2b(sample.tobytes(), digest_size=8).digest() for sample in samples]
     return np.frombuffer(b"".join(hashed), dtype=np.uint64)
 

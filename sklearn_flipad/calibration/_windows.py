@@ -19,25 +19,21 @@ _RANGES = {
 }
 
 
-def window_range(estimator, X):
+def window_range(counts):
     """Smallest and largest number of windows of samples; None without windows."""
-    counts = window_counts(estimator, X)
     return None if counts is None else np.array([counts.min(), counts.max()])
 
 
-def warn_of_sizes(estimator, X, missed):
+def warn_of_sizes(counts, missed):
     """Warn where the false-negative rate depends on the number of windows.
 
     Parameters
     ----------
-    estimator : estimator
-        Fitted detector.
-    X : sequence of length n
-        The own samples that calibrate.
+    counts : ndarray of int, shape (n,), or None
+        Number of windows of each own sample that calibrates; None without windows.
     missed : ndarray of bool, shape (n,)
         Which of them are beyond the threshold.
     """
-    counts = window_counts(estimator, X)
     if counts is None or counts.min() == counts.max():
         return
     # The larger half would be empty where most samples have the largest number.

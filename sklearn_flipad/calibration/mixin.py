@@ -5,7 +5,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad.calibration._estimators import normality
+from sklearn_flipad.calibration._estimators import normality, window_counts
 from sklearn_flipad.calibration._hold_out import check_name
 from sklearn_flipad.calibration._seen import check_fresh
 from sklearn_flipad.calibration._windows import window_range
@@ -70,7 +70,7 @@ class EvidenceMixin:
         calibrator, features = self._calibrator(), self._features(X)
         check_fresh(features, getattr(calibrator, "_seen", ()))
         scores = np.sort(-normality(calibrator.estimator_, features))
-        windows = window_range(calibrator.estimator_, features)
+        windows = window_range(window_counts(calibrator.estimator_, features))
         calibrator.reference_scores_, calibrator.reference_name_ = scores, name
         if windows is not None:
             calibrator.reference_windows_ = windows

@@ -21,6 +21,7 @@ from sklearn_flipad.calibration._estimators import (
     normality,
     rows_of,
     training_rows,
+    window_counts,
 )
 from sklearn_flipad.calibration._hold_out import check_size, hold_out
 from sklearn_flipad.calibration._seen import digests
@@ -244,21 +245,21 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         threshold = as_rule(self.rule).threshold(scores, self.fnr)
         if hasattr(last_step(estimator), "check_threshold"):
             last_step(estimator).check_threshold(scores, threshold)
-        warn_of_sizes(estimator, _safe_indexing(X, calibration), scores > threshold)
+        counts = window_counts(estimator, _safe_indexing(X, calibration))
+        warn_of_sizes(counts, scores > threshold)
         if self.reference is not None:
-            reference_scores = -normality(estimator, _safe_indexing(X, reference))
-        windows = window_range(estimator, _safe_indexing(X, calibration))
-        if self.reference is not None:
-            reference_windows = window_range(estimator, _safe_indexing(X, reference))
+            rows = _safe_indexing(X, reference)
+            reference_scores = -normality(estimator, rows)
+            reference_windows = window_range(window_counts(estimator, rows))
         for name in _OPTIONAL:
             vars(self).pop(name, None)
         if self.reference is not None:
             self.reference_scores_ = np.sort(reference_scores)
             self.reference_name_ = self.reference
-            if windows is not None:
+            if counts is not None:
                 self.reference_windows_ = reference_windows
-        if windows is not None:
-            self.calibration_windows_ = windows
+        if counts is not None:
+            self.calibration_windows_ = window_range(counts)
         self.estimator_ = estimator
         self._seen = digests(X, np.union1d(training, calibration))
         self.calibration_scores_ = np.sort(scores)

@@ -161,7 +161,7 @@ def _negatives(request, decoder, shape, run):
     if request.jpeg is not None and not lossy.all():
         if isinstance(X, list):
             X = [
-                x if done else compressed([x], request.jpeg)[0]
+                x if done else compressed(x[None], request.jpeg)[0]
                 for x, done in zip(X, lossy, strict=True)
             ]
         else:

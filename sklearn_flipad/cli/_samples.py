@@ -189,6 +189,4 @@ def draw(generator, n, shape, request):
 
 def compressed(X, quality):
     """Images as JPEG files of a quality hold them."""
-    if isinstance(X, list):
-        return [compressed(x[None], quality)[0] for x in X]
     return JPEGCompression(quality).fit_transform(X)

@@ -67,19 +67,19 @@ def weighted_operator(layer, device, weights):
     return ChainOperator([ScaleOperator(factors, layer.input_shape), operator]), factors
 
 
-def prepared(solver, layer, device, weights=(1.0,)):
+def prepared(solver, operator, layer, weights):
     """What a solver computes of a layer alone, once for both, the weights and the device.
 
     Parameters
     ----------
     solver : solver
         Solver; without a method ``prepare``, or where it is not hashable, nothing is kept.
+    operator : LinearOperator
+        The linear map, from :func:`weighted_operator`.
     layer : FinalLayer
-        The final layer.
-    device : torch.device
-        Where to compute.
-    weights : tuple of float, default=(1.0,)
-        See :func:`weighted_operator`.
+        The final layer that it is of.
+    weights : tuple of float
+        The weights that it was made with.
 
     Returns
     -------
@@ -89,8 +89,7 @@ def prepared(solver, layer, device, weights=(1.0,)):
     if not hasattr(solver, "prepare"):
         return {}
     # The solver itself, not its hash: an address can be another's once its owner is gone.
-    key = (solver, layer.fingerprint, str(device), weights)
-    operator, _ = weighted_operator(layer, device, weights)
+    key = (solver, layer.fingerprint, str(operator.device), weights)
     try:
         hash(key)
     except TypeError:
@@ -140,7 +139,7 @@ def invert_batches(
         Their certificates. For each batch, one triple for each of `lams`.
     """
     operator, factors = weighted_operator(layer, device, weights)
-    state = prepared(solver, layer, device, weights)
+    state = prepared(solver, operator, layer, weights)
     mean = torch.from_numpy(layer.mean_activation.astype(np.float32)).to(device)
 
     def solve(rows):

@@ -5,7 +5,7 @@ import numpy as np
 from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.diffusion import PIXELS, decoder_and_latents
 from sklearn_flipad.final_layer.kinds import KINDS, kind_of
-from sklearn_flipad.final_layer.links import checked_links
+from sklearn_flipad.final_layer.links import Link, checked_links
 from sklearn_flipad.final_layer.tails import LinearTail
 from sklearn_flipad.final_layer.traced import (
     check_against_trace,
@@ -307,17 +307,12 @@ class FinalLayerConstructors:
             If `module` is of another type or the shapes do not fit.
         """
         kind = kind_of(module)
-        if mean_activation is None:
-            mean_activation = np.zeros(input_shape)
-        if isinstance(activation, str):
-            activation = OutputActivation(activation)
         weight, bias = effective_parameters(module)
-        return cls(
-            kind,
-            weight.float().cpu().numpy(),
-            None if bias is None else bias.float().cpu().numpy(),
-            {name: getattr(module, name) for name in KINDS[kind].arguments},
+        arguments = {name: getattr(module, name) for name in KINDS[kind].arguments}
+        return cls.from_links(
+            [Link(kind, weight.float().cpu().numpy(), arguments)],
             input_shape=input_shape,
+            bias=None if bias is None else bias.float().cpu().numpy(),
             mean_activation=mean_activation,
             activation=activation,
             output_shape=output_shape,

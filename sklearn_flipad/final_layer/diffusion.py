@@ -65,7 +65,7 @@ class LatentDecoder(nn.Module):
         config = vae.config
         size = config.sample_size if image_size is None else image_size
         height, width = (size, size) if np.ndim(size) == 0 else size
-        factor = 2 ** (len(config.block_out_channels) - 1)
+        factor = _shrinks_by(vae)
         if min(height, width) < factor or height % factor or width % factor:
             raise ValueError(
                 f"image_size must consist of multiples of {factor}, which this autoencoder "
@@ -181,8 +181,12 @@ def _decoder_of(source, latents):
         )
     if not latents.isfinite().all():
         raise ValueError("latents contain values that are not finite.")
-    factor = 2 ** (len(vae.config.block_out_channels) - 1)
-    return LatentDecoder(vae, image_size=[factor * side for side in latents.shape[2:]])
+    return LatentDecoder(vae, image_size=[_shrinks_by(vae) * side for side in latents.shape[2:]])
+
+
+def _shrinks_by(vae):
+    """Pixels per side that one element of a latent stands for."""
+    return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 def _check_deviation(decoder, latents):

@@ -154,8 +154,12 @@ class FinalLayer(FinalLayerConstructors):
             self.output_order = _read_only(output_order, np.int64)
             check_order(self.output_order, operator.n_outputs)
         self._check_shapes(operator)
-        parts = codec.to_parts(self)
-        self.fingerprint, self.map_fingerprint = content_digest(*parts), codec.map_digest(*parts)
+        self.fingerprint = content_digest(*codec.to_parts(self))
+
+    @property
+    def map_fingerprint(self):
+        """SHA-256 of the linear map and activation, without the mean activation, in hex digits."""
+        return codec.map_digest(*codec.to_parts(self))
 
     def _build_operator(self):
         *before, last = self.links

@@ -20,7 +20,6 @@ _METHODS = {
     "CombinedDetector": "combined",
 }
 _SEVERAL = "OpenSetAttributor"
-_OF_WHAT = ("sample", "window")
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,8 @@ def _described(description, arrays):
 def _of_all(outline, models):
     """What is said of several models together."""
     # All are given the same suspects.
-    shapes, windows = ({getattr(m, f"{what}_shape") for m in models} for what in _OF_WHAT)
+    shapes = {model.sample_shape for model in models}
+    windows = {model.window_shape for model in models}
     return {
         **outline,
         "method": _SEVERAL,

@@ -45,7 +45,7 @@ def _takes_images(detector):
         return False
 
 
-def window_parameters(windows, **geometry):
+def window_parameters(windows):
     """Parameters of a WindowedDetector, from a size or a dict of them; None without windows."""
     if windows is None:
         return None
@@ -59,7 +59,7 @@ def window_parameters(windows, **geometry):
             f"windows has {', '.join(map(repr, unknown))}, no parameter of WindowedDetector, which "
             f"are {', '.join(sorted(known))}."
         )
-    return {**geometry, **windows}
+    return windows
 
 
 def scaled(scaler, default, detector):

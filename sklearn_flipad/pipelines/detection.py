@@ -89,13 +89,11 @@ def make_flipad(
     >>> [name for name, _ in make_flipad(layer, lam=1e-2).steps]
     ['invert', 'detect']
     """
-    geometry = {}
-    if windows is not None:
-        windows = window_parameters(windows)
-        if windows["size"] is not None:
-            found = window_geometry(final_layer)
-            geometry = {"margin": found.margin, "unit": found.period}
-            final_layer = final_layer.window(windows["size"])
+    windows = window_parameters(windows)
+    if windows is not None and windows["size"] is not None:
+        found = window_geometry(final_layer)
+        windows = {"margin": found.margin, "unit": found.period, **windows}
+        final_layer = final_layer.window(windows["size"])
     invert = FinalLayerInverter(
         final_layer, lam=lam, pool_size=pool_size, device=device, verbose=verbose
     )
@@ -107,7 +105,7 @@ def make_flipad(
         rule=rule,
         cv=cv,
         reference=reference,
-        windows=window_parameters(windows, **geometry),
+        windows=windows,
         random_state=random_state,
         memory=memory,
     )
