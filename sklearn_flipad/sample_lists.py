@@ -231,6 +231,11 @@ def check_geometry(size, stride, margin, unit):
         raise ValueError("size, stride, margin and unit must have the same number of axes.")
     if size is None and (stride is not None or np.any(margin)):
         raise ValueError("Whole samples, size=None, have neither a stride nor a margin.")
+    if size is not None and (np.asarray(size) < np.asarray(unit)).any():
+        raise ValueError(
+            f"Windows of size={size!r} would leave gaps, since they start at multiples of "
+            f"unit={unit!r}: size must be at least that."
+        )
     steps = np.asarray(1 if size is None else size if stride is None else stride)
     if stride is not None and (steps % np.asarray(unit)).any():
         raise ValueError(f"stride={stride!r} must be a multiple of unit={unit!r}.")

@@ -495,6 +495,8 @@ def test_what_cannot_be_judged_is_refused_by_name(upscaler):
         ({"size": 0}, "size must be an int of at least 1"),
         ({"size": 8, "stride": 9}, "leave gaps"),
         ({"size": 8, "stride": 3, "unit": 2}, "multiple of unit"),
+        ({"size": 2, "unit": 3}, "size must be at least that"),
+        ({"size": (8, 1), "unit": 2}, "would leave gaps, since"),
         ({"size": (8, 8), "margin": (1,)}, "same number of axes"),
         ({"size": None, "stride": 2}, "neither a stride nor a margin"),
     ],
