@@ -4,6 +4,8 @@ FLOORS := .venv-floors/bin
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PIP := $(BIN)/python $(INSTALL) -c constraints.txt
 FLOORS_PIP := $(FLOORS)/python $(INSTALL) -c constraints-floors.txt
+# Tests of one file stay in one process, for their fixtures.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: env demo test test-floors lint docs bench clean
 
@@ -18,7 +20,7 @@ env: .venv/installed
 .venv-floors/installed: pyproject.toml setup.cfg constraints-floors.txt
 	$(PYTHON) -m venv .venv-floors
 	$(FLOORS_PIP) torch
-	$(FLOORS_PIP) -e ".[cli,fingerprint,plot,report,skops]" pytest
+	$(FLOORS_PIP) -e ".[cli,fingerprint,plot,report,skops]" pytest pytest-xdist
 	touch $@
 
 .venv/docs: .venv/installed
@@ -29,12 +31,12 @@ demo: env
 	$(BIN)/python examples/demo.py
 
 test: env
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # Not what needs torch alone, whose version is the same, nor what needs diffusers, sdv or the
 # tools of the docs.
 test-floors: .venv-floors/installed
-	$(FLOORS)/python -m pytest -m "not network" --ignore=sklearn_flipad/tabular/sdv.py \
+	$(FLOORS)/python -m pytest $(PARALLEL) -m "not network" --ignore=sklearn_flipad/tabular/sdv.py \
 		--ignore=sklearn_flipad/final_layer/diffusion.py \
 		$(patsubst %,--ignore-glob='*/test_%.py',doc* operators* solvers* zoo_[!p]*)
 

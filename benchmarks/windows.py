@@ -4,8 +4,9 @@ The shipped DCGAN without its flattening is fully convolutional: latents of more
 images. Own images of sizes from 32 to 64 pixels calibrate, with mosaics of real images as
 negatives; images of each size from 32 to 96 are judged, of the owner, of two other seeds, of a
 copy with noise of 20 % on its last layer, and new mosaics. Every method judges windows of 16
-pixels, at most 1, 4 or all of each image, by linear discriminant analysis. One line of JSON for
-each method and number of windows goes to ``windows.jsonl`` in the folder ``--out``; what is there
+pixels, at most 1, 4 or all of each image, by linear discriminant analysis. FLIPAD then judges the
+same suspects without their first row and column, without and with ``phases``. One line of JSON for
+each setting goes to ``windows.jsonl`` in the folder ``--out``; what is there
 already is left out.
 """
 
@@ -29,6 +30,8 @@ FNR = 0.05
 SIDES = (32, 64, 96)
 METHODS = ("RawPAD", "DCTPAD", "FLIPAD")
 COUNTS = (1, 4, None)
+#: Rows and columns that are cropped from suspects, and whether phases are tried.
+CROPS = ((0, True), (1, False), (1, True))
 
 
 def tapestries(generator, sides, seed):
@@ -59,11 +62,11 @@ def sides_of(n, seed):
     return 8 * np.random.default_rng(seed).integers(4, 9, (n, 2))
 
 
-def attributor(method, layer, count):
+def attributor(method, layer, count, phases):
     """An attributor of windows."""
     options = {
         "detector": LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
-        "windows": {"size": 16, "max_windows": count},
+        "windows": {"size": 16, "max_windows": count, "phases": phases},
         "fnr": FNR,
         "cv": 0.3,
         "random_state": 0,
@@ -73,13 +76,21 @@ def attributor(method, layer, count):
     return {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method](**options)
 
 
-def measure(method, count, suspects, layer, X, y):
+def setting_of(row):
+    """What a row of the results was measured with."""
+    return row["method"], row["max_windows"], row.get("crop", 0), row.get("phases", False)
+
+
+def measure(setting, suspects, layer, X, y):
     """Rates of one method."""
     start = time.perf_counter()
-    fitted = attributor(method, layer, count).fit(X, y)
-    row = {"method": method, "max_windows": count, "fit_s": time.perf_counter() - start}
+    method, count, crop, phases = setting
+    fitted = attributor(method, layer, count, phases).fit(X, y)
+    row = {"method": method, "max_windows": count, "crop": crop, "phases": phases}
+    row["fit_s"] = time.perf_counter() - start
     row["calibration_windows"] = fitted["detect"].calibration_windows_.tolist()
     for (source, side), images in suspects.items():
+        images = [image[:, crop:, crop:] for image in images]
         start = time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -106,7 +117,7 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "windows.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    done = {(row["method"], row["max_windows"]) for row in rows}
+    done = [setting_of(row) for row in rows]
     owner = load_pretrained("fashion/dcgan-0")
     layer = FinalLayer.from_generator(owner, n_samples=1000, random_state=0)
     sources = {
@@ -126,15 +137,16 @@ def main():
         for number, (name, generator) in enumerate(sources.items()):
             suspects[name, side] = tapestries(generator, sides, 100 * side + number)
         suspects["real", side] = mosaics(real[500:], sides, side)
+    settings = [(method, count, 0, False) for method in METHODS for count in COUNTS]
+    settings += [("FLIPAD", None, crop, phases) for crop, phases in CROPS]
     with path.open("a") as file:
-        for method in METHODS:
-            for count in COUNTS:
-                if (method, count) in done:
-                    continue
-                row = measure(method, count, suspects, layer, X, y)
-                file.write(json.dumps(row) + "\n")
-                file.flush()
-                print(json.dumps(row))
+        for setting in settings:
+            if setting in done:
+                continue
+            row = measure(setting, suspects, layer, X, y)
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            print(json.dumps(row))
 
 
 if __name__ == "__main__":

@@ -94,11 +94,28 @@ class WindowGrid:
         How many of a sample are taken at most.
     frames : bool
         Whether the first axis of a sample holds frames.
+    phases : bool
+        Whether samples must have room for a window that starts at any element of a period.
     """
 
-    def __init__(self, size, stride, margin, unit, max_windows, frames):
+    def __init__(self, size, stride, margin, unit, max_windows, frames, phases):
         self.size, self.stride, self.margin, self.unit = size, stride, margin, unit
-        self.max_windows, self.frames = max_windows, frames
+        self.max_windows, self.frames, self.phases = max_windows, frames, phases
+
+    def shifts(self, n_axes):
+        """First elements of a period that windows may start from.
+
+        Parameters
+        ----------
+        n_axes : int
+            Number of axes of a window but that of the channels.
+
+        Returns
+        -------
+        list of tuple of int
+        """
+        units = _per_axis(self.unit, range(n_axes)) if self.phases else (1,) * n_axes
+        return list(product(*map(range, units)))
 
     def window_shape(self, sample, name):
         """Shape of the windows of a sample.
@@ -130,7 +147,7 @@ class WindowGrid:
             )
         return (channels, *(spatial if self.size is None else _per_axis(self.size, spatial)))
 
-    def starts(self, sample, name):
+    def starts(self, sample, name, shift=None):
         """Where the windows of a sample start.
 
         Parameters
@@ -139,6 +156,8 @@ class WindowGrid:
             The sample.
         name : str
             What it is called in messages.
+        shift : tuple of int, default=None
+            One of :meth:`shifts`; the first by default.
 
         Returns
         -------
@@ -157,7 +176,9 @@ class WindowGrid:
         else:
             stride = size if self.stride is None else _per_axis(self.stride, size)
             margins, units = _per_axis(self.margin, size), _per_axis(self.unit, size)
-            least = [s + m + -(-m // u) * u for s, m, u in zip(size, margins, units, strict=True)]
+            shift = (0,) * len(size) if shift is None else shift
+            rows = zip(size, margins, units, strict=True)
+            least = [s + 2 * m + (u - 1 if self.phases else -m % u) for s, m, u in rows]
             if any(side < needed for side, needed in zip(spatial, least, strict=True)):
                 seen, window, needed = ("x".join(map(str, s)) for s in (spatial, size, least))
                 around = f", with what surrounds it {needed}" if any(margins) else ""
@@ -165,7 +186,7 @@ class WindowGrid:
                     f"{name} is {seen}, smaller than one window of {window}{around}. Leave it "
                     "out, or fit with smaller windows."
                 )
-            rows = zip(spatial, size, stride, margins, units, strict=True)
+            rows = zip(spatial, size, stride, margins, units, shift, strict=True)
             axes = [_spread(*row) for row in rows]
         if self.frames:
             axes = [range(len(sample)), *axes]
@@ -199,12 +220,12 @@ class WindowGrid:
             yield part[(slice(None), *(slice(a, a + side) for a, side in spatial))]
 
 
-def check_geometry(size, stride, margin, unit):
+def check_geometry(size, stride, margin, unit, phases):
     """Refuse what is no geometry of windows.
 
     Parameters
     ----------
-    size, stride, margin, unit
+    size, stride, margin, unit, phases
         See :class:`WindowGrid`.
 
     Raises
@@ -229,8 +250,8 @@ def check_geometry(size, stride, margin, unit):
         lengths |= {len(sides)} if several else set()
     if len(lengths) > 1:
         raise ValueError("size, stride, margin and unit must have the same number of axes.")
-    if size is None and (stride is not None or np.any(margin)):
-        raise ValueError("Whole samples, size=None, have neither a stride nor a margin.")
+    if size is None and (stride is not None or phases or np.any(margin)):
+        raise ValueError("Whole samples, size=None, have neither a stride, a margin nor phases.")
     if size is not None and (np.asarray(size) < np.asarray(unit)).any():
         raise ValueError(
             f"Windows of size={size!r} would leave gaps, since they start at multiples of "
@@ -250,9 +271,9 @@ def _per_axis(value, axes):
     return tuple(value) if isinstance(value, tuple | list) else (value,) * len(axes)
 
 
-def _spread(side, size, stride, margin, unit):
+def _spread(side, size, stride, margin, unit, shift):
     """Starts from end to end of an axis, evenly, at most `stride` apart."""
-    first = -(-margin // unit) * unit
+    first = margin + (shift - margin) % unit
     room = (side - margin - size - first) // unit
     steps = -(-room // max(stride // unit, 1))
     return [first + unit * (i * room // max(steps, 1)) for i in range(steps + 1)]

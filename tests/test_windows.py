@@ -255,6 +255,29 @@ def test_windows_cover_all_but_the_margin(stride, margin, unit):
         assert length - margin - unit < starts[-1] + 8 <= length - margin
 
 
+@pytest.mark.parametrize(("margin", "unit"), [(0, 2), (2, 3)])
+def test_phases_find_what_a_crop_has_moved(margin, unit):
+    pulse = np.arange(48) % unit == 0
+    own = pulse[None] * np.random.default_rng(0).uniform(1, 2, 48)
+
+    class Pulse(Brightness):
+        def score_samples(self, X):
+            return np.reshape(X, (len(X), -1))[:, ::unit].mean(axis=1)
+
+    geometry = {"size": 8 * unit, "margin": margin, "unit": unit}
+    plain = WindowedDetector(Pulse(), **geometry).fit([own])
+    phased = WindowedDetector(Pulse(), **geometry, phases=True).fit([own])
+    for crop in range(unit):
+        (found,) = phased.score_windows([own[:, crop:]])
+        assert set(found.starts[:, 0] % unit) == {-crop % unit}
+        assert phased.score_samples([own[:, crop:]])[0] == found.scores.mean() > 1
+        assert (plain.score_samples([own[:, crop:]])[0] > 1) == (crop == 0)
+    needed = 8 * unit + 2 * margin + unit - 1
+    assert phased.n_windows([own[:, :needed]]) == 1
+    with pytest.raises(ValueError, match=f"with what surrounds it {needed}" if margin else "small"):
+        phased.score_samples([own[:, : needed - 1]])
+
+
 @pytest.mark.parametrize("lengths", [(8, 32), (8, 16, 32, 32)])
 def test_misses_of_one_size_are_told(lengths):
     """Means of few windows vary more: the chosen rate is an average over sizes."""
@@ -498,7 +521,8 @@ def test_what_cannot_be_judged_is_refused_by_name(upscaler):
         ({"size": 2, "unit": 3}, "size must be at least that"),
         ({"size": (8, 1), "unit": 2}, "would leave gaps, since"),
         ({"size": (8, 8), "margin": (1,)}, "same number of axes"),
-        ({"size": None, "stride": 2}, "neither a stride nor a margin"),
+        ({"size": None, "stride": 2}, "neither a stride, a margin nor phases"),
+        ({"size": None, "phases": True}, "neither a stride, a margin nor phases"),
     ],
 )
 def test_parameters(parameters, message):

@@ -82,6 +82,11 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         The score of a sample from those of its windows: their mean, the least normal one, or a
         quantile in (0, 1). The mean is best where all of a sample has one source; the least
         normal window and low quantiles notice samples of which a part has been replaced.
+    phases : bool, default=False
+        Whether to try each element of a period (`unit`) as the first that windows start from, and
+        to judge a sample by the windows of the best: for suspects that may have been cropped by
+        any number of elements. It costs as many times as much, and `fit` takes the windows of the
+        first, since own samples are whole there.
 
     Attributes
     ----------
@@ -126,6 +131,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         "max_windows": [Interval(Integral, 1, None, closed="left"), None],
         "frames": ["boolean"],
         "pool": [StrOptions({"mean", "min"}), Interval(Real, 0, 1, closed="neither")],
+        "phases": ["boolean"],
     }
 
     def __init__(
@@ -139,6 +145,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         max_windows=None,
         frames=False,
         pool="mean",
+        phases=False,
     ):
         self.estimator = estimator
         self.size = size
@@ -148,6 +155,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         self.max_windows = max_windows
         self.frames = frames
         self.pool = pool
+        self.phases = phases
 
     def fit(self, X, y=None):
         """Fit the detector to the windows of all samples.
@@ -228,7 +236,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         return np.array([len(places) for places in starts])
 
     def score_windows(self, X):
-        """Score each window.
+        """Score each window; with `phases`, those of the phase in which a sample scores best.
 
         Parameters
         ----------
@@ -248,7 +256,12 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         samples, grid = as_sample_list(X), self._grid()
-        shape, starts = _located(samples, grid, self.window_shape_)
+        shifts = grid.shifts(len(self.window_shape_) - 1)
+        found = [self._score_windows(samples, grid, shift) for shift in shifts]
+        return [max(of_one, key=self._pooled) for of_one in zip(*found, strict=True)]
+
+    def _score_windows(self, samples, grid, shift):
+        shape, starts = _located(samples, grid, self.window_shape_, shift)
         ends = np.cumsum([len(places) for places in starts])
         scores, waiting = [], []
         at_a_time = max(1, _MAX_ELEMENTS // int(np.prod(shape)))
@@ -281,20 +294,21 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         ValueError
             As :meth:`score_windows`.
         """
-        pool = {"mean": np.mean, "min": np.min}.get(self.pool, self._quantile)
-        return np.array([pool(found.scores) for found in self.score_windows(X)])
+        return np.array([self._pooled(found) for found in self.score_windows(X)])
 
-    def _quantile(self, scores):
-        return np.quantile(scores, self.pool)
+    def _pooled(self, found):
+        if isinstance(self.pool, str):
+            return {"mean": np.mean, "min": np.min}[self.pool](found.scores)
+        return np.quantile(found.scores, self.pool)
 
     def _grid(self):
-        parameters = self.size, self.stride, self.margin, self.unit, self.max_windows, self.frames
-        return WindowGrid(*parameters)
+        geometry = self.size, self.stride, self.margin, self.unit
+        return WindowGrid(*geometry, self.max_windows, self.frames, self.phases)
 
     def _check_parameters(self):
         self._validate_params()
         check_detector(self.estimator)
-        check_geometry(self.size, self.stride, self.margin, self.unit)
+        check_geometry(self.size, self.stride, self.margin, self.unit, self.phases)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -303,7 +317,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
-def _located(samples, grid, expected=None):
+def _located(samples, grid, expected=None, shift=None):
     """The shape of all windows, and where those of each sample start."""
     starts = []
     for number, sample in enumerate(samples):
@@ -315,5 +329,5 @@ def _located(samples, grid, expected=None):
                 f"{name} has windows of shape {shape}, and those of others, or of fit, have shape "
                 f"{tuple(expected)}: samples may differ in size, but not in channels or axes."
             )
-        starts.append(grid.starts(sample, name))
+        starts.append(grid.starts(sample, name, shift))
     return tuple(expected), starts
