@@ -5,9 +5,9 @@ images. Own images of sizes from 32 to 64 pixels calibrate, with mosaics of real
 negatives; images of each size from 32 to 96 are judged, of the owner, of two other seeds, of a
 copy with noise of 20 % on its last layer, and new mosaics. Every method judges windows of 16
 pixels, at most 1, 4 or all of each image, by linear discriminant analysis. FLIPAD with DeepSAD, and
-without pooling, then judges suspects of 64 pixels, whole and without their first row and column,
-without and with ``phases``. One line of JSON for each setting goes to ``windows.jsonl`` in the
-folder ``--out``; what is there already is left out.
+without pooling, then judges suspects of 64 pixels by a threshold of that size, whole and without
+their first row and column, without and with ``phases``. One line of JSON for each setting goes to
+``windows.jsonl`` in the folder ``--out``; what is there already is left out.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def setting_of(row):
     return row["method"], row["max_windows"], row.get("phases", False)
 
 
-def measure(setting, suspects, layer, X, y):
+def measure(setting, suspects, X, layer, y):
     """Rates of one method."""
     start = time.perf_counter()
     fitted = attributor(layer, *setting).fit(X, y)
@@ -129,9 +129,12 @@ def main():
     }
     real = load_fashion_sample(1000)
     n_negatives = args.n_own // 3
-    X = tapestries(owner, sides_of(args.n_own, 0), 0)
-    X += mosaics(real[:500], sides_of(n_negatives, 1), 0)
     y = np.repeat([1, -1], [args.n_own, n_negatives])
+    sides = sides_of(args.n_own, 0), sides_of(n_negatives, 1)
+    mixed, alike = (
+        tapestries(owner, of_own, 0) + mosaics(real[:500], of_others, 0)
+        for of_own, of_others in (sides, (0 * sides[0] + 64, 0 * sides[1] + 64))
+    )
     suspects = {}
     for side in SIDES:
         sides = [(side, side)] * args.n_suspects
@@ -147,7 +150,8 @@ def main():
         for setting in settings:
             if setting in done:
                 continue
-            row = measure(setting, cropped if setting[0] == CROPPED else suspects, layer, X, y)
+            data = (cropped, alike) if setting[0] == CROPPED else (suspects, mixed)
+            row = measure(setting, *data, layer, y)
             file.write(json.dumps(row) + "\n")
             file.flush()
             print(json.dumps(row))
