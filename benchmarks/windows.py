@@ -4,10 +4,10 @@ The shipped DCGAN without its flattening is fully convolutional: latents of more
 images. Own images of sizes from 32 to 64 pixels calibrate, with mosaics of real images as
 negatives; images of each size from 32 to 96 are judged, of the owner, of two other seeds, of a
 copy with noise of 20 % on its last layer, and new mosaics. Every method judges windows of 16
-pixels, at most 1, 4 or all of each image, by linear discriminant analysis. FLIPAD then judges the
-same suspects without their first row and column, without and with ``phases``. One line of JSON for
-each setting goes to ``windows.jsonl`` in the folder ``--out``; what is there
-already is left out.
+pixels, at most 1, 4 or all of each image, by linear discriminant analysis. FLIPAD with DeepSAD, and
+without pooling, then judges suspects of 64 pixels, whole and without their first row and column,
+without and with ``phases``. One line of JSON for each setting goes to ``windows.jsonl`` in the
+folder ``--out``; what is there already is left out.
 """
 
 import argparse
@@ -30,8 +30,8 @@ FNR = 0.05
 SIDES = (32, 64, 96)
 METHODS = ("RawPAD", "DCTPAD", "FLIPAD")
 COUNTS = (1, 4, None)
-#: Rows and columns that are cropped from suspects, and whether phases are tried.
-CROPS = ((0, True), (1, False), (1, True))
+#: The method whose suspects are cropped too.
+CROPPED = "FLIPAD, DeepSAD"
 
 
 def tapestries(generator, sides, seed):
@@ -62,15 +62,18 @@ def sides_of(n, seed):
     return 8 * np.random.default_rng(seed).integers(4, 9, (n, 2))
 
 
-def attributor(method, layer, count, phases):
+def attributor(layer, method, count, phases):
     """An attributor of windows."""
+    lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     options = {
-        "detector": LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"),
+        "detector": None if method == CROPPED else lda,
         "windows": {"size": 16, "max_windows": count, "phases": phases},
         "fnr": FNR,
         "cv": 0.3,
         "random_state": 0,
     }
+    if method == CROPPED:  # pooling over a period hides what a crop does
+        return make_flipad(layer, **options)
     if method == "FLIPAD":
         return make_flipad(layer, pool_size=2, **options)
     return {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method](**options)
@@ -78,19 +81,17 @@ def attributor(method, layer, count, phases):
 
 def setting_of(row):
     """What a row of the results was measured with."""
-    return row["method"], row["max_windows"], row.get("crop", 0), row.get("phases", False)
+    return row["method"], row["max_windows"], row.get("phases", False)
 
 
 def measure(setting, suspects, layer, X, y):
     """Rates of one method."""
     start = time.perf_counter()
-    method, count, crop, phases = setting
-    fitted = attributor(method, layer, count, phases).fit(X, y)
-    row = {"method": method, "max_windows": count, "crop": crop, "phases": phases}
+    fitted = attributor(layer, *setting).fit(X, y)
+    row = dict(zip(("method", "max_windows", "phases"), setting, strict=True))
     row["fit_s"] = time.perf_counter() - start
     row["calibration_windows"] = fitted["detect"].calibration_windows_.tolist()
     for (source, side), images in suspects.items():
-        images = [image[:, crop:, crop:] for image in images]
         start = time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -137,13 +138,16 @@ def main():
         for number, (name, generator) in enumerate(sources.items()):
             suspects[name, side] = tapestries(generator, sides, 100 * side + number)
         suspects["real", side] = mosaics(real[500:], sides, side)
-    settings = [(method, count, 0, False) for method in METHODS for count in COUNTS]
-    settings += [("FLIPAD", None, crop, phases) for crop, phases in CROPS]
+    cropped = {(name, side): x for (name, side), x in suspects.items() if side == 64}
+    for name, _ in list(cropped):
+        cropped[name, "63, cropped"] = [image[:, 1:, 1:] for image in cropped[name, 64]]
+    settings = [(method, count, False) for method in METHODS for count in COUNTS]
+    settings += [(CROPPED, None, phases) for phases in (False, True)]
     with path.open("a") as file:
         for setting in settings:
             if setting in done:
                 continue
-            row = measure(setting, suspects, layer, X, y)
+            row = measure(setting, cropped if setting[0] == CROPPED else suspects, layer, X, y)
             file.write(json.dumps(row) + "\n")
             file.flush()
             print(json.dumps(row))
