@@ -133,8 +133,8 @@ def judge(method, owner, X, y, tests, *, setting=FULL, seed=0, cache_dir=None):
     return judge_attributor(attributor, X, y, tests, owner=owner, method=method, seed=seed)
 
 
-def judge_attributor(attributor, X, y, tests, *, owner, method, seed=0):
-    """Fit a given attributor; the rows of :func:`judge`."""
+def judge_attributor(attributor, X, y, tests, *, owner, method, seed=0, fnrs=FNRS):
+    """Fit a given attributor; the rows of :func:`judge`, for the rates `fnrs`."""
     start = time.perf_counter()
     attributor.fit(X, y)
     fitted = time.perf_counter()
@@ -142,7 +142,7 @@ def judge_attributor(attributor, X, y, tests, *, owner, method, seed=0):
     scored = time.perf_counter()
     minutes = {"fit_min": (fitted - start) / 60, "score_min": (scored - fitted) / 60}
     rows = []
-    for fnr in FNRS:
+    for fnr in fnrs:
         threshold = Conformal().threshold(attributor["detect"].calibration_scores_, fnr)
         for source in tests:
             if source == owner:

@@ -101,7 +101,9 @@ def make_attributor(method, vae, latents):
     """An attributor by the name of its method; the detector of all is one and the same."""
     if method in SEARCHES:
         decoder, guess = LatentDecoder(vae), Guess(vae)
-        return make_sminv(decoder, encoder=guess, fnr=FNR, cv=0.5, **SEARCHES[method])
+        attributor = make_sminv(decoder, encoder=guess, output_range=(0, 1), fnr=FNR, cv=0.5)
+        options = {f"detect__estimator__{name}": n for name, n in SEARCHES[method].items()}
+        return attributor.set_params(**options)
     common = {"fnr": FNR, "cv": 0.5, "random_state": 0}
     if method == "SM-F":
         return make_smf(output_range=(0, 1), n_jobs=1, **common)
@@ -111,7 +113,7 @@ def make_attributor(method, vae, latents):
         return make(output_range=(0, 1), **common)
     layer = FinalLayer.from_diffusers(vae, latents=latents)
     if method == "whitened preactivation":
-        return make_whitened(layer, **common)
+        return make_whitened(layer.activation, output_range=(0, 1), **common)
     if method == "FLIPAD, 3 channels":
         common["scaler"] = make_pipeline(ChannelSelector(k=3), InlierScaler())
     return make_flipad(layer, **common)
@@ -141,7 +143,9 @@ def main():
             if method in SEARCHES:
                 X, y = X[y > 0], y[y > 0]
             attributor = make_attributor(method, vaes[owner], latents)
-            found = judge_attributor(attributor, X, y, tests, owner=owner, method=method)
+            found = judge_attributor(
+                attributor, X, y, tests, owner=owner, method=method, fnrs=(FNR,)
+            )
             with path.open("a") as file:
                 file.write(json.dumps({"owner": owner, "method": method, "rows": found}) + "\n")
             shown = {r["source"]: round(r["accuracy"], 3) for r in found if r["fnr"] == FNR}
