@@ -31,6 +31,7 @@ def script(monkeypatch):
         "detectors",
         "files",
         "ladder",
+        "latent_diffusion",
         "latent_search",
         "open_set",
         "scaling",
