@@ -23,7 +23,9 @@ def shown_code(name, n_blocks=None):
 
 def run(name, n_blocks=None):
     # The snippets' settings, but for what makes them slow.
-    code = shown_code(name, n_blocks).replace("2000", "1200").replace("max_epochs=20", "max_epochs=4")
+    code = (
+        shown_code(name, n_blocks).replace("2000", "1200").replace("max_epochs=20", "max_epochs=4")
+    )
     code = code.replace("max_steps=500", "max_steps=60").replace("(G, 1000,", "(G, 200,")
     code = code.replace("random_state=0)\n", "random_state=0, n_samples=500)\n", 1)
     assert "n_samples=500" in code

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy.io import wavfile
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import OneClassSVM
 from torch import nn
@@ -16,8 +17,10 @@ from torch import nn
 from sklearn_flipad import (
     FinalLayer,
     FNRThresholdCalibrator,
+    OpenSetAttributor,
     inspect_attributor,
     load_attributor,
+    make_combined,
     make_dctpad,
     make_flipad,
     make_rawpad,
@@ -472,6 +475,38 @@ def test_windows_of_a_searched_attributor(upscaler):
     search = GridSearchCV(_make("flipad", layer, fnr=0.4), {path: [1e-3, 1e-2]}, cv=2)
     search.fit(X, y)
     assert search.best_params_[path] in (1e-3, 1e-2)
+
+
+def test_several_attributors_of_windows(tmp_path):
+    """Rows and columns that resemble their neighbors, in images of any size."""
+    rng = np.random.default_rng(0)
+
+    def draw(axis, n):
+        images = [rng.normal(128, 40, (1, *rng.choice([16, 24], 2))) for _ in range(n)]
+        images = [x if axis is None else (x + np.roll(x, 1, axis)) / 2 for x in images]
+        return [np.clip(x, 0, 255).astype(np.uint8) for x in images]
+
+    X = draw(1, 80) + draw(2, 80) + draw(None, 60)
+    detector = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    options = {"detector": detector, "windows": 8, "fnr": 0.05, "cv": 0.5, "random_state": 0}
+    parts = {"raw": make_rawpad(**options), "dct": make_dctpad(**options)}
+    combined = make_combined(parts, fnr=0.05, cv=0.5, random_state=0)
+    combined.fit(X[:80] + X[160:], np.repeat([1, -1], [80, 60]))
+    several = OpenSetAttributor([(name, make_dctpad(**options)) for name in "ab"])
+    several.fit(X, np.repeat(["a", "b", "other"], [80, 80, 60]))
+    suspects = draw(1, 20) + draw(2, 20) + draw(None, 20)
+    for attributor, expected in (
+        (combined, np.repeat([1, -1, -1], 20)),
+        (several, np.repeat(["a", "b", "other"], 20)),
+    ):
+        found = attributor.predict(suspects)
+        assert (found == expected).mean() > 0.9
+        save_attributor(attributor, tmp_path / "attributor")
+        loaded = load_attributor(tmp_path / "attributor")
+        np.testing.assert_array_equal(loaded.predict(suspects), found)
+    parts["raw"] = make_rawpad(detector=detector, fnr=0.05)
+    with pytest.raises(ValueError, match=r"CombinedDetector takes one\. Pass windows="):
+        make_combined(parts, fnr=0.05).fit(X)
 
 
 def test_other_numbers_of_windows_are_noticed(upscaler):

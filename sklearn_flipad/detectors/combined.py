@@ -3,12 +3,20 @@
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.calibration._attributors import NamedAttributors, calibrator_of
+from sklearn_flipad.calibration._estimators import last_step, window_counts
 from sklearn_flipad.detectors._offset import OffsetMixin
 
 __all__ = ["CombinedDetector"]
+
+
+def _judges_windows(combined):
+    """Whether all of its attributors take samples that differ in size."""
+    parts = [last_step(calibrator_of(estimator).estimator) for _, estimator in combined.estimators]
+    return all(hasattr(part, "n_windows") for part in parts)
 
 
 class CombinedDetector(OffsetMixin, NamedAttributors):
@@ -149,6 +157,25 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
         check_is_fitted(self)
         scores = np.stack([-part.score_samples(X) for part in self.estimators_], axis=1)
         return 1 + (scores - self.thresholds_) / self.scales_
+
+    @available_if(_judges_windows)
+    def n_windows(self, X):
+        """Number of windows of each sample, for the attributor that takes the most.
+
+        Available where all of them judge windows.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...), or sequence of array-like
+            Samples.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+        """
+        check_is_fitted(self)
+        counts = [window_counts(calibrator_of(part).estimator_, X) for part in self.estimators_]
+        return np.max(counts, axis=0)
 
     def score_samples(self, X):
         """Minus the joint anomaly score; larger is more normal.
