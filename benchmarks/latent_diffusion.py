@@ -35,7 +35,7 @@ from sklearn_flipad.final_layer import LatentDecoder
 
 #: The paper's rate for this experiment.
 FNR = 0.05
-SETTING = Setting(n_own=2000, n_real=500, n_test=500)
+SETTING = Setting(n_own=4000, n_real=500, n_test=500)
 #: Of the searches, which take seconds for a sample.
 SEARCHED = Setting(n_own=80, n_test=40)
 SHARED = "0, other latents"
@@ -104,7 +104,7 @@ def make_attributor(method, vae, latents):
         attributor = make_sminv(decoder, encoder=guess, output_range=(0, 1), fnr=FNR, cv=0.5)
         options = {f"detect__estimator__{name}": n for name, n in SEARCHES[method].items()}
         return attributor.set_params(**options)
-    common = {"fnr": FNR, "cv": 0.5, "random_state": 0}
+    common = {"fnr": FNR, "cv": 0.25, "random_state": 0}
     if method == "SM-F":
         return make_smf(output_range=(0, 1), n_jobs=1, **common)
     common["detector"] = one_layer_detector(SETTING, 0)
@@ -147,7 +147,9 @@ def main():
                 attributor, X, y, tests, owner=owner, method=method, fnrs=(FNR,)
             )
             with path.open("a") as file:
-                file.write(json.dumps({"owner": owner, "method": method, "rows": found}) + "\n")
+                row = {"owner": owner, "method": method, "n_own": int((y > 0).sum())}
+                row |= {"n_test": len(tests[owner]), "rows": found}
+                file.write(json.dumps(row) + "\n")
             shown = {r["source"]: round(r["accuracy"], 3) for r in found if r["fnr"] == FNR}
             print(owner, method, shown, flush=True)
 

@@ -1,7 +1,7 @@
 """Tables of the documentation from the results of other benchmarks.
 
-Reads ``reproduction.jsonl``, ``ladder.jsonl`` and ``processed.jsonl`` in the folder ``--out``, as
-far as they are there, and writes a CSV file of each beside it.
+Reads ``reproduction.jsonl``, ``ladder.jsonl``, ``processed.jsonl`` and ``latent_diffusion.jsonl``
+in the folder ``--out``, as far as they are there, and writes a CSV file of each beside it.
 """
 
 import argparse
@@ -64,12 +64,22 @@ def processed(rows):
     return pd.DataFrame(table)
 
 
+def latent_diffusion(rows):
+    """Accuracies: a line for each owner and method, a column for each source."""
+    table = []
+    for row in rows:
+        own = f"{1 - row['rows'][0]['found_fnr'][0]:.3f}"
+        line = {"owner": row["owner"], "method": row["method"], "own accepted": own}
+        table.append(line | {found["source"]: f"{found['accuracy']:.3f}" for found in row["rows"]})
+    return pd.DataFrame(table).fillna("")
+
+
 def main():
     """Read and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_out(parser)
     args = parser.parse_args()
-    for make in (reproduction, ladder, processed):
+    for make in (reproduction, ladder, processed, latent_diffusion):
         rows = read(args.out / f"{make.__name__}.jsonl")
         if rows:
             make(rows).to_csv(args.out / f"{make.__name__}.csv", index=False)

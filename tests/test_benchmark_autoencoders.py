@@ -120,3 +120,20 @@ def test_the_guess_is_the_mean_of_latents(scripts, vaes):
     with torch.no_grad():
         mean = vaes["0"].encode(2 * x - 1).latent_dist.mean
         torch.testing.assert_close(scripts[1].Guess(vaes["0"])(x), mean)
+
+
+def test_table_of_the_documentation(scripts):
+    def row(owner, accepted, **accuracies):
+        found = [
+            {"source": source, "accuracy": accuracy, "found_fnr": [1 - accepted, 0, 1]}
+            for source, accuracy in accuracies.items()
+        ]
+        return {"owner": owner, "method": "FLIPAD", "rows": found}
+
+    summarize = importlib.import_module("summaries").latent_diffusion
+    table = summarize([row("0", 0.94, one=0.97, real=0.5), row("1", 1.0, real=0.75)])
+    assert table.columns.tolist() == ["owner", "method", "own accepted", "one", "real"]
+    assert table.to_numpy().tolist() == [
+        ["0", "FLIPAD", "0.940", "0.970", "0.500"],
+        ["1", "FLIPAD", "1.000", "", "0.750"],
+    ]
