@@ -39,7 +39,7 @@ def vaes(scripts, tmp_path_factory):
 def data(scripts, vaes, monkeypatch):
     """Few samples of each source."""
     benchmark = scripts[1]
-    setting = benchmark.Setting(n_own=60, n_real=20, n_test=10, max_epochs=1)
+    setting = benchmark.Setting(n_own=80, n_real=20, n_test=10, max_epochs=1)
     monkeypatch.setattr(benchmark, "SETTING", setting)
     return benchmark.data_of("0", vaes, load_fashion_sample(200), setting)
 
