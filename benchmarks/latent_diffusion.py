@@ -37,7 +37,7 @@ from sklearn_flipad.final_layer import LatentDecoder
 FNR = 0.05
 SETTING = Setting(n_own=4000, n_real=500, n_test=500)
 #: Of the searches, which take seconds for a sample.
-SEARCHED = Setting(n_own=80, n_test=40)
+SEARCHED = Setting(n_own=60, n_test=20)
 SHARED = "0, other latents"
 #: The owners, and for each the sources that are not its own.
 OWNERS = {"0": ("1", "2", TUNED, SHARED, "real"), "1": ("0", "2", TUNED, "real")}
