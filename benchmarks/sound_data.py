@@ -170,6 +170,39 @@ def vocoded(name, clips, folder):
     return found[: len(clips)]
 
 
+def surrogates(X, seed):
+    """Series with the magnitudes of the Fourier coefficients of others, and random phases.
+
+    The surrogate data of Theiler et al., Physica D 58, 1992: they agree with what they are made of
+    in mean spectrum, and in nothing else.
+    """
+    rng = np.random.default_rng(seed)
+    spectrum = np.fft.rfft(X)
+    turned = np.abs(spectrum) * np.exp(2j * np.pi * rng.uniform(size=spectrum.shape))
+    return quantize_audio(np.fft.irfft(turned, n=X.shape[-1]).clip(-1, 1))
+
+
 def real_ecg(folder):
-    """Recorded leads I, II and V1 to V6, 10 s at 500 Hz, in millivolts."""
-    raise NotImplementedError
+    """Leads I, II and V1 to V6 of a recording, 10 s at 500 Hz, as the generator scales them.
+
+    Returns
+    -------
+    ndarray of float32, shape (1, 8, 5000)
+        Integers of microvolts, divided by 6,000.
+    """
+    root = package("pydicom==3.0.1", folder)
+    sys.path.insert(0, str(root))
+    import pydicom
+
+    record = pydicom.dcmread(root / "pydicom/data/test_files/waveform_ecg.dcm")
+    channels = record.WaveformSequence[0].ChannelDefinitionSequence
+    names = [c.ChannelSourceSequence[0].CodeMeaning.split()[1] for c in channels]
+    leads = [names.index(name) for name in ("I", "II", *(f"V{k}" for k in range(1, 7)))]
+    rate = int(record.WaveformSequence[0].SamplingFrequency)
+    x = signal.resample_poly(record.waveform_array(0)[:, leads].T, 500, rate, axis=1)
+    return as_ecg_file(x[None, :, :5000] / 6000)
+
+
+def as_ecg_file(X):
+    """ECGs as the package stores them: whole microvolts, cut off towards zero."""
+    return (np.trunc(np.float64(X) * 6000) / 6000).astype(np.float32)

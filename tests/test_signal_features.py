@@ -25,7 +25,7 @@ MAKERS = {
 }
 
 
-OPTIONS = {"detector": OneClassSVM(gamma="auto"), "fnr": 0.1, "random_state": 0}
+OPTIONS = {"detector": OneClassSVM(gamma="auto"), "fnr": 0.1, "cv": 0.4, "random_state": 0}
 
 
 @pytest.fixture(scope="module")

@@ -248,10 +248,12 @@ def make_spectral(
 
     Parameters
     ----------
-    n_fft, hop_length, eps, output_range, image_shape
+    n_fft, hop_length
         See :class:`~sklearn_flipad.SpectrogramTransformer`.
     average : bool, default=True
         Whether the features are the means of the spectra over time, rather than all of them.
+    eps, output_range, image_shape
+        See :class:`~sklearn_flipad.SpectrogramTransformer`.
     scaler, detector, fnr, rule, cv, reference, windows, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
