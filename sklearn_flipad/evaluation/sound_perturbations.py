@@ -187,8 +187,8 @@ class MuLaw(_SoundPerturbation):
     Examples
     --------
     >>> from sklearn_flipad.evaluation.sound_perturbations import MuLaw
-    >>> MuLaw().fit_transform([[[0.0, 0.001, 1.0]]]).round(5)
-    array([[[0.     , 0.00093, 1.     ]]])
+    >>> MuLaw().fit_transform([[[0.0, 0.5, 1.0]]]).round(3)
+    array([[[0.   , 0.495, 1.   ]]])
     """
 
     _parameter_constraints: dict = {}
