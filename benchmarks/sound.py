@@ -23,6 +23,7 @@ from output import add_out
 from sklearn_flipad import (
     FinalLayer,
     FinalLayerInverter,
+    InlierWhitener,
     LatentEncoder,
     make_dctpad,
     make_flipad,
@@ -36,12 +37,15 @@ from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.sampling import sample
 
 FNR = 0.05
-WINDOW = 512
+WINDOW, MAX_WINDOWS = 512, 8
 #: Samples of a quarter of a second, in whole frames.
 QUARTER = 21 * 256
 VOCODERS, DETECTORS = ("universal", "LJSpeech"), ("L1", "H1")
 COMMON = {"fnr": FNR, "cv": 0.5, "random_state": 0}
-METHODS = ("RawPAD", "DCTPAD", "spectral", "whitened", "FLIPAD")
+METHODS = (
+    *("RawPAD", "DCTPAD", "DCTPAD whitened", "spectral", "spectral whitened", "whitened"),
+    "FLIPAD",
+)
 
 
 def detector():
@@ -54,8 +58,15 @@ def attributor_of_clips(method, layer):
     common = {**COMMON, "detector": detector()}
     if method == "spectral":
         return make_spectral(n_fft=WINDOW, **common)
+    if method == "spectral whitened":
+        whitener = InlierWhitener()
+        return make_spectral(n_fft=WINDOW, windows=4 * WINDOW, scaler=whitener, **common)
     common["windows"] = WINDOW
+    if method == "DCTPAD whitened":
+        return make_dctpad(scaler=InlierWhitener(), **common)
     if method == "FLIPAD":
+        # Some windows of each clip, or it would take most of an hour.
+        common["windows"] = {"size": WINDOW, "max_windows": MAX_WINDOWS}
         return make_flipad(layer(), pool_size=8, **common)
     makers = {"RawPAD": make_rawpad, "DCTPAD": make_dctpad, "whitened": make_whitened}
     return makers[method](**common)
@@ -66,10 +77,13 @@ def attributor_of_series(method, layer):
     common = {**COMMON, "detector": detector()}
     if method == "FLIPAD":
         return make_flipad(layer(), pool_size=8, **common)
-    if method == "spectral":
-        return make_spectral(n_fft=128, average=False, **common)
-    makers = {"RawPAD": make_rawpad, "DCTPAD": make_dctpad, "whitened": make_whitened}
-    return makers[method](**common)
+    if method.endswith(" whitened"):
+        common["scaler"] = InlierWhitener()
+    if method.startswith("spectral"):
+        return make_spectral(n_fft=128, **common)
+    if method.startswith("DCTPAD"):
+        return make_dctpad(**common)
+    return {"RawPAD": make_rawpad, "whitened": make_whitened}[method](**common)
 
 
 def judged(attributor, X, y, tests, owner):
@@ -203,8 +217,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_out(parser)
     parser.add_argument("--work", type=Path, default=Path("sound"), help="folder of what is kept")
-    parser.add_argument("--n-clips", type=int, default=160, help="of a vocoder; half calibrate")
-    parser.add_argument("--n-test", type=int, default=80, help="clips of each source")
+    parser.add_argument("--n-clips", type=int, default=100, help="of a vocoder; half calibrate")
+    parser.add_argument("--n-test", type=int, default=60, help="clips of each source")
     parser.add_argument("--n-series", type=int, default=1000, help="of a detector")
     parser.add_argument("--n-searched", type=int, default=60, help="series of each source")
     parser.add_argument("--encoder-steps", type=int, default=1000)
@@ -225,10 +239,9 @@ def main():
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
 
-    measure("ECG", "deepfake-ecg", "residual", partial(ecg, args))
     for tasks, make in (
-        (detector_tasks, attributor_of_series),
         (vocoder_tasks, attributor_of_clips),
+        (detector_tasks, attributor_of_series),
     ):
         for task, owner, X, y, tests, layer in tasks(args):
             for method in METHODS:
@@ -236,6 +249,7 @@ def main():
                 measure(task, owner, method, judge)
             if task == "detector noise":
                 measure(task, owner, "reproduction", partial(reproduction, owner, tests, args))
+    measure("ECG", "deepfake-ecg", "residual", partial(ecg, args))
 
 
 if __name__ == "__main__":
