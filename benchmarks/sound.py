@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import sound_data
+import torch
 from attribution import Setting, one_layer_detector, row_of_pair
 from large_latents import ecg_generator, uniform
 from output import add_out
@@ -32,7 +33,7 @@ from sklearn_flipad import (
     make_spectral,
     make_whitened,
 )
-from sklearn_flipad.calibration import conformal_p_values
+from sklearn_flipad.calibration import Conformal, conformal_p_values
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.sampling import sample
 
@@ -46,6 +47,7 @@ METHODS = (
     *("RawPAD", "DCTPAD", "DCTPAD whitened", "spectral", "spectral whitened", "whitened"),
     "FLIPAD",
 )
+REPRODUCTION = ("re-vocoded", "reproduction")
 
 
 def detector():
@@ -96,17 +98,52 @@ def judged(attributor, X, y, tests, owner):
     row = {"fit_s": fitted - start, "score_ms": 1e3 * (time.perf_counter() - fitted) / n}
     calibrator = attributor["detect"]
     row |= {"n_calibration": len(calibrator.calibration_scores_), "n_test": len(scores[owner])}
-    for name in tests:
-        if name != owner:
-            found = row_of_pair(scores[owner], scores[name], calibrator.offset_)
-            row["own_missed"] = found.pop("found_fnr")
-            row[name] = found
-    return row
+    return row | rates(scores, owner, calibrator.offset_)
 
 
 def of_method(make, method, layer, X, y, tests, owner):
     """Rates of one method; `make` builds its attributor, only now."""
     return judged(make(method, layer), X, y, tests, owner)
+
+
+def log_spectra(x):
+    """Log magnitudes of frames of 1,024 samples, of a clip."""
+    window = torch.hann_window(1024)
+    return torch.log(torch.stft(x[0], 1024, 256, window=window, return_complex=True).abs() + 1e-3)
+
+
+def revocoded(owner, X, tests, args):
+    """Rates of reproduction from the mel spectrograms of suspects, without a search.
+
+    The score is the mean difference between the log spectra of a clip and of what the vocoder
+    makes of its mel spectrogram.
+    """
+    generator = sound_data.vocoder(owner, args.work)
+    start = time.perf_counter()
+
+    @torch.no_grad()
+    def distances(clips):
+        made = (generator(sound_data.mel_spectrograms(clip[None]))[0] for clip in clips)
+        pairs = zip(torch.from_numpy(clips), made, strict=True)
+        return np.array([float((log_spectra(x) - log_spectra(y)).abs().mean()) for x, y in pairs])
+
+    n = args.n_searched
+    calibration = distances(X[:n])
+    scores = {name: -distances(clips[:n]) for name, clips in tests.items()}
+    row = {"score_ms": 1e3 * (time.perf_counter() - start) / (n * (1 + len(tests)))}
+    least = -Conformal().threshold(calibration, FNR)
+    return row | {"n_calibration": n, "n_test": n} | rates(scores, owner, least)
+
+
+def rates(scores, owner, least):
+    """Rates against each other source, where scores of `least` or more are accepted."""
+    row = {}
+    for name in scores:
+        if name != owner:
+            found = row_of_pair(scores[owner], scores[name], least)
+            row["own_missed"] = found.pop("found_fnr")
+            row[name] = found
+    return row
 
 
 def quarters(clips, seed):
@@ -223,7 +260,7 @@ def main():
     parser.add_argument("--n-searched", type=int, default=60, help="series of each source")
     parser.add_argument("--encoder-steps", type=int, default=1000)
     parser.add_argument("--n-ecg", type=int, default=39)
-    parser.add_argument("--methods", nargs="*", default=[*METHODS, "reproduction", "residual"])
+    parser.add_argument("--methods", nargs="*", default=[*METHODS, *REPRODUCTION, "residual"])
     args = parser.parse_args()
     for folder in (args.out, args.work):
         folder.mkdir(parents=True, exist_ok=True)
@@ -247,7 +284,9 @@ def main():
             for method in METHODS:
                 judge = partial(of_method, make, method, layer, X, y, tests, owner)
                 measure(task, owner, method, judge)
-            if task == "detector noise":
+            if make is attributor_of_clips:
+                measure(task, owner, "re-vocoded", partial(revocoded, owner, X, tests, args))
+            else:
                 measure(task, owner, "reproduction", partial(reproduction, owner, tests, args))
     measure("ECG", "deepfake-ecg", "residual", partial(ecg, args))
 
