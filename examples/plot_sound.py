@@ -22,10 +22,8 @@ from sklearn_flipad import (
     FinalLayer,
     make_dctpad,
     make_flipad,
-    make_rawpad,
-    make_spectral,
-    make_whitened,
 )
+from sklearn_flipad.calibration import Conformal
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.plotting import SampleGridDisplay
@@ -59,7 +57,7 @@ class Upsampler(nn.Sequential):
         )
 
 
-def train(seed, n_steps=300):
+def train(seed, n_steps=200):
     """A model that imitates recordings."""
     torch.manual_seed(seed)
     model, data = Upsampler(), torch.from_numpy(chirps(512, 100 + seed))
@@ -95,9 +93,8 @@ SampleGridDisplay.from_samples(
 plt.show()
 
 # %%
-# The final layer, a convolution of 24 channels to one, is found by running the model. Every
-# method judges windows of 256 samples, so that suspects may have any length; ``make_spectral``
-# takes the mean spectrum of all of a sound.
+# The final layer, a convolution of 24 channels to one, is found by running the model. DCTPAD and
+# FLIPAD judge windows of 256 samples, so that suspects may have any length.
 
 inputs = chirps(64, 3)[..., ::FACTOR]
 layer = FinalLayer.from_generator(
@@ -107,12 +104,10 @@ detector = DeepSADDetector(
     module=MLP, module_params={"hidden": (64,)}, max_epochs=10, milestones=(7,), random_state=0
 )
 options = {"detector": detector, "fnr": 0.05, "cv": 0.5, "random_state": 0}
+windows = {"size": 256, "max_windows": 4}
 methods = {
-    "RawPAD": make_rawpad(windows=256, **options),
-    "DCTPAD": make_dctpad(windows=256, **options),
-    "spectral": make_spectral(n_fft=256, **options),
-    "whitened": make_whitened(windows=256, **options),
-    "FLIPAD": make_flipad(layer, pool_size=4, windows=256, **options),
+    "DCTPAD": make_dctpad(windows=windows, **options),
+    "FLIPAD": make_flipad(layer, pool_size=4, windows=windows, **options),
 }
 accepted = {}
 for method, attributor in methods.items():
@@ -120,16 +115,33 @@ for method, attributor in methods.items():
     accepted[method] = [(attributor.predict(sounds) == 1).mean() for sounds in suspects.values()]
 
 # %%
+# The whole model tells more. What would it make of the input that a suspect seems to have? The
+# distance of that to the suspect is small for the model's own sounds. New own sounds set the
+# threshold.
+
+
+def distances(sounds):
+    """Root mean square differences of sounds to what the owner's model makes of them."""
+    with torch.no_grad():
+        again = models["owner"](torch.from_numpy(sounds)[..., ::FACTOR]).numpy()
+    return np.sqrt(np.square(again - sounds).mean(axis=(1, 2)))
+
+
+threshold = Conformal().threshold(distances(made("owner", 200, 5)), 0.05)
+accepted["made again"] = [(distances(x) <= threshold).mean() for x in suspects.values()]
+
+# %%
 # The share of each source that is called the owner's. Own sounds should be accepted but for the
-# false-negative rate of 5 %, all others rejected.
+# false-negative rate of 5 %, all others rejected. Features of the sounds do not tell the two
+# models apart; making the sounds again does.
 
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 width = 0.25
 for k, source in enumerate(suspects):
     shares = [shares[k] for shares in accepted.values()]
-    bars = ax.bar(np.arange(len(methods)) + (k - 1) * width, shares, width, label=source)
+    bars = ax.bar(np.arange(len(accepted)) + (k - 1) * width, shares, width, label=source)
     ax.bar_label(bars, fmt="%.2f", fontsize="x-small")
 ax.set(ylabel="called the owner's", ylim=(0, 1.1))
-ax.set_xticks(range(len(methods)), methods)
-ax.legend(fontsize="small")
+ax.set_xticks(range(len(accepted)), accepted)
+ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
