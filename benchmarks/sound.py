@@ -257,7 +257,7 @@ def main():
     parser.add_argument("--n-clips", type=int, default=100, help="of a vocoder; half calibrate")
     parser.add_argument("--n-test", type=int, default=60, help="clips of each source")
     parser.add_argument("--n-series", type=int, default=1000, help="of a detector")
-    parser.add_argument("--n-searched", type=int, default=60, help="series of each source")
+    parser.add_argument("--n-searched", type=int, default=30, help="of each source")
     parser.add_argument("--encoder-steps", type=int, default=1000)
     parser.add_argument("--n-ecg", type=int, default=39)
     parser.add_argument("--methods", nargs="*", default=[*METHODS, *REPRODUCTION, "residual"])
