@@ -11,6 +11,7 @@ from sklearn_flipad.features import (
     InversionResult,
     PreactivationTransformer,
     RawTransformer,
+    SpectrogramTransformer,
 )
 from sklearn_flipad.final_layer import FinalLayer, OutputActivation
 from sklearn_flipad.persistence.attributors import load_attributor, save_attributor
@@ -28,6 +29,7 @@ from sklearn_flipad.pipelines import (
     make_rawpad,
     make_smf,
     make_sminv,
+    make_spectral,
     make_whitened,
 )
 from sklearn_flipad.reproduction import (
@@ -61,6 +63,7 @@ __all__ = [
     "RawTransformer",
     "ReconstructionDetector",
     "ReconstructionResult",
+    "SpectrogramTransformer",
     "inspect_attributor",
     "load_attributor",
     "make_combined",
@@ -70,6 +73,7 @@ __all__ = [
     "make_rawpad",
     "make_smf",
     "make_sminv",
+    "make_spectral",
     "make_whitened",
     "save_attributor",
 ]

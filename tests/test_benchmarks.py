@@ -36,6 +36,7 @@ def script(monkeypatch):
         "open_set",
         "scaling",
         "solvers",
+        "sound",
         "stylegan2",
         "tables",
         "tabular",
@@ -287,3 +288,25 @@ def test_committed_tables_of_reproduction_are_those_of_their_rows(name, monkeypa
     table = getattr(summaries, name)(summaries.read(FOLDER / "results" / f"{name}.jsonl"))
     committed = (FOLDER / "results" / f"{name}.csv").read_text()
     assert table.to_csv(index=False) == committed
+
+
+def test_spectrograms_of_the_vocoders(script):
+    data = script("sound_data")
+    filters = data._mel_filters()
+    assert filters.shape == (80, 513)
+    # Each is a triangle of area one; narrow ones are sampled coarsely.
+    np.testing.assert_allclose(filters[40:].sum(axis=1) * 22050 / 1024, 1, atol=0.03)
+    tone = np.sin(2 * np.pi * 2000 * np.arange(data.LENGTH) / data.RATE)[None, None]
+    spectrogram = data.mel_spectrograms(0.5 * tone)
+    assert spectrogram.shape == (1, 80, 86)
+    # 2 kHz is mel 25.08 of 0 to 45.25 on Slaney's scale.
+    assert (spectrogram[0, :, 5:-5].argmax(axis=0) == round(25.08 / 45.25 * 81) - 1).all()
+
+
+def test_surrogates_have_the_spectrum_of_what_they_are_made_of(script):
+    X = np.random.default_rng(0).normal(0, 0.1, (3, 1, 501))
+    found = script("sound_data").surrogates(X, 0)
+    np.testing.assert_allclose(
+        np.abs(np.fft.rfft(found))[..., 1:], np.abs(np.fft.rfft(X))[..., 1:], atol=2e-3
+    )
+    assert np.abs(found - X).max() > 0.1

@@ -47,7 +47,7 @@ def test_first_steps(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["evidence", "latent_diffusion", "several_models", "tabular", "windows"]
+    "name", ["evidence", "latent_diffusion", "several_models", "sound", "tabular", "windows"]
 )
 def test_sessions(name):
     failed, attempted = doctest.testfile(str(ROOT / f"docs/{name}.rst"), module_relative=False)

@@ -21,6 +21,7 @@ from sklearn_flipad import (
     OpenSetAttributor,
     PreactivationTransformer,
     RawTransformer,
+    SpectrogramTransformer,
     make_rawpad,
 )
 from sklearn_flipad.samples import shape_of
@@ -188,6 +189,8 @@ def _small_detector(cls=DeepSADDetector):
         CheckedSelector(),
         DCTTransformer(),
         RawTransformer(),
+        SpectrogramTransformer(n_fft=2),
+        SpectrogramTransformer(n_fft=2, average=True),
         PreactivationTransformer("leaky_relu"),  # of unbounded range, as the checks' data
         CheckedInverter(),
         _small_detector(CheckedDetector),

@@ -16,6 +16,7 @@ from sklearn_flipad import (
     OpenSetAttributor,
 )
 from sklearn_flipad.evaluation.perturbations import GaussianBlur, GaussianNoise
+from sklearn_flipad.evaluation.sound_perturbations import Gain
 from sklearn_flipad.plotting import (
     DistanceHistogramDisplay,
     FeatureMapDisplay,
@@ -179,6 +180,29 @@ def test_perturbations():
     np.testing.assert_array_equal(drawn, blur.fit_transform(X)[1, 0])
     titles = PerturbationDisplay.from_perturbations([blur], X).axes_[0]
     assert "GaussianBlur" in titles[1].get_title()
+
+
+def test_signals_as_spectrograms():
+    time = np.arange(4000)
+    tones = [np.sin(2 * np.pi * f * time) for f in (0.125, 0.25)]
+    signals = {"low": tones[0][None, None], "high": 0.1 * tones[1][None, None]}
+    display = SampleGridDisplay.from_samples(signals, kind="spectrogram")
+    low, high = (ax.images[0] for ax in display.axes_[:, 0])
+    assert low.get_array().shape[0] == 257
+    assert (low.get_array().argmax(axis=0) == 64).all()
+    assert (high.get_array().argmax(axis=0) == 128).all()
+    assert low.get_array().max() - high.get_array().max() == pytest.approx(20, abs=0.1)
+    assert low.get_clim() == high.get_clim() == (low.get_array().max() - 80, low.get_array().max())
+    display = PerturbationDisplay.from_perturbations(
+        [Gain(-20)], signals["low"], kind="spectrogram"
+    )
+    before, after = (ax.images[0].get_array().max() for ax in display.axes_[0])
+    assert before - after == pytest.approx(20, abs=0.1)
+    for wrong in (np.zeros((1, 2, 400)), np.zeros((1, 1, 15)), np.zeros((1, 400))):
+        with pytest.raises(ValueError, match=r"shape \(n, 1, length\)"):
+            SampleGridDisplay.from_samples({"a": wrong}, kind="spectrogram")
+    with pytest.raises(ValueError, match="kind must be"):
+        SampleGridDisplay.from_samples(signals, kind="sound")
 
 
 @pytest.fixture(scope="module")

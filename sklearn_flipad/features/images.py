@@ -1,4 +1,4 @@
-"""The features of RawPAD and DCTPAD: pixels and DCT coefficients (Appendix G.7)."""
+"""The features of RawPAD and DCTPAD: values and DCT coefficients (Appendix G.7)."""
 
 from numbers import Integral, Real
 
@@ -10,26 +10,29 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_flipad._transformers import SampleTransformerMixin
 from sklearn_flipad.samples import (
-    as_image_batch,
     check_samples,
     from_gray_levels,
     record_samples,
+    shape_of,
 )
 
 __all__ = ["DCTTransformer", "RawTransformer"]
 
 
-class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator):
-    """A stateless transformer of images that may come flattened."""
+class StatelessTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator):
+    """A stateless transformer of images or signals that may come flattened."""
+
+    _takes_images = True
 
     def fit(self, X, y=None):
         """Validate the parameters and the samples; nothing is learned.
 
         Parameters
         ----------
-        X : array-like, shape (n, channels, height, width) or (n, n_features)
-            Images: uint8 gray levels, or floats in `output_range`. Rows of unknown shape may
-            hold any floats.
+        X : array-like, shape (n, channels, height, width), (n, channels, length) or \
+(n, n_features)
+            Images or signals: uint8 gray levels, or floats in `output_range`. Rows of unknown
+            shape may hold any floats.
         y : Ignored
             Not used.
 
@@ -44,7 +47,7 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin,
         """
         self._validate_params()
         array = self._checked(X, reset=True)
-        n_features_out = int(np.prod(self._out_shape(self._shape_of_images(array))))
+        n_features_out = int(np.prod(self._out_shape(self._shape_of_one(array))))
         record_samples(self, X, array)
         self._n_features_out = n_features_out
         return self
@@ -54,14 +57,15 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin,
 
         Parameters
         ----------
-        X : array-like, shape (n, channels, height, width) or (n, n_features)
-            Images: uint8 gray levels, or floats in `output_range`. Rows of unknown shape may
-            hold any floats.
+        X : array-like, shape (n, channels, height, width), (n, channels, length) or \
+(n, n_features)
+            Images or signals: uint8 gray levels, or floats in `output_range`. Rows of unknown
+            shape may hold any floats.
 
         Returns
         -------
-        ndarray, shape (n, channels, out_height, out_width) or (n, n_features_out)
-            float64 for float64 input, else float32.
+        ndarray, shape (n, channels, ...) or (n, n_features_out)
+            Rows for rows. float64 for float64 input, else float32.
 
         Raises
         ------
@@ -70,27 +74,36 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin,
         """
         self._validate_params()
         X = self._checked(X)
-        shape = self._shape_of_images(X)
+        shape = self._shape_of_one(X)
         self._out_shape(shape)  # refuses a crop that does not fit
-        images = as_image_batch(X, shape)
+        samples = X if X.ndim > 2 else X.reshape(len(X), *shape)
         if X.dtype == np.uint8:
-            images = from_gray_levels(images, self.output_range).astype(np.float32)
-        features = self._transform(images)
+            samples = from_gray_levels(samples, self.output_range).astype(np.float32)
+        features = self._transform(samples)
         return features if X.ndim > 2 else features.reshape(len(X), -1)
 
     def _checked(self, X, *, reset=False):
+        shape = shape_of(X)
+        # One channel is a signal's; more could be the rows of an image whose channel is missing.
+        unclear = self._takes_images and self.image_shape is None
+        if unclear and len(shape) == 3 and shape[1] != 1:
+            raise ValueError(
+                f"X must have shape (n, channels, height, width) or (n, n_features), got {shape}. "
+                "For images of one channel pass X[:, None]. For signals (n, channels, length) pass "
+                f"image_shape={shape[1:]}."
+            )
         return check_samples(
             self,
             X,
             reset=reset,
             output_range=self.output_range,
             sample_shape=self.image_shape,
-            images=True,
+            images=len(shape) != 3,
         )
 
-    def _shape_of_images(self, X):
-        """Shape of one image; a row that says nothing of its shape is one pixel high."""
-        if X.ndim == 4:
+    def _shape_of_one(self, X):
+        """Shape of one sample; a row that says nothing of its shape is one pixel high."""
+        if X.ndim > 2:
             return X.shape[1:]
         shape = self.image_shape or getattr(self, "_sample_shape", None)
         if shape is None and self._side() is not None:
@@ -109,35 +122,38 @@ class _ImageTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin,
         return tags
 
 
-class DCTTransformer(_ImageTransformer):
-    """Logarithmic DCT spectra of images.
+class DCTTransformer(StatelessTransformer):
+    """Logarithmic DCT spectra of images or signals.
 
-    The orthonormal two-dimensional DCT-II of each channel, the logarithm of its absolute
-    value plus a small constant, and, if asked, the central crop of that.
+    The orthonormal DCT-II of each channel, of two dimensions for images and of one for signals,
+    the logarithm of its absolute value plus a small constant, and, if asked, the central crop of
+    that.
 
     Parameters
     ----------
     crop_size : int, default=None
-        Side of the central crop of the spectrum, at most the side of the images; no crop
-        by default.
+        Side or length of the central crop of the spectrum, at most that of the samples; no
+        crop by default.
     eps : float, default=1e-10
         Constant inside the logarithm, > 0.
     output_range : pair of float or None, default=(-1, 1)
         Values of float images that stand for the gray levels 0 and 255. With None, floats may
         have any values, and uint8 images are refused.
     image_shape : tuple of int, default=None
-        Shape ``(channels, height, width)`` of images that come flattened. Without it,
+        Shape ``(channels, height, width)`` of images that come flattened, or
+        ``(channels, length)`` of signals of several channels, flattened or not. Without it,
         each row of a 2-D X is transformed as a one-dimensional signal, unless the
         transformer was fitted to images.
 
     Attributes
     ----------
     n_features_in_ : int
-        Number of elements of one image.
+        Number of elements of one sample.
 
     See Also
     --------
     RawTransformer : The features of RawPAD.
+    SpectrogramTransformer : Spectra of short parts of a signal.
     FinalLayerInverter : The features of FLIPAD.
 
     Notes
@@ -179,36 +195,37 @@ class DCTTransformer(_ImageTransformer):
     def _out_shape(self, shape):
         return _cropped_shape(shape, self.crop_size)
 
-    def _transform(self, images):
+    def _transform(self, samples):
         # float64, because the logarithm magnifies rounding errors of small coefficients
-        spectrum = fft.dctn(images.astype(np.float64), type=2, norm="ortho", axes=(2, 3))
+        axes = range(2, samples.ndim)
+        spectrum = fft.dctn(samples.astype(np.float64), type=2, norm="ortho", axes=axes)
         spectrum = np.abs(_central_crop(spectrum, self.crop_size))
-        return np.log(spectrum + self.eps).astype(images.dtype)
+        return np.log(spectrum + self.eps).astype(samples.dtype)
 
 
-class RawTransformer(_ImageTransformer):
-    """Pixels, resized or cropped.
+class RawTransformer(StatelessTransformer):
+    """Pixels, or the values of signals, resized or cropped.
 
-    Images of type uint8 are taken to `output_range`; floats are left as they are.
+    Samples of type uint8 are taken to `output_range`; floats are left as they are.
 
     Parameters
     ----------
     size : int, default=None
-        Side of the resulting images; unchanged by default.
+        Side of the resulting images, or length of the signals; unchanged by default.
     mode : {"nearest", "crop"}, default="nearest"
-        Whether images are resized by nearest-neighbor interpolation, as the paper does
+        Whether samples are resized by nearest-neighbor interpolation, as the paper does
         with 64x64 images, or cropped to their center, as with Stable Diffusion.
     output_range : pair of float or None, default=(-1, 1)
         Values of float images that stand for the gray levels 0 and 255. With None, floats may
         have any values, and uint8 images are refused.
     image_shape : tuple of int, default=None
-        Shape ``(channels, height, width)`` of images that come flattened; needed with
-        `size` for 2-D X.
+        Shape ``(channels, height, width)`` of images that come flattened, or
+        ``(channels, length)`` of signals of several channels; needed with `size` for 2-D X.
 
     Attributes
     ----------
     n_features_in_ : int
-        Number of elements of one image.
+        Number of elements of one sample.
 
     See Also
     --------
@@ -252,31 +269,39 @@ class RawTransformer(_ImageTransformer):
 
     def _out_shape(self, shape):
         if self.size is not None and self.mode == "nearest":
-            return (shape[0], self.size, self.size)
+            return _with_side(shape, self.size)
         return _cropped_shape(shape, self.size)
 
-    def _transform(self, images):
+    def _transform(self, samples):
         if self.size is None:
-            return images
+            return samples
         if self.mode == "crop":
-            return np.ascontiguousarray(_central_crop(images, self.size))
-        rows, columns = (_nearest(side, self.size) for side in images.shape[2:])
-        return images[:, :, rows[:, None], columns]
+            return np.ascontiguousarray(_central_crop(samples, self.size))
+        for axis in range(2, samples.ndim):
+            samples = samples.take(_nearest(samples.shape[axis], self.size), axis=axis)
+        return samples
+
+
+def _with_side(shape, size):
+    return (shape[0], *(size for _ in shape[1:]))
 
 
 def _cropped_shape(shape, size):
-    if size is not None and size > min(shape[1:]):
-        raise ValueError(
-            f"A crop of {size} pixels a side does not fit into images of shape {tuple(shape)}."
-        )
-    return shape if size is None else (shape[0], size, size)
-
-
-def _central_crop(images, size):
     if size is None:
-        return images
-    top, left = ((side - size) // 2 for side in images.shape[2:])
-    return images[:, :, top : top + size, left : left + size]
+        return shape
+    if size > min(shape[1:]):
+        elements = "pixels a side" if len(shape) == 3 else "elements"
+        raise ValueError(
+            f"A crop of {size} {elements} does not fit into samples of shape {tuple(shape)}."
+        )
+    return _with_side(shape, size)
+
+
+def _central_crop(samples, size):
+    if size is None:
+        return samples
+    starts = [(side - size) // 2 for side in samples.shape[2:]]
+    return samples[(..., *(slice(start, start + size) for start in starts))]
 
 
 def _nearest(side, size):

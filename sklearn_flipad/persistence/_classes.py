@@ -98,6 +98,9 @@ ESTIMATORS = {
     "PreactivationTransformer": Stored("sklearn_flipad.features", optional=_STATELESS),
     "DCTTransformer": Stored("sklearn_flipad.features", optional=("_n_features_out", *_STATELESS)),
     "RawTransformer": Stored("sklearn_flipad.features", optional=("_n_features_out", *_STATELESS)),
+    "SpectrogramTransformer": Stored(
+        "sklearn_flipad.features", optional=("_n_features_out", *_STATELESS)
+    ),
     "InlierScaler": _of_samples("sklearn_flipad.features", "mean_", "scale_"),
     "InlierWhitener": _of_samples(
         "sklearn_flipad.features",

@@ -14,6 +14,7 @@ _METHODS = {
     "FinalLayerInverter": "flipad",
     "RawTransformer": "rawpad",
     "DCTTransformer": "dctpad",
+    "SpectrogramTransformer": "spectral",
     "PreactivationTransformer": "whitened",
     "FingerprintDetector": "smf",
     "ReconstructionDetector": "sminv",

@@ -7,6 +7,7 @@ from sklearn_flipad.pipelines.detection import (
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_spectral,
     make_whitened,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "make_rawpad",
     "make_smf",
     "make_sminv",
+    "make_spectral",
     "make_whitened",
 ]

@@ -8,11 +8,12 @@ from sklearn_flipad.features import (
     InlierWhitener,
     PreactivationTransformer,
     RawTransformer,
+    SpectrogramTransformer,
 )
 from sklearn_flipad.final_layer import window_geometry
 from sklearn_flipad.pipelines._assembly import assemble, prepared, scaled, window_parameters
 
-__all__ = ["make_dctpad", "make_flipad", "make_rawpad", "make_whitened"]
+__all__ = ["make_dctpad", "make_flipad", "make_rawpad", "make_spectral", "make_whitened"]
 
 
 def make_flipad(
@@ -133,7 +134,7 @@ def make_dctpad(
     Parameters
     ----------
     crop_size : int, default=None
-        Side of the central crop of the spectra; no crop by default.
+        Side, or length, of the central crop of the spectra; no crop by default.
     output_range, image_shape
         See :class:`~sklearn_flipad.DCTTransformer`.
     scaler, detector, fnr, rule, cv, reference, windows, device, memory, random_state, verbose
@@ -181,12 +182,12 @@ def make_rawpad(
     random_state=None,
     verbose=0,
 ):
-    """RawPAD: pixels, calibrated DeepSAD.
+    """RawPAD: pixels or the values of signals, calibrated DeepSAD.
 
     Parameters
     ----------
     size : int, default=None
-        Side to which the images are resized or cropped; unchanged by default.
+        Side, or length, to which the samples are resized or cropped; unchanged by default.
     mode : {"nearest", "crop"}, default="nearest"
         See :class:`~sklearn_flipad.RawTransformer`.
     output_range, image_shape
@@ -211,6 +212,72 @@ def make_rawpad(
     return assemble(
         [("raw", raw)],
         scaled(scaler, "passthrough", detector),
+        fnr=fnr,
+        rule=rule,
+        cv=cv,
+        reference=reference,
+        windows=window_parameters(windows),
+        random_state=random_state,
+        memory=memory,
+    )
+
+
+def make_spectral(
+    *,
+    n_fft=512,
+    hop_length=None,
+    average=True,
+    eps=1e-5,
+    output_range=(-1.0, 1.0),
+    image_shape=None,
+    scaler=None,
+    detector=None,
+    fnr=0.005,
+    rule="conformal",
+    cv=0.2,
+    reference=None,
+    windows=None,
+    device=None,
+    memory=None,
+    random_state=None,
+    verbose=0,
+):
+    """Short-time spectra of signals in DCTPAD's place: scaling by inliers, calibrated DeepSAD.
+
+    Needs nothing of the model but its samples.
+
+    Parameters
+    ----------
+    n_fft, hop_length
+        See :class:`~sklearn_flipad.SpectrogramTransformer`.
+    average : bool, default=True
+        Whether the features are the means of the spectra over time, rather than all of them.
+    eps, output_range, image_shape
+        See :class:`~sklearn_flipad.SpectrogramTransformer`.
+    scaler, detector, fnr, rule, cv, reference, windows, device, memory, random_state, verbose
+        See :func:`make_flipad`.
+
+    Returns
+    -------
+    AttributionPipeline
+        With the steps ``spectrogram`` and ``detect``, as that of :func:`make_flipad`.
+
+    See Also
+    --------
+    make_dctpad : Takes signals too, and transforms them whole.
+    """
+    detector = prepared(detector, device, random_state, verbose)
+    spectrogram = SpectrogramTransformer(
+        n_fft=n_fft,
+        hop_length=hop_length,
+        average=average,
+        eps=eps,
+        output_range=output_range,
+        image_shape=image_shape,
+    )
+    return assemble(
+        [("spectrogram", spectrogram)],
+        scaled(scaler, InlierScaler(), detector),
         fnr=fnr,
         rule=rule,
         cv=cv,

@@ -1,5 +1,6 @@
 """Grids of samples (Figure 7 of the paper) and of perturbed samples (Figure 16)."""
 
+from functools import partial
 from math import inf
 
 import numpy as np
@@ -7,6 +8,7 @@ from sklearn.base import clone
 
 from sklearn_flipad.evaluation.perturbations import named
 from sklearn_flipad.plotting._matplotlib import import_pyplot
+from sklearn_flipad.plotting._spectrograms import draw_spectrogram, to_spectrograms
 from sklearn_flipad.samples import check_samples
 from sklearn_flipad.sampling import sample
 
@@ -30,6 +32,17 @@ def _to_show(images, output_range, *, clip=False):
     return images[..., 0] if images.shape[3] == 1 else images
 
 
+def _pictures(samples, output_range, kind):
+    """Arrays to draw for each name, and how to draw one."""
+    if kind == "image":
+        return {name: _to_show(images, output_range) for name, images in samples.items()}, _draw
+    if kind != "spectrogram":
+        raise ValueError(f"kind must be 'image' or 'spectrogram', got {kind!r}.")
+    pictures = {name: to_spectrograms(signals) for name, signals in samples.items()}
+    loudest = max(picture.max() for picture in pictures.values())
+    return pictures, partial(draw_spectrogram, loudest=loudest)
+
+
 def _draw(ax, image):
     high = 255 if image.dtype == np.uint8 else 1
     ax.imshow(image, cmap="gray", vmin=0, vmax=high, interpolation="nearest")
@@ -43,10 +56,13 @@ class SampleGridDisplay:
 
     Parameters
     ----------
-    images : dict of str to array-like, shape (n, channels, height, width)
-        Images of each source, in the order of the rows.
+    images : dict of str to array-like, shape (n, channels, height, width) or (n, 1, length)
+        Images or signals of each source, in the order of the rows.
     output_range : pair of float, default=(-1, 1)
         Values of black and white, for images that are not uint8.
+    kind : {"image", "spectrogram"}, default="image"
+        How samples are drawn: images, or signals as spectrograms, 80 dB from the loudest of all
+        down to black.
 
     Attributes
     ----------
@@ -68,20 +84,23 @@ class SampleGridDisplay:
     (1, 4)
     """
 
-    def __init__(self, images, *, output_range=(-1, 1)):
+    def __init__(self, images, *, output_range=(-1, 1), kind="image"):
         self.images = images
         self.output_range = output_range
+        self.kind = kind
 
     @classmethod
-    def from_samples(cls, images, *, output_range=(-1, 1), figure=None):
-        """Draw given images.
+    def from_samples(cls, images, *, output_range=(-1, 1), kind="image", figure=None):
+        """Draw given samples.
 
         Parameters
         ----------
-        images : dict of str to array-like, shape (n, channels, height, width)
-            Images of each source.
+        images : dict of str to array-like, shape (n, channels, height, width) or (n, 1, length)
+            Images or signals of each source.
         output_range : pair of float, default=(-1, 1)
             Values of black and white, for images that are not uint8.
+        kind : {"image", "spectrogram"}, default="image"
+            See the class.
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw; a new figure by default.
 
@@ -89,7 +108,7 @@ class SampleGridDisplay:
         -------
         SampleGridDisplay
         """
-        return cls(images, output_range=output_range).plot(figure=figure)
+        return cls(images, output_range=output_range, kind=kind).plot(figure=figure)
 
     @classmethod
     def from_generators(cls, generators, *, n_samples=8, random_state=0, figure=None):
@@ -131,10 +150,10 @@ class SampleGridDisplay:
         Raises
         ------
         ValueError
-            If images do not have 1 or 3 channels.
+            If images do not have 1 or 3 channels, or signals more than one.
         """
         plt = import_pyplot()
-        rows = {name: _to_show(images, self.output_range) for name, images in self.images.items()}
+        rows, draw = _pictures(self.images, self.output_range, self.kind)
         n_columns = max(len(images) for images in rows.values())
         if figure is None:
             size = (n_columns + 0.8, len(rows) + 0.2)
@@ -144,7 +163,7 @@ class SampleGridDisplay:
             for ax in line[len(images) :]:
                 ax.set_axis_off()
             for ax, image in zip(line, images, strict=False):
-                _draw(ax, image)
+                draw(ax, image)
             line[0].set_ylabel(name, fontsize="small")
         self.axes_, self.figure_ = axes, figure
         return self
@@ -157,10 +176,12 @@ class PerturbationDisplay:
 
     Parameters
     ----------
-    images : dict of str to array-like, shape (n, channels, height, width)
+    images : dict of str to array-like, shape (n, channels, height, width) or (n, 1, length)
         The samples under each perturbation, in the order of the columns.
     output_range : pair of float, default=(-1, 1)
         Values of black and white, for images that are not uint8.
+    kind : {"image", "spectrogram"}, default="image"
+        See :class:`SampleGridDisplay`.
 
     Attributes
     ----------
@@ -185,22 +206,27 @@ class PerturbationDisplay:
     (2, 3)
     """
 
-    def __init__(self, images, *, output_range=(-1, 1)):
+    def __init__(self, images, *, output_range=(-1, 1), kind="image"):
         self.images = images
         self.output_range = output_range
+        self.kind = kind
 
     @classmethod
-    def from_perturbations(cls, perturbations, X, *, output_range=(-1, 1), figure=None):
+    def from_perturbations(
+        cls, perturbations, X, *, output_range=(-1, 1), kind="image", figure=None
+    ):
         """Perturb samples and draw them beside the originals.
 
         Parameters
         ----------
         perturbations : sequence of transformer, or dict of str to transformer
             Perturbations, and the titles of their columns; by default how they print.
-        X : array-like, shape (n, channels, height, width)
+        X : array-like, shape (n, channels, height, width) or (n, 1, length)
             A few samples.
         output_range : pair of float, default=(-1, 1)
             Values of black and white, for images that are not uint8.
+        kind : {"image", "spectrogram"}, default="image"
+            See :class:`SampleGridDisplay`.
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw; a new figure by default.
 
@@ -211,7 +237,7 @@ class PerturbationDisplay:
         images = {"original": X}
         for name, perturbation in named(perturbations).items():
             images[name] = clone(perturbation).fit_transform(X)
-        return cls(images, output_range=output_range).plot(figure=figure)
+        return cls(images, output_range=output_range, kind=kind).plot(figure=figure)
 
     def plot(self, figure=None):
         """Draw the grid.
@@ -228,12 +254,10 @@ class PerturbationDisplay:
         Raises
         ------
         ValueError
-            If images do not have 1 or 3 channels.
+            If images do not have 1 or 3 channels, or signals more than one.
         """
         plt = import_pyplot()
-        columns = {
-            name: _to_show(images, self.output_range) for name, images in self.images.items()
-        }
+        columns, draw = _pictures(self.images, self.output_range, self.kind)
         n_samples = len(columns["original"])
         if figure is None:
             size = (1.5 * len(columns), 1.4 * n_samples + 0.4)
@@ -241,7 +265,7 @@ class PerturbationDisplay:
         axes = figure.subplots(n_samples, len(columns), squeeze=False)
         for line, (name, images) in zip(axes.T, columns.items(), strict=True):
             for ax, image in zip(line, images, strict=True):
-                _draw(ax, image)
+                draw(ax, image)
             line[0].set_title(name.replace("(", "\n("), fontsize="x-small")
         self.axes_, self.figure_ = axes, figure
         return self
