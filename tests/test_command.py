@@ -644,6 +644,13 @@ def test_sounds(flipad, studio, tmp_path):
     assert (table["verdict"][:20] == "own").sum() >= 17
     assert (table["prediction"][20:120] == -1).mean() > 0.9
     assert set(table["reason"][120:]) == {"16000 samples a second, not 8000"}
+    again = [*fit, "--rate", 8000, "--overwrite", "--method"]
+    for method in ("rawpad", "dctpad"):
+        flipad(*again, method)
+        found, _, _ = flipad("score", out, folders[0], "-o", tmp_path / f"{method}.csv", "--json")
+        assert (found["n_scored"], found["verdicts"]["own"] >= 15) == (20, True)
+    _, messages, _ = flipad(*again, "spectral", code=1)
+    assert "In Python pass a smaller n_fft" in " ".join(messages.split())
 
 
 def test_what_makes_no_sense_together(flipad, tmp_path):

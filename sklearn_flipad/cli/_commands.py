@@ -35,6 +35,7 @@ class Method(StrEnum):
     REPRODUCTION = "reproduction"
     RAWPAD = "rawpad"
     DCTPAD = "dctpad"
+    SPECTRAL = "spectral"
     SMF = "smf"
     SMINV = "sminv"
 

@@ -16,6 +16,7 @@ from sklearn_flipad import (
     make_rawpad,
     make_smf,
     make_sminv,
+    make_spectral,
     make_whitened,
 )
 from sklearn_flipad.calibration.rules import as_rule
@@ -24,7 +25,7 @@ from sklearn_flipad.detectors import MLP
 __all__ = ["METHODS", "WINDOWED", "Request", "check_sizes", "fit"]
 
 #: Methods that judge files of any size.
-WINDOWED = ("flipad", "rawpad", "dctpad", "whitened")
+WINDOWED = ("flipad", "rawpad", "dctpad", "spectral", "whitened")
 #: How much is held out to calibrate.
 _CV = {"reproduction": 0.5}
 
@@ -191,6 +192,10 @@ def _dctpad(generator, layer, request):
     return make_dctpad(**_trained(request))
 
 
+def _spectral(generator, layer, request):
+    return make_spectral(**_trained(request))
+
+
 def _smf(generator, layer, request):
     return make_smf(
         fnr=request.fnr, rule=request.rule, random_state=request.seed, verbose=request.verbose
@@ -230,6 +235,7 @@ METHODS = {
     "flipad": _flipad,
     "rawpad": _rawpad,
     "dctpad": _dctpad,
+    "spectral": _spectral,
     "whitened": _whitened,
     "smf": _smf,
     "reproduction": _reproduction,

@@ -31,6 +31,9 @@ _OPTIONS = {
     "pass latent_shape=(100, 1, 1)": "pass --latent-shape 100,1,1",
     "fewer n_jobs": "fewer --jobs",
     "If that is little, pass": "If that is little, in Python pass",
+    "pass image_shape=": "in Python pass image_shape=",
+    "Pass a smaller n_fft": "In Python pass a smaller n_fft",
+    "DCTTransformer takes those": "--method dctpad takes those",
     "make_rawpad, make_dctpad and make_smf need no final layer": "--method rawpad, dctpad, smf "
     "and reproduction need no final layer",
 }
