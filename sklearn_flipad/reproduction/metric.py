@@ -92,7 +92,7 @@ class LatentMetric:
         return cls(matrix, scale.double().cpu().numpy())
 
     @classmethod
-    def from_draws(cls, process, random_state):
+    def from_draws(cls, process, random_state, *, searched=True):
         """The metric of a generator whose latents are drawn here.
 
         Parameters
@@ -101,6 +101,8 @@ class LatentMetric:
             The generator, and what is done to its samples.
         random_state : RandomState instance
             Seed.
+        searched : bool, default=True
+            Whether there is a search that needs more than deviations.
 
         Returns
         -------
@@ -109,6 +111,8 @@ class LatentMetric:
         parts = process.space.draw(process.generator, _N_LATENTS, random_state)
         latents, conditions = (torch.cat(column) for column in zip(*parts, strict=True))
         scale = deviations(latents)
+        if not searched or latents.shape[1] > _MAX_DENSE:  # no sample has to be generated
+            return cls(None, scale.double().cpu().numpy())
         latents, conditions = latents[:_N_SAMPLES], conditions[:_N_SAMPLES]
         targets = process.targets(process.processed(latents, conditions))
         return cls.estimate(process, latents, conditions, targets, scale)

@@ -298,7 +298,9 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         encoder, steps = self.encoder_, repr(process.processing.steps)
         if isinstance(encoder, LatentEncoder) and encoder.processing_ == steps:
             return encoder.metric_
-        return LatentMetric.from_draws(process, separate_stream(self.random_state, _METRIC))
+        rng = separate_stream(self.random_state, _METRIC)
+        searched = self.max_iter != 0 or self.n_newton > 0
+        return LatentMetric.from_draws(process, rng, searched=searched)
 
     def check_threshold(self, distances, threshold):
         """Warn of a threshold that own samples have set whose search failed.
