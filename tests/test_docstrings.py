@@ -23,7 +23,11 @@ _OF_THE_CLASS = ("forward", "adjoint", "to")
 _ONE_LINE = (".discriminator_loss", ".generator_loss", ".select", ".residual", ".primal", ".dual")
 _ONE_LINE += (".relative_gap", ".inverse", ".to_dict", ".forward", ".keep")
 #: Modules that users import from; all else that they need, packages export.
-MODULES_OF_THE_API = ("evaluation.perturbations", "sampling")
+MODULES_OF_THE_API = (
+    "evaluation.perturbations",
+    "evaluation.sound_perturbations",
+    "sampling",
+)
 
 
 def public_modules():
