@@ -71,7 +71,9 @@ def latent_diffusion(rows):
         own = f"{1 - row['rows'][0]['found_fnr'][0]:.3f}"
         line = {"owner": row["owner"], "method": row["method"], "own accepted": own}
         table.append(line | {found["source"]: f"{found['accuracy']:.3f}" for found in row["rows"]})
-    return pd.DataFrame(table).fillna("")
+    sources = {found["source"] for row in rows for found in row["rows"]}
+    columns = ["owner", "method", "own accepted", *sorted(sources)]
+    return pd.DataFrame(table, columns=columns).fillna("")
 
 
 def main():

@@ -280,7 +280,7 @@ def test_mahalanobis_of_the_ladder(script):
     np.testing.assert_allclose(-detector.score_samples(X), expected)
 
 
-@pytest.mark.parametrize("name", ["reproduction", "ladder", "processed"])
+@pytest.mark.parametrize("name", ["reproduction", "ladder", "processed", "latent_diffusion"])
 def test_committed_tables_of_reproduction_are_those_of_their_rows(name, monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
     import summaries
