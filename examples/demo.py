@@ -56,7 +56,8 @@ OWN = "fashion/dcgan-0"
 UNSEEN = ("fashion/ebgan-0", "fashion/lsgan-0", "fashion/wgan-gp-0", "fashion/dcgan-1")
 COPY = "changed copy"
 FNR = 0.005
-N_TEST = 1000
+#: Test images of the target, and of each other source.
+N_OWN, N_TEST = 1000, 500
 
 
 def load_sources(n_own, n_real):
@@ -65,7 +66,7 @@ def load_sources(n_own, n_real):
     real = load_fashion_sample()
     X = np.concatenate([sample(generator, n_own, random_state=0), real[:n_real]])
     y = np.repeat([1, -1], [n_own, n_real])
-    tests = {OWN: sample(generator, N_TEST, random_state=1), "real": real[n_real:][-N_TEST:]}
+    tests = {OWN: sample(generator, N_OWN, random_state=1), "real": real[n_real:][-N_TEST:]}
     for name in UNSEEN:
         tests[name] = sample(load_pretrained(name), N_TEST, random_state=1)
     copy = noisy_copy(generator, 0.05, where="earlier", random_state=0)
