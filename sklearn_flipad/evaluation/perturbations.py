@@ -6,19 +6,17 @@ arrive perturbed, and ``predict`` would perturb them again. See
 :func:`~sklearn_flipad.evaluation.robustness.robustness_curve`.
 """
 
-import hashlib
 import io
 from numbers import Integral, Real
 
 import numpy as np
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError, features
 from scipy import ndimage
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_flipad._transformers import SampleTransformerMixin
+from sklearn_flipad.evaluation._stateless import StatelessPerturbation, noise_of
 from sklearn_flipad.persistence.files import check_regular
-from sklearn_flipad.samples import check_samples, record_samples, shape_of
+from sklearn_flipad.samples import check_samples, shape_of
 
 __all__ = [
     "CenterCropResize",
@@ -79,31 +77,10 @@ def _name(perturbation):
     return f"{type(perturbation).__name__}({shown})"
 
 
-class _Perturbation(SampleTransformerMixin, BaseEstimator):
+class _Perturbation(StatelessPerturbation):
     """A stateless transformer of uint8 images or of floats in ``output_range``."""
 
-    def fit(self, X, y=None):
-        """Validate the parameters and the images; nothing is learned.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, channels, height, width)
-            Images: uint8 gray levels, or floats in `output_range`.
-        y : Ignored
-            Not used.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a parameter or X is not valid.
-        """
-        self._validate_params()
-        record_samples(self, X, self._checked(X, reset=True))
-        return self
+    _dtypes = ("float64", "float32", "uint8")
 
     def transform(self, X):
         """Perturb images.
@@ -142,17 +119,6 @@ class _Perturbation(SampleTransformerMixin, BaseEstimator):
                 "before they are flattened."
             )
         return check_samples(self, X, reset=reset, output_range=self.output_range, images=True)
-
-    def __sklearn_is_fitted__(self):
-        return True
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32", "uint8"]
-        return tags
 
 
 class GaussianBlur(_Perturbation):
@@ -313,11 +279,7 @@ class GaussianNoise(_Perturbation):
 
     def _noise(self, image):
         # Rounded, so that floats give the noise of the gray levels that they stand for.
-        levels = np.ascontiguousarray(image.round(3) + 0.0, dtype="<f8")
-        digest = hashlib.sha256(levels.tobytes()).digest()
-        words = np.frombuffer(digest, dtype="<u4")
-        rng = np.random.default_rng([self.random_state, *words])
-        return 127.5 * self.std * rng.standard_normal(image.shape)
+        return 127.5 * self.std * noise_of(image.round(3) + 0.0, self.random_state)
 
 
 class _Compression(_Perturbation):

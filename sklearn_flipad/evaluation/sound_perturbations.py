@@ -6,18 +6,16 @@ no step of an attributor. None of them rounds: see
 :func:`~sklearn_flipad.datasets.quantize_audio`.
 """
 
-import hashlib
 import io
 from math import gcd
 from numbers import Integral, Real
 
 import numpy as np
 from scipy.signal import resample_poly
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_flipad._transformers import SampleTransformerMixin
-from sklearn_flipad.samples import check_samples, record_samples, shape_of
+from sklearn_flipad.evaluation._stateless import StatelessPerturbation, noise_of
+from sklearn_flipad.samples import check_samples, shape_of
 
 __all__ = ["AudioCompression", "Gain", "MuLaw", "Resampling", "WhiteNoise"]
 
@@ -25,31 +23,8 @@ __all__ = ["AudioCompression", "Gain", "MuLaw", "Resampling", "WhiteNoise"]
 _CODECS = {"vorbis": ("OGG", "VORBIS"), "mp3": ("MP3", "MPEG_LAYER_III")}
 
 
-class _SoundPerturbation(SampleTransformerMixin, BaseEstimator):
+class _SoundPerturbation(StatelessPerturbation):
     """A stateless transformer of signals in [-1, 1]."""
-
-    def fit(self, X, y=None):
-        """Validate the parameters and the signals; nothing is learned.
-
-        Parameters
-        ----------
-        X : array-like of float, shape (n, n_channels, length)
-            Signals in [-1, 1].
-        y : Ignored
-            Not used.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a parameter or X is not valid.
-        """
-        self._validate_params()
-        record_samples(self, X, self._checked(X, reset=True))
-        return self
 
     def transform(self, X):
         """Perturb signals.
@@ -82,17 +57,6 @@ class _SoundPerturbation(SampleTransformerMixin, BaseEstimator):
                 "channel pass X[:, None]."
             )
         return check_samples(self, X, reset=reset, value_range=(-1, 1), output_range=None)
-
-    def __sklearn_is_fitted__(self):
-        return True
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 class Gain(_SoundPerturbation):
@@ -143,10 +107,8 @@ class WhiteNoise(_SoundPerturbation):
         self.random_state = random_state
 
     def _perturb(self, signal):
-        digest = hashlib.sha256(np.ascontiguousarray(signal, dtype="<f8").tobytes()).digest()
-        rng = np.random.default_rng([self.random_state, *np.frombuffer(digest, dtype="<u4")])
         std = np.sqrt(np.square(signal).mean()) * 10 ** (-self.snr / 20)
-        return signal + std * rng.standard_normal(signal.shape)
+        return signal + std * noise_of(signal, self.random_state)
 
 
 class Resampling(_SoundPerturbation):
