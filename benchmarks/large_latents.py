@@ -9,7 +9,6 @@ sample's own root mean square, go to ``large_latents.json`` in the folder ``--ou
 import argparse
 import io
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from output import add_out
+from packages import downloaded
 
 from sklearn_flipad import ReconstructionDetector
 from sklearn_flipad.reproduction import noisy_copy
@@ -31,9 +31,7 @@ SHAPE = (8, 5000)
 def ecg_generator():
     """The generator, from its wheel."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-        subprocess.run([*command, folder, "deepfake-ecg==1.1.2"], check=True)
-        (wheel,) = Path(folder).glob("*.whl")
+        wheel = downloaded("deepfake-ecg==1.1.2", Path(folder))
         with zipfile.ZipFile(wheel) as content:
             content.extract("deepfakeecg/models/pulse2pulse.py", folder)
             state = content.read("deepfakeecg/checkpoints/g_stat.pt")

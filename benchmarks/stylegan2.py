@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from attribution import FNRS, Setting, judge_attributor, one_layer_detector
-from output import add_out
+from output import add_out, read_rows
 
 from sklearn_flipad import FinalLayer, make_dctpad, make_flipad, make_rawpad, make_smf
 from sklearn_flipad.datasets import load_fashion_mnist, load_fashion_sample
@@ -61,7 +61,7 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "stylegan2.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = read_rows(path)
     done = {(row["owner"], row["method"]) for row in rows}
     generators = {f"stylegan2-{seed}": trained(seed, args) for seed in (0, 1)}
     real = load_fashion_sample()

@@ -5,16 +5,10 @@ in the folder ``--out``, as far as they are there, and writes a CSV file of each
 """
 
 import argparse
-import json
 
 import pandas as pd
 from ladder_suspects import RUNGS
-from output import add_out
-
-
-def read(path):
-    """The rows of a file of JSON lines."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+from output import add_out, read_rows
 
 
 def reproduction(rows):
@@ -82,7 +76,7 @@ def main():
     add_out(parser)
     args = parser.parse_args()
     for make in (reproduction, ladder, processed, latent_diffusion):
-        rows = read(args.out / f"{make.__name__}.jsonl")
+        rows = read_rows(args.out / f"{make.__name__}.jsonl")
         if rows:
             make(rows).to_csv(args.out / f"{make.__name__}.csv", index=False)
             print(make.__name__, len(rows), "rows")

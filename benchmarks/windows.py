@@ -17,7 +17,7 @@ import warnings
 
 import numpy as np
 import torch
-from output import add_out
+from output import add_out, read_rows
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from sklearn_flipad import FinalLayer, make_dctpad, make_flipad, make_rawpad
@@ -117,7 +117,7 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "windows.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = read_rows(path)
     done = [setting_of(row) for row in rows]
     owner = load_pretrained("fashion/dcgan-0")
     layer = FinalLayer.from_generator(owner, n_samples=1000, random_state=0)

@@ -180,7 +180,7 @@ def test_rows_of_several_models(script):
 
 def test_committed_tables_of_several_models(script, tmp_path):
     open_set = script("open_set")
-    rows = open_set.read(FOLDER / "results" / "open_set.jsonl")
+    rows = open_set.read_rows(FOLDER / "results" / "open_set.jsonl")
     open_set.write_tables(tmp_path / "open_set.jsonl", rows)
     for name in ("open_set.csv", "open_set_models.csv"):
         assert (tmp_path / name).read_text() == (FOLDER / "results" / name).read_text()
@@ -285,7 +285,7 @@ def test_committed_tables_of_reproduction_are_those_of_their_rows(name, monkeypa
     monkeypatch.syspath_prepend(FOLDER)
     import summaries
 
-    table = getattr(summaries, name)(summaries.read(FOLDER / "results" / f"{name}.jsonl"))
+    table = getattr(summaries, name)(summaries.read_rows(FOLDER / "results" / f"{name}.jsonl"))
     committed = (FOLDER / "results" / f"{name}.csv").read_text()
     assert table.to_csv(index=False) == committed
 
