@@ -8,7 +8,6 @@ a generator is loaded from its package; checkpoints are loaded with ``weights_on
 
 import importlib.util
 import json
-import subprocess
 import sys
 import tarfile
 import warnings
@@ -18,7 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from packages import downloaded
+from packages import debian_files, downloaded
 from scipy import signal
 
 from sklearn_flipad.datasets import quantize_audio
@@ -28,7 +27,7 @@ RATE = 22050
 #: Samples of a clip: 86 frames of the vocoders' spectrograms.
 LENGTH = 22016
 _HOP, _N_FFT, _N_MELS, _TOP = 256, 1024, 80, 8000
-_KLETTRES = Path("/usr/share/klettres")
+_KLETTRES = "/usr/share/klettres"
 #: Clips of each language at most, so that none prevails.
 _PER_LANGUAGE = 40
 
@@ -80,20 +79,6 @@ def glitch_generator(name, folder):
     return generator.eval()
 
 
-def _klettres(folder):
-    """The folder of the recordings, installed or unpacked."""
-    if _KLETTRES.exists():
-        return _KLETTRES
-    target = Path(folder).resolve() / "klettres"
-    if not target.exists():
-        target.mkdir(parents=True)
-        subprocess.run(["apt-get", "download", "-q", "klettres-data"], cwd=target, check=True)
-        (archive,) = target.glob("*.deb")
-        subprocess.run(["dpkg-deb", "-x", archive, target], check=True)
-        archive.unlink()
-    return target / "usr/share/klettres"
-
-
 def _recording(path):
     """One recording, mono, without silence at its ends, its peak at 0.95 as in training."""
     import soundfile
@@ -117,7 +102,7 @@ def speech(folder):
         As 16-bit WAV files hold them.
     """
     clips = []
-    for language in sorted(_klettres(folder).iterdir()):
+    for language in sorted(debian_files("klettres-data", _KLETTRES, folder).iterdir()):
         paths = sorted(language.glob("*/*.ogg"))
         joined = np.concatenate([_recording(path) for path in paths]) if paths else np.empty(0)
         n = len(joined) // LENGTH

@@ -11,6 +11,7 @@ from sklearn_flipad.zoo.architectures import (
 )
 from sklearn_flipad.zoo.batch_norm import recalibrate_batch_norm
 from sklearn_flipad.zoo.initialization import initialize_weights
+from sklearn_flipad.zoo.medigan_files import load_medigan
 from sklearn_flipad.zoo.objectives import (
     CrossEntropyObjective,
     EnergyObjective,
@@ -59,6 +60,7 @@ __all__ = [
     "initialize_weights",
     "list_pretrained",
     "load_fashion_classifier",
+    "load_medigan",
     "load_pretrained",
     "load_stylegan2",
     "pretrained_card",

@@ -4,21 +4,24 @@ rosinality's ``stylegan2-pytorch`` keeps a generator under ``g_ema``, with one n
 convolution; NVIDIA's ``stylegan2-ada-pytorch`` names them by resolution. Both compute the same.
 """
 
-import pickle
 import re
 from pathlib import Path
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
 from sklearn_flipad.zoo.stylegan2 import StyleGAN2Generator, resampling_filter
+from sklearn_flipad.zoo.weight_files import read_weights
 
 __all__ = ["load_stylegan2"]
 
 #: Keys of NVIDIA's layout that say nothing of samples without truncation.
 _UNUSED = re.compile(r"mapping\.w_avg|latent_avg|mean_latent")
 _FILTER = re.compile(r".*(resample_filter|\.kernel)")
+#: Where a file would have to be unpickled.
+_ADVICE = (
+    "A pickle of NVIDIA's has to be converted where you trust it: "
+    "torch.save(G_ema.state_dict(), path)."
+)
 #: Keys that are named in a message.
 _MAX_LISTED = 4
 
@@ -48,7 +51,8 @@ def load_stylegan2(path, *, noise_mode="fixed", output="clamp"):
         another network: a conditional one, one of another configuration, or one whose fixed noise
         is missing.
     """
-    state = _without_filters(_renamed(_read(Path(path)), path), path)
+    read = read_weights(Path(path), "g_ema", _ADVICE)
+    state = _without_filters(_renamed(read, path), path)
     generator = _empty(state, path, noise_mode, output)
     expected = generator.state_dict()
     if noise_mode == "latent":
@@ -71,27 +75,6 @@ def load_stylegan2(path, *, noise_mode="fixed", output="clamp"):
         )
     generator.load_state_dict({key: value.float() for key, value in state.items()})
     return generator.eval().requires_grad_(False)
-
-
-def _read(path):
-    try:
-        if path.suffix == ".safetensors":
-            content = safetensors.torch.load(path.read_bytes())
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except (SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(
-            f"{path} is not a file of weights alone ({str(error).splitlines()[0]}). A pickle of "
-            "NVIDIA's has to be converted where you trust it: "
-            "torch.save(G_ema.state_dict(), path)."
-        ) from error
-    if isinstance(content, dict):
-        content = content.get("g_ema", content)
-    if not isinstance(content, dict) or not all(map(torch.is_tensor, content.values())):
-        raise ValueError(f"{path} holds no state dict of a generator.")
-    return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
 def _renamed(state, path):
