@@ -46,19 +46,19 @@ _RECIPES = {
         lambda: DCGANGenerator(_LATENTS, _CHANNELS, 1),
         lambda: ConvDiscriminator(**_CRITIC),
         CrossEntropyObjective(),
-        {"n_epochs": 8},
+        {"n_epochs": 6},
     ),
     "wgan-gp": (
         lambda: DCGANGenerator(_LATENTS, _CHANNELS, 1),
         lambda: ConvDiscriminator(**_CRITIC, norm="layer"),
         WassersteinGPObjective(),
-        {"n_epochs": 8, "n_critic": 2, "betas": (0.0, 0.9)},
+        {"n_epochs": 6, "n_critic": 2, "betas": (0.0, 0.9)},
     ),
     "c-dcgan": (
         lambda: ConditionalDCGANGenerator(_LATENTS, _CHANNELS, 1, len(VIEWS)),
         lambda: ConditionalConvDiscriminator(**_CRITIC, n_classes=len(VIEWS)),
         CrossEntropyObjective(),
-        {"n_epochs": 8},
+        {"n_epochs": 6},
     ),
 }
 NAMES = tuple(_RECIPES)
@@ -108,7 +108,7 @@ def generator(name, folder, *, n_images=6000):
         checkpoint, samples = stem.with_suffix(".checkpoint"), Path(f"{stem}-samples")
         start = time.perf_counter()
         train_gan(
-            made, critic, X, objective=objective, labels=labels, batch_size=64, verbose=0,
+            made, critic, X, objective=objective, labels=labels, batch_size=16, verbose=0,
             checkpoint=checkpoint, sample_dir=samples, callback=_printer(name, start), **training,
         )  # fmt: skip
         recalibrate_batch_norm(made)

@@ -159,7 +159,9 @@ def invert_batches(
         torch.backends.cudnn.flags(allow_tf32=False),
         tqdm(total=len(X), disable=not verbose, desc="inverting", unit="") as bar,
     ):
-        batches = in_batches(solve, len(X), batch_size=batch_size, lanes=LANES, device=device)
+        # The products of rows are small.
+        options = {"batch_size": batch_size, "lanes": LANES, "device": device}
+        batches = in_batches(solve, len(X), small=len(layer.output_shape) == 1, **options)
         for solved in batches:
             yield from solved
             rows = solved[0][0]

@@ -189,7 +189,7 @@ class LatentEncoder(BaseEstimator):
             checkpoint=self.checkpoint,
             verbose=self.verbose,
         )
-        self.module_ = trained.module.cpu().eval()
+        self.module_ = trained.module.cpu().to(memory_format=torch.contiguous_format).eval()
         self.metric_ = trained.metric
         self.history_ = trained.history
         self._statistics = trained.statistics

@@ -1,6 +1,6 @@
 """Networks that guess latents, by the shape of a sample."""
 
-from math import prod
+from math import ceil, log, prod
 
 from torch import nn
 
@@ -8,7 +8,8 @@ __all__ = ["make_encoder_network", "n_outputs_of"]
 
 #: Halving ends at sides of at most this many pixels.
 _LEAST_SIDE = 4
-_MAX_WIDTH = 512
+#: Channels of the first layer at least and at most, and of the last; in between they double.
+_NARROWEST, _WIDTH, _LAST_WIDTH = 16, 64, 256
 
 
 def n_outputs_of(n_features, n_conditions):
@@ -28,7 +29,7 @@ def n_outputs_of(n_features, n_conditions):
     return n_features + (n_conditions if n_conditions > 1 else 0)
 
 
-def make_encoder_network(sample_shape, n_outputs, width=64):
+def make_encoder_network(sample_shape, n_outputs):
     """A network from samples to a vector.
 
     Images are halved by convolutions until a side has at most 4 pixels, signals quartered, and
@@ -40,8 +41,6 @@ def make_encoder_network(sample_shape, n_outputs, width=64):
         ``(channels, height, width)``, ``(channels, length)`` or ``(n_columns,)``.
     n_outputs : int
         Length of the vector.
-    width : int, default=64
-        Channels of the first convolution; they double with each halving, up to 512.
 
     Returns
     -------
@@ -54,7 +53,7 @@ def make_encoder_network(sample_shape, n_outputs, width=64):
     """
     n_axes = len(sample_shape) - 1
     if n_axes == 0:
-        return _perceptron(sample_shape[0], n_outputs, 8 * width)
+        return _perceptron(sample_shape[0], n_outputs, 8 * _WIDTH)
     if n_axes > 2:
         raise ValueError(
             f"There is no network for samples of shape {sample_shape}. Pass module=, a network "
@@ -64,6 +63,9 @@ def make_encoder_network(sample_shape, n_outputs, width=64):
     kernel, stride, padding = (8, 4, 2) if n_axes == 1 else (4, 2, 1)
     channels, *sides = sample_shape
     layers = []
+    # The first layers of a large sample would cost the most and see the least of it.
+    n_layers = max(0, ceil(log(min(sides) / _LEAST_SIDE, stride)))
+    width = min(max(2 * _LAST_WIDTH >> n_layers, _NARROWEST), _WIDTH)
     while min(sides) > _LEAST_SIDE:
         layers += [
             convolution(channels, width, kernel, stride, padding, bias=False),
@@ -71,7 +73,7 @@ def make_encoder_network(sample_shape, n_outputs, width=64):
             nn.LeakyReLU(0.2, inplace=True),
         ]
         sides = [(side + 2 * padding - kernel) // stride + 1 for side in sides]
-        channels, width = width, min(2 * width, _MAX_WIDTH)
+        channels, width = width, min(2 * width, _LAST_WIDTH)
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * prod(sides), n_outputs))
 
 

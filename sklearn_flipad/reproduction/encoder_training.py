@@ -106,7 +106,8 @@ class _Training:
             n_outputs = n_outputs_of(n_features, self.n_conditions)
             with seeded(random_state):
                 module = make_encoder_network(process.sample_shape, n_outputs)
-        self.module = copy.deepcopy(module).to(device)
+        # In channels-last format, convolutions are a third faster on a CPU.
+        self.module = _channels_last(copy.deepcopy(module).to(device))
         self.optimizer = torch.optim.Adam(self.module.parameters(), lr=lr)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, lr, total_steps=max_steps + 1
@@ -164,7 +165,7 @@ class _Training:
         self.module.train()
         # Seeded for what the network draws, such as dropout.
         with torch.enable_grad(), seeded(self.random_state + self.step, x.device):
-            outputs = self.module(x).flatten(1)
+            outputs = self.module(_channels_last(x)).flatten(1)
             _check_outputs(outputs, n_outputs_of(latents.shape[1], self.n_conditions))
             loss, _ = self._loss(outputs, latents, conditions)
             self.optimizer.zero_grad()
@@ -234,6 +235,13 @@ class _Training:
             warnings.simplefilter("ignore")
             self.schedule.load_state_dict(state["schedule"])
         self.step, self.history = state["step"], state["history"]
+
+
+def _channels_last(x):
+    """A network or samples, in channels-last format where they are of images."""
+    if torch.is_tensor(x) and x.ndim != 4:
+        return x
+    return x.to(memory_format=torch.channels_last)
 
 
 def _check_outputs(outputs, n_outputs):
