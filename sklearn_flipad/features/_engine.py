@@ -106,7 +106,7 @@ def prepared(solver, operator, layer, weights):
 
 def auto_batch_size(layer):
     """Samples that are solved together unless told otherwise."""
-    return int(np.clip(_AUTO_ELEMENTS // np.prod(layer.input_shape), 1, 2048))
+    return int(np.clip(_AUTO_ELEMENTS // np.prod(layer.input_shape), 1, 8192))
 
 
 def invert_batches(
@@ -159,9 +159,7 @@ def invert_batches(
         torch.backends.cudnn.flags(allow_tf32=False),
         tqdm(total=len(X), disable=not verbose, desc="inverting", unit="") as bar,
     ):
-        # The products of rows are small.
-        options = {"batch_size": batch_size, "lanes": LANES, "device": device}
-        batches = in_batches(solve, len(X), small=len(layer.output_shape) == 1, **options)
+        batches = in_batches(solve, len(X), batch_size=batch_size, lanes=LANES, device=device)
         for solved in batches:
             yield from solved
             rows = solved[0][0]

@@ -9,7 +9,7 @@ __all__ = ["make_encoder_network", "n_outputs_of"]
 #: Halving ends at sides of at most this many pixels.
 _LEAST_SIDE = 4
 #: Channels of the first layer at least and at most, and of the last; in between they double.
-_NARROWEST, _WIDTH, _LAST_WIDTH = 16, 64, 256
+_NARROWEST, _WIDTH, _LAST_WIDTH = 16, 64, 128
 
 
 def n_outputs_of(n_features, n_conditions):
