@@ -3,9 +3,10 @@
 Small AutoencoderKLs stand for those of Stable Diffusion (see ``autoencoders.py``), and decoded
 latents of images that they were not trained on for what a diffusion process makes. Each owner is
 judged against autoencoders of two other seeds, one that shares its encoder and whose decoder was
-trained on, one that shares all of it but is given other latents, and real images, which are the
-negatives. Latents have 256 values, images 1,024. One line of JSON for each owner and method goes to
-``latent_diffusion.jsonl`` in the folder ``--out``; what is there already is left out.
+trained on, one that shares all of it but is given other latents, and real images. These are the
+negatives, or decoded images of another seed. Latents have 256 values, images 1,024. One line of
+JSON for each owner and method goes to ``latent_diffusion.jsonl`` in the folder ``--out``; what is
+there already is left out.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from sklearn_flipad import (
     ChannelSelector,
     FinalLayer,
     InlierScaler,
+    InlierWhitener,
     make_dctpad,
     make_flipad,
     make_rawpad,
@@ -47,11 +49,15 @@ METHODS = (
     "DCTPAD",
     "FLIPAD, 3 channels",
     "FLIPAD",
+    "FLIPAD, whitened",
     "whitened preactivation",
+    *(f"{name}, negatives of {seed}" for name in ("FLIPAD", "RawPAD") for seed in "01"),
     "AEROBLADE",
     "LatentTracer",
     "reproduction",
 )
+#: After the name of a method: its negatives are decoded, as in the paper, and not real images.
+DECODED = ", negatives of "
 #: Searches from the guess of the autoencoder's own encoder.
 SEARCHES = {
     "AEROBLADE": {"max_iter": 0, "n_newton": 0, "n_restarts": 0, "n_calibration": 0},
@@ -85,20 +91,24 @@ def images_of(name, vaes, real):
     return (255 * torch.cat(parts)).round().to(torch.uint8).numpy()
 
 
-def data_of(owner, vaes, real, setting):
+def data_of(owner, vaes, real, setting, negatives="real"):
     """Training samples and labels, and test images by source; no real image serves twice."""
     parts = np.split(real, np.cumsum([SETTING.n_own, SETTING.n_real]))
     own = images_of(owner, vaes, parts[0][: setting.n_own])
-    negatives = parts[1][: setting.n_real]
-    X, y = np.concatenate([own, negatives]), np.repeat([1, -1], [len(own), len(negatives)])
+    others = images_of(negatives, vaes, parts[1][: setting.n_real])
+    X, y = np.concatenate([own, others]), np.repeat([1, -1], [len(own), len(others)])
     names = (owner, *OWNERS[owner])
     tests = np.split(parts[2], np.arange(1, len(names)) * SETTING.n_test)
     tests = zip(names, tests, strict=True)
     return X, y, {name: images_of(name, vaes, x[: setting.n_test]) for name, x in tests}
 
 
-def make_attributor(method, vae, latents):
-    """An attributor by the name of its method; the detector of all is one and the same."""
+def make_attributor(method, vae, latents, cache_dir=None):
+    """An attributor by the name of its method; the detector of all is one and the same.
+
+    Activations are kept in `cache_dir`, for all methods that start from them.
+    """
+    method = method.partition(DECODED)[0]
     if method in SEARCHES:
         decoder, guess = LatentDecoder(vae), Guess(vae)
         attributor = make_sminv(decoder, encoder=guess, output_range=(0, 1), fnr=FNR, cv=0.5)
@@ -114,9 +124,11 @@ def make_attributor(method, vae, latents):
     layer = FinalLayer.from_diffusers(vae, latents=latents)
     if method == "whitened preactivation":
         return make_whitened(layer.activation, output_range=(0, 1), **common)
+    if method == "FLIPAD, whitened":
+        common["scaler"] = InlierWhitener(ridge=1e-2, exponent=0.5, block=256)
     if method == "FLIPAD, 3 channels":
         common["scaler"] = make_pipeline(ChannelSelector(k=3), InlierScaler())
-    return make_flipad(layer, **common)
+    return make_flipad(layer, **common).set_params(invert__cache_dir=cache_dir)
 
 
 def main():
@@ -139,10 +151,13 @@ def main():
             if (owner, method) in done:
                 continue
             setting = SEARCHED if method in SEARCHES else SETTING
-            X, y, tests = data_of(owner, vaes, real, setting)
+            negatives = method.partition(DECODED)[2] or "real"
+            if negatives == owner:
+                continue
+            X, y, tests = data_of(owner, vaes, real, setting, negatives)
             if method in SEARCHES:
                 X, y = X[y > 0], y[y > 0]
-            attributor = make_attributor(method, vaes[owner], latents)
+            attributor = make_attributor(method, vaes[owner], latents, args.work / "activations")
             found = judge_attributor(
                 attributor, X, y, tests, owner=owner, method=method, fnrs=(FNR,)
             )

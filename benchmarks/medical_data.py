@@ -52,13 +52,13 @@ _RECIPES = {
         lambda: DCGANGenerator(_LATENTS, _CHANNELS, 1),
         lambda: ConvDiscriminator(**_CRITIC, norm="layer"),
         WassersteinGPObjective(),
-        {"n_epochs": 6, "n_critic": 2, "betas": (0.0, 0.9)},
+        {"n_epochs": 4, "n_critic": 2, "betas": (0.0, 0.9)},
     ),
     "c-dcgan": (
         lambda: ConditionalDCGANGenerator(_LATENTS, _CHANNELS, 1, len(VIEWS)),
         lambda: ConditionalConvDiscriminator(**_CRITIC, n_classes=len(VIEWS)),
         CrossEntropyObjective(),
-        {"n_epochs": 6},
+        {"n_epochs": 4},
     ),
 }
 NAMES = tuple(_RECIPES)

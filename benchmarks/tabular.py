@@ -51,14 +51,15 @@ FNR = 0.005
 TRAINED = ("RawPAD", "FLIPAD", "whitened")
 SEARCHED = ("SM-Inv", "reproduction", "posterior")
 #: What was tried for FLIPAD, by the names of methods that can be asked for: the steps between
-#: activations and detector, and the penalty.
+#: activations and detector, and parameters of the inversion.
 SELECTION = make_pipeline(ChannelSelector(k=100), InlierScaler())
 VARIANTS = {
-    "FLIPAD": (SELECTION, 1e-3),
-    "FLIPAD unselected": (InlierScaler(), 1e-3),
-    "FLIPAD whitened": (InlierWhitener(ridge=1e-2, exponent=0.5), 1e-3),
-    "FLIPAD lam 0.1": (InlierScaler(), 1e-1),
-    "FLIPAD lam 1e-5": (InlierScaler(), 1e-5),
+    "FLIPAD": (SELECTION, {}),
+    "FLIPAD unselected": (InlierScaler(), {}),
+    "FLIPAD whitened": (InlierWhitener(ridge=1e-2, exponent=0.5), {}),
+    "FLIPAD lam 0.1": (InlierScaler(), {"lam": 1e-1}),
+    "FLIPAD lam 1e-5": (InlierScaler(), {"lam": 1e-5}),
+    "FLIPAD tol 1e-6": (InlierScaler(), {"tol": 1e-6, "max_iter": 10_000}),
 }
 #: What is judged in the searches: the smallest distance, the largest posterior density, and the
 #: density of the row.
@@ -122,8 +123,9 @@ def make_trained(method, owner, setting, seed):
     if method == "whitened":
         return make_whitened("identity", **common)
     layer = FinalLayer.from_generator(owner, n_samples=5000, random_state=0)
-    scaler, lam = VARIANTS[method]
-    return make_flipad(layer, lam=lam, scaler=scaler, **common)
+    scaler, params = VARIANTS[method]
+    params = {f"invert__{name}": value for name, value in params.items()}
+    return make_flipad(layer, scaler=scaler, **common).set_params(**params)
 
 
 def make_searched(method, owner, preparer, setting):

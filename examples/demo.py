@@ -78,7 +78,7 @@ def make_attributors(generator, network="mlp", random_state=0):
     """The pipelines, with the same false-negative rate; the first three with the same detector.
 
     Samples of one's own model cost nothing, so three quarters of them calibrate the threshold;
-    a quarter where each has to be searched for.
+    an eighth where each has to be searched for.
     """
     layer = FinalLayer.from_generator(generator, random_state=0)
     detector = DeepSADDetector(max_epochs=20, milestones=(14,), random_state=random_state)
@@ -96,7 +96,7 @@ def make_attributors(generator, network="mlp", random_state=0):
             generator,
             encoder=LatentEncoder(max_steps=500),
             fnr=FNR,
-            cv=0.25,
+            cv=0.125,
             random_state=random_state,
             verbose=1,
         ),

@@ -33,6 +33,7 @@ def script(monkeypatch):
         "ladder",
         "latent_diffusion",
         "latent_search",
+        "medical",
         "open_set",
         "scaling",
         "solvers",

@@ -26,6 +26,7 @@ from sklearn_flipad.evaluation.perturbations import (
     GaussianNoise,
     JPEGCompression,
 )
+from sklearn_flipad.reproduction.encoder_networks import make_encoder_network
 from sklearn_flipad.reproduction.gauss_newton import jacobian, levenberg_marquardt
 from sklearn_flipad.reproduction.latents import LatentSpace
 from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
@@ -362,6 +363,23 @@ def test_a_training_that_was_cut_off_goes_on(images, tmp_path, monkeypatch):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match="or is damaged"):
         LatentEncoder(max_steps=50, checkpoint=path).fit(images)
+
+
+@pytest.mark.parametrize(
+    ("shape", "widths"),
+    [
+        ((1, 32, 32), [32, 64, 128]),
+        ((3, 64, 64), [16, 32, 64, 128]),
+        ((3, 256, 192), [16, 32, 64, 128, 128, 128]),
+        ((1, 8192), [16, 32, 64, 128, 128, 128]),
+        ((3, 4, 9), []),
+    ],
+)
+def test_networks_of_large_samples_are_narrow_in_front(shape, widths):
+    network = make_encoder_network(shape, 7)
+    found = [layer.out_channels for layer in network if hasattr(layer, "out_channels")]
+    assert found == widths
+    assert network.eval()(torch.zeros(2, *shape)).shape == (2, 7)
 
 
 def test_an_encoder_on_disk(images, encoder, tmp_path):
