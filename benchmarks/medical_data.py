@@ -52,7 +52,7 @@ _RECIPES = {
         lambda: DCGANGenerator(_LATENTS, _CHANNELS, 1),
         lambda: ConvDiscriminator(**_CRITIC, norm="layer"),
         WassersteinGPObjective(),
-        {"n_epochs": 4, "n_critic": 2, "betas": (0.0, 0.9)},
+        {"n_epochs": 3, "n_critic": 2, "betas": (0.0, 0.9)},
     ),
     "c-dcgan": (
         lambda: ConditionalDCGANGenerator(_LATENTS, _CHANNELS, 1, len(VIEWS)),

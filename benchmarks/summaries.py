@@ -6,6 +6,7 @@ beside it.
 """
 
 import argparse
+from itertools import product
 
 import pandas as pd
 from attribution import FNRS
@@ -69,13 +70,16 @@ def latent_diffusion(rows):
         table.append(line | {found["source"]: f"{found['accuracy']:.3f}" for found in row["rows"]})
     sources = {found["source"] for row in rows for found in row["rows"]}
     columns = ["owner", "method", "own accepted", *sorted(sources)]
-    return pd.DataFrame(table, columns=columns).fillna("")
+    return pd.DataFrame(table, columns=columns).fillna("").sort_values("owner", kind="stable")
 
 
 def medical(rows):
-    """Accuracies at a false-negative rate of 0.5 %: a line for each method."""
-    kept = [row | {"rows": [r for r in row["rows"] if r["fnr"] == FNRS[0]]} for row in rows]
-    return latent_diffusion([row | {"owner": row["rows"][0]["owner"]} for row in kept])
+    """Accuracies: a line for each method and false-negative rate."""
+    lines = []
+    for row, fnr in product(rows, FNRS):
+        if found := [r for r in row["rows"] if r["fnr"] == fnr]:
+            lines.append({"owner": fnr, "method": row["method"], "rows": found})
+    return latent_diffusion(lines).rename(columns={"owner": "fnr"})
 
 
 def main():

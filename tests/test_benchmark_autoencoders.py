@@ -1,6 +1,7 @@
 """The benchmark of latent diffusion, with autoencoders that are hardly trained."""
 
 import importlib
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -67,12 +68,22 @@ def test_no_real_image_serves_twice(scripts, vaes, monkeypatch):
     benchmark, seen = scripts[1], []
     setting = benchmark.Setting(n_own=8, n_real=4, n_test=3)
     monkeypatch.setattr(benchmark, "SETTING", setting)
-    monkeypatch.setattr(benchmark, "images_of", lambda name, vaes, x: seen.extend(x) or x)
-    for owner, others in benchmark.OWNERS.items():
+    names = []
+
+    def images_of(name, vaes, x):
+        names.append(name)
+        seen.extend(x)
+        return x
+
+    monkeypatch.setattr(benchmark, "images_of", images_of)
+    for (owner, others), negatives in product(benchmark.OWNERS.items(), ("real", "2")):
         seen.clear()
-        X, y, tests = benchmark.data_of(owner, vaes, np.arange(100), setting)
-        assert len({*seen, *X}) == len(seen) + 4 == 8 + 4 + 3 * (1 + len(others))
+        names.clear()
+        X, y, tests = benchmark.data_of(owner, vaes, np.arange(100), setting, negatives)
+        assert len(set(seen)) == len(seen) == 8 + 4 + 3 * (1 + len(others))
+        assert {*X} < {*seen}
         assert (y > 0).sum() == 8
+        assert names == [owner, negatives, owner, *others]
         assert list(tests) == [owner, *others]
 
 
