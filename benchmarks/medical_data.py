@@ -58,7 +58,7 @@ _RECIPES = {
         lambda: ConditionalDCGANGenerator(_LATENTS, _CHANNELS, 1, len(VIEWS)),
         lambda: ConditionalConvDiscriminator(**_CRITIC, n_classes=len(VIEWS)),
         CrossEntropyObjective(),
-        {"n_epochs": 4},
+        {"n_epochs": 3},
     ),
 }
 NAMES = tuple(_RECIPES)
