@@ -1,8 +1,7 @@
 """Tables of the documentation from the results of other benchmarks.
 
-Reads ``reproduction.jsonl``, ``ladder.jsonl``, ``processed.jsonl``, ``latent_diffusion.jsonl`` and
-``medical.jsonl`` in the folder ``--out``, as far as they are there, and writes a CSV file of each
-beside it.
+Reads the files of `TABLES` in the folder ``--out``, as far as they are there, and writes a CSV
+file of each beside it.
 """
 
 import argparse
@@ -73,7 +72,7 @@ def latent_diffusion(rows):
     return pd.DataFrame(table, columns=columns).fillna("").sort_values("owner", kind="stable")
 
 
-def medical(rows):
+def by_rate(rows):
     """Accuracies: a line for each method and false-negative rate."""
     lines = []
     for row, fnr in product(rows, FNRS):
@@ -82,16 +81,26 @@ def medical(rows):
     return latent_diffusion(lines).rename(columns={"owner": "fnr"})
 
 
+TABLES = {
+    "reproduction": reproduction,
+    "ladder": ladder,
+    "processed": processed,
+    "latent_diffusion": latent_diffusion,
+    "medical": by_rate,
+    "super_resolution": by_rate,
+}
+
+
 def main():
     """Read and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_out(parser)
     args = parser.parse_args()
-    for make in (reproduction, ladder, processed, latent_diffusion, medical):
-        rows = read_rows(args.out / f"{make.__name__}.jsonl")
+    for name, make in TABLES.items():
+        rows = read_rows(args.out / f"{name}.jsonl")
         if rows:
-            make(rows).to_csv(args.out / f"{make.__name__}.csv", index=False)
-            print(make.__name__, len(rows), "rows")
+            make(rows).to_csv(args.out / f"{name}.csv", index=False)
+            print(name, len(rows), "rows")
 
 
 if __name__ == "__main__":

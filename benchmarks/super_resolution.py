@@ -1,0 +1,132 @@
+"""Attribution to one of several super-resolution networks that are siblings.
+
+The owner magnifies by 2. Judged against it are its siblings, which magnify by 3, 4 and 8, bicubic
+magnification and photographs, all of 64x64 pixels with the same content: parts of photographs of
+which nothing was seen before. Photographs are the negatives. One line of JSON for each method goes
+to ``super_resolution.jsonl`` in the folder ``--out``; what is there already is left out.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from attribution import FNRS, Setting, judge_attributor, one_layer_detector
+from output import add_out, read_rows
+from super_resolution_data import SCALES, SIDE, magnified, network, tiles
+
+from sklearn_flipad import (
+    FinalLayer,
+    make_dctpad,
+    make_flipad,
+    make_rawpad,
+    make_smf,
+    make_sminv,
+    make_whitened,
+)
+
+OWNER, *SIBLINGS = SCALES
+RANGE = (0, 255)
+#: Of gray levels; for outputs in [-1, 1] it would be 1e-3.
+LAM = 0.1
+SETTING = Setting(n_own=1200, n_real=300, n_test=200)
+#: Of the search, whose latents are images.
+SEARCHED = Setting(n_own=80, n_test=25)
+METHODS = ("SM-F", "RawPAD", "DCTPAD", "FLIPAD", "whitened", "reproduction")
+
+
+class Shrunken(torch.nn.Module):
+    """The guess of the search: the suspect, reduced to the size that the owner magnifies."""
+
+    def forward(self, x):
+        """Means of the pixels that belong to one."""
+        return torch.nn.functional.avg_pool2d(x, OWNER)
+
+
+def images(source, photographs, folder):
+    """Gray levels of a source: photographs, or what becomes of them once reduced."""
+    if source == "real":
+        return photographs[..., :SIDE, :SIDE]
+    scale = OWNER if source == "bicubic" else int(source)
+    side = -(-SIDE // scale)
+    # Where the scale does not divide the size, reduced from what it would have been.
+    low = magnified(photographs[..., : scale * side, : scale * side], side)
+    if source == "bicubic":
+        return magnified(low, SIDE)
+    made = network(scale, folder, low)
+    with torch.no_grad():
+        parts = [made(x) for x in torch.from_numpy(low).float().split(50)]
+    return torch.cat(parts)[..., :SIDE, :SIDE].clamp(*RANGE).round().to(torch.uint8).numpy()
+
+
+def make_attributor(method, low, folder):
+    """An attributor by the name of its method; `low` is what the owner is run on."""
+    common = {"output_range": RANGE, "fnr": FNRS[0], "cv": 0.5, "random_state": 0}
+    if method == "reproduction":
+        made = network(OWNER, folder, low)
+        options = {"n_restarts": 0, "n_newton": 0, "n_calibration": 0}
+        attributor = make_sminv(
+            made, encoder=Shrunken(), output_range=RANGE, fnr=FNRS[1], cv=0.5, random_state=0
+        )
+        return attributor.set_params(
+            **{f"detect__estimator__{name}": value for name, value in options.items()}
+        )
+    if method == "SM-F":
+        return make_smf(n_jobs=1, **common)
+    common["detector"] = one_layer_detector(SETTING, 0)
+    if method in ("RawPAD", "DCTPAD", "whitened"):
+        make = {"RawPAD": make_rawpad, "DCTPAD": make_dctpad, "whitened": make_whitened}[method]
+        return make(**common)
+    del common["output_range"]
+    layer = FinalLayer.from_generator(
+        network(OWNER, folder, low), n_samples=1000, output_range=RANGE, random_state=0
+    )
+    return make_flipad(layer, lam=LAM, pool_size=4, **common)
+
+
+def main():
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_out(parser)
+    parser.add_argument("--work", type=Path, default=Path("output/super_resolution"))
+    parser.add_argument("--methods", nargs="*", default=METHODS)
+    args = parser.parse_args()
+    for folder in (args.out, args.work):
+        folder.mkdir(parents=True, exist_ok=True)
+    path = args.out / "super_resolution.jsonl"
+    done = {row["method"] for row in read_rows(path)}
+    sources = [str(OWNER), *map(str, SIBLINGS), "bicubic", "real"]
+    side = max(scale * -(-SIDE // scale) for scale in SCALES)
+    for method in args.methods:
+        if method in done:
+            continue
+        setting = SEARCHED if method == "reproduction" else SETTING
+        n_own, n_real, n_test = setting.n_own, setting.n_real, setting.n_test
+        if method in ("SM-F", "reproduction"):
+            n_real = 0
+        seen = tiles(n_own + n_real, args.work, side=side)
+        own = images(sources[0], seen[:n_own], args.work)
+        X = np.concatenate([own, images("real", seen[n_own:], args.work)])
+        y = np.repeat([1, -1], [n_own, n_real])
+        unseen = np.split(
+            tiles(n_test * len(sources), args.work, side=side, test=True), len(sources)
+        )
+        tests = {
+            name: images(name, part, args.work) for name, part in zip(sources, unseen, strict=True)
+        }
+        low = magnified(seen[:n_own, :, :SIDE, :SIDE], SIDE // OWNER)
+        attributor = make_attributor(method, low, args.work)
+        fnrs = FNRS[1:] if method == "reproduction" else FNRS
+        found = judge_attributor(
+            attributor, X, y, tests, owner=sources[0], method=method, fnrs=fnrs
+        )
+        row = {"method": method, "n_own": n_own, "n_test": n_test, "rows": found}
+        with path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        shown = {r["source"]: round(r["accuracy"], 3) for r in found if r["fnr"] == fnrs[0]}
+        print(method, shown, flush=True)
+
+
+if __name__ == "__main__":
+    main()
