@@ -468,6 +468,12 @@ def test_processing_needs_images_and_an_encoder(images):
         Processing(GaussianBlur(), (5,))
 
 
+@pytest.mark.parametrize("steps", ["blur", GaussianBlur, [GaussianBlur(), 3]])
+def test_processing_takes_perturbations(steps):
+    with pytest.raises(TypeError, match="instead of a perturbation"):
+        Processing(steps, (1, 8, 8))
+
+
 def test_own_samples_that_were_processed_in_secret_are_noticed(fashion, fashion_encoder):
     X = GaussianBlur(3, 1.0).fit_transform(sample(fashion, 24, random_state=0))
     with pytest.warns(UserWarning, match="pass processing="):

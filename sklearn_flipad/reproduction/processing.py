@@ -42,6 +42,8 @@ class Processing:
 
     Raises
     ------
+    TypeError
+        If a step is no perturbation.
     ValueError
         If samples are not images.
     """
@@ -51,6 +53,12 @@ class Processing:
             steps = []
         elif not isinstance(steps, list | tuple):
             steps = [steps]
+        for step in steps:
+            if isinstance(step, type) or not hasattr(step, "transform"):
+                raise TypeError(
+                    f"processing has {step!r} instead of a perturbation, such as GaussianBlur(3) "
+                    "of sklearn_flipad.evaluation.perturbations."
+                )
         self.steps = list(steps)
         if self.steps and len(sample_shape) != 3:
             raise ValueError(
