@@ -1,8 +1,9 @@
-"""Independent samples in threads of their own, where the machine is busy.
+"""Independent samples in threads of their own, where the machine is busy or operations small.
 
 Torch's own threads meet after each operation, and spin until the last has come. On a quiet
-machine that is the fastest way. Where operations are small and somebody else needs the cores,
-it takes many times as long as the work. Threads that go their own way wait for nobody.
+machine that is the fastest way for large operations; small ones gain nothing. Where somebody else
+needs the cores, it takes many times as long as the work. Threads that go their own way wait for
+nobody.
 """
 
 import threading
@@ -27,7 +28,7 @@ _N_ACTIVE = 0
 _N_THREADS = 1
 
 
-def in_batches(function, n_samples, *, batch_size, lanes=1, device=None):
+def in_batches(function, n_samples, *, batch_size, lanes=1, device=None, small=False):
     """Yield what a function makes of the samples of one batch after another.
 
     Parameters
@@ -43,6 +44,9 @@ def in_batches(function, n_samples, *, batch_size, lanes=1, device=None):
         Where threads share a batch, each gets a multiple of this, as far as that is possible.
     device : torch.device, default=None
         Where the function computes; the CPU by default. Elsewhere there is one thread.
+    small : bool, default=False
+        Whether the function's operations are too small for torch's threads, so that samples go
+        their own ways on a quiet machine, too.
 
     Yields
     ------
@@ -56,7 +60,7 @@ def in_batches(function, n_samples, *, batch_size, lanes=1, device=None):
     n_workers = min(n_workers, batch_size // share)
     start = 0
     while start < n_samples:
-        if n_workers > 1 and _is_busy():
+        if n_workers > 1 and (small or _is_busy()):
             rest = _slices(start, n_samples, share)
             with _restored_threads():
                 yield from _pooled(function, rest, n_workers)

@@ -60,6 +60,17 @@ def test_threads_share_a_batch(three_threads, monkeypatch, batch_size, share, n_
     assert len(names) <= n_threads
 
 
+def test_small_operations_are_shared_out_on_a_quiet_machine(three_threads, monkeypatch):
+    monkeypatch.setattr(parallel, "_is_busy", lambda: False)
+
+    def sizes(small):
+        options = {"batch_size": 24, "lanes": 8, "small": small}
+        return [rows.stop - rows.start for rows in in_batches(lambda rows: rows, 48, **options)]
+
+    assert sizes(False) == [24] * 2
+    assert sizes(True) == [8] * 6
+
+
 def test_a_machine_that_becomes_busy(three_threads, monkeypatch):
     looks = iter([False, True])
     monkeypatch.setattr(parallel, "_is_busy", lambda: next(looks))

@@ -30,6 +30,8 @@ _MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 #: Activations in one batch for ``batch_size="auto"``: a few buffers of this size fit
 #: into the cache of a CPU core and keep a GPU busy.
 _AUTO_ELEMENTS = 2**21
+#: Of rows, more: threads share a batch, and each operation must be worth the call.
+_AUTO_ELEMENTS_OF_ROWS, _AUTO_ROWS = 2**23, 16_384
 #: Layers whose solver states are kept; each takes up to some ten megabytes.
 _MAX_STATES = 8
 _STATES = OrderedDict()
@@ -106,7 +108,12 @@ def prepared(solver, operator, layer, weights):
 
 def auto_batch_size(layer):
     """Samples that are solved together unless told otherwise."""
-    return int(np.clip(_AUTO_ELEMENTS // np.prod(layer.input_shape), 1, 8192))
+    n_elements = _AUTO_ELEMENTS_OF_ROWS if _is_of_rows(layer) else _AUTO_ELEMENTS
+    return int(np.clip(n_elements // np.prod(layer.input_shape), 1, _AUTO_ROWS))
+
+
+def _is_of_rows(layer):
+    return len(layer.output_shape) == 1
 
 
 def invert_batches(
@@ -159,7 +166,8 @@ def invert_batches(
         torch.backends.cudnn.flags(allow_tf32=False),
         tqdm(total=len(X), disable=not verbose, desc="inverting", unit="") as bar,
     ):
-        batches = in_batches(solve, len(X), batch_size=batch_size, lanes=LANES, device=device)
+        options = {"batch_size": batch_size, "lanes": LANES, "device": device}
+        batches = in_batches(solve, len(X), small=_is_of_rows(layer), **options)
         for solved in batches:
             yield from solved
             rows = solved[0][0]
