@@ -2,8 +2,9 @@
 
 The owner magnifies by 2. Judged against it are its siblings, which magnify by 3, 4 and 8, bicubic
 magnification and photographs, all of 64x64 pixels with the same content: parts of photographs of
-which nothing was seen before. Photographs are the negatives. One line of JSON for each method goes
-to ``super_resolution.jsonl`` in the folder ``--out``; what is there already is left out.
+which nothing was seen before. Negatives are photographs, or magnified by the sibling that magnifies
+by 3. One line of JSON for each method goes to ``super_resolution.jsonl`` in the folder ``--out``;
+what is there already is left out.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from super_resolution_data import SCALES, SIDE, magnified, network, tiles
 
 from sklearn_flipad import (
     FinalLayer,
+    InlierWhitener,
     make_dctpad,
     make_flipad,
     make_rawpad,
@@ -28,12 +30,18 @@ from sklearn_flipad import (
 
 OWNER, *SIBLINGS = SCALES
 RANGE = (0, 255)
-#: Of gray levels; for outputs in [-1, 1] it would be 1e-3.
+#: Penalty for gray levels; were they, and so the activations, in [-1, 1], it would be 1e-3.
 LAM = 0.1
 SETTING = Setting(n_own=1200, n_real=300, n_test=200)
 #: Of the search, whose latents are images.
 SEARCHED = Setting(n_own=80, n_test=25)
-METHODS = ("SM-F", "RawPAD", "DCTPAD", "FLIPAD", "whitened", "reproduction")
+#: After the name of a method: its negatives.
+OF_SIBLING = f", negatives of {SIBLINGS[0]}"
+WITHOUT_NEGATIVES = ("SM-F", "reproduction")
+METHODS = (
+    *WITHOUT_NEGATIVES,
+    *(n + s for n in ("RawPAD", "DCTPAD", "FLIPAD", "whitened") for s in ("", OF_SIBLING)),
+)
 
 
 class Shrunken(torch.nn.Module):
@@ -62,6 +70,7 @@ def images(source, photographs, folder):
 
 def make_attributor(method, low, folder):
     """An attributor by the name of its method; `low` is what the owner is run on."""
+    method = method.removesuffix(OF_SIBLING)
     common = {"output_range": RANGE, "fnr": FNRS[0], "cv": 0.5, "random_state": 0}
     if method == "reproduction":
         made = network(OWNER, folder, low)
@@ -75,9 +84,10 @@ def make_attributor(method, low, folder):
     if method == "SM-F":
         return make_smf(n_jobs=1, **common)
     common["detector"] = one_layer_detector(SETTING, 0)
-    if method in ("RawPAD", "DCTPAD", "whitened"):
-        make = {"RawPAD": make_rawpad, "DCTPAD": make_dctpad, "whitened": make_whitened}[method]
-        return make(**common)
+    if method == "whitened":
+        return make_whitened("identity", whitener=InlierWhitener(block=256), **common)
+    if method in ("RawPAD", "DCTPAD"):
+        return {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method](**common)
     del common["output_range"]
     layer = FinalLayer.from_generator(
         network(OWNER, folder, low), n_samples=1000, output_range=RANGE, random_state=0
@@ -103,11 +113,12 @@ def main():
             continue
         setting = SEARCHED if method == "reproduction" else SETTING
         n_own, n_real, n_test = setting.n_own, setting.n_real, setting.n_test
-        if method in ("SM-F", "reproduction"):
+        if method in WITHOUT_NEGATIVES:
             n_real = 0
         seen = tiles(n_own + n_real, args.work, side=side)
         own = images(sources[0], seen[:n_own], args.work)
-        X = np.concatenate([own, images("real", seen[n_own:], args.work)])
+        others = str(SIBLINGS[0]) if OF_SIBLING in method else "real"
+        X = np.concatenate([own, images(others, seen[n_own:], args.work)])
         y = np.repeat([1, -1], [n_own, n_real])
         unseen = np.split(
             tiles(n_test * len(sources), args.work, side=side, test=True), len(sources)

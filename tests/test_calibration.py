@@ -228,3 +228,18 @@ def test_unknown_labels(data):
 def test_estimator_without_scores():
     with pytest.raises(ValueError, match="'estimator'"):
         FNRThresholdCalibrator(BaseEstimator()).fit([[0.0]], [1])
+
+
+def test_detectors_that_see_no_difference(data):
+    X, y = data
+    blind, same = X.copy(), X.copy()
+    blind[:, 0] = 0.5
+    same[y == 1, 0] = 0.5
+    calibrator = FNRThresholdCalibrator(FirstColumn(), random_state=0)
+    with pytest.raises(ValueError, match=r"FirstColumn gives all 240 .*sees no difference"):
+        calibrator.fit(blind, y)
+    with pytest.warns(UserWarning, match="every sample will be accepted"):
+        calibrator.fit(blind[y == 1])
+    calibrator.fit(same, y)
+    assert calibrator.offset_ == -0.5
+    assert (calibrator.predict(X[(y == -1) & (X[:, 0] > 0.5)]) == -1).all()

@@ -501,6 +501,7 @@ def test_failed_save_leaves_nothing(linear_layer, tmp_path, monkeypatch):
         ({"weight": np.ones(12)}, r"weight must have 2 axes .* got shape \(12,\)"),
         ({"input_shape": (13,), "mean_activation": np.zeros(13)}, "end in 12"),
         ({"output_range": (1.0, 1.0)}, "two finite rising numbers"),
+        ({"activation": OutputActivation("sigmoid"), "output_range": (-1, 1)}, "returns, 0 to 1"),
     ],
 )
 def test_parts_that_do_not_fit(change, match):

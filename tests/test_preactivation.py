@@ -78,6 +78,7 @@ def test_sample_depends_on_no_other(images):
         (PreactivationTransformer("relu"), np.ones((2, 3)), "'activation'"),
         (PreactivationTransformer(clip_eps=0), np.ones((2, 3)), "'clip_eps'"),
         (PreactivationTransformer(output_range=(1, 0)), np.ones((2, 3)), "rising numbers"),
+        (PreactivationTransformer(output_range=(0, 255)), np.ones((2, 3)), "beyond what"),
         (PreactivationTransformer(), np.full((2, 3), np.nan), "NaN"),
     ],
 )

@@ -15,6 +15,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
+from sklearn_flipad.calibration._blindness import check_sight
 from sklearn_flipad.calibration._estimators import (
     check_detector,
     last_step,
@@ -219,16 +220,19 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         ------
         ValueError
             If a parameter or y is not valid, or `fnr` needs more held-out inliers than
-            there are; the message says how many. Nothing is fitted then.
+            there are; the message says how many. Nothing is fitted then. Also if the fitted
+            detector gives all samples, the model's and others, the same score.
 
         Warns
         -----
         UserWarning
-            If held-out inliers of few windows are missed more or less often than those of many.
+            If held-out inliers of few windows are missed more or less often than those of many,
+            or all of them have the same score.
         """
         X, y = indexable(X, y)
         self.check_fit(X, y, **params)
-        labels, routed = _labels(X, y), self._routed(params)
+        given = labels = _labels(X, y)
+        routed = self._routed(params)
         rng = check_random_state(self.random_state)
         training, calibration, reference = self._held_out(X, labels, routed.splitter.split, rng)
         if training is None:
@@ -242,6 +246,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             samples = rows_of(self.estimator, _safe_indexing(X, training))
             estimator = clone(self.estimator).fit(samples, labels, **options)
         scores = -normality(estimator, _safe_indexing(X, calibration))
+        check_sight(estimator, scores, X, np.flatnonzero(given == -1))
         threshold = as_rule(self.rule).threshold(scores, self.fnr)
         if hasattr(last_step(estimator), "check_threshold"):
             last_step(estimator).check_threshold(scores, threshold)

@@ -20,6 +20,8 @@ _MAX_SIZE = 2**16
 _MAX_ELEMENTS = 2**28
 #: Beyond, products and their squares leave single precision.
 _LARGEST = 1e12
+#: How far a range may reach beyond that of its activation, for its own rounding.
+_BEYOND = 1e-6
 
 _LEAST = {"stride": 1, "padding": 0, "output_padding": 0, "dilation": 1, "groups": 1}
 _WORDS = {
@@ -264,13 +266,20 @@ def check_range(output_range, activation):
     Raises
     ------
     ValueError
-        If they are not two finite rising numbers.
+        If they are not two finite rising numbers, or the activation cannot return them.
     """
-    low, high = activation.range if output_range is None else map(float, output_range)
+    least, most = activation.range
+    low, high = (least, most) if output_range is None else map(float, output_range)
     if output_range is None and (low == -inf or high == inf):
         return None
     if not -inf < low < high < inf:
         raise ValueError(f"output_range must be two finite rising numbers, got {output_range}.")
+    if low < least - _BEYOND or high > most + _BEYOND:
+        raise ValueError(
+            f"output_range=({low:g}, {high:g}) is beyond what the output activation returns, "
+            f"{least:g} to {most:g}. Pass the values of the model's output that the gray levels 0 "
+            'and 255 stand for; or the activation that it has, "identity" where there is none.'
+        )
     return (low, high)
 
 
