@@ -1,9 +1,13 @@
 """Data, attributors and judgement that the tables of attribution share."""
 
+import argparse
+import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from output import add_out, read_rows
 
 from sklearn_flipad import (
     DeepSADDetector,
@@ -164,3 +168,38 @@ def row_of_pair(own, foreign, least):
         rate = getattr(found, name)
         row[f"found_{name}"] = [rate.value, rate.low, rate.high]
     return row
+
+
+def fill_table(description, name, methods, judge_method):
+    """Run a script: judge each method, unless its row is in the file already.
+
+    Parameters
+    ----------
+    description : str
+        What the script says of itself.
+    name : str
+        Of the file of JSON lines in the folder ``--out``, and of the folder ``--work``.
+    methods : sequence of str
+        By default all are run.
+    judge_method : callable
+        ``judge_method(method, work)`` returns the setting and the rows of a method.
+    """
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    add_out(parser)
+    parser.add_argument("--work", type=Path, default=Path("output", name))
+    parser.add_argument("--methods", nargs="*", default=methods)
+    args = parser.parse_args()
+    for folder in (args.out, args.work):
+        folder.mkdir(parents=True, exist_ok=True)
+    path = args.out / f"{name}.jsonl"
+    done = {row["method"] for row in read_rows(path)}
+    for method in args.methods:
+        if method in done:
+            continue
+        setting, rows = judge_method(method, args.work)
+        row = {"method": method, "n_own": setting.n_own, "n_test": setting.n_test, "rows": rows}
+        with path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        fnr = rows[0]["fnr"]
+        shown = {r["source"]: round(r["accuracy"], 3) for r in rows if r["fnr"] == fnr}
+        print(method, shown, flush=True)

@@ -7,14 +7,9 @@ One line of JSON for each method goes to ``medical.jsonl`` in the folder ``--out
 already is left out.
 """
 
-import argparse
-import json
-from pathlib import Path
-
 import numpy as np
-from attribution import FNRS, Setting, judge_attributor
+from attribution import FNRS, Setting, fill_table, judge_attributor
 from medical_data import NAMES, generator, slices
-from output import add_out, read_rows
 
 from sklearn_flipad import (
     DeepSADDetector,
@@ -39,6 +34,7 @@ SEARCHED = Setting(n_own=80, n_test=25)
 #: Training steps of the encoder, about three minutes.
 STEPS = 1000
 METHODS = ("SM-F", "RawPAD", "DCTPAD", "FLIPAD", "whitened preactivation", "reproduction")
+WITHOUT_NEGATIVES = ("SM-F", "reproduction")
 
 
 def paper_detector(**params):
@@ -73,39 +69,20 @@ def make_attributor(method, model, encoders):
     return make_flipad(layer, lam=LAM, pool_size=2, detector=paper_detector(channels=PHI), **common)
 
 
-def main():
-    """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add_out(parser)
-    parser.add_argument("--work", type=Path, default=Path("output/medical"))
-    parser.add_argument("--methods", nargs="*", default=METHODS)
-    args = parser.parse_args()
-    for folder in (args.out, args.work):
-        folder.mkdir(parents=True, exist_ok=True)
-    path = args.out / "medical.jsonl"
-    done = {row["method"] for row in read_rows(path)}
-    models = {name: generator(name, args.work) for name in NAMES}
-    for method in args.methods:
-        if method in done:
-            continue
-        setting = SEARCHED if method == "reproduction" else SETTING
-        own = sample(models[OWNER], setting.n_own, random_state=0)
-        negatives = sample(models[NEGATIVES], setting.n_real, random_state=0)
-        if method in ("SM-F", "reproduction"):
-            negatives = negatives[:0]
-        X = np.concatenate([own, negatives])
-        y = np.repeat([1, -1], [len(own), len(negatives)])
-        tests = {name: sample(models[name], setting.n_test, random_state=1) for name in NAMES}
-        tests["real"] = slices(setting.n_test, args.work, seed=1)[0]
-        attributor = make_attributor(method, models[OWNER], args.work)
-        fnrs = FNRS[1:] if method == "reproduction" else FNRS
-        found = judge_attributor(attributor, X, y, tests, owner=OWNER, method=method, fnrs=fnrs)
-        row = {"method": method, "n_own": len(own), "n_test": setting.n_test, "rows": found}
-        with path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        shown = {r["source"]: round(r["accuracy"], 3) for r in found if r["fnr"] == fnrs[0]}
-        print(method, shown, flush=True)
+def judge_method(method, work):
+    """Setting and rows of a method."""
+    models = {name: generator(name, work) for name in NAMES}
+    is_searched = method == "reproduction"
+    setting, fnrs = (SEARCHED, FNRS[1:]) if is_searched else (SETTING, FNRS)
+    own = sample(models[OWNER], setting.n_own, random_state=0)
+    n_negatives = 0 if method in WITHOUT_NEGATIVES else setting.n_real
+    negatives = sample(models[NEGATIVES], setting.n_real, random_state=0)[:n_negatives]
+    X, y = np.concatenate([own, negatives]), np.repeat([1, -1], [len(own), len(negatives)])
+    tests = {name: sample(models[name], setting.n_test, random_state=1) for name in NAMES}
+    tests["real"] = slices(setting.n_test, work, seed=1)[0]
+    attributor = make_attributor(method, models[OWNER], work)
+    return setting, judge_attributor(attributor, X, y, tests, owner=OWNER, method=method, fnrs=fnrs)
 
 
 if __name__ == "__main__":
-    main()
+    fill_table(__doc__, "medical", METHODS, judge_method)

@@ -7,14 +7,9 @@ by 3. One line of JSON for each method goes to ``super_resolution.jsonl`` in the
 what is there already is left out.
 """
 
-import argparse
-import json
-from pathlib import Path
-
 import numpy as np
 import torch
-from attribution import FNRS, Setting, judge_attributor, one_layer_detector
-from output import add_out, read_rows
+from attribution import FNRS, Setting, fill_table, judge_attributor, one_layer_detector
 from super_resolution_data import SCALES, SIDE, magnified, network, tiles
 
 from sklearn_flipad import (
@@ -95,49 +90,26 @@ def make_attributor(method, low, folder):
     return make_flipad(layer, lam=LAM, pool_size=4, **common)
 
 
-def main():
-    """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add_out(parser)
-    parser.add_argument("--work", type=Path, default=Path("output/super_resolution"))
-    parser.add_argument("--methods", nargs="*", default=METHODS)
-    args = parser.parse_args()
-    for folder in (args.out, args.work):
-        folder.mkdir(parents=True, exist_ok=True)
-    path = args.out / "super_resolution.jsonl"
-    done = {row["method"] for row in read_rows(path)}
-    sources = [str(OWNER), *map(str, SIBLINGS), "bicubic", "real"]
+def judge_method(method, work):
+    """Setting and rows of a method."""
+    is_searched = method == "reproduction"
+    setting, fnrs = (SEARCHED, FNRS[1:]) if is_searched else (SETTING, FNRS)
+    n_own, n_test = setting.n_own, setting.n_test
+    n_negatives = 0 if method in WITHOUT_NEGATIVES else setting.n_real
+    sources = [*map(str, SCALES), "bicubic", "real"]
     side = max(scale * -(-SIDE // scale) for scale in SCALES)
-    for method in args.methods:
-        if method in done:
-            continue
-        setting = SEARCHED if method == "reproduction" else SETTING
-        n_own, n_real, n_test = setting.n_own, setting.n_real, setting.n_test
-        if method in WITHOUT_NEGATIVES:
-            n_real = 0
-        seen = tiles(n_own + n_real, args.work, side=side)
-        own = images(sources[0], seen[:n_own], args.work)
-        others = str(SIBLINGS[0]) if OF_SIBLING in method else "real"
-        X = np.concatenate([own, images(others, seen[n_own:], args.work)])
-        y = np.repeat([1, -1], [n_own, n_real])
-        unseen = np.split(
-            tiles(n_test * len(sources), args.work, side=side, test=True), len(sources)
-        )
-        tests = {
-            name: images(name, part, args.work) for name, part in zip(sources, unseen, strict=True)
-        }
-        low = magnified(seen[:n_own, :, :SIDE, :SIDE], SIDE // OWNER)
-        attributor = make_attributor(method, low, args.work)
-        fnrs = FNRS[1:] if method == "reproduction" else FNRS
-        found = judge_attributor(
-            attributor, X, y, tests, owner=sources[0], method=method, fnrs=fnrs
-        )
-        row = {"method": method, "n_own": n_own, "n_test": n_test, "rows": found}
-        with path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        shown = {r["source"]: round(r["accuracy"], 3) for r in found if r["fnr"] == fnrs[0]}
-        print(method, shown, flush=True)
+    seen = tiles(n_own + n_negatives, work, side=side)
+    own = images(sources[0], seen[:n_own], work)
+    negatives = images(str(SIBLINGS[0]) if OF_SIBLING in method else "real", seen[n_own:], work)
+    X, y = np.concatenate([own, negatives]), np.repeat([1, -1], [n_own, n_negatives])
+    unseen = np.split(tiles(n_test * len(sources), work, side=side, test=True), len(sources))
+    tests = {name: images(name, part, work) for name, part in zip(sources, unseen, strict=True)}
+    low = magnified(seen[:n_own, :, :SIDE, :SIDE], SIDE // OWNER)
+    attributor = make_attributor(method, low, work)
+    return setting, judge_attributor(
+        attributor, X, y, tests, owner=sources[0], method=method, fnrs=fnrs
+    )
 
 
 if __name__ == "__main__":
-    main()
+    fill_table(__doc__, "super_resolution", METHODS, judge_method)
