@@ -84,5 +84,10 @@ def judge_method(method, work):
     return setting, judge_attributor(attributor, X, y, tests, owner=OWNER, method=method, fnrs=fnrs)
 
 
-if __name__ == "__main__":
+def main():
+    """Measure, print and write."""
     fill_table(__doc__, "medical", METHODS, judge_method)
+
+
+if __name__ == "__main__":
+    main()

@@ -111,5 +111,10 @@ def judge_method(method, work):
     )
 
 
-if __name__ == "__main__":
+def main():
+    """Measure, print and write."""
     fill_table(__doc__, "super_resolution", METHODS, judge_method)
+
+
+if __name__ == "__main__":
+    main()

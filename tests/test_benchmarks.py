@@ -39,6 +39,7 @@ def script(monkeypatch):
         "solvers",
         "sound",
         "stylegan2",
+        "super_resolution",
         "tables",
         "tabular",
         "tabular_speed",
