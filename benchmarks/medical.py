@@ -74,10 +74,10 @@ def judge_method(method, work):
     models = {name: generator(name, work) for name in NAMES}
     is_searched = method == "reproduction"
     setting, fnrs = (SEARCHED, FNRS[1:]) if is_searched else (SETTING, FNRS)
-    own = sample(models[OWNER], setting.n_own, random_state=0)
-    n_negatives = 0 if method in WITHOUT_NEGATIVES else setting.n_real
-    negatives = sample(models[NEGATIVES], setting.n_real, random_state=0)[:n_negatives]
-    X, y = np.concatenate([own, negatives]), np.repeat([1, -1], [len(own), len(negatives)])
+    X, y = sample(models[OWNER], setting.n_own, random_state=0), np.ones(setting.n_own, dtype=int)
+    if method not in WITHOUT_NEGATIVES:
+        negatives = sample(models[NEGATIVES], setting.n_real, random_state=0)
+        X, y = np.concatenate([X, negatives]), np.append(y, np.full(setting.n_real, -1))
     tests = {name: sample(models[name], setting.n_test, random_state=1) for name in NAMES}
     tests["real"] = slices(setting.n_test, work, seed=1)[0]
     attributor = make_attributor(method, models[OWNER], work)

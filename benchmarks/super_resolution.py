@@ -7,10 +7,12 @@ by 3. One line of JSON for each method goes to ``super_resolution.jsonl`` in the
 what is there already is left out.
 """
 
+from math import ceil
+
 import numpy as np
 import torch
 from attribution import FNRS, Setting, fill_table, judge_attributor, one_layer_detector
-from super_resolution_data import SCALES, SIDE, magnified, network, tiles
+from super_resolution_data import SCALES, SIDE, network, resized, tiles
 
 from sklearn_flipad import (
     FinalLayer,
@@ -22,6 +24,7 @@ from sklearn_flipad import (
     make_sminv,
     make_whitened,
 )
+from sklearn_flipad.samples import to_gray_levels
 
 OWNER, *SIBLINGS = SCALES
 RANGE = (0, 255)
@@ -47,20 +50,25 @@ class Shrunken(torch.nn.Module):
         return torch.nn.functional.avg_pool2d(x, OWNER)
 
 
+def reduced_side(scale):
+    """Pixels of a side of what becomes `SIDE` of them, or a few more, magnified by `scale`."""
+    return ceil(SIDE / scale)
+
+
 def images(source, photographs, folder):
     """Gray levels of a source: photographs, or what becomes of them once reduced."""
     if source == "real":
         return photographs[..., :SIDE, :SIDE]
     scale = OWNER if source == "bicubic" else int(source)
-    side = -(-SIDE // scale)
+    side = reduced_side(scale)
     # Where the scale does not divide the size, reduced from what it would have been.
-    low = magnified(photographs[..., : scale * side, : scale * side], side)
+    low = resized(photographs[..., : scale * side, : scale * side], side)
     if source == "bicubic":
-        return magnified(low, SIDE)
+        return resized(low, SIDE)
     made = network(scale, folder, low)
     with torch.no_grad():
         parts = [made(x) for x in torch.from_numpy(low).float().split(50)]
-    return torch.cat(parts)[..., :SIDE, :SIDE].clamp(*RANGE).round().to(torch.uint8).numpy()
+    return to_gray_levels(torch.cat(parts)[..., :SIDE, :SIDE].numpy(), RANGE)
 
 
 def make_attributor(method, low, folder):
@@ -97,14 +105,14 @@ def judge_method(method, work):
     n_own, n_test = setting.n_own, setting.n_test
     n_negatives = 0 if method in WITHOUT_NEGATIVES else setting.n_real
     sources = [*map(str, SCALES), "bicubic", "real"]
-    side = max(scale * -(-SIDE // scale) for scale in SCALES)
+    side = max(scale * reduced_side(scale) for scale in SCALES)
     seen = tiles(n_own + n_negatives, work, side=side)
     own = images(sources[0], seen[:n_own], work)
     negatives = images(str(SIBLINGS[0]) if OF_SIBLING in method else "real", seen[n_own:], work)
     X, y = np.concatenate([own, negatives]), np.repeat([1, -1], [n_own, n_negatives])
     unseen = np.split(tiles(n_test * len(sources), work, side=side, test=True), len(sources))
     tests = {name: images(name, part, work) for name, part in zip(sources, unseen, strict=True)}
-    low = magnified(seen[:n_own, :, :SIDE, :SIDE], SIDE // OWNER)
+    low = resized(seen[:n_own, :, :SIDE, :SIDE], SIDE // OWNER)
     attributor = make_attributor(method, low, work)
     return setting, judge_attributor(
         attributor, X, y, tests, owner=sources[0], method=method, fnrs=fnrs

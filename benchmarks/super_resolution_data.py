@@ -6,18 +6,15 @@ Debian's ``mate-backgrounds``. Needs npm.
 """
 
 import json
-import subprocess
-import tarfile
-from pathlib import Path
 
 import numpy as np
 import torch
-from packages import debian_files
+from packages import debian_files, npm_files
 from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["SCALES", "SIDE", "SuperResolution", "magnified", "network", "tiles"]
+__all__ = ["SCALES", "SIDE", "SuperResolution", "network", "resized", "tiles"]
 
 SCALES = (2, 3, 4, 8)
 #: Pixels of a side of what is judged.
@@ -80,19 +77,9 @@ class SuperResolution(nn.Module):
 
 def network(scale, folder, low):
     """The network that magnifies by `scale`, with its weights; `low` is what it is run on."""
-    root = Path(folder) / "esrgan-slim"
-    if not root.exists():
-        part = root.with_suffix(".part")
-        part.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "pack", "--silent", "@upscalerjs/esrgan-slim@1.0.0"]
-        subprocess.run(command, cwd=part, check=True, capture_output=True)
-        (archive,) = part.glob("*.tgz")
-        with tarfile.open(archive) as content:
-            content.extractall(part, filter="data")
-        archive.unlink()
-        part.rename(root)
+    root = npm_files("@upscalerjs/esrgan-slim@1.0.0", folder)
     made = SuperResolution(scale, low)
-    made.load_state_dict(_weights(root / "package" / "models" / f"x{scale}"))
+    made.load_state_dict(_weights(root / "models" / f"x{scale}"))
     return made.eval().requires_grad_(False)
 
 
@@ -148,7 +135,8 @@ def tiles(n, folder, *, side=SIDE, test=False, seed=0):
     return found[rng.permutation(n)]
 
 
-def magnified(X, side, resample=Image.BICUBIC):
-    """Images, resized."""
-    images = [Image.fromarray(x.transpose(1, 2, 0)).resize((side, side), resample) for x in X]
+def resized(X, side):
+    """Images, made larger or smaller bicubically."""
+    size = (side, side)
+    images = [Image.fromarray(x.transpose(1, 2, 0)).resize(size, Image.BICUBIC) for x in X]
     return np.stack([np.asarray(image) for image in images]).transpose(0, 3, 1, 2)

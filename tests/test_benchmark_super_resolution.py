@@ -27,7 +27,10 @@ def data(monkeypatch):
 def benchmark(data, monkeypatch):
     """The script, with networks that repeat pixels."""
     script = importlib.import_module("super_resolution")
-    repeat = lambda scale, folder, low: torch.nn.Upsample(scale_factor=scale)  # noqa: E731
+
+    def repeat(scale, folder, low):
+        return torch.nn.Upsample(scale_factor=scale)
+
     monkeypatch.setattr(script, "network", repeat)
     return script
 

@@ -53,6 +53,5 @@ def check_sight(estimator, scores, X, foreign):
     elif (normality(estimator, _safe_indexing(X, foreign)) == -scores[0]).all():
         raise ValueError(
             f"{same}, and all {len(foreign)} samples that are not the model's: it sees no "
-            "difference. "
-            f"{_CAUSES}"
+            f"difference. {_CAUSES}"
         )

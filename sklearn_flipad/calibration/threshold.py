@@ -231,22 +231,20 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         """
         X, y = indexable(X, y)
         self.check_fit(X, y, **params)
-        given = labels = _labels(X, y)
-        routed = self._routed(params)
+        labels, routed = _labels(X, y), self._routed(params)
         rng = check_random_state(self.random_state)
         training, calibration, reference = self._held_out(X, labels, routed.splitter.split, rng)
         if training is None:
             estimator, training = self.estimator, calibration[:0]
         else:
             # None, not all ones, so that the detector knows there are no labels.
-            labels = None if y is None else labels[training]
-            kept, labels = training_rows(self.estimator, labels)
+            kept, to_fit = training_rows(self.estimator, None if y is None else labels[training])
             training = training[kept]
             options = _check_method_params(X, routed.estimator.fit, indices=training)
             samples = rows_of(self.estimator, _safe_indexing(X, training))
-            estimator = clone(self.estimator).fit(samples, labels, **options)
+            estimator = clone(self.estimator).fit(samples, to_fit, **options)
         scores = -normality(estimator, _safe_indexing(X, calibration))
-        check_sight(estimator, scores, X, np.flatnonzero(given == -1))
+        check_sight(estimator, scores, X, np.flatnonzero(labels == -1))
         threshold = as_rule(self.rule).threshold(scores, self.fnr)
         if hasattr(last_step(estimator), "check_threshold"):
             last_step(estimator).check_threshold(scores, threshold)
