@@ -16,7 +16,6 @@ from sklearn_flipad import (
 from sklearn_flipad.detectors.prnu import noise_residual, wiener_adaptive
 from sklearn_flipad.reproduction import FeatureDistance
 from sklearn_flipad.reproduction.distances import euclidean_distance, inception_distance
-from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator, initialize_weights
 
@@ -184,34 +183,6 @@ def test_reconstruction_does_not_depend_on_the_batch(small, optimizer):
         np.testing.assert_allclose(found, together, rtol=1e-4)
     flat = _detector(small, **options).score_samples(X.reshape(9, -1))
     np.testing.assert_array_equal(flat, together)
-
-
-def _rosenbrock(z):
-    x, y = z[:, ::2], z[:, 1::2]
-    return (100 * (y - x.square()).square() + (1 - x).square()).sum(dim=1)
-
-
-def _search(z, n_steps):
-    search = BatchedLBFGS(z)
-    for _ in range(n_steps):
-        at = z.clone().requires_grad_(True)
-        values = _rosenbrock(at)
-        search.step(values.detach(), torch.autograd.grad(values.sum(), at)[0])
-    return z
-
-
-def test_lbfgs_finds_the_minimum_row_by_row():
-    starts = torch.randn(5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = _search(starts.clone(), 200)
-    torch.testing.assert_close(found, torch.ones_like(found), atol=1e-6, rtol=0)
-    for row in range(5):
-        alone = _search(starts[row : row + 1].clone(), 30)
-        torch.testing.assert_close(alone[0], _search(starts.clone(), 30)[row])
-
-
-def test_lbfgs_stays_at_a_minimum():
-    z = torch.ones(2, 4)
-    torch.testing.assert_close(_search(z, 50), torch.ones(2, 4), atol=1e-5, rtol=0)
 
 
 def test_lbfgs_comes_closer_than_adam(small):

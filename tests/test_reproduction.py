@@ -29,9 +29,10 @@ from sklearn_flipad.evaluation.perturbations import (
 from sklearn_flipad.reproduction.encoder_networks import make_encoder_network
 from sklearn_flipad.reproduction.gauss_newton import jacobian, levenberg_marquardt
 from sklearn_flipad.reproduction.latents import LatentSpace
-from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
+from sklearn_flipad.reproduction.metric import LatentMetric
 from sklearn_flipad.reproduction.objective import Objective
 from sklearn_flipad.reproduction.processing import Processing
+from sklearn_flipad.reproduction.search import SearchOptions, search
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import ConditionalDCGANGenerator, load_pretrained
 
@@ -92,6 +93,27 @@ def test_own_samples_are_reproduced_and_a_changed_copy_is_not(fashion, fashion_e
     copied = detector.reconstruct(sample(changed, 16, random_state=0))
     assert not copied.reproduced.any()
     assert copied.distances.min() > found.distances.max()
+
+
+def test_a_nudge_leads_out_of_a_minimum():
+    """The nearest minimum of the first start is not the sample, and the next start is the same."""
+
+    def generate(latents, conditions):
+        return torch.cat([0.2 * latents, torch.sin(2 * latents)], dim=1)
+
+    objective = Objective(generate, rounded=False)
+    target = generate(torch.tensor([[0.5]]), None)
+    start = torch.tensor([[3.4]]), torch.zeros(1, dtype=torch.int64)
+    options = SearchOptions(max_iter=60, n_newton=0, batch_size=1)
+    outcomes = []
+    for nudge in (0.0, -3.0):
+        metric = LatentMetric(4 * np.eye(1), np.ones(1))
+        (trace,) = search(
+            objective, metric, target, [start, start], options, [torch.tensor([nudge])]
+        )
+        outcomes.append(trace.outcome)
+    assert outcomes == ["undecided", "reproduced"]
+    assert trace.latents.item() == pytest.approx(0.5, abs=1e-3)
 
 
 def test_latents_are_those_that_made_the_sample(images, encoder):
@@ -447,7 +469,8 @@ def test_a_file_format_is_applied_before_the_comparison(fashion, fashion_encoder
     options = {"encoder": fashion_encoder}
     plain = -ReconstructionDetector(fashion, **options).score_samples(X)
     known = -ReconstructionDetector(fashion, processing=jpeg, **options).score_samples(X)
-    assert (known < 0.7 * plain).all()
+    assert (known < 0.8 * plain).all()
+    assert known.mean() < 0.6 * plain.mean()
 
 
 def test_noise_raises_the_floor(fashion, fashion_encoder):
@@ -526,22 +549,3 @@ def test_levenberg_marquardt_is_that_of_scipy():
     expected = least_squares(residuals, start[0].numpy(), method="lm")
     assert float(value) == pytest.approx(2 * expected.cost / 12, rel=1e-3)
     assert n_iter < 50
-
-
-def test_rows_that_start_anew_are_like_new():
-    def values(z):
-        return (z.square() * torch.arange(1.0, 5.0)).sum(dim=1), 2 * z * torch.arange(1.0, 5.0)
-
-    starts = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
-    fresh, used = BatchedLBFGS(starts.clone()), BatchedLBFGS(starts.flip(0).clone())
-    for _ in range(5):
-        used.step(*values(used.z))
-    used.restart(torch.tensor([0, 1, 2]), starts)
-    for _ in range(7):
-        fresh.step(*values(fresh.z))
-        used.step(*values(used.z))
-    assert torch.equal(fresh.z, used.z)
-    used.keep(torch.tensor([2, 0]))
-    fresh.step(*values(fresh.z))
-    used.step(*values(used.z))
-    assert torch.equal(fresh.z[[2, 0]], used.z)

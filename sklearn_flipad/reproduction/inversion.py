@@ -40,7 +40,9 @@ _N_SUCCESSFUL = 20
 _ARRIVED = 2.0
 #: Further starts: parts of the encoder's guess, seen from the mean of the latents, and noise in
 #: their deviations. Guesses that mislead are often too far out.
-_MOVES = ((0.6, 0.0), (0.8, 0.35), (0.5, 0.2))
+_MOVES = ((0.6, 0.0), (0.5, 0.2), (1.0, 0.35), (1.0, 0.5))
+#: Noise that leads out of a minimum, in the deviations of the latents.
+_NUDGE = 0.35
 #: Largest number of latents for Gauss-Newton.
 _MAX_NEWTON = 512
 #: Share of own samples that should be reproduced.
@@ -240,6 +242,8 @@ class GuidedInversion(_Inversion):
         self.metric = metric
         rng = separate_stream(options.random_state, _STARTS)
         self.noise = rng.standard_normal((len(_MOVES), process.space.n_features))
+        n_nudges = max(self.n_restarts - len(process.space.conditions) + 1, 0)
+        self.nudges = rng.standard_normal((n_nudges, process.space.n_features))
         self.drawn = self._drawn(max(self.n_restarts - len(_MOVES), 1))
 
     def _guess(self, targets):
@@ -282,8 +286,10 @@ class GuidedInversion(_Inversion):
         return starts
 
     def _search(self, targets, options):
+        starts = self._starts(targets)
+        nudges = list(torch.from_numpy(_NUDGE * self.nudges * self.metric.scale).to(starts[0][0]))
         with self.process.running():
-            return search(self.objective, self.metric, targets, self._starts(targets), options)
+            return search(self.objective, self.metric, targets, starts, options, nudges)
 
     def learn_bounds(self, X):
         """Distances that starts from which the generator's samples are reproduced stay below.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from sklearn_flipad.reproduction.bfgs import BatchedBFGS
 from sklearn_flipad.reproduction.gauss_newton import levenberg_marquardt
 from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
 from sklearn_flipad.reproduction.objective import in_lanes, root_mean_square
@@ -30,14 +31,17 @@ __all__ = [
 #: Ways to end.
 REPRODUCED, REJECTED, UNDECIDED = "reproduced", "rejected", "undecided"
 
-#: Pairs that the quasi-Newton method keeps.
+#: Curvature of the objective in the metric's coordinates, where it is the mean squared residual.
+_CURVATURE = 2.0
+#: Pairs that L-BFGS keeps, where the latents are too many for a matrix of them.
 _MEMORY = 20
 #: Trials in which the squared distance must fall by more than this part.
 _WINDOW, _PROGRESS = 10, 2e-3
 #: A start is slow if the distance fell by less than this part in as many trials.
 _SLOW = 0.15
-#: At the floor, a search whose last trials brought less than this part has arrived.
-_SETTLED = 0.03
+#: At the floor, a search has arrived whose squared distance fell by less than this part in the
+#: last trials.
+_SETTLING, _SETTLED = 5, 0.01
 #: Starts that must be given up before a sample is rejected: one may be unlucky. A start that came
 #: nearer than this part of the best distance before it does not count: the first one misled.
 CHANCES, _NEARER = 3, 0.8
@@ -114,7 +118,7 @@ class Trace:
     path: list = field(default_factory=list)
 
 
-def search(objective, metric, targets, starts, options):
+def search(objective, metric, targets, starts, options, nudges=()):
     """Search the latents of samples.
 
     Parameters
@@ -130,22 +134,26 @@ def search(objective, metric, targets, starts, options):
         ``(n, n_features)`` and numbers of conditions of shape ``(n,)``.
     options : SearchOptions
         How long to search.
+    nudges : list of torch.Tensor, shape (n_features,), default=()
+        Once a start of a sample has ended in a minimum that is not the sample, the last starts
+        are replaced by the best latents so far plus these.
 
     Returns
     -------
     list of Trace
         One for each sample; it does not depend on the others.
     """
-    return _Search(objective, metric, targets, starts, options).run()
+    return _Search(objective, metric, targets, starts, options, nudges).run()
 
 
 class _Search:
-    def __init__(self, objective, metric, targets, starts, options):
+    def __init__(self, objective, metric, targets, starts, options, nudges):
         self.objective = objective
         self.metric = metric
         self.targets = targets
         self.starts = starts
         self.options = options
+        self.nudges = [None] * (len(starts) - len(nudges)) + list(nudges)
         self.scale = torch.from_numpy(metric.scale).to(starts[0][0])
         self.floors = objective.floor(targets).cpu().numpy()
         latents, conditions = starts[0]
@@ -203,8 +211,10 @@ class _Search:
         self.conditions = conditions
         self.x = self.targets[samples].clone()
         coordinates = self.metric.to_coordinates(latents)
-        curvature = 2.0 if self.metric.matrix is not None else None
-        self.optimizer = BatchedLBFGS(coordinates, memory=_MEMORY, curvature=curvature)
+        if self.metric.matrix is None:
+            self.optimizer = BatchedLBFGS(coordinates, memory=_MEMORY)
+        else:
+            self.optimizer = BatchedBFGS(coordinates, _CURVATURE)
         self.done = np.zeros(len(self.slots), dtype=int)
         self.start = np.zeros(len(self.slots), dtype=int)
         self.best = np.full(len(self.slots), np.inf)
@@ -214,6 +224,10 @@ class _Search:
     def _enter(self, places, start=0):
         samples = [self.slots[place] for place in places]
         latents, conditions = (part[samples] for part in self.starts[start])
+        trace = self.traces[samples[0]]
+        if self.nudges[start] is not None and trace.n_given_up < trace.n_starts:
+            latents = (trace.latents + self.nudges[start])[None]
+            conditions = torch.full_like(conditions, trace.condition)
         places = torch.tensor(places, device=latents.device)
         self.conditions[places], self.x[places] = conditions, self.targets[samples]
         self.best_latents[places] = latents
@@ -271,14 +285,20 @@ class _Search:
             if left > (1 - _SLOW) ** 2 and self._is_beyond(number, distance):
                 self._give_up(place, sample)
                 return
-        if left < 1 - _PROGRESS and done < self.options.max_iter:
+        settled = distance <= self.floors[sample] and self._has_settled(reference)
+        if not settled and left < 1 - _PROGRESS and done < self.options.max_iter:
             return
         self._note(place, sample, distance)
         if self._is_beyond(-1, distance):
             self._give_up(place, sample)
             return
-        settled = left >= 1 - _SETTLED and distance <= self.floors[sample]
         self._arrive(place, sample, settled)
+
+    @staticmethod
+    def _has_settled(squares):
+        """Whether the last trials brought next to nothing."""
+        before = squares[-1 - _SETTLING] if len(squares) > _SETTLING else np.inf
+        return squares[-1] >= (1 - _SETTLED) * before
 
     def _note(self, place, sample, distance):
         """Keep the path of a first start, from which bounds are learned."""

@@ -1,0 +1,71 @@
+"""BFGS for many problems of few unknowns at once."""
+
+import torch
+
+from sklearn_flipad.reproduction.quasi_newton import QuasiNewton
+
+__all__ = ["BatchedBFGS"]
+
+
+class BatchedBFGS(QuasiNewton):
+    """BFGS with an inverse Hessian for each row, which grows where the curvature was less.
+
+    Before each update the inverse Hessian is multiplied by the ratio of the curvature that was
+    expected along the step to the curvature that was found, if that is above 1. Directions that
+    no step has tried yet are then tried with longer steps.
+
+    Parameters
+    ----------
+    z : torch.Tensor, shape (n, n_features)
+        Starting points, see :class:`QuasiNewton`.
+    curvature : float
+        What the Hessian is taken for before any pair is known, as a multiple of the identity.
+
+    References
+    ----------
+    Nocedal and Wright, "Numerical Optimization", 2nd edition, Equation 6.17; for the factor,
+    Al-Baali, "Numerical experience with a class of self-scaling quasi-Newton algorithms",
+    Journal of Optimization Theory and Applications 96, 1998.
+    """
+
+    def __init__(self, z, curvature):
+        super().__init__(z)
+        self.initial = torch.eye(z.shape[1], dtype=z.dtype, device=z.device) / curvature
+        self.inverse = self.initial.repeat(len(z), 1, 1)
+
+    def keep(self, rows):
+        """Keep only `rows`.
+
+        Parameters
+        ----------
+        rows : torch.Tensor of int64, shape (n_rows,)
+            Which.
+        """
+        super().keep(rows)
+        self.inverse = self.inverse[rows]
+
+    def _learn(self, kept, step, change):
+        zero, one = step.new_zeros(()), step.new_ones(())
+        step, change = (torch.where(kept[:, None], part, zero) for part in (step, change))
+        found = torch.where(kept, (step * change).sum(dim=1), one)
+        expected = -self.length * (step * self.gradient).sum(dim=1)
+        ratio = torch.where(kept, expected / found, one).clamp_min(1)
+        self.inverse *= ratio[:, None, None]
+        product = _times(self.inverse, change)
+        weight = torch.where(kept, 1 / found, zero)
+        # The update is symmetric: step other' + other step'.
+        scale = 0.5 * weight * (1 + weight * (change * product).sum(dim=1))
+        other = scale[:, None] * step - weight[:, None] * product
+        self.inverse.addcmul_(step[:, :, None], other[:, None, :])
+        self.inverse.addcmul_(other[:, :, None], step[:, None, :])
+
+    def _forget(self, rows):
+        self.inverse[rows] = self.initial
+
+    def _new_direction(self):
+        return _times(self.inverse, -self.gradient)
+
+
+def _times(matrices, vectors):
+    """Products row by row, each rounded in the same way in any batch."""
+    return (matrices * vectors[:, None, :]).sum(dim=2)
