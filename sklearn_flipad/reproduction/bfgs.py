@@ -33,15 +33,7 @@ class BatchedBFGS(QuasiNewton):
         self.initial = torch.eye(z.shape[1], dtype=z.dtype, device=z.device) / curvature
         self.inverse = self.initial.repeat(len(z), 1, 1)
 
-    def keep(self, rows):
-        """Keep only `rows`.
-
-        Parameters
-        ----------
-        rows : torch.Tensor of int64, shape (n_rows,)
-            Which.
-        """
-        super().keep(rows)
+    def _keep(self, rows):
         self.inverse = self.inverse[rows]
 
     def _learn(self, kept, step, change):

@@ -27,15 +27,7 @@ class BatchedLBFGS(QuasiNewton):
         self.steps = z.new_zeros(memory, *self.point.shape)
         self.changes = torch.zeros_like(self.steps)
 
-    def keep(self, rows):
-        """Keep only `rows`.
-
-        Parameters
-        ----------
-        rows : torch.Tensor of int64, shape (n_rows,)
-            Which.
-        """
-        super().keep(rows)
+    def _keep(self, rows):
         self.steps, self.changes = self.steps[:, rows], self.changes[:, rows]
 
     def _learn(self, kept, step, change):

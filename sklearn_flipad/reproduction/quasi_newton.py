@@ -62,6 +62,7 @@ class QuasiNewton:
         """
         for name in ("z", "length", "value", "point", "gradient", "direction"):
             setattr(self, name, getattr(self, name)[rows])
+        self._keep(rows)
 
     @torch.no_grad()
     def step(self, values, gradients):
@@ -95,6 +96,10 @@ class QuasiNewton:
 
     def _learn(self, kept, step, change):
         """Take in the pairs of the rows that are `kept`; the gradient is that before the step."""
+        raise NotImplementedError
+
+    def _keep(self, rows):
+        """Keep what was learned of some rows only."""
         raise NotImplementedError
 
     def _forget(self, rows):
