@@ -101,8 +101,8 @@ attributor = make_flipad(layer, lam=1e-3, detector=detector, fnr=0.05, cv=0.3, r
 attributor.set_params(invert__cache_dir=folder.name).fit(X, y)
 
 # %%
-# The changed copy differs in 512 of 13,824 activations, and the detector hardly sees them. A step
-# that selects a branch makes an attributor of that branch alone.
+# The changed copy differs in a branch of 512 of the 13,824 activations, and the detector hardly
+# sees it. A step that selects a branch makes an attributor of that branch alone.
 
 
 def coarsest(activations):

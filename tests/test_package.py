@@ -84,10 +84,15 @@ CORE = [
     "solvers",
     *(
         f"reproduction/{name}.py"
-        for name in (
-            *("search", "gauss_newton", "quasi_newton", "bfgs", "lbfgs"),
-            *("objective", "restarts"),
-        )
+        for name in [
+            "search",
+            "gauss_newton",
+            "quasi_newton",
+            "bfgs",
+            "lbfgs",
+            "objective",
+            "restarts",
+        ]
     ),
 ]
 

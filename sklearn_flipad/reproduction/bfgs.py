@@ -37,17 +37,16 @@ class BatchedBFGS(QuasiNewton):
         self.inverse = self.inverse[rows]
 
     def _learn(self, kept, step, change):
-        zero, one = step.new_zeros(()), step.new_ones(())
-        step, change = (torch.where(kept[:, None], part, zero) for part in (step, change))
-        found = torch.where(kept, (step * change).sum(dim=1), one)
+        # The other rows take a step of length 0, which changes nothing.
+        step, change = (torch.where(kept[:, None], part, 0.0) for part in (step, change))
+        found = torch.where(kept, (step * change).sum(dim=1), 1.0)
         expected = -self.length * (step * self.gradient).sum(dim=1)
-        ratio = torch.where(kept, expected / found, one).clamp_min(1)
+        ratio = torch.where(kept, expected / found, 1.0).clamp_min(1)
         self.inverse *= ratio[:, None, None]
         product = _times(self.inverse, change)
-        weight = torch.where(kept, 1 / found, zero)
         # The update is symmetric: step other' + other step'.
-        scale = 0.5 * weight * (1 + weight * (change * product).sum(dim=1))
-        other = scale[:, None] * step - weight[:, None] * product
+        scale = 0.5 * (1 + (change * product).sum(dim=1) / found) / found
+        other = scale[:, None] * step - product / found[:, None]
         self.inverse.addcmul_(step[:, :, None], other[:, None, :])
         self.inverse.addcmul_(other[:, :, None], step[:, None, :])
 

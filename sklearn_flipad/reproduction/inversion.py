@@ -243,7 +243,8 @@ class GuidedInversion(_Inversion):
         rng = separate_stream(options.random_state, _STARTS)
         self.noise = rng.standard_normal((len(_MOVES), process.space.n_features))
         n_nudges = max(self.n_restarts - len(process.space.conditions) + 1, 0)
-        self.nudges = rng.standard_normal((n_nudges, process.space.n_features))
+        noise = rng.standard_normal((n_nudges, process.space.n_features))
+        self.nudges = _NUDGE * metric.scale * noise
         self.drawn = self._drawn(max(self.n_restarts - len(_MOVES), 1))
 
     def _guess(self, targets):
@@ -287,7 +288,7 @@ class GuidedInversion(_Inversion):
 
     def _search(self, targets, options):
         starts = self._starts(targets)
-        nudges = list(torch.from_numpy(_NUDGE * self.nudges * self.metric.scale).to(starts[0][0]))
+        nudges = list(torch.from_numpy(self.nudges).to(starts[0][0]))
         with self.process.running():
             return search(self.objective, self.metric, targets, starts, options, nudges)
 

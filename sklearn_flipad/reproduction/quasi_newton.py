@@ -1,5 +1,7 @@
 """Quasi-Newton descent of many small problems at once."""
 
+from abc import ABC, abstractmethod
+
 import torch
 
 __all__ = ["QuasiNewton"]
@@ -12,7 +14,7 @@ _SHORTEST = 1e-6
 _COSINE = 1e-6
 
 
-class QuasiNewton:
+class QuasiNewton(ABC):
     """Quasi-Newton directions with a backtracking line search, each row on its own.
 
     Each call of :meth:`step` is one trial of every row's line search, so rows that accept
@@ -94,18 +96,18 @@ class QuasiNewton:
         self.length = torch.where(renewed, 1.0, 0.5 * self.length)
         self.z.copy_((self.point + self.length[:, None] * self.direction).reshape(self.z.shape))
 
+    @abstractmethod
     def _learn(self, kept, step, change):
         """Take in the pairs of the rows that are `kept`; the gradient is that before the step."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _keep(self, rows):
         """Keep what was learned of some rows only."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _forget(self, rows):
         """Forget what was learned of some rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _new_direction(self):
         """Minus the inverse Hessian's estimate times the gradient, shape (n, n_features)."""
-        raise NotImplementedError

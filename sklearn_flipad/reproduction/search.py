@@ -203,7 +203,8 @@ class _Search:
             self.slots += [None] * (-n_new % LANES)
             self._begin()
         elif entering:
-            self._enter(entering)
+            samples = [self.slots[place] for place in entering]
+            self._enter(entering, *(part[samples] for part in self.starts[0]))
 
     def _begin(self):
         samples = [0 if sample is None else sample for sample in self.slots]
@@ -221,13 +222,8 @@ class _Search:
         self.best_latents = latents.clone()
         self.reference = [[] for _ in self.slots]
 
-    def _enter(self, places, start=0):
+    def _enter(self, places, latents, conditions, start=0):
         samples = [self.slots[place] for place in places]
-        latents, conditions = (part[samples] for part in self.starts[start])
-        trace = self.traces[samples[0]]
-        if self.nudges[start] is not None and trace.n_given_up < trace.n_starts:
-            latents = (trace.latents + self.nudges[start])[None]
-            conditions = torch.full_like(conditions, trace.condition)
         places = torch.tensor(places, device=latents.device)
         self.conditions[places], self.x[places] = conditions, self.targets[samples]
         self.best_latents[places] = latents
@@ -354,10 +350,18 @@ class _Search:
         n_used = self.traces[sample].n_starts
         if n_used < len(self.starts):
             self.slots[place] = sample
-            self._enter([place], n_used)
+            self._enter([place], *self._next_start(sample, n_used), n_used)
             self.done[place] = -1  # it has not seen the trial that is being counted
         else:
             self._conclude(sample)
+
+    def _next_start(self, sample, number):
+        latents, conditions = (part[[sample]] for part in self.starts[number])
+        trace, nudge = self.traces[sample], self.nudges[number]
+        if nudge is not None and trace.n_given_up < trace.n_starts:
+            latents = (trace.latents + nudge)[None]
+            conditions = torch.full_like(conditions, trace.condition)
+        return latents, conditions
 
     def _polish(self, sample, latents, condition):
         """Latents after Gauss-Newton."""
