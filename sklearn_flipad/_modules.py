@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from sklearn_flipad.precision import full_precision
+
 __all__ = ["device_of", "evaluating", "run_generator", "unwrap"]
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
@@ -52,7 +54,7 @@ def device_of(module):
 
 @contextmanager
 def evaluating(module):
-    """Eval mode without gradients; every submodule's mode is restored afterwards."""
+    """Eval mode and full precision, no gradients; every submodule's mode is restored afterwards."""
     modes = [(m, m.training) for m in module.modules()]
     try:
         module.eval()
@@ -62,7 +64,7 @@ def evaluating(module):
             "it was exported from."
         ) from error
     try:
-        with torch.no_grad():
+        with torch.no_grad(), full_precision():
             yield
     finally:
         for m, mode in modes:

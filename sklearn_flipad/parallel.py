@@ -14,6 +14,8 @@ from contextlib import contextmanager
 
 import torch
 
+from sklearn_flipad.precision import full_precision
+
 __all__ = ["in_batches"]
 
 #: Where Linux counts what runs at this moment, ourselves included.
@@ -34,8 +36,8 @@ def in_batches(function, n_samples, *, batch_size, lanes=1, device=None, small=F
     Parameters
     ----------
     function : callable
-        Called with a slice of samples, without gradients, perhaps in another thread. What it
-        returns of a sample must not depend on the others.
+        Called with a slice of samples, without gradients and in full precision, perhaps in
+        another thread. What it returns of a sample must not depend on the others.
     n_samples : int
         How many samples there are.
     batch_size : int
@@ -53,6 +55,7 @@ def in_batches(function, n_samples, *, batch_size, lanes=1, device=None, small=F
     object
         What `function` returns, in order.
     """
+    function = full_precision()(torch.no_grad()(function))
     batch_size = min(batch_size, n_samples)
     on_cpu = device is None or device.type == "cpu"
     n_workers = _n_torch_threads() if on_cpu else 1
@@ -66,9 +69,7 @@ def in_batches(function, n_samples, *, batch_size, lanes=1, device=None, small=F
                 yield from _pooled(function, rest, n_workers)
             return
         rows = slice(start, min(start + batch_size, n_samples))
-        with torch.no_grad():
-            result = function(rows)
-        yield result
+        yield function(rows)
         start = rows.stop
 
 
@@ -123,7 +124,7 @@ def _pooled(function, jobs, n_workers):
     waiting = deque()
     try:
         for job in jobs:
-            waiting.append(pool.submit(torch.no_grad()(function), job))
+            waiting.append(pool.submit(function, job))
             # No more jobs are under way than there are threads, so that memory stays flat.
             if len(waiting) >= n_workers:
                 yield waiting.popleft().result()

@@ -17,6 +17,7 @@ from sklearn_flipad.detectors.loss import DeepSADLoss, squared_distance
 from sklearn_flipad.detectors.networks import MLP, LeNet
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.labels import check_labels, check_two_classes
+from sklearn_flipad.precision import full_precision
 from sklearn_flipad.randomness import draw_seed, seeded
 from sklearn_flipad.samples import check_features, record_samples
 
@@ -222,7 +223,12 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         device = resolve_device(self.device)
         seed = draw_seed(self.random_state)
         # Gradients are needed even where the caller has switched them off.
-        with seeded(seed, device), torch.inference_mode(False), torch.enable_grad():
+        with (
+            seeded(seed, device),
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            full_precision(),
+        ):
             net = self._build_net(array.shape[1:], len(array), seed, device).initialize()
             center = self._initial_center(net, array)
             net.criterion_.center = center
@@ -366,7 +372,7 @@ def _distances(net, X):
     n = len(X)
     X = np.pad(X, ((0, -n % SCORED_AT_ONCE), *[(0, 0)] * (X.ndim - 1)))
     center = net.criterion_.center
-    with torch.inference_mode(False):
+    with torch.inference_mode(False), full_precision():
         distances = [
             squared_distance(representation, center).cpu().double().sqrt()
             for representation in net.forward_iter(X)

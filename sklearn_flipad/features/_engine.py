@@ -162,10 +162,7 @@ def invert_batches(
         return solved
 
     began, n_seen = time.perf_counter(), 0
-    with (
-        torch.backends.cudnn.flags(allow_tf32=False),
-        tqdm(total=len(X), disable=not verbose, desc="inverting", unit="") as bar,
-    ):
+    with tqdm(total=len(X), disable=not verbose, desc="inverting", unit="") as bar:
         options = {"batch_size": batch_size, "lanes": LANES, "device": device}
         batches = in_batches(solve, len(X), small=_is_of_rows(layer), **options)
         for solved in batches:

@@ -21,6 +21,7 @@ from sklearn_flipad.final_layer.kinds import KINDS
 from sklearn_flipad.final_layer.links import Link, build_chain, checked_links
 from sklearn_flipad.final_layer.windows import window_layer
 from sklearn_flipad.persistence.arrays import content_digest, load_arrays, save_arrays
+from sklearn_flipad.precision import full_precision
 from sklearn_flipad.sampling import sample
 
 __all__ = ["FinalLayer"]
@@ -325,6 +326,7 @@ class FinalLayer(FinalLayerConstructors):
         o = (o - self._bias_column(o)) / self._scale_column(o)
         return (o - operator.forward(mean[None])).to(x.dtype)
 
+    @full_precision()
     def decode(self, activations):
         """Map activations to samples: linear map, bias and output activation.
 

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.persistence.arrays import load_arrays, save_arrays
+from sklearn_flipad.precision import full_precision
 from sklearn_flipad.reproduction.encoder_networks import make_encoder_network, n_outputs_of
 from sklearn_flipad.reproduction.generation import GenerativeProcess
 from sklearn_flipad.reproduction.metric import LatentMetric
@@ -179,16 +180,17 @@ class LatentEncoder(BaseEstimator):
             processing=self.processing,
             random_state=self.random_state,
         )
-        trained = train_encoder(
-            process,
-            self.module,
-            max_steps=self.max_steps,
-            batch_size=self.batch_size,
-            lr=self.lr,
-            random_state=self.random_state,
-            checkpoint=self.checkpoint,
-            verbose=self.verbose,
-        )
+        with full_precision():
+            trained = train_encoder(
+                process,
+                self.module,
+                max_steps=self.max_steps,
+                batch_size=self.batch_size,
+                lr=self.lr,
+                random_state=self.random_state,
+                checkpoint=self.checkpoint,
+                verbose=self.verbose,
+            )
         self.module_ = trained.module.cpu().to(memory_format=torch.contiguous_format).eval()
         self.metric_ = trained.metric
         self.history_ = trained.history
@@ -229,6 +231,7 @@ class LatentEncoder(BaseEstimator):
         latents, _ = self.guess(x.float().reshape(-1, *self.sample_shape_))
         return latents.numpy().reshape(-1, *self.latent_shape_)
 
+    @full_precision()
     def guess(self, x):
         """Guess latents and conditions.
 

@@ -17,6 +17,7 @@ from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.labels import own_samples
 from sklearn_flipad.parallel import in_batches
+from sklearn_flipad.precision import full_precision
 from sklearn_flipad.randomness import separate_stream
 from sklearn_flipad.reproduction.encoder import LatentEncoder
 from sklearn_flipad.reproduction.generation import GenerativeProcess
@@ -259,10 +260,11 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         fitted.bounds_ = ()
         if fitted.encoder_ is not None:
             process = fitted._process(array.dtype)
-            fitted.metric_ = fitted._fitted_metric(process)
-            if self.n_calibration:
-                inversion = fitted._inversion(process)
-                fitted.bounds_ = inversion.learn_bounds(own[: self.n_calibration])
+            with full_precision():
+                fitted.metric_ = fitted._fitted_metric(process)
+                if self.n_calibration:
+                    inversion = fitted._inversion(process)
+                    fitted.bounds_ = inversion.learn_bounds(own[: self.n_calibration])
         offset = None
         if self.fnr is not None:
             offset = -Quantile().threshold(-fitted.score_samples(own), self.fnr)

@@ -12,6 +12,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from sklearn_flipad._modules import device_of, evaluating, run_generator, unwrap
+from sklearn_flipad.precision import full_precision
 from sklearn_flipad.randomness import draw_seed, seeded
 from sklearn_flipad.reproduction.plain import plain_copy
 from sklearn_flipad.samples import as_array, from_gray_levels
@@ -252,6 +253,7 @@ def _training(module, seed):
         seeded(seed, device_of(module)),
         torch.inference_mode(False),
         torch.enable_grad(),
+        full_precision(),
     ):
         module.requires_grad_(True)
         yield

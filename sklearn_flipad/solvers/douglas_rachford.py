@@ -31,6 +31,7 @@ from dataclasses import dataclass
 import torch
 
 from sklearn_flipad.operators import GramSolver, LinearOperator, gram_solver
+from sklearn_flipad.precision import full_precision
 from sklearn_flipad.solvers.batch import BatchIteration, column, fill_lanes, solve_batch
 from sklearn_flipad.solvers.channel_scales import channel_scales
 from sklearn_flipad.solvers.crossover import Crossover
@@ -135,6 +136,7 @@ class DouglasRachford:
     scaled: bool = True
     polish: int = 10
 
+    @full_precision()
     def prepare(self, operator):
         """Compute what depends on the layer alone.
 
@@ -168,6 +170,7 @@ class DouglasRachford:
             crossover=Crossover.of(operator),
         )
 
+    @full_precision()
     def solve(self, problem, *, state=None, start=None, tol=1e-2, max_iter=2000, callback=None):
         """Solve a batch of lasso problems.
 

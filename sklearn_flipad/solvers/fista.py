@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
+from sklearn_flipad.precision import full_precision
 from sklearn_flipad.solvers.batch import BatchIteration, column, solve_batch
 from sklearn_flipad.solvers.problem import check_targets
 
@@ -39,6 +40,7 @@ class FISTA:
     check_every: int = 20
     step: float | None = None
 
+    @full_precision()
     def prepare(self, operator):
         """Compute the step, which depends on the layer alone.
 
@@ -53,6 +55,7 @@ class FISTA:
         """
         return self.step or 1 / (2 * operator.norm_squared or 1.0)
 
+    @full_precision()
     def solve(self, problem, *, state=None, start=None, tol=1e-3, max_iter=10_000, callback=None):
         """Solve a batch of lasso problems.
 

@@ -1,0 +1,235 @@
+"""Inversion, detection and reproduction on a CUDA device, with the CPU beside it in one run.
+
+All parts are of the public 64x64 DCGAN but for the layer of a latent-diffusion decoder. One line
+of JSON for each part and device is appended to ``gpu.jsonl`` in the folder ``--out``: seconds,
+and how far the results are from those of the CPU. The last part judges samples that the owner's
+generator made on the device in each arithmetic that torch has, with an attributor that was
+fitted to samples of single precision. ``--small`` runs a part of everything in a minute.
+"""
+
+import argparse
+import json
+import time
+from collections import Counter
+from functools import partial
+
+import numpy as np
+import torch
+from ladder_suspects import PUBLIC, Owner
+from output import add_out
+from sizes import CASES, LAM, targets
+
+from sklearn_flipad import (
+    DeepSADDetector,
+    FinalLayer,
+    FinalLayerInverter,
+    LatentEncoder,
+    make_sminv,
+)
+from sklearn_flipad.operators import ConvOperator
+from sklearn_flipad.samples import to_gray_levels
+from sklearn_flipad.sampling import latent_batches, sample
+from sklearn_flipad.solvers import DouglasRachford, LassoProblem
+from sklearn_flipad.zoo import load_pretrained
+
+FNR = 0.005
+
+
+class Run:
+    """What is measured, and on what."""
+
+    def __init__(self, args):
+        self.args = args
+        args.out.mkdir(parents=True, exist_ok=True)
+        self.path = args.out / "gpu.jsonl"
+        self.devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+        self.card = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+        self.owner = Owner(PUBLIC, args.out / "networks")
+        self.generator = self.owner.generator
+        self.generator.latent_shape = (100, 1, 1)
+        self.layer = FinalLayer.from_generator(self.generator, random_state=0)
+
+    def n(self, full, small):
+        """How many, in a full and in a small run."""
+        return small if self.args.small else full
+
+    def write(self, part, device, **values):
+        """Add a line."""
+        row = {"part": part, "device": device, "card": self.card, "torch": torch.__version__}
+        row |= {"threads": torch.get_num_threads(), **values}
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
+
+
+def timed(function):
+    """The result of a function, and its seconds."""
+    start = time.perf_counter()
+    result = function()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return result, time.perf_counter() - start
+
+
+def inversion(run):
+    """The default inverter; what it takes to set up is in the first call."""
+    X = sample(run.generator, run.n(256, 32), random_state=1)
+    plain = None
+    for device in run.devices:
+        inverter = FinalLayerInverter(run.layer, device=device).fit(X)
+        _, first = timed(partial(inverter.transform, X[:16]))
+        found, seconds = timed(partial(inverter.transform, X))
+        plain = found if plain is None else plain
+        difference = float(np.abs(found - plain).max() / np.abs(plain).max())
+        run.write(
+            "inversion", device, n=len(X), first_s=first, seconds=seconds, difference=difference
+        )
+
+
+def large_layer(run):
+    """The last convolution of a latent-diffusion decoder."""
+    name = "Conv2d(128 -> 3, k3), 64x64" if run.args.small else "Conv2d(128 -> 3, k3), 512x512"
+    weight_shape, input_shape, n = CASES[name]
+    torch.manual_seed(0)
+    weight = torch.empty(weight_shape)
+    torch.nn.init.kaiming_uniform_(weight, a=5**0.5)
+    on_cpu = ConvOperator(weight, input_shape, padding=1)
+    b, plain = targets(n, on_cpu.output_shape), None
+    for device in run.devices:
+        operator, solver = on_cpu.to(device=device), DouglasRachford()
+        state, set_up = timed(partial(solver.prepare, operator))
+        problem = LassoProblem(operator, b.to(device), LAM)
+        result, seconds = timed(partial(solver.solve, problem, state=state))
+        objective = result.objective.cpu().double()
+        plain = objective if plain is None else plain
+        run.write(
+            name,
+            device,
+            n=n,
+            set_up_s=set_up,
+            seconds=seconds,
+            iterations=result.n_iter.tolist(),
+            difference=float((objective / plain - 1).abs().max()),
+        )
+
+
+def deep_sad(run):
+    """Training and scoring of the detector."""
+    X = np.random.default_rng(0).normal(size=(run.n(8000, 400), 3 * 64 * 64)).astype(np.float32)
+    y = np.where(np.arange(len(X)) < 0.8 * len(X), 1, -1)
+    X[y == -1] += 0.1
+    for device in run.devices:
+        detector = DeepSADDetector(max_epochs=5, device=device, random_state=0)
+        _, seconds = timed(partial(detector.fit, X, y))
+        _, score_s = timed(partial(detector.score_samples, X))
+        run.write("DeepSAD", device, n=len(X), seconds=seconds, score_s=score_s)
+
+
+def reproduction(run):
+    """Encoder, calibration and verdicts; the attributor of the last device."""
+    own = sample(run.generator, run.n(400, 32), random_state=1)
+    fresh = sample(run.generator, run.n(256, 16), random_state=2)
+    other = sample(load_pretrained("fashion/ebgan-0"), len(fresh), random_state=3)
+    other = other.repeat(3, axis=1).repeat(2, axis=2).repeat(2, axis=3)
+    # Both devices judge with the encoder that the last one trained.
+    for device in run.devices[::-1]:
+        run.generator.to(device)
+        encoder = LatentEncoder(max_steps=run.n(1000, 5), device=device)
+        path = run.args.out / "gpu.encoder"
+        if device == run.devices[-1]:
+            _, encoder_s = timed(partial(encoder.fit, run.generator))
+            encoder.save(path)
+        encoder = LatentEncoder.load(path)
+        for batch_size in (32, 256) if device == "cuda" else (32,):
+            attributor = make_sminv(
+                run.generator,
+                encoder=encoder,
+                fnr=run.n(FNR, 0.1),
+                cv=0.5,
+                device=device,
+                random_state=0,
+            ).set_params(detect__estimator__batch_size=batch_size)
+            _, fit_s = timed(partial(attributor.fit, own))
+            values = {"encoder_s": encoder_s} if device == run.devices[-1] else {}
+            for name, X in {"own": fresh, "other": other}.items():
+                values[name] = judged(attributor, X)
+            run.write(
+                "reproduction",
+                device,
+                batch_size=batch_size,
+                fit_s=fit_s,
+                threshold=threshold(attributor),
+                **values,
+            )
+        if device == "cuda":
+            arithmetics(run, attributor)
+
+
+def threshold(attributor):
+    """The largest distance that is accepted."""
+    return float(-attributor["detect"].offset_)
+
+
+def judged(attributor, X):
+    """Outcomes, and milliseconds for each sample."""
+    found, seconds = timed(partial(attributor["detect"].estimator_.reconstruct, X))
+    return {
+        "n": len(X),
+        "accepted": int((found.distances <= threshold(attributor)).sum()),
+        "outcomes": dict(Counter(found.outcomes.tolist())),
+        "median_distance": float(np.median(found.distances)),
+        "n_iter": float(found.n_iter.mean()),
+        "ms": 1000 * seconds / len(X),
+    }
+
+
+def arithmetics(run, attributor):
+    """Own samples, made as torch's settings would have it."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    n = run.n(256, 16)
+    latents = torch.cat([z for (z,) in latent_batches(run.generator, n, random_state=5)])
+    plain = None
+    for name, dtype in {
+        "float32": None,
+        "TensorFloat-32": None,
+        "autocast bfloat16": torch.bfloat16,
+        "autocast float16": torch.float16,
+    }.items():
+        exact = name == "float32"
+        cudnn.allow_tf32, matmul.allow_tf32 = not exact, not exact
+        with torch.no_grad(), torch.autocast("cuda", dtype=dtype, enabled=dtype is not None):
+            x = torch.cat([run.generator(z) for z in latents.split(64)]).float().cpu().numpy()
+        cudnn.allow_tf32, matmul.allow_tf32 = True, False
+        X = to_gray_levels(x, (-1.0, 1.0))
+        plain = X if plain is None else plain
+        run.write(
+            "arithmetic",
+            "cuda",
+            arithmetic=name,
+            equal=float((plain == X).mean()),
+            rms=float(np.sqrt(np.square(X.astype(float) - plain).mean())),
+            own=judged(attributor, X),
+        )
+
+
+PARTS = {
+    "inversion": inversion,
+    "deep-sad": deep_sad,
+    "reproduction": reproduction,
+    "large-layer": large_layer,
+}
+
+
+def main():
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--small", action="store_true", help="a part of everything")
+    add_out(parser)
+    run = Run(parser.parse_args())
+    for part in run.args.parts:
+        PARTS[part](run)
+
+
+if __name__ == "__main__":
+    main()
