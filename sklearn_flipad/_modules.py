@@ -1,5 +1,6 @@
 """Running the modules of others: unwrapping, eval mode, and what they return."""
 
+import copy
 from contextlib import contextmanager
 
 import torch
@@ -8,7 +9,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from sklearn_flipad.precision import full_precision
 
-__all__ = ["device_of", "evaluating", "run_generator", "unwrap"]
+__all__ = ["device_of", "evaluating", "moved_to", "run_generator", "unwrap"]
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
 
@@ -50,6 +51,25 @@ def device_of(module):
     """The device of a module's parameters, the CPU if it has none."""
     parameter = next(module.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
+
+
+def moved_to(module, device):
+    """The module if it is on the device, else a copy of it there: the user's stays where it is.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A module.
+    device : torch.device
+        Where it shall run.
+
+    Returns
+    -------
+    torch.nn.Module
+    """
+    if torch.empty(0, device=device).device == device_of(module):
+        return module
+    return copy.deepcopy(module).to(device)
 
 
 @contextmanager

@@ -166,6 +166,14 @@ def operator(request):
     return OPERATORS[request.param]
 
 
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def device(request):
+    """Each kind of device."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def dcgan():
     """The shipped generator that the tests call their own."""

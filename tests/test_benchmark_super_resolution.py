@@ -24,7 +24,7 @@ def data(monkeypatch):
 
 
 @pytest.fixture
-def benchmark(data, monkeypatch):
+def super_resolution(data, monkeypatch):
     """The script, with networks that repeat pixels."""
     script = importlib.import_module("super_resolution")
 
@@ -67,10 +67,10 @@ def test_test_photographs_are_others(data, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("source", ["2", "3", "8", "bicubic", "real"])
-def test_sources_have_the_same_content_and_size(benchmark, source):
+def test_sources_have_the_same_content_and_size(super_resolution, source):
     rows, columns = np.indices((72, 72)) * 3
     photographs = np.stack([rows, columns, (rows + columns) // 2])[None].repeat(2, axis=0)
-    made = benchmark.images(source, photographs.astype(np.uint8), None)
+    made = super_resolution.images(source, photographs.astype(np.uint8), None)
     assert made.dtype == np.uint8
     assert made.shape == (2, 3, 64, 64)
     assert np.abs(made.astype(float) - photographs[..., :64, :64]).mean() < 12

@@ -170,7 +170,7 @@ def _gram_of(operator, ridge):
 
 
 @pytest.mark.parametrize("kind", ["chosen", "dense", "cg"])
-def test_gram_solver_against_a_dense_solve(operator, kind):
+def test_gram_solver_against_a_dense_solve(operator, kind, device):
     ridge = 0.01 * operator.norm_squared
     build = {
         "chosen": gram_solver,
@@ -178,7 +178,7 @@ def test_gram_solver_against_a_dense_solve(operator, kind):
         "cg": lambda o, r: ConjugateGradientGramSolver(o, r, tol=1e-9),
     }[kind]
     r = _randn(3, operator.output_shape, 4)
-    found = build(operator, ridge).solve(r)
+    found = build(operator.to(device=device), ridge).solve(r.to(device)).cpu()
     expected = torch.linalg.solve(_gram_of(operator, ridge), r.flatten(1).T).T
     torch.testing.assert_close(found.flatten(1), expected, atol=1e-7, rtol=1e-6)
     assert found.shape == r.shape
@@ -291,15 +291,18 @@ BANDED = {
 
 
 @pytest.mark.parametrize("name", BANDED)
-def test_block_tridiagonal_gram_solver(name):
+def test_block_tridiagonal_gram_solver(name, device):
     operator = BANDED[name]
     ridge = 1e-3 * operator.norm_squared
-    solver = gram_solver(operator, ridge)
+    solver = gram_solver(operator.to(device=device), ridge)
     assert isinstance(solver, BlockTridiagonalGramSolver)
     r = _randn(2, operator.output_shape, 5)
     expected = torch.linalg.solve(_gram_of(operator, ridge), r.flatten(1).T).T
-    torch.testing.assert_close(solver.solve(r).flatten(1), expected, atol=1e-8, rtol=1e-7)
-    single = gram_solver(operator.to(dtype=torch.float32), ridge).solve(r.float())
+    found = solver.solve(r.to(device)).cpu()
+    torch.testing.assert_close(found.flatten(1), expected, atol=1e-8, rtol=1e-7)
+    in_single = operator.to(device=device, dtype=torch.float32)
+    with full_precision():
+        single = gram_solver(in_single, ridge).solve(r.float().to(device)).cpu()
     error = (single.flatten(1) - expected).norm() / expected.norm()
     assert error < 1e-4
 
@@ -319,20 +322,22 @@ SIGNALS = {
 
 
 @pytest.mark.parametrize("name", SIGNALS)
-def test_banded_gram_solver(name):
+def test_banded_gram_solver(name, device):
     operator = SIGNALS[name]
     ridge = 1e-3 * operator.norm_squared
-    solver = gram_solver(operator, ridge)
-    assert isinstance(solver, BandedGramSolver)
+    solver = gram_solver(operator.to(device=device), ridge)
+    assert isinstance(solver, BandedGramSolver) == (device == "cpu")
     r = _randn(3, operator.output_shape, 5)
     expected = torch.linalg.solve(_gram_of(operator, ridge), r.flatten(1).T).T
-    torch.testing.assert_close(solver.solve(r).flatten(1), expected, atol=1e-8, rtol=1e-7)
-    single = gram_solver(operator.to(dtype=torch.float32), ridge).solve(r.float())
+    found = solver.solve(r.to(device)).cpu()
+    torch.testing.assert_close(found.flatten(1), expected, atol=1e-8, rtol=1e-7)
+    in_single = operator.to(device=device, dtype=torch.float32)
+    with full_precision():
+        single = gram_solver(in_single, ridge).solve(r.float().to(device)).cpu()
+        alone = gram_solver(in_single, ridge).solve(r[:1].float().to(device)).cpu()
     error = (single.flatten(1) - expected).norm() / expected.norm()
     assert error < 1e-4
-    assert torch.equal(
-        single[:1], gram_solver(operator.to(dtype=torch.float32), ridge).solve(r[:1].float())
-    )
+    torch.testing.assert_close(single[:1], alone, atol=0, rtol=0 if device == "cpu" else 1e-5)
 
 
 def test_long_signals_are_prepared_at_once():
@@ -380,15 +385,18 @@ PERIODIC = {
 
 
 @pytest.mark.parametrize("name", PERIODIC)
-def test_circulant_gram_solver(name):
+def test_circulant_gram_solver(name, device):
     operator = PERIODIC[name]
     ridge = 1e-3 * operator.norm_squared
-    solver = CirculantGramSolver(operator, ridge, PeriodicExtension.smallest(operator))
+    extension = PeriodicExtension.smallest(operator)
+    solver = CirculantGramSolver(operator.to(device=device), ridge, extension)
     r = _randn(3, operator.output_shape, 5)
     expected = torch.linalg.solve(_gram_of(operator, ridge), r.flatten(1).T).T
-    torch.testing.assert_close(solver.solve(r).flatten(1), expected, atol=1e-8, rtol=1e-7)
-    single = operator.to(dtype=torch.float32)
-    single = CirculantGramSolver(single, ridge, PeriodicExtension.smallest(single)).solve(r.float())
+    found = solver.solve(r.to(device)).cpu()
+    torch.testing.assert_close(found.flatten(1), expected, atol=1e-8, rtol=1e-7)
+    single = operator.to(device=device, dtype=torch.float32)
+    with full_precision():
+        single = CirculantGramSolver(single, ridge, extension).solve(r.float().to(device)).cpu()
     error = (single.flatten(1) - expected).norm() / expected.norm()
     assert error < 1e-4
 
@@ -430,15 +438,16 @@ def test_stencil_is_the_gram_matrix(name):
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_preconditioned_conjugate_gradients(name):
+def test_preconditioned_conjugate_gradients(name, device):
     operator = LARGE[name]
     ridge = 1e-2 * operator.norm_squared
-    solver = ConjugateGradientGramSolver(operator, ridge, tol=1e-10)
+    solver = ConjugateGradientGramSolver(operator.to(device=device), ridge, tol=1e-10)
     r = _randn(3, operator.output_shape, 5)
-    t = solver.solve(r)
+    t = solver.solve(r.to(device)).cpu()
     expected = torch.linalg.solve(_gram_of(operator, ridge), r.flatten(1).T).T
     torch.testing.assert_close(t.flatten(1), expected, atol=1e-7, rtol=1e-6)
-    torch.testing.assert_close(solver.solve(r[1:2]), t[1:2], atol=1e-9, rtol=1e-9)
+    alone = solver.solve(r[1:2].to(device)).cpu()
+    torch.testing.assert_close(alone, t[1:2], atol=1e-9, rtol=1e-9)
 
 
 def test_the_preconditioner_is_exact_without_a_border():

@@ -231,7 +231,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         ):
             net = self._build_net(array.shape[1:], len(array), seed, device).initialize()
             center = self._initial_center(net, array)
-            net.criterion_.center = center
+            net.criterion_.center = center.to(device)
             net.partial_fit(array, y.astype(np.float32))
         history = net.history[:, "train_loss"]
         _check_converged(history)
@@ -239,7 +239,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         inliers = array[y == 1] if (y == 1).any() else array
         scores = _distances(net, inliers)
         self.net_ = net
-        self.center_ = center.cpu().numpy()
+        self.center_ = center.numpy()
         self.history_ = history
         self.offset_ = -Quantile().threshold(scores, self.fnr)
         self._network_shape = array.shape[1:]
@@ -371,10 +371,10 @@ def _distances(net, X):
     """Distances of samples to the center, float64."""
     n = len(X)
     X = np.pad(X, ((0, -n % SCORED_AT_ONCE), *[(0, 0)] * (X.ndim - 1)))
-    center = net.criterion_.center
+    center = net.criterion_.center.cpu()
     with torch.inference_mode(False), full_precision():
         distances = [
-            squared_distance(representation, center).cpu().double().sqrt()
+            squared_distance(representation, center).double().sqrt()
             for representation in net.forward_iter(X)
         ]
     return torch.cat(distances).numpy()[:n]

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_flipad._modules import moved_to
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.persistence.arrays import load_arrays, save_arrays
 from sklearn_flipad.precision import full_precision
@@ -247,13 +248,13 @@ class LatentEncoder(BaseEstimator):
             Numbers of the conditions, the likeliest first.
         """
         check_is_fitted(self)
-        self.module_.to(x.device)
+        module = moved_to(self.module_, x.device)
         standardized = (x.float() - self._statistics["mean"]) / self._statistics["deviation"]
         parts = []
         with torch.no_grad():
             for begin in range(0, len(x), 64):
                 rows = standardized[begin : begin + 64]
-                parts.append(in_lanes(self.module_, len(rows), rows).flatten(1))
+                parts.append(in_lanes(module, len(rows), rows).flatten(1))
         outputs = torch.cat(parts)
         n_features = len(self._statistics["latent_mean"])
         mean, scale = (

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from sklearn_flipad._modules import evaluating, run_generator, unwrap
+from sklearn_flipad._modules import evaluating, moved_to, run_generator, unwrap
 from sklearn_flipad.randomness import seeded
 from sklearn_flipad.reproduction.latents import LatentSpace
 from sklearn_flipad.reproduction.objective import Objective, in_lanes
@@ -69,7 +69,7 @@ class GenerativeProcess:
         random_state=0,
     ):
         self.device = device
-        self.generator = unwrap(generator).to(device)
+        self.generator = moved_to(unwrap(generator), device)
         _check_precision(self.generator)
         self.space = LatentSpace(self.generator, latent_shape=latent_shape, sampler=sampler)
         ((self.latents, self.conditions),) = self.space.draw(self.generator, 8, random_state=0)

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import torch
 
-from sklearn_flipad._modules import evaluating
+from sklearn_flipad._modules import evaluating, moved_to
 from sklearn_flipad.randomness import separate_stream
 from sklearn_flipad.reproduction.distances import euclidean_distance, inception_distance
 from sklearn_flipad.reproduction.encoder import LatentEncoder
@@ -250,7 +250,7 @@ class GuidedInversion(_Inversion):
     def _guess(self, targets):
         if isinstance(self.encoder, LatentEncoder):
             return self.encoder.guess(targets)
-        encoder = self.encoder.to(targets.device)
+        encoder = moved_to(self.encoder, targets.device)
         with evaluating(encoder):
             latents = in_lanes(encoder, len(targets), targets).flatten(1)
         if latents.shape[1] != self.process.space.n_features:
