@@ -8,6 +8,7 @@ fitted to samples of single precision. ``--small`` runs a part of everything in 
 """
 
 import argparse
+import copy
 import json
 import time
 from collections import Counter
@@ -33,6 +34,13 @@ from sklearn_flipad.solvers import DouglasRachford, LassoProblem
 from sklearn_flipad.zoo import load_pretrained
 
 FNR = 0.005
+#: In which the owner's samples may have been made, and the type of autocast.
+ARITHMETICS = {
+    "float32": None,
+    "TensorFloat-32": None,
+    "autocast bfloat16": torch.bfloat16,
+    "autocast float16": torch.float16,
+}
 
 
 class Run:
@@ -126,43 +134,35 @@ def deep_sad(run):
 
 
 def reproduction(run):
-    """Encoder, calibration and verdicts; the attributor of the last device."""
+    """Encoder, calibration and verdicts; both devices judge with one encoder."""
     own = sample(run.generator, run.n(400, 32), random_state=1)
-    fresh = sample(run.generator, run.n(256, 16), random_state=2)
+    fresh = sample(run.generator, run.n(128, 16), random_state=2)
     other = sample(load_pretrained("fashion/ebgan-0"), len(fresh), random_state=3)
     other = other.repeat(3, axis=1).repeat(2, axis=2).repeat(2, axis=3)
-    # Both devices judge with the encoder that the last one trained.
-    for device in run.devices[::-1]:
-        run.generator.to(device)
-        encoder = LatentEncoder(max_steps=run.n(1000, 5), device=device)
-        path = run.args.out / "gpu.encoder"
-        if device == run.devices[-1]:
-            _, encoder_s = timed(partial(encoder.fit, run.generator))
-            encoder.save(path)
-        encoder = LatentEncoder.load(path)
-        for batch_size in (32, 256) if device == "cuda" else (32,):
-            attributor = make_sminv(
-                run.generator,
-                encoder=encoder,
-                fnr=run.n(FNR, 0.1),
-                cv=0.5,
-                device=device,
-                random_state=0,
-            ).set_params(detect__estimator__batch_size=batch_size)
-            _, fit_s = timed(partial(attributor.fit, own))
-            values = {"encoder_s": encoder_s} if device == run.devices[-1] else {}
-            for name, X in {"own": fresh, "other": other}.items():
-                values[name] = judged(attributor, X)
-            run.write(
-                "reproduction",
-                device,
-                batch_size=batch_size,
-                fit_s=fit_s,
-                threshold=threshold(attributor),
-                **values,
-            )
-        if device == "cuda":
-            arithmetics(run, attributor)
+    path, device = run.args.out / "gpu.encoder", run.devices[-1]
+    encoder = LatentEncoder(max_steps=run.n(1000, 5), device=device)
+    _, seconds = timed(partial(encoder.fit, run.generator))
+    run.write("encoder", device, seconds=seconds, history=encoder.history_[-1])
+    encoder.save(path)
+    attributor = None
+    for device, batch_size in [("cuda", 32), ("cuda", 128), ("cpu", 32)]:
+        if device not in run.devices:
+            continue
+        judge = make_sminv(
+            run.generator,
+            encoder=LatentEncoder.load(path),
+            fnr=run.n(FNR, 0.1),
+            cv=0.5,
+            device=device,
+            random_state=0,
+        ).set_params(detect__estimator__batch_size=batch_size)
+        _, seconds = timed(partial(judge.fit, own))
+        values = {"fit_s": seconds, "threshold": threshold(judge)}
+        values |= {name: judged(judge, X) for name, X in {"own": fresh, "other": other}.items()}
+        run.write("reproduction", device, batch_size=batch_size, **values)
+        attributor = attributor or judge
+    if "cuda" in run.devices:
+        arithmetics(run, attributor)
 
 
 def threshold(attributor):
@@ -184,21 +184,16 @@ def judged(attributor, X):
 
 
 def arithmetics(run, attributor):
-    """Own samples, made as torch's settings would have it."""
+    """Own samples, made on the device as torch's settings would have it."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    n = run.n(256, 16)
-    latents = torch.cat([z for (z,) in latent_batches(run.generator, n, random_state=5)])
+    generator = copy.deepcopy(run.generator).cuda()
+    latents = torch.cat([z for (z,) in latent_batches(generator, run.n(48, 16), random_state=5)])
     plain = None
-    for name, dtype in {
-        "float32": None,
-        "TensorFloat-32": None,
-        "autocast bfloat16": torch.bfloat16,
-        "autocast float16": torch.float16,
-    }.items():
-        exact = name == "float32"
-        cudnn.allow_tf32, matmul.allow_tf32 = not exact, not exact
+    for name, dtype in ARITHMETICS.items():
+        tf32 = name == "TensorFloat-32"
+        cudnn.allow_tf32, matmul.allow_tf32 = tf32, tf32
         with torch.no_grad(), torch.autocast("cuda", dtype=dtype, enabled=dtype is not None):
-            x = torch.cat([run.generator(z) for z in latents.split(64)]).float().cpu().numpy()
+            x = generator(latents).float().cpu().numpy()
         cudnn.allow_tf32, matmul.allow_tf32 = True, False
         X = to_gray_levels(x, (-1.0, 1.0))
         plain = X if plain is None else plain

@@ -53,6 +53,7 @@ from sklearn_flipad.reproduction import FeatureDistance
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.solvers import FISTA
 from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator, LSGANGenerator
+from tests.bits import assert_same_bits
 
 skops = pytest.importorskip("skops.io")
 
@@ -201,7 +202,7 @@ def restored(attributor, path, **options):
 def state(value):
     """All that an object holds, but for what is documented not to be stored."""
     if isinstance(value, torch.Tensor):
-        value = value.detach().numpy()
+        value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray):
         return (value.dtype.str, value.shape, value.tobytes())
     if isinstance(value, nn.Module):
@@ -275,7 +276,8 @@ def test_a_fresh_process_gives_the_same_scores(n_threads, fitted, images, tmp_pa
     for name in names:
         scores, predictions = np.load(tmp_path / f"{name}.npy")
         # Some processors sum in another order with another number of threads.
-        np.testing.assert_allclose(scores, fitted(name).score_samples(images[0]), rtol=1e-6)
+        rtol = 1e-4 if torch.cuda.is_available() else 1e-6
+        np.testing.assert_allclose(scores, fitted(name).score_samples(images[0]), rtol=rtol)
         np.testing.assert_array_equal(predictions, fitted(name).predict(images[0]))
 
 
@@ -372,18 +374,22 @@ def test_changed_generators_of_the_zoo_are_asked_for(generator, path):
 
 
 @pytest.mark.parametrize(
-    "other",
+    "build",
     [
-        ConditionalDCGANGenerator(4, channels=(8,), n_classes=3, embedding_dim=2),
-        LSGANGenerator(4, channels=(8, 8, 8, 4), out_channels=1, image_size=8),
+        functools.partial(
+            ConditionalDCGANGenerator, 4, channels=(8,), n_classes=3, embedding_dim=2
+        ),
+        functools.partial(LSGANGenerator, 4, channels=(8, 8, 8, 4), out_channels=1, image_size=8),
     ],
-    ids=lambda other: type(other).__name__,
+    ids=lambda build: build.func.__name__,
 )
-def test_generators_of_the_zoo_are_rebuilt(other, path):
+def test_generators_of_the_zoo_are_rebuilt(build, path):
+    torch.manual_seed(0)
+    other = build()
     X = sample(other, 8, random_state=0)
     attributor = search(other, fnr=0.5).fit(X)
     loaded = restored(attributor, path)
-    np.testing.assert_array_equal(loaded.score_samples(X), attributor.score_samples(X))
+    assert_same_bits(loaded.score_samples(X), attributor.score_samples(X))
 
 
 # Code that a file needs and does not hold

@@ -84,7 +84,7 @@ def test_a_crash_loses_only_the_batch_in_flight(inverter, X, monkeypatch):
         pooled.append(len(activations))
         if len(pooled) == 3:
             raise KeyboardInterrupt
-        return activations.numpy()
+        return activations.cpu().numpy()
 
     monkeypatch.setattr(inversion, "pool", failing)
     with pytest.raises(KeyboardInterrupt):

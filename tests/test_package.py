@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import copy
 import io
 import subprocess
 import sys
@@ -100,7 +101,8 @@ CORE = [
 @pytest.mark.parametrize("part", CORE)
 def test_the_numerical_core_stands_alone(part):
     root = Path(sklearn_flipad.__file__).parent
-    known = tuple(f"sklearn_flipad.{p.removesuffix('.py').replace('/', '.')}" for p in CORE)
+    parts = [*CORE, "precision.py"]
+    known = tuple(f"sklearn_flipad.{p.removesuffix('.py').replace('/', '.')}" for p in parts)
     paths = [root / part] if part.endswith(".py") else (root / part).rglob("*.py")
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text())):
@@ -181,6 +183,6 @@ def test_wrapped_generators():
     plain = DCGANGenerator(8, (16, 8), 1)
     expected = FinalLayer.from_generator(plain, n_samples=20, random_state=0)
     parallel = FinalLayer.from_generator(
-        nn.DataParallel(plain), n_samples=20, random_state=0, device="cpu"
+        nn.DataParallel(copy.deepcopy(plain)).cpu(), n_samples=20, random_state=0, device="cpu"
     )
     assert parallel == expected

@@ -30,6 +30,7 @@ from sklearn_flipad.datasets import load_audio, load_images
 from sklearn_flipad.detectors import WindowedDetector
 from sklearn_flipad.final_layer import Link, WindowGeometry, window_geometry
 from sklearn_flipad.scoring import WavDecoder, score_files
+from tests.bits import assert_same_bits
 
 
 def _weight(*shape):
@@ -386,19 +387,19 @@ def test_mixed_sizes_from_fit_to_file(method, upscaler, tmp_path):
     assert scores.shape == (60,)
     # Alone, in another order, and as an array of objects: the same to the last bit.
     for k in (0, 3, 50):
-        assert attributor.score_samples([X[k]])[0] == scores[k]
-    np.testing.assert_array_equal(attributor.score_samples(X[::-1]), scores[::-1])
+        assert_same_bits(attributor.score_samples([X[k]])[0], scores[k])
+    assert_same_bits(attributor.score_samples(X[::-1]), scores[::-1])
     objects = np.empty(len(X), dtype=object)
     objects[:] = X
-    np.testing.assert_array_equal(attributor.score_samples(objects), scores)
+    assert_same_bits(attributor.score_samples(objects), scores)
     tensors = [torch.from_numpy(x) for x in X]
-    np.testing.assert_array_equal(attributor.score_samples(tensors), scores)
+    assert_same_bits(attributor.score_samples(tensors), scores)
     found = detector.score_windows(X[:2])
-    np.testing.assert_array_equal([f.scores.mean() for f in found], scores[:2])
+    assert_same_bits([f.scores.mean() for f in found], scores[:2])
     path = tmp_path / "model.flipad"
     save_attributor(attributor, path)
     loaded = load_attributor(path)
-    np.testing.assert_array_equal(loaded.score_samples(X), scores)
+    assert_same_bits(loaded.score_samples(X), scores)
     np.testing.assert_array_equal(
         loaded["detect"].calibration_windows_, attributor["detect"].calibration_windows_
     )
@@ -427,7 +428,7 @@ def test_files_of_any_size(upscaler, tmp_path):
         done = score_files(tmp_path / "model.flipad", folder, tmp_path / "out.csv", mode="L")
     table = pd.read_csv(done.out, float_precision="round_trip")  # the default of pandas 2 is not
     scores = attributor["detect"].estimator_.score_samples(suspects[:4])
-    np.testing.assert_array_equal(table["score"][:4], scores)
+    assert_same_bits(table["score"][:4], scores)
     assert "more or fewer windows" in table["warning"][3]
     assert "is 9x40, smaller than one window of 8x8" in table["reason"][4]
 
@@ -453,7 +454,7 @@ def test_signals_of_any_length(tmp_path):
     expected = attributor["detect"].estimator_.score_samples(clips)
     done = score_files(attributor, folder, tmp_path / "out.csv", decoder=WavDecoder(rate=8000))
     scores = pd.read_csv(done.out, float_precision="round_trip")["score"]
-    np.testing.assert_array_equal(scores, expected)
+    assert_same_bits(scores, expected)
 
 
 def test_windows_tell_noise(upscaler):
