@@ -12,6 +12,8 @@ from attribution import FNRS
 from ladder_suspects import RUNGS
 from output import add_out, read_rows
 
+LARGE = "Conv2d(128 -> 3, k3), 512x512"
+
 
 def reproduction(rows):
     """A line for each owner."""
@@ -81,7 +83,44 @@ def by_rate(rows):
     return latent_diffusion(lines).rename(columns={"owner": "fnr"})
 
 
+#: What took the seconds that the rows of ``gpu.jsonl`` have under a key.
+GPU_TASKS = {
+    ("inversion", "seconds"): "inversion, 256 images of 64x64",
+    (LARGE, "set_up_s"): f"{LARGE}, set-up",
+    (LARGE, "seconds"): f"{LARGE}, one image",
+    ("DeepSAD", "seconds"): "DeepSAD, training, 8,000 samples",
+    ("DeepSAD", "score_s"): "DeepSAD, scores, 8,000 samples",
+    ("encoder", "seconds"): "encoder, training",
+    ("reproduction", "fit_s"): "reproduction, calibration, 400 samples",
+}
+
+
+def gpu(rows):
+    """Seconds on a CPU and on a CUDA device: a line for each task."""
+    tasks = {}
+    for row in rows:
+        column = {"cpu": "CPU", "cuda": "CUDA"}[row["device"]]
+        if row.get("batch_size", 32) != 32:
+            column += f", {row['batch_size']} side by side"
+        seconds = {
+            label: row.get(key) for (part, key), label in GPU_TASKS.items() if part == row["part"]
+        }
+        if row["part"] == "reproduction":
+            for source in ("own", "other"):
+                n, ms = row[source]["n"], row[source]["ms"]
+                seconds[f"reproduction, {n} samples, {source}"] = n * ms / 1000
+        for label, value in seconds.items():
+            tasks.setdefault(label, {})[column] = f"{value:.2f}"
+    return (
+        pd.DataFrame.from_dict(tasks, orient="index")
+        .rename_axis("seconds")
+        .fillna("")
+        .reset_index()
+    )
+
+
 TABLES = {
+    "gpu": gpu,
     "reproduction": reproduction,
     "ladder": ladder,
     "processed": processed,

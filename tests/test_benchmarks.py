@@ -284,7 +284,15 @@ def test_mahalanobis_of_the_ladder(script):
 
 @pytest.mark.parametrize(
     "name",
-    ["reproduction", "ladder", "processed", "latent_diffusion", "medical", "super_resolution"],
+    [
+        "reproduction",
+        "ladder",
+        "processed",
+        "latent_diffusion",
+        "medical",
+        "super_resolution",
+        "gpu",
+    ],
 )
 def test_committed_tables_are_those_of_their_rows(name, script):
     summaries = script("summaries")
