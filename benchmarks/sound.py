@@ -260,6 +260,8 @@ def main():
     parser.add_argument("--n-searched", type=int, default=30, help="of each source")
     parser.add_argument("--encoder-steps", type=int, default=1000)
     parser.add_argument("--n-ecg", type=int, default=39)
+    tasks = ["vocoders", "detectors", "ecg"]
+    parser.add_argument("--tasks", nargs="*", choices=tasks, default=tasks)
     parser.add_argument("--methods", nargs="*", default=[*METHODS, *REPRODUCTION, "residual"])
     args = parser.parse_args()
     for folder in (args.out, args.work):
@@ -276,11 +278,11 @@ def main():
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
 
-    for tasks, make in (
-        (vocoder_tasks, attributor_of_clips),
-        (detector_tasks, attributor_of_series),
+    for name, tasks, make in (
+        ("vocoders", vocoder_tasks, attributor_of_clips),
+        ("detectors", detector_tasks, attributor_of_series),
     ):
-        for task, owner, X, y, tests, layer in tasks(args):
+        for task, owner, X, y, tests, layer in tasks(args) if name in args.tasks else ():
             for method in METHODS:
                 judge = partial(of_method, make, method, layer, X, y, tests, owner)
                 measure(task, owner, method, judge)
@@ -288,7 +290,8 @@ def main():
                 measure(task, owner, "re-vocoded", partial(revocoded, owner, X, tests, args))
             else:
                 measure(task, owner, "reproduction", partial(reproduction, owner, tests, args))
-    measure("ECG", "deepfake-ecg", "residual", partial(ecg, args))
+    if "ecg" in args.tasks:
+        measure("ECG", "deepfake-ecg", "residual", partial(ecg, args))
 
 
 if __name__ == "__main__":
