@@ -17,10 +17,12 @@ r, x                   right-hand side and solution                arguments of 
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
 import torch
 
 from sklearn_flipad.operators.gram.base import GramSolver, inverse
 from sklearn_flipad.operators.gram.stencil import gram_product
+from sklearn_flipad.operators.gram.superposition import Superposition
 
 __all__ = ["CirculantGramSolver", "PeriodicExtension"]
 
@@ -329,7 +331,6 @@ class CirculantGramSolver(GramSolver):
         In the border, ``eta = E x`` with E the difference of C and the Gram matrix and
         ``x = y + S eta``, where ``S = P C^-1 P^T``; outside, x is 0.
         """
-        height, width = self.extension.size
         operator = self.operator
         image = torch.zeros(1, *operator.output_shape, device=operator.device)
         inside = self._pick(self._extend(image + 1)).flatten() > 0
@@ -342,18 +343,43 @@ class CirculantGramSolver(GramSolver):
             filtered = self._filtered(self.blocks, spectrum, n)
             response[:, part] = self._border_of(filtered, n)
         in_image = inside.nonzero().flatten()
-        for start in range(0, len(in_image), chunk):
-            part = in_image[start : start + chunk]
-            spectrum = self._from_border(eye[:, part])
-            image = self._inverse_transform(spectrum, self._bases)
-            image = image[:, :, :height, :width].contiguous()
-            product = self._extend(gram.apply(image))
-            periodic = self._filtered(circulant, spectrum, len(part))
-            wrong = self._border_of(periodic, len(part)) - self._pick(product)
-            difference[:, part] = wrong * inside[:, None]
+        if len(in_image):
+            wrong = self._difference(gram, circulant, in_image)
+            difference[in_image[:, None], in_image] = wrong
         system = torch.where(inside[:, None], eye - difference @ response, response)
         right = difference - torch.diag((~inside).double())
         return torch.linalg.solve(system, right)
+
+    def _difference(self, gram, circulant, elements, chunk=128):
+        """E between elements of the border that are in the image."""
+        height, width = self.extension.size
+        apart, products = self._superposition(gram, elements), []
+        for probes in apart.probes().to(circulant).split(chunk, dim=1):
+            n = probes.shape[1]
+            border = probes.new_zeros(len(self._picked), n).index_copy_(0, elements, probes)
+            spectrum = self._from_border(border)
+            image = self._inverse_transform(spectrum, self._bases)
+            image = image[:, :, :height, :width].contiguous()
+            product = self._pick(self._extend(gram.apply(image)))
+            periodic = self._border_of(self._filtered(circulant, spectrum, n), n)
+            products.append((periodic - product)[elements])
+        return apart.columns(torch.cat(products, dim=1))
+
+    def _superposition(self, gram, elements):
+        """Elements of the border whose images under C and the Gram matrix do not overlap."""
+        (height, width), (p, q) = self.extension.extended, self.extension.period
+        shape = 1, self.extension.channels, height, width
+        numbers = torch.arange(prod(shape), dtype=torch.float64, device=self.operator.device)
+        places = self._pick(numbers.view(shape)).flatten()[elements].long().cpu().numpy()
+        channel, row, column = np.unravel_index(places, shape[1:])
+        pixel = np.ravel_multi_index((channel, row % p, column % q), (*shape[1:2], p, q))
+        stencil = self._stencil(gram).abs().amax(dim=(0, 1))
+        coupled = (stencil > 1e-12 * stencil.max()).cpu().numpy()
+        reach = [
+            int(np.minimum(k, n - k).max())
+            for k, n in zip(coupled.nonzero(), coupled.shape, strict=True)
+        ]
+        return Superposition(row // p, column // q, pixel, self.extension.cells, reach)
 
     def _pick(self, image):
         """The border of extended images, as :meth:`_border_of` has it."""
