@@ -25,7 +25,7 @@ from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
 LAM = 1e-3
 #: Shapes of the weight and of the activations, and how many samples are solved at once.
 CASES = {
-    "Conv1d(32 -> 1, k7), 8192": ((1, 32, 7), (32, 8192), 8),
+    "Conv1d(32 -> 1, k7), 8192": ((1, 32, 7), (32, 8192), 16),
     "Conv2d(128 -> 3, k3), 64x64": ((3, 128, 3, 3), (128, 64, 64), 8),
     "Conv2d(128 -> 3, k3), 512x512": ((3, 128, 3, 3), (128, 512, 512), 1),
 }

@@ -14,7 +14,7 @@ from sklearn_flipad.operators import ChainOperator, ScaleOperator
 from sklearn_flipad.parallel import in_batches
 from sklearn_flipad.samples import from_gray_levels
 from sklearn_flipad.solvers import LassoProblem
-from sklearn_flipad.solvers.batch import LANES
+from sklearn_flipad.solvers.batch import lanes_for
 from sklearn_flipad.solvers.problem import check_targets
 
 __all__ = [
@@ -109,7 +109,9 @@ def prepared(solver, operator, layer, weights):
 def auto_batch_size(layer):
     """Samples that are solved together unless told otherwise."""
     n_elements = _AUTO_ELEMENTS_OF_ROWS if _is_of_rows(layer) else _AUTO_ELEMENTS
-    return int(np.clip(n_elements // np.prod(layer.input_shape), 1, _AUTO_ROWS))
+    n_inputs = int(np.prod(layer.input_shape))
+    lanes = lanes_for(n_inputs)  # a part of one would cost as much as all of it
+    return min(max(n_elements // n_inputs // lanes, 1) * lanes, _AUTO_ROWS)
 
 
 def _is_of_rows(layer):
@@ -163,7 +165,8 @@ def invert_batches(
 
     began, n_seen = time.perf_counter(), 0
     with tqdm(total=len(X), disable=not verbose, desc="inverting", unit="") as bar:
-        options = {"batch_size": batch_size, "lanes": LANES, "device": device}
+        lanes = lanes_for(operator.n_inputs)
+        options = {"batch_size": batch_size, "lanes": lanes, "device": device}
         batches = in_batches(solve, len(X), small=_is_of_rows(layer), **options)
         for solved in batches:
             yield from solved

@@ -7,7 +7,7 @@ import torch
 
 from sklearn_flipad.solvers.problem import LassoProblem, LassoResult
 
-__all__ = ["LANES", "BatchIteration", "column", "fill_lanes", "solve_batch"]
+__all__ = ["LANES", "BatchIteration", "column", "fill_lanes", "lanes_for", "solve_batch"]
 
 
 class BatchIteration(ABC):
@@ -78,13 +78,18 @@ class BatchIteration(ABC):
             setattr(self, name, getattr(self, name)[rows])
 
 
-#: Samples with so many activations are solved one at a time: a batch would not fit into memory,
-#: and gains nothing.
-_ALONE = 2**22
+#: Samples with so many activations are solved one at a time: lanes of them would not fit into the
+#: caches, nor many of them into memory, and gain little.
+_ALONE = 2**19
 #: Batches are kept at multiples of this. Matrix products and convolutions take other
 #: code paths for a few odd rows, on some processors for as many as 8, with other rounding, which
 #: hundreds of iterations magnify: a sample would have other features alone than in a batch.
 LANES = 16
+
+
+def lanes_for(n_inputs):
+    """Samples that are solved side by side at least: one, where it has many activations."""
+    return LANES if n_inputs < _ALONE else 1
 
 
 def solve_batch(build, problem, start, *, callback=None, **limits):
@@ -112,7 +117,7 @@ def solve_batch(build, problem, start, *, callback=None, **limits):
     ValueError
         If a solution is not finite.
     """
-    if problem.operator.n_inputs < _ALONE:
+    if lanes_for(problem.operator.n_inputs) > 1:
         iteration = build(*_pad_to_lanes(problem, start))
         return _run(iteration, len(problem), callback=callback, **limits)
     results = []
