@@ -1,5 +1,6 @@
 """Laws that every linear operator must obey."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -435,6 +436,8 @@ def test_stencil_is_the_gram_matrix(name):
     r = _randn(3, operator.output_shape, 5)
     expected = operator.forward(operator.adjoint(r))
     torch.testing.assert_close(gram.apply(r), expected, atol=1e-9, rtol=1e-9)
+    product = (gram.matrix() @ r.flatten(1).numpy().T).T
+    np.testing.assert_allclose(product, expected.flatten(1), atol=1e-9, rtol=1e-9)
     assert torch.equal(from_cells(to_cells(r, gram.periods), gram.periods), r)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from sklearn_flipad.operators.gram.base import GramSolver, inverse
-from sklearn_flipad.operators.gram.stencil import gram_product
+from sklearn_flipad.operators.gram.stencil import StencilGram, gram_product
 
 __all__ = ["BlockTridiagonalGramSolver", "row_partition"]
 
@@ -55,6 +55,8 @@ class BlockTridiagonalGramSolver(GramSolver):
 
     def _blocks(self, gram):
         """Diagonal blocks and blocks below the diagonal, in the order of the rows."""
+        if isinstance(gram, StencilGram):
+            return self._blocks_of(gram.matrix())
         groups = list(pairwise(self.edges))
         diagonal, below = [None] * len(groups), [None] * (len(groups) - 1)
         for color in range(min(3, len(groups))):
@@ -68,6 +70,19 @@ class BlockTridiagonalGramSolver(GramSolver):
                     next_start, next_stop = groups[i + 1]
                     below[i] = columns[:, next_start:next_stop].T.clone()
         return diagonal, below
+
+    def _blocks_of(self, matrix):
+        """The blocks of a sparse Gram matrix."""
+        numbers = torch.arange(self.operator.n_outputs)
+        order = self._to_rows(numbers.reshape(1, *self.operator.output_shape))[0].numpy()
+        matrix = matrix[order][:, order]
+        parts = [slice(start, stop) for start, stop in pairwise(self.edges)]
+
+        def block(rows, columns):
+            return torch.from_numpy(matrix[rows, columns].toarray()).to(self.operator.device)
+
+        below = [block(rows, columns) for columns, rows in pairwise(parts)]
+        return [block(part, part) for part in parts], below
 
     def _responses(self, gram, groups, chunk=64):
         """Images under G G^T of the k-th unit vectors of all `groups` at once, for all k."""

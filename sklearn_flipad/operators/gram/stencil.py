@@ -274,6 +274,44 @@ class StencilGram:
             image.flatten(2).index_add_(2, self._border, added)
         return from_cells(image, self.periods)
 
+    def matrix(self):
+        """All entries.
+
+        Returns
+        -------
+        scipy.sparse.csr_array of float64, shape (n_outputs, n_outputs)
+        """
+        n_outputs = prod(self._output_shape)
+        numbers = torch.arange(n_outputs).reshape(1, *self._output_shape)
+        numbers = to_cells(numbers, self.periods).flatten(2)[0].numpy()  # in_cell, cells
+        stencil = self.stencil.double().cpu().numpy()
+        cells = np.indices(self.cells)
+        parts = []
+        for place in np.ndindex(*stencil.shape[2:]):
+            shift = np.subtract(place, self._reach).reshape(-1, *[1] * len(self.cells))
+            neighbors = cells + shift
+            there = [(k >= 0) & (k < n) for k, n in zip(neighbors, self.cells, strict=True)]
+            there = np.logical_and.reduce(there)
+            own, other = (
+                numbers[:, np.ravel_multi_index(tuple(k[there] for k in of), self.cells)]
+                for of in (cells, neighbors)
+            )
+            parts.append(
+                np.broadcast_arrays(stencil[:, :, *place, None], own[:, None], other[None])
+            )
+        if len(self._border):
+            # Axes of the corrections: cell of the border, own element, neighbor, its element.
+            border, around = self._border.cpu().numpy(), self._around.cpu().numpy()
+            wrong = self._wrong.double().cpu().numpy()
+            wrong = wrong.reshape(*wrong.shape[:2], around.shape[1], -1)
+            own = numbers[:, border].T[:, :, None, None]
+            other = numbers[:, around].transpose(1, 2, 0)[:, None]
+            parts.append(np.broadcast_arrays(wrong, own, other))
+        values, rows, columns = (
+            np.concatenate([part[k].ravel() for part in parts]) for k in range(3)
+        )
+        return sparse.coo_array((values, (rows, columns)), shape=(n_outputs, n_outputs)).tocsr()
+
 
 def _shortened(operator, axes):
     """A layer for a smaller image with the same entries, and its numbers of cells."""
