@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["full_precision"]
+__all__ = ["full_precision", "plain_defaults"]
 
 #: Torch has one set of these settings in a process: the first block that is entered changes
 #: them, and the last that is left restores them.
@@ -30,6 +30,22 @@ def full_precision():
             yield
     finally:
         _leave()
+
+
+@contextmanager
+def plain_defaults():
+    """New tensors and layers are float32 and on the CPU, whatever the caller has set.
+
+    The type is one for the process, so this is for the making of networks under the lock of
+    :func:`~sklearn_flipad.randomness.seeded`.
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _enter():

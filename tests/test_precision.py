@@ -1,11 +1,13 @@
 """Verdicts are computed in full precision, whatever the caller has switched on."""
 
 import threading
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose
 
 from sklearn_flipad import (
     DeepSADDetector,
@@ -114,14 +116,32 @@ def reconstructions(generator):
     return detector.reconstruct(samples(generator)).reconstructions
 
 
+@contextmanager
+def float64_by_default():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+SETTINGS = {
+    "autocast": partial(torch.autocast, "cpu", dtype=torch.bfloat16),
+    "inference mode": torch.inference_mode,
+    "without gradients": torch.no_grad,
+    "float64 by default": float64_by_default,
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize(
-    "compute",
-    [samples, trained_scores, activations, guessed_latents, reconstructions],
+    "compute", [samples, trained_scores, activations, guessed_latents, reconstructions]
 )
-def test_autocast_of_the_caller_changes_nothing(generator, compute):
+def test_what_the_caller_has_set_changes_nothing(generator, compute, setting):
     plain = compute(generator)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert_array_equal(compute(generator), plain)
+    with SETTINGS[setting]():
+        found = compute(generator)
+    assert_allclose(found, plain, rtol=0 if setting != "float64 by default" else 1e-5)
 
 
 @needs_cuda

@@ -17,7 +17,7 @@ from sklearn_flipad.detectors.loss import DeepSADLoss, squared_distance
 from sklearn_flipad.detectors.networks import MLP, LeNet
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.labels import check_labels, check_two_classes
-from sklearn_flipad.precision import full_precision
+from sklearn_flipad.precision import full_precision, plain_defaults
 from sklearn_flipad.randomness import draw_seed, seeded
 from sklearn_flipad.samples import check_features, record_samples
 
@@ -229,7 +229,8 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
             torch.enable_grad(),
             full_precision(),
         ):
-            net = self._build_net(array.shape[1:], len(array), seed, device).initialize()
+            with plain_defaults():
+                net = self._build_net(array.shape[1:], len(array), seed, device).initialize()
             center = self._initial_center(net, array)
             net.criterion_.center = center.to(device)
             net.partial_fit(array, y.astype(np.float32))
@@ -317,7 +318,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         """A net for scoring alone, whose weights and center are to be set."""
         detector = DeepSADDetector(module=module, module_params=arguments, eta=self.eta)
         device = resolve_device(self.device)
-        with seeded(0, device):
+        with seeded(0, device), plain_defaults():
             net = detector._build_net(sample_shape, 2, 0, device).initialize()
         _drop_training(net)
         return net
@@ -330,8 +331,8 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         """Mean initial representation, each coordinate at least `min_center` from 0."""
         total = sum(batch.double().sum(dim=0) for batch in net.forward_iter(X))
         center = (total / len(X)).float()
-        sign = torch.where(center < 0, -1.0, 1.0)
-        return sign * center.abs().clamp_min(self.min_center)
+        away = center.abs().clamp_min(self.min_center)
+        return torch.where(center < 0, -away, away)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

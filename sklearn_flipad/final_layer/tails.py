@@ -180,11 +180,12 @@ def _misfit(value, x, activation):
 def _checked_bias(tail):
     """The tail's value at 0, None if the links and it differ on random activations."""
     shape = tail.graph.shape(tail.sources[0])[:1] + tail.input_shape
-    z = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
     with torch.no_grad():
         try:
             operator = build_chain(tail.links, shape[1:])
-            bias = tail.replay(torch.zeros(shape))
+            bias = tail.replay(torch.zeros_like(z))
         except (ValueError, RuntimeError):
             return None
         found = operator.forward(z).reshape(bias.shape)

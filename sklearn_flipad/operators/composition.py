@@ -253,7 +253,9 @@ class FunctionOperator(LinearOperator):
     """
 
     def __init__(self, function, input_shape, like=None):
-        like = torch.empty(0) if like is None else like.new_empty(0)
+        if like is None:
+            like = torch.empty(0, dtype=torch.float32, device="cpu")
+        like = like.new_empty(0)
         self._function = function
         with torch.no_grad():
             output = function(like.new_zeros(1, *input_shape))

@@ -26,7 +26,7 @@ __all__ = [
 
 def _nothing():
     """Carries a device and a type, where there are no weights."""
-    return torch.empty(0)
+    return torch.empty(0, dtype=torch.float32, device="cpu")
 
 
 class _Weightless(LinearOperator):

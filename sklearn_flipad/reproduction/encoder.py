@@ -171,17 +171,17 @@ class LatentEncoder(BaseEstimator):
         from sklearn_flipad.reproduction.encoder_training import train_encoder
 
         self._validate_params()
-        process = GenerativeProcess(
-            generator,
-            device=resolve_device(self.device),
-            dtype=self.dtype,
-            latent_shape=self.latent_shape,
-            sampler=self.sampler,
-            output_range=self.output_range,
-            processing=self.processing,
-            random_state=self.random_state,
-        )
-        with full_precision():
+        with torch.inference_mode(False), full_precision():
+            process = GenerativeProcess(
+                generator,
+                device=resolve_device(self.device),
+                dtype=self.dtype,
+                latent_shape=self.latent_shape,
+                sampler=self.sampler,
+                output_range=self.output_range,
+                processing=self.processing,
+                random_state=self.random_state,
+            )
             trained = train_encoder(
                 process,
                 self.module,

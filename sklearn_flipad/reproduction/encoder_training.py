@@ -12,6 +12,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from sklearn_flipad.persistence.arrays import write_atomically
+from sklearn_flipad.precision import plain_defaults
 from sklearn_flipad.randomness import seeded, separate_stream
 from sklearn_flipad.reproduction.encoder_networks import make_encoder_network, n_outputs_of
 from sklearn_flipad.reproduction.metric import LatentMetric, deviations
@@ -104,7 +105,7 @@ class _Training:
         device = process.latents.device
         if module is None:
             n_outputs = n_outputs_of(n_features, self.n_conditions)
-            with seeded(random_state):
+            with seeded(random_state), plain_defaults():
                 module = make_encoder_network(process.sample_shape, n_outputs)
         # In channels-last format, a step takes up to a fifth less on a CPU.
         self.module = _channels_last(copy.deepcopy(module).to(device))
