@@ -90,7 +90,8 @@ def noisy_copy(
     rng = torch.Generator().manual_seed(draw_seed(separate_stream(random_state, _NOISE)))
     with torch.no_grad():
         for value in weights:
-            noise = torch.randn(value.shape, generator=rng).to(value.device)
+            noise = torch.randn(value.shape, generator=rng, dtype=torch.float32, device="cpu")
+            noise = noise.to(value.device)
             deviation = value.float().std(correction=0)
             value.copy_(value.float() + level * deviation * noise)
     return twin

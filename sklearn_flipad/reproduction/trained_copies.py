@@ -123,7 +123,7 @@ def fine_tuned_copy(
 
 
 def _sliced_distance(x, targets):
-    directions = torch.randn(x.shape[1], _N_DIRECTIONS).to(x)
+    directions = torch.randn(x.shape[1], _N_DIRECTIONS, dtype=torch.float32, device="cpu").to(x)
     directions = directions / directions.norm(dim=0)
     projected = ((values @ directions).sort(dim=0).values for values in (x, targets))
     return nn.functional.mse_loss(*projected)
