@@ -12,6 +12,8 @@ from attribution import FNRS
 from ladder_suspects import RUNGS
 from output import add_out, read_rows
 
+#: The negatives where near-copies are among them.
+COPIES = "real and copies"
 LARGE = "Conv2d(128 -> 3, k3), 512x512"
 
 
@@ -37,7 +39,7 @@ def reproduction(rows):
 
 def ladder(rows):
     """True-negative rates: a line for each owner and rung, a column for each method."""
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows).query("negatives != @COPIES")
     frame["tnr"] = [f"{rate[0]:.3f}" for rate in frame["tnr"]]
     frame["rung"] = pd.Categorical(frame["rung"], RUNGS)
     columns = list(dict.fromkeys(frame["method"]))
@@ -46,6 +48,25 @@ def ladder(rows):
     apart = frame.groupby(keys, observed=True)["rms"].first().round(2)
     table.insert(0, "gray levels apart", apart)
     return table.reset_index()
+
+
+def ladder_copies(rows):
+    """Mean true-negative rates without and with near-copies among the negatives."""
+    frame = pd.DataFrame(rows)
+    frame["tnr"] = [rate[0] for rate in frame["tnr"]]
+    frame["rung"] = pd.Categorical(frame["rung"], RUNGS)
+    with_copies = frame["negatives"] == COPIES
+    methods = list(dict.fromkeys(frame["method"][with_copies]))
+    frame = frame[frame["method"].isin(methods) & frame["owner"].isin(frame["owner"][with_copies])]
+    means = frame.pivot_table("tnr", "rung", ["method", "negatives"], observed=True)
+    table = {
+        method: [
+            f"{without:.3f}, {with_them:.3f}"
+            for with_them, without in means[method][[COPIES, "real"]].itertuples(index=False)
+        ]
+        for method in methods
+    }
+    return pd.DataFrame({"rung": means.index, **table})
 
 
 def processed(rows):
@@ -123,11 +144,16 @@ TABLES = {
     "gpu": gpu,
     "reproduction": reproduction,
     "ladder": ladder,
+    "ladder_copies": ladder_copies,
     "processed": processed,
     "latent_diffusion": latent_diffusion,
     "medical": by_rate,
     "super_resolution": by_rate,
 }
+
+
+#: The files of rows that are not named as their table is.
+SOURCES = {"ladder_copies": "ladder"}
 
 
 def main():
@@ -136,7 +162,7 @@ def main():
     add_out(parser)
     args = parser.parse_args()
     for name, make in TABLES.items():
-        rows = read_rows(args.out / f"{name}.jsonl")
+        rows = read_rows(args.out / f"{SOURCES.get(name, name)}.jsonl")
         if rows:
             make(rows).to_csv(args.out / f"{name}.csv", index=False)
             print(name, len(rows), "rows")

@@ -287,6 +287,7 @@ def test_mahalanobis_of_the_ladder(script):
     [
         "reproduction",
         "ladder",
+        "ladder_copies",
         "processed",
         "latent_diffusion",
         "medical",
@@ -296,7 +297,8 @@ def test_mahalanobis_of_the_ladder(script):
 )
 def test_committed_tables_are_those_of_their_rows(name, script):
     summaries = script("summaries")
-    rows = summaries.read_rows(FOLDER / "results" / f"{name}.jsonl")
+    source = summaries.SOURCES.get(name, name)
+    rows = summaries.read_rows(FOLDER / "results" / f"{source}.jsonl")
     table = summaries.TABLES[name](rows)
     committed = (FOLDER / "results" / f"{name}.csv").read_text()
     assert table.to_csv(index=False) == committed
