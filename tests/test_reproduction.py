@@ -96,7 +96,8 @@ def test_own_samples_are_reproduced_and_a_changed_copy_is_not(fashion, fashion_e
     assert copied.distances.min() > found.distances.max()
 
 
-def test_a_nudge_leads_out_of_a_minimum():
+@pytest.mark.parametrize("from_first", [False, True])
+def test_noise_leads_out_of_a_minimum(from_first):
     """The nearest minimum of the first start is not the sample, and the next start is the same."""
 
     def generate(latents, conditions):
@@ -107,11 +108,10 @@ def test_a_nudge_leads_out_of_a_minimum():
     start = torch.tensor([[3.4]]), torch.zeros(1, dtype=torch.int64)
     options = SearchOptions(max_iter=60, n_newton=0, batch_size=1)
     outcomes = []
-    for nudge in (0.0, -3.0):
+    for noise in (0.0, -3.0):
         metric = LatentMetric(4 * np.eye(1), np.ones(1))
-        (trace,) = search(
-            objective, metric, target, [start, start], options, [torch.tensor([nudge])]
-        )
+        escapes = [(from_first, torch.tensor([noise]))]
+        (trace,) = search(objective, metric, target, [start, start], options, escapes)
         outcomes.append(trace.outcome)
     assert outcomes == ["undecided", "reproduced"]
     assert trace.latents.item() == pytest.approx(0.5, abs=1e-3)

@@ -1,6 +1,7 @@
 """Inverting samples with a generator: guided by an encoder, or from random starts."""
 
 import warnings
+from itertools import cycle, islice
 
 import numpy as np
 import torch
@@ -41,8 +42,9 @@ _ARRIVED = 2.0
 #: Further starts: parts of the encoder's guess, seen from the mean of the latents, and noise in
 #: their deviations. Guesses that mislead are often too far out.
 _MOVES = ((0.6, 0.0), (0.5, 0.2), (1.0, 0.35), (1.0, 0.5))
-#: Noise that leads out of a minimum, in the deviations of the latents.
-_NUDGE = 0.35
+#: What leads out of a minimum, in this order and from the start again: whether from the guess or
+#: from the minimum, and noise in the deviations of the latents.
+_ESCAPES = ((False, 0.35), (True, 0.4), (True, 0.4), (False, 0.7))
 #: Largest number of latents for Gauss-Newton.
 _MAX_NEWTON = 512
 #: Share of own samples that should be reproduced.
@@ -242,9 +244,11 @@ class GuidedInversion(_Inversion):
         self.metric = metric
         rng = separate_stream(options.random_state, _STARTS)
         self.noise = rng.standard_normal((len(_MOVES), process.space.n_features))
-        n_nudges = max(self.n_restarts - len(process.space.conditions) + 1, 0)
-        noise = rng.standard_normal((n_nudges, process.space.n_features))
-        self.nudges = _NUDGE * metric.scale * noise
+        n_escapes = max(self.n_restarts - len(process.space.conditions) + 1, 0)
+        kinds = list(islice(cycle(_ESCAPES), n_escapes))
+        noise = rng.standard_normal((n_escapes, process.space.n_features))
+        noise *= metric.scale * np.array([spread for _, spread in kinds]).reshape(-1, 1)
+        self.escapes = [(kind[0], row) for kind, row in zip(kinds, noise, strict=True)]
         self.drawn = self._drawn(max(self.n_restarts - len(_MOVES), 1))
 
     def _guess(self, targets):
@@ -288,9 +292,10 @@ class GuidedInversion(_Inversion):
 
     def _search(self, targets, options):
         starts = self._starts(targets)
-        nudges = list(torch.from_numpy(self.nudges).to(starts[0][0]))
+        like = starts[0][0]
+        escapes = [(first, torch.from_numpy(row).to(like)) for first, row in self.escapes]
         with self.process.running():
-            return search(self.objective, self.metric, targets, starts, options, nudges)
+            return search(self.objective, self.metric, targets, starts, options, escapes)
 
     def learn_bounds(self, X):
         """Distances that starts from which the generator's samples are reproduced stay below.

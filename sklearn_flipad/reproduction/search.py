@@ -46,8 +46,8 @@ _SETTLING, _SETTLED = 5, 0.01
 #: nearer than this part of the best distance before it does not count: the first one misled.
 CHANCES, _NEARER = 3, 0.8
 #: Two starts that end nearer to each other than this part of the latents' deviations have found
-#: the same minimum, and a third would too.
-_SAME = 0.02
+#: the same minimum. Within so many floors of the sample, a third would too.
+_SAME, _CLOSE = 0.02, 3.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Trace:
     path: list = field(default_factory=list)
 
 
-def search(objective, metric, targets, starts, options, nudges=()):
+def search(objective, metric, targets, starts, options, escapes=()):
     """Search the latents of samples.
 
     Parameters
@@ -134,26 +134,27 @@ def search(objective, metric, targets, starts, options, nudges=()):
         ``(n, n_features)`` and numbers of conditions of shape ``(n,)``.
     options : SearchOptions
         How long to search.
-    nudges : list of torch.Tensor, shape (n_features,), default=()
+    escapes : list of (bool, torch.Tensor), default=()
         Once a start of a sample has ended in a minimum that is not the sample, the last starts
-        are replaced by the best latents so far plus these.
+        are replaced by the first start, or the best latents so far, plus noise: whether the
+        first, and the noise, shape ``(n_features,)``.
 
     Returns
     -------
     list of Trace
         One for each sample; it does not depend on the others.
     """
-    return _Search(objective, metric, targets, starts, options, nudges).run()
+    return _Search(objective, metric, targets, starts, options, escapes).run()
 
 
 class _Search:
-    def __init__(self, objective, metric, targets, starts, options, nudges):
+    def __init__(self, objective, metric, targets, starts, options, escapes):
         self.objective = objective
         self.metric = metric
         self.targets = targets
         self.starts = starts
         self.options = options
-        self.nudges = [None] * (len(starts) - len(nudges)) + list(nudges)
+        self.escapes = [None] * (len(starts) - len(escapes)) + list(escapes)
         self.scale = torch.from_numpy(metric.scale).to(starts[0][0])
         self.floors = objective.floor(targets).cpu().numpy()
         latents, conditions = starts[0]
@@ -319,24 +320,25 @@ class _Search:
 
     def _arrive(self, place, sample, settled):
         """The end of a start's trials: what Gauss-Newton makes of it, and whether that is all."""
-        trace, before = self.traces[sample], None
-        if trace.n_starts:
-            before = trace.latents, trace.condition
-        self._leave(place, sample)
+        trace = self.traces[sample]
+        distance, before = np.sqrt(self.best[place]), trace.distance
         latents, condition = self.best_latents[place].clone(), int(self.conditions[place])
-        if self.options.n_newton and not settled:
-            latents = self._polish(sample, latents, condition)
+        is_same = trace.n_starts and self._is_same((latents, condition), trace)
+        self._leave(place, sample)
+        # Gauss-Newton ends no nearer from a minimum that is farther than one before.
+        if self.options.n_newton and not settled and distance < before:
+            self._polish(sample, latents, condition)
         arrived = trace.distance <= self.floors[sample] or not self.options.has_floor
-        if arrived or self._is_same((latents, condition), before):
+        if arrived or (is_same and trace.distance <= _CLOSE * self.floors[sample]):
             self._conclude(sample)
         else:
             self._start_again(place, sample)
 
-    def _is_same(self, found, before):
-        """Whether two starts found the same minimum."""
-        if before is None or found[1] != before[1]:
+    def _is_same(self, found, trace):
+        """Whether a start found the minimum that is the best so far."""
+        if found[1] != trace.condition:
             return False
-        return bool(((found[0] - before[0]) / self.scale).square().mean() <= _SAME**2)
+        return bool(((found[0] - trace.latents) / self.scale).square().mean() <= _SAME**2)
 
     def _leave(self, place, sample):
         trace = self.traces[sample]
@@ -357,9 +359,10 @@ class _Search:
 
     def _next_start(self, sample, number):
         latents, conditions = (part[[sample]] for part in self.starts[number])
-        trace, nudge = self.traces[sample], self.nudges[number]
-        if nudge is not None and trace.n_given_up < trace.n_starts:
-            latents = (trace.latents + nudge)[None]
+        trace, escape = self.traces[sample], self.escapes[number]
+        if escape is not None and trace.n_given_up < trace.n_starts:
+            from_first, noise = escape
+            latents = (self.starts[0][0][sample] if from_first else trace.latents)[None] + noise
             conditions = torch.full_like(conditions, trace.condition)
         return latents, conditions
 

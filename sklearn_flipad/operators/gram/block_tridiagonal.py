@@ -15,10 +15,10 @@ class BlockTridiagonalGramSolver(GramSolver):
     """Block Cholesky factorization over groups of image rows.
 
     Outputs far apart have no input in common, so with the rows in groups the Gram matrix
-    is block tridiagonal. Its blocks are found by applying the operator to unit vectors,
-    a third of the groups at a time, and eliminated in float64 once. A solve is one sweep
-    down and one up. In the interior of an image the eliminated blocks soon repeat;
-    repeated ones are stored once.
+    is block tridiagonal. Its blocks are those of the layer's stencil where it has one, else
+    they are found by applying the operator to unit vectors, a third of the groups at a time.
+    They are eliminated in float64 once. A solve is one sweep down and one up. In the interior
+    of an image the eliminated blocks soon repeat; repeated ones are stored once.
 
     Parameters
     ----------
