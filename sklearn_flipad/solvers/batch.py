@@ -88,7 +88,18 @@ LANES = 16
 
 
 def lanes_for(n_inputs):
-    """Samples that are solved side by side at least: one, where it has many activations."""
+    """Samples that are solved side by side at least.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Activations of a sample.
+
+    Returns
+    -------
+    int
+        1 where a sample has many.
+    """
     return LANES if n_inputs < _ALONE else 1
 
 
