@@ -36,7 +36,8 @@ class Superposition:
         self._owners = [owners for _, owners in axes]
         colors = [color[place] for (color, _), place in zip(axes, self._cells, strict=True)]
         keys = np.stack([*colors, pixels], axis=1)
-        self._keys, self.groups = np.unique(keys, axis=0, return_inverse=True)
+        self._keys, groups = np.unique(keys, axis=0, return_inverse=True)
+        self.groups = groups.ravel()  # of numpy 2.0, it has two axes
         self.n_groups = len(self._keys)
         self._element = np.full((pixels.max() + 1, *cells), -1)
         self._element[pixels, rows, columns] = np.arange(len(pixels))
