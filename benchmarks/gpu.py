@@ -4,7 +4,7 @@ All parts are of the public 64x64 DCGAN but for the layer of a latent-diffusion 
 of JSON for each part and device is appended to ``gpu.jsonl`` in the folder ``--out``: seconds,
 and how far the results are from those of the CPU. The last part judges samples that the owner's
 generator made on the device in each arithmetic that torch has, with an attributor that was
-fitted to samples of single precision. ``--small`` runs a part of everything in a minute.
+fitted to samples of single precision. ``--small`` runs a part of everything.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from ladder_suspects import PUBLIC, Owner
 from output import add_out
+from reproduction import suspects
 from sizes import CASES, LAM, targets
 
 from sklearn_flipad import (
@@ -31,7 +32,6 @@ from sklearn_flipad.operators import ConvOperator
 from sklearn_flipad.samples import to_gray_levels
 from sklearn_flipad.sampling import latent_batches, sample
 from sklearn_flipad.solvers import DouglasRachford, LassoProblem
-from sklearn_flipad.zoo import load_pretrained
 
 FNR = 0.005
 #: In which the owner's samples may have been made, and the type of autocast.
@@ -52,10 +52,8 @@ class Run:
         self.path = args.out / "gpu.jsonl"
         self.devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
         self.card = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-        self.owner = Owner(PUBLIC, args.out / "networks")
-        self.generator = self.owner.generator
+        self.generator = Owner(PUBLIC, args.out / "networks").generator
         self.generator.latent_shape = (100, 1, 1)
-        self.layer = FinalLayer.from_generator(self.generator, random_state=0)
 
     def n(self, full, small):
         """How many, in a full and in a small run."""
@@ -82,9 +80,10 @@ def timed(function):
 def inversion(run):
     """The default inverter; what it takes to set up is in the first call."""
     X = sample(run.generator, run.n(256, 32), random_state=1)
+    layer = FinalLayer.from_generator(run.generator, random_state=0)
     plain = None
     for device in run.devices:
-        inverter = FinalLayerInverter(run.layer, device=device).fit(X)
+        inverter = FinalLayerInverter(layer, device=device).fit(X)
         _, first = timed(partial(inverter.transform, X[:16]))
         found, seconds = timed(partial(inverter.transform, X))
         plain = found if plain is None else plain
@@ -137,8 +136,7 @@ def reproduction(run):
     """Encoder, calibration and verdicts; both devices judge with one encoder."""
     own = sample(run.generator, run.n(400, 32), random_state=1)
     fresh = sample(run.generator, run.n(128, 16), random_state=2)
-    other = sample(load_pretrained("fashion/ebgan-0"), len(fresh), random_state=3)
-    other = other.repeat(3, axis=1).repeat(2, axis=2).repeat(2, axis=3)
+    other = suspects("fashion/ebgan-0", "public", len(fresh))
     path, device = run.args.out / "gpu.encoder", run.devices[-1]
     encoder = LatentEncoder(max_steps=run.n(1000, 5), device=device)
     _, seconds = timed(partial(encoder.fit, run.generator))

@@ -302,7 +302,6 @@ def test_bad_parameters(blobs, params):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_trains_on_cuda(blobs):
     X, y = blobs
     detector = _detector(max_epochs=10, device="cuda").fit(X, y)

@@ -263,7 +263,6 @@ def test_leaky_relu_and_softplus_layers():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_equals_cpu(dcgan_layer, images, features):
     found = FinalLayerInverter(dcgan_layer, device="cuda").transform(images)
     np.testing.assert_allclose(found, features, atol=1e-2)

@@ -156,7 +156,6 @@ def test_shapes_that_do_not_fit(build, match):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_equals_cpu(operator):
     z = _randn(2, operator.input_shape, 0)
     on_gpu = operator.to(device="cuda")

@@ -20,8 +20,6 @@ from sklearn_flipad.precision import full_precision
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import load_pretrained
 
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-
 
 def settings():
     backends = torch.backends
@@ -144,7 +142,7 @@ def test_what_the_caller_has_set_changes_nothing(generator, compute, setting):
     assert_allclose(found, plain, rtol=0 if setting != "float64 by default" else 1e-5)
 
 
-@needs_cuda
+@pytest.mark.gpu
 def test_cuda_computes_in_single_precision():
     torch.manual_seed(0)
     layer = torch.nn.Conv2d(64, 64, 3).cuda()

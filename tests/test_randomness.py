@@ -55,7 +55,6 @@ def test_nested():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_device_s_numbers_too():
     before = torch.cuda.get_rng_state()
     found = []
