@@ -132,12 +132,7 @@ def gpu(rows):
                 seconds[f"reproduction, {n} samples, {source}"] = n * ms / 1000
         for label, value in seconds.items():
             tasks.setdefault(label, {})[column] = f"{value:.2f}"
-    return (
-        pd.DataFrame.from_dict(tasks, orient="index")
-        .rename_axis("seconds")
-        .fillna("")
-        .reset_index()
-    )
+    return pd.DataFrame([{"seconds": task, **times} for task, times in tasks.items()]).fillna("")
 
 
 TABLES = {
