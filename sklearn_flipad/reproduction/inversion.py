@@ -26,7 +26,7 @@ __all__ = ["GuidedInversion", "RestartedInversion"]
 #: Purpose of the random starts, see :func:`~sklearn_flipad.randomness.separate_stream`.
 _STARTS = 2
 #: Trials and further starts with an encoder; starts and trials without one.
-_GUIDED, _RESTARTED = (200, 4), (1000, 10)
+_GUIDED, _RESTARTED = (200, 8), (1000, 10)
 #: Conditions, such as classes, that are tried.
 _MAX_TRIED = 16
 #: Numbers of trials after which a start that has become slow may be given up. What is not by

@@ -79,7 +79,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         raises the floor. Needs an encoder.
     n_restarts : int or "auto", default="auto"
         Random starting points, all of which are used, 10 by default. With an encoder: further
-        starts for samples that are not yet decided, 4 by default and one more for each further
+        starts for samples that are not yet decided, 8 by default and one more for each further
         condition.
     optimizer : {"adam", "lbfgs"}, default="adam"
         Without an encoder: the paper's Adam, or L-BFGS on the squared distance.

@@ -4,7 +4,8 @@ Each sample starts from latents that an encoder guessed. Quasi-Newton steps in c
 which the generator changes its samples about equally in all directions bring most of a
 generator's own samples to the error of rounding; a few steps of Gauss-Newton settle the rest. At
 checkpoints, starts that are farther than the generator's own samples are there are given up. A
-sample that has ended leaves the batch, and the next takes its place.
+sample that is not decided then has further starts, some side by side. One that has ended leaves
+the batch, and the next takes its place.
 """
 
 from dataclasses import dataclass, field
@@ -45,6 +46,9 @@ _SETTLING, _SETTLED = 5, 0.01
 #: Starts that must be given up before a sample is rejected: one may be unlucky. A start that came
 #: nearer than this part of the best distance before it does not count: the first one misled.
 CHANCES, _NEARER = 3, 0.8
+#: The first start goes alone. As long as all were given up, those follow that a rejection still
+#: takes; otherwise so many.
+_ROUND = 4
 #: Two starts that end nearer to each other than this part of the latents' deviations have found
 #: the same minimum. Within so many floors of the sample, a third would too.
 _SAME, _CLOSE = 0.02, 3.0
@@ -66,8 +70,8 @@ class SearchOptions:
         Largest distances at the checkpoints and at the end of the trials; no start is given up
         if empty.
     has_floor : bool, default=True
-        Whether the distance of a sample that is reproduced is known. Otherwise the first start
-        that is not given up is the last.
+        Whether the distance of a sample that is reproduced is known. Otherwise the first round
+        with a start that is not given up is the last.
     batch_size : int, default=32
         Samples side by side.
     """
@@ -101,7 +105,7 @@ class Trace:
     n_given_up : int
         Starts that were given up.
     n_in_vain : int
-        Those of them that came hardly nearer than the starts before.
+        Those of them that came hardly nearer than the rounds before.
     path : list of float
         Distances from the first start, at the checkpoints that it reached and where its trials
         ended.
@@ -131,13 +135,15 @@ def search(objective, metric, targets, starts, options, escapes=()):
         The samples.
     starts : list of (torch.Tensor, torch.Tensor)
         Starting points, in the order in which they are used: latents of shape
-        ``(n, n_features)`` and numbers of conditions of shape ``(n,)``.
+        ``(n, n_features)`` and numbers of conditions of shape ``(n,)``. The first goes alone,
+        the others in rounds: those of one round are side by side, and the first of them that
+        arrives at the floor ends it.
     options : SearchOptions
         How long to search.
     escapes : list of (bool, torch.Tensor), default=()
-        Once a start of a sample has ended in a minimum that is not the sample, the last starts
-        are replaced by the first start, or the best latents so far, plus noise: whether the
-        first, and the noise, shape ``(n_features,)``.
+        After a round in which a start of a sample has ended in a minimum that is not the sample,
+        the last starts are replaced by the first start, or the best latents so far, plus noise:
+        whether the first, and the noise, shape ``(n_features,)``.
 
     Returns
     -------
@@ -159,14 +165,19 @@ class _Search:
         self.floors = objective.floor(targets).cpu().numpy()
         latents, conditions = starts[0]
         self.traces = [Trace(z, int(c)) for z, c in zip(latents, conditions.tolist(), strict=True)]
-        #: Samples that wait for a place, and those that have one.
-        self.waiting = list(range(len(targets)))[::-1]
+        #: Best distances before the present round of each sample.
+        self.before = np.full(len(targets), np.inf)
+        #: Rounds that wait for places, the next one last: a sample, and numbers of its starts.
+        self.waiting = [(sample, [0]) for sample in range(len(targets))][::-1]
+        #: Places: each holds a sample and the number of its start, or None.
         self.slots = []
 
     def run(self):
         if self.options.max_iter == 0:
             self._only_evaluate()
-        while self.waiting or any(slot is not None for slot in self.slots):
+        elif self.waiting:
+            self._make_places()
+        while self.waiting or any(self.slots):
             self._fill()
             self._advance()
             self._compact()
@@ -188,67 +199,72 @@ class _Search:
                 self._conclude(sample)
         self.waiting = []
 
-    # The places: each holds the number of a sample, or None
+    # The places
 
-    def _fill(self):
-        """Give waiting samples a place."""
-        room = max(self.options.batch_size // LANES, 1) * LANES
-        free = [place for place, sample in enumerate(self.slots) if sample is None]
-        entering = []
-        while free and self.waiting:
-            self.slots[free[0]] = self.waiting.pop()
-            entering.append(free.pop(0))
-        n_new = min(len(self.waiting), room - len(self.slots))
-        if n_new > 0 and not self.slots:
-            self.slots = [self.waiting.pop() for _ in range(n_new)]
-            self.slots += [None] * (-n_new % LANES)
-            self._begin()
-        elif entering:
-            samples = [self.slots[place] for place in entering]
-            self._enter(entering, *(part[samples] for part in self.starts[0]))
-
-    def _begin(self):
-        samples = [0 if sample is None else sample for sample in self.slots]
-        latents, conditions = (part[samples].clone() for part in self.starts[0])
-        self.conditions = conditions
-        self.x = self.targets[samples].clone()
+    def _make_places(self):
+        """As many as the samples need, in whole lanes, with something in each."""
+        n_lanes = min(max(self.options.batch_size // LANES, 1), -(-len(self.targets) // LANES))
+        self.slots = [None] * (n_lanes * LANES)
+        rows = [0] * len(self.slots)
+        latents, conditions = (part[rows].clone() for part in self.starts[0])
+        self.conditions, self.best_latents = conditions, latents
+        self.x = self.targets[rows].clone()
         coordinates = self.metric.to_coordinates(latents)
         if self.metric.matrix is None:
             self.optimizer = BatchedLBFGS(coordinates, memory=_MEMORY)
         else:
             self.optimizer = BatchedBFGS(coordinates, _CURVATURE)
         self.done = np.zeros(len(self.slots), dtype=int)
-        self.start = np.zeros(len(self.slots), dtype=int)
         self.best = np.full(len(self.slots), np.inf)
-        self.best_latents = latents.clone()
         self.reference = [[] for _ in self.slots]
 
-    def _enter(self, places, latents, conditions, start=0):
-        samples = [self.slots[place] for place in places]
-        places = torch.tensor(places, device=latents.device)
-        self.conditions[places], self.x[places] = conditions, self.targets[samples]
-        self.best_latents[places] = latents
-        self.optimizer.restart(places, self.metric.to_coordinates(latents))
-        for place in places.tolist():
-            self.done[place], self.start[place], self.best[place] = 0, start, np.inf
-            self.reference[place] = []
+    def _fill(self):
+        """Give the rounds that wait a place for each start."""
+        free = [place for place, slot in enumerate(self.slots) if slot is None]
+        entering = []
+        while self.waiting and len(self.waiting[-1][1]) <= len(free):
+            sample, numbers = self.waiting.pop()
+            self.before[sample] = self.traces[sample].distance
+            for number in numbers:
+                entering.append(free.pop(0))
+                self.slots[entering[-1]] = sample, number
+        if entering:
+            self._enter(entering)
+
+    def _enter(self, places):
+        samples = [self.slots[place][0] for place in places]
+        starts = [self._start(*self.slots[place]) for place in places]
+        latents = torch.stack([latents for latents, _ in starts])
+        rows = torch.tensor(places, device=latents.device)
+        self.conditions[rows] = self.conditions.new_tensor([c for _, c in starts])
+        self.x[rows], self.best_latents[rows] = self.targets[samples], latents
+        self.optimizer.restart(rows, self.metric.to_coordinates(latents))
+        for place in places:
+            self.done[place], self.best[place], self.reference[place] = 0, np.inf, []
+
+    def _start(self, sample, number):
+        """The latents of a start, and its condition."""
+        latents, conditions = (part[sample] for part in self.starts[number])
+        trace, escape = self.traces[sample], self.escapes[number]
+        if escape is None or trace.n_given_up == trace.n_starts:
+            return latents, int(conditions)
+        from_first, noise = escape
+        return (self.starts[0][0][sample] if from_first else trace.latents) + noise, trace.condition
 
     def _compact(self):
         """Drop places that nobody needs, in whole lanes."""
-        taken = [place for place, sample in enumerate(self.slots) if sample is not None]
+        taken = [place for place, slot in enumerate(self.slots) if slot is not None]
         n_kept = -(-len(taken) // LANES) * LANES
         if self.waiting or n_kept == len(self.slots):
             return
-        free = [place for place, sample in enumerate(self.slots) if sample is None]
+        free = [place for place, slot in enumerate(self.slots) if slot is None]
         kept = (taken + free)[:n_kept]
         self.slots = [self.slots[place] for place in kept]
         rows = torch.tensor(kept, dtype=torch.int64, device=self.x.device)
         self.optimizer.keep(rows)
         self.conditions, self.x = self.conditions[rows], self.x[rows]
         self.best_latents = self.best_latents[rows]
-        self.done, self.start, self.best = (
-            part[kept] for part in (self.done, self.start, self.best)
-        )
+        self.done, self.best = self.done[kept], self.best[kept]
         self.reference = [self.reference[place] for place in kept]
 
     # The search of each
@@ -263,12 +279,13 @@ class _Search:
         mask = torch.from_numpy(better).to(latents.device)
         self.best_latents = torch.where(mask[:, None], latents, self.best_latents)
         self.optimizer.step(values, self.metric.gradients(gradients))
-        for place, sample in enumerate(self.slots):
-            if sample is not None:
-                self._look_at(place, sample)
+        for place in range(len(self.slots)):
+            if self.slots[place] is not None:
+                self._look_at(place)
         self.done += 1
 
-    def _look_at(self, place, sample):
+    def _look_at(self, place):
+        sample, number = self.slots[place]
         done, distance = int(self.done[place]), np.sqrt(self.best[place])
         reference = self.reference[place]
         reference.append(self.best[place])
@@ -276,20 +293,22 @@ class _Search:
         if len(reference) > _WINDOW:
             before = reference.pop(0)
             left = self.best[place] / before if before else 1.0
+        # From the paths of first starts, bounds are learned.
+        path = self.traces[sample].path if number == 0 else []
         if done in self.options.checkpoints:
-            self._note(place, sample, distance)
-            number = self.options.checkpoints.index(done)
-            if left > (1 - _SLOW) ** 2 and self._is_beyond(number, distance):
-                self._give_up(place, sample)
+            path.append(distance)
+            checkpoint = self.options.checkpoints.index(done)
+            if left > (1 - _SLOW) ** 2 and self._is_beyond(checkpoint, distance):
+                self._give_up(place)
                 return
         settled = distance <= self.floors[sample] and self._has_settled(reference)
         if not settled and left < 1 - _PROGRESS and done < self.options.max_iter:
             return
-        self._note(place, sample, distance)
+        path.append(distance)
         if self._is_beyond(-1, distance):
-            self._give_up(place, sample)
-            return
-        self._arrive(place, sample, settled)
+            self._give_up(place)
+        else:
+            self._arrive(place, settled)
 
     @staticmethod
     def _has_settled(squares):
@@ -297,42 +316,37 @@ class _Search:
         before = squares[-1 - _SETTLING] if len(squares) > _SETTLING else np.inf
         return squares[-1] >= (1 - _SETTLED) * before
 
-    def _note(self, place, sample, distance):
-        """Keep the path of a first start, from which bounds are learned."""
-        if self.start[place] == 0:
-            self.traces[sample].path.append(distance)
-
     def _is_beyond(self, number, distance):
         """Whether a start is farther than those that reproduce the generator's own samples."""
         return bool(self.options.bounds) and distance > self.options.bounds[number]
 
-    def _give_up(self, place, sample):
+    def _give_up(self, place):
+        sample, number = self.slots[place]
         trace = self.traces[sample]
-        is_nearer = np.sqrt(self.best[place]) < _NEARER * trace.distance
-        trace.n_in_vain += not (is_nearer and trace.n_starts)
+        is_nearer = number > 0 and np.sqrt(self.best[place]) < _NEARER * self.before[sample]
         trace.n_given_up += 1
-        self._leave(place, sample)
-        is_last = trace.n_in_vain == CHANCES or trace.n_starts == len(self.starts)
-        if is_last and trace.n_given_up == trace.n_starts:
-            trace.outcome = REJECTED
-        else:
-            self._start_again(place, sample)
+        trace.n_in_vain += not is_nearer
+        self._leave(place)
+        self._go_on(sample)
 
-    def _arrive(self, place, sample, settled):
+    def _arrive(self, place, settled):
         """The end of a start's trials: what Gauss-Newton makes of it, and whether that is all."""
+        sample, _ = self.slots[place]
         trace = self.traces[sample]
         distance, before = np.sqrt(self.best[place]), trace.distance
         latents, condition = self.best_latents[place].clone(), int(self.conditions[place])
         is_same = trace.n_starts and self._is_same((latents, condition), trace)
-        self._leave(place, sample)
+        self._leave(place)
         # Gauss-Newton ends no nearer from a minimum that is farther than one before.
         if self.options.n_newton and not settled and distance < before:
             self._polish(sample, latents, condition)
-        arrived = trace.distance <= self.floors[sample] or not self.options.has_floor
-        if arrived or (is_same and trace.distance <= _CLOSE * self.floors[sample]):
+        close = trace.distance <= _CLOSE * self.floors[sample]
+        if trace.distance <= self.floors[sample] or (is_same and close):
+            for other in self._places_of(sample):
+                self._leave(other)
             self._conclude(sample)
         else:
-            self._start_again(place, sample)
+            self._go_on(sample)
 
     def _is_same(self, found, trace):
         """Whether a start found the minimum that is the best so far."""
@@ -340,7 +354,11 @@ class _Search:
             return False
         return bool(((found[0] - trace.latents) / self.scale).square().mean() <= _SAME**2)
 
-    def _leave(self, place, sample):
+    def _places_of(self, sample):
+        return [place for place, slot in enumerate(self.slots) if slot and slot[0] == sample]
+
+    def _leave(self, place):
+        sample, _ = self.slots[place]
         trace = self.traces[sample]
         trace.n_iter += int(self.done[place])
         trace.n_starts += 1
@@ -348,23 +366,21 @@ class _Search:
         self._improve(sample, self.best_latents[place], self.conditions[place], value)
         self.slots[place] = None
 
-    def _start_again(self, place, sample):
-        n_used = self.traces[sample].n_starts
-        if n_used < len(self.starts):
-            self.slots[place] = sample
-            self._enter([place], *self._next_start(sample, n_used), n_used)
-            self.done[place] = -1  # it has not seen the trial that is being counted
-        else:
+    def _go_on(self, sample):
+        """After the last start of a round: the next round, or the end."""
+        if self._places_of(sample):
+            return
+        trace = self.traces[sample]
+        used, n_starts = trace.n_starts, len(self.starts)
+        all_given_up = trace.n_given_up == used
+        size = max(CHANCES - trace.n_in_vain, 0) if all_given_up else _ROUND
+        numbers = list(range(used, min(used + size, n_starts)))
+        if all_given_up and not numbers:
+            trace.outcome = REJECTED
+        elif not numbers or not (all_given_up or self.options.has_floor):
             self._conclude(sample)
-
-    def _next_start(self, sample, number):
-        latents, conditions = (part[[sample]] for part in self.starts[number])
-        trace, escape = self.traces[sample], self.escapes[number]
-        if escape is not None and trace.n_given_up < trace.n_starts:
-            from_first, noise = escape
-            latents = (self.starts[0][0][sample] if from_first else trace.latents)[None] + noise
-            conditions = torch.full_like(conditions, trace.condition)
-        return latents, conditions
+        else:
+            self.waiting.append((sample, numbers))
 
     def _polish(self, sample, latents, condition):
         """Latents after Gauss-Newton."""
