@@ -33,8 +33,8 @@ CALIBRATE, COVARIANCE_CALIBRATE = 0.75, 0.25
 MAX_EPOCHS = 20
 #: Elements that are whitened together: a third of the own samples that train.
 WHITENED_TOGETHER = 1024
-#: Training steps of an encoder, and own samples that are searched for, half of them to calibrate.
-ENCODER_STEPS, N_REPRODUCED = 800, 1000
+#: Own samples that are searched for, half of them to calibrate.
+N_REPRODUCED = 1000
 
 
 class Mahalanobis(BaseEstimator):
@@ -182,7 +182,7 @@ def _reproduction(owner, X_own, X_negatives, fnr):
     if not path.exists():
         owner.folder.mkdir(parents=True, exist_ok=True)
         shape = owner.generator.latent_shape
-        LatentEncoder(max_steps=ENCODER_STEPS, latent_shape=shape).fit(owner.generator).save(path)
+        LatentEncoder(latent_shape=shape).fit(owner.generator).save(path)
     attributor = make_sminv(
         owner.generator,
         encoder=LatentEncoder.load(path),
