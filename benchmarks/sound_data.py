@@ -113,13 +113,24 @@ def _mel_filters():
 
 def mel_spectrograms(X):
     """Log-mel spectrograms as HiFi-GAN takes them, of clips; one frame for 256 samples."""
-    x = torch.from_numpy(np.asarray(X, dtype=np.float32)[:, 0])
+    x = torch.as_tensor(X, dtype=torch.float32)[:, 0]
     x = torch.nn.functional.pad(x, (384, 384), mode="reflect")
     spectrum = torch.stft(
         x, _N_FFT, _HOP, window=torch.hann_window(_N_FFT), center=False, return_complex=True
     )
     filters = torch.from_numpy(_mel_filters()).float()
     return torch.log((filters @ torch.sqrt(spectrum.abs().square() + 1e-9)).clamp(min=1e-5))
+
+
+class Revocoder(torch.nn.Module):
+    """What a vocoder makes of the mel spectrograms of clips."""
+
+    def __init__(self, generator):
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, x):
+        return self.generator(mel_spectrograms(x))
 
 
 def vocoded(name, clips, folder):

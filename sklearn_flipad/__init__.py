@@ -11,6 +11,7 @@ from sklearn_flipad.features import (
     InversionResult,
     PreactivationTransformer,
     RawTransformer,
+    ResidualTransformer,
     SpectrogramTransformer,
 )
 from sklearn_flipad.final_layer import FinalLayer, OutputActivation
@@ -27,6 +28,7 @@ from sklearn_flipad.pipelines import (
     make_flipad,
     make_posterior,
     make_rawpad,
+    make_residual,
     make_smf,
     make_sminv,
     make_spectral,
@@ -63,6 +65,7 @@ __all__ = [
     "RawTransformer",
     "ReconstructionDetector",
     "ReconstructionResult",
+    "ResidualTransformer",
     "SpectrogramTransformer",
     "inspect_attributor",
     "load_attributor",
@@ -71,6 +74,7 @@ __all__ = [
     "make_flipad",
     "make_posterior",
     "make_rawpad",
+    "make_residual",
     "make_smf",
     "make_sminv",
     "make_spectral",

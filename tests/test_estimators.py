@@ -21,6 +21,7 @@ from sklearn_flipad import (
     OpenSetAttributor,
     PreactivationTransformer,
     RawTransformer,
+    ResidualTransformer,
     SpectrogramTransformer,
     make_rawpad,
 )
@@ -191,6 +192,7 @@ def _small_detector(cls=DeepSADDetector):
         RawTransformer(),
         SpectrogramTransformer(n_fft=2),
         SpectrogramTransformer(n_fft=2, average=True),
+        ResidualTransformer(torch.nn.Softsign(), output_range=None),
         PreactivationTransformer("leaky_relu"),  # of unbounded range, as the checks' data
         CheckedInverter(),
         _small_detector(CheckedDetector),

@@ -4,6 +4,7 @@ from sklearn_flipad.features.images import DCTTransformer, RawTransformer
 from sklearn_flipad.features.inliers import ChannelSelector, InlierScaler
 from sklearn_flipad.features.inversion import FinalLayerInverter, InversionResult
 from sklearn_flipad.features.preactivation import PreactivationTransformer
+from sklearn_flipad.features.residuals import ResidualTransformer
 from sklearn_flipad.features.signals import SpectrogramTransformer
 from sklearn_flipad.features.whitening import InlierWhitener
 
@@ -16,5 +17,6 @@ __all__ = [
     "InversionResult",
     "PreactivationTransformer",
     "RawTransformer",
+    "ResidualTransformer",
     "SpectrogramTransformer",
 ]

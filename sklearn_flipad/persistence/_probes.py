@@ -9,22 +9,40 @@ from sklearn_flipad.persistence._networks import check_output
 from sklearn_flipad.randomness import seeded
 from sklearn_flipad.sampling import latent_batches
 
-__all__ = ["check_net", "check_search", "probe_net", "probe_search"]
+__all__ = [
+    "check_autoencoder",
+    "check_net",
+    "check_search",
+    "probe_autoencoder",
+    "probe_net",
+    "probe_search",
+]
 
 _N_SAMPLES = 2
 
 
 def probe_net(net, sample_shape):
     """Representations that a DeepSAD network has for two ramps."""
-    size = int(np.prod(sample_shape))
-    ramp = torch.linspace(-1, 1, size).reshape(1, *sample_shape)
     with _OnCpu(net.module_), evaluating(net.module_):
-        return net.module_(torch.cat([ramp, -ramp])).numpy()
+        return net.module_(_ramps(sample_shape)).numpy()
 
 
 def check_net(net, sample_shape, expected):
     """Refuse another network."""
     check_output(probe_net(net, sample_shape), expected, "the module of the DeepSADDetector")
+
+
+def probe_autoencoder(transformer):
+    """Reconstructions that a ResidualTransformer's autoencoder makes of two ramps."""
+    shape = getattr(transformer, "_sample_shape", (transformer.n_features_in_,))
+    with _OnCpu(transformer.autoencoder), evaluating(transformer.autoencoder):
+        return transformer.autoencoder(_ramps(shape)).numpy()
+
+
+def check_autoencoder(transformer, expected):
+    """Refuse another autoencoder."""
+    what = "the autoencoder of the ResidualTransformer"
+    check_output(probe_autoencoder(transformer), expected, what)
 
 
 def probe_search(detector):
@@ -79,6 +97,12 @@ def check_search(detector, expected):
             raise ValueError(f"the {name} is not the one that was stored")
         if value is not None:
             check_output(value, wanted, f"the {name}")
+
+
+def _ramps(sample_shape):
+    """Two samples in [-1, 1]."""
+    ramp = torch.linspace(-1, 1, int(np.prod(sample_shape))).reshape(1, *sample_shape)
+    return torch.cat([ramp, -ramp])
 
 
 def _inputs(detector):

@@ -19,7 +19,7 @@ from sklearn_flipad.persistence._classes import (
     constructor_arguments,
     import_class,
 )
-from sklearn_flipad.persistence._probes import check_net, check_search
+from sklearn_flipad.persistence._probes import check_autoencoder, check_net, check_search
 
 __all__ = ["Reader"]
 
@@ -191,7 +191,8 @@ class Reader:
             probe = self._take(node["fitted"]["net_"]["probe"])
             check_net(estimator.net_, estimator._network_shape, probe)
         if "probe" in node:
-            check_search(estimator, self.value(node["probe"]))
+            check = check_autoencoder if name == "ResidualTransformer" else check_search
+            check(estimator, self.value(node["probe"]))
         return estimator
 
     def _check_known(self, name, found, known):

@@ -18,7 +18,7 @@ from sklearn_flipad.persistence._classes import (
     constructor_arguments,
     name_of,
 )
-from sklearn_flipad.persistence._probes import probe_net, probe_search
+from sklearn_flipad.persistence._probes import probe_autoencoder, probe_net, probe_search
 
 __all__ = ["Writer"]
 
@@ -266,6 +266,11 @@ class Writer:
         params = {**params, "generator": unwrap(estimator.generator)}
         probes = probe_search(estimator)
         node["probe"] = self.value(probes, f"{path}/probe")
+        return params, attributes
+
+    def _ResidualTransformer(self, estimator, params, attributes, node, path):  # noqa: N802
+        if attributes:
+            node["probe"] = self.value(probe_autoencoder(estimator), f"{path}/probe")
         return params, attributes
 
     # Others

@@ -16,6 +16,7 @@ _METHODS = {
     "DCTTransformer": "dctpad",
     "SpectrogramTransformer": "spectral",
     "PreactivationTransformer": "whitened",
+    "ResidualTransformer": "residual",
     "FingerprintDetector": "smf",
     "ReconstructionDetector": "sminv",
     "CombinedDetector": "combined",
@@ -304,7 +305,7 @@ class _Description:
                 self._estimator(value, name)
             else:
                 self.parameters[name] = self._shown(value)
-                if name.endswith("generator"):
+                if name.endswith(("generator", "autoencoder")):
                     self.generators[self.parameters[name]] = None
 
     def _estimator(self, node, name):

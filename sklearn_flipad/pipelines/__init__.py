@@ -7,6 +7,7 @@ from sklearn_flipad.pipelines.detection import (
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_residual,
     make_spectral,
     make_whitened,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "make_flipad",
     "make_posterior",
     "make_rawpad",
+    "make_residual",
     "make_smf",
     "make_sminv",
     "make_spectral",

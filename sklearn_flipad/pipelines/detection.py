@@ -8,12 +8,23 @@ from sklearn_flipad.features import (
     InlierWhitener,
     PreactivationTransformer,
     RawTransformer,
+    ResidualTransformer,
     SpectrogramTransformer,
 )
 from sklearn_flipad.final_layer import window_geometry
 from sklearn_flipad.pipelines._assembly import assemble, prepared, scaled, window_parameters
 
-__all__ = ["make_dctpad", "make_flipad", "make_rawpad", "make_spectral", "make_whitened"]
+__all__ = [
+    "make_dctpad",
+    "make_flipad",
+    "make_rawpad",
+    "make_residual",
+    "make_spectral",
+    "make_whitened",
+]
+
+#: Of residuals there are seldom more own samples than features.
+_RESIDUAL_RIDGE = 0.1
 
 
 def make_flipad(
@@ -278,6 +289,63 @@ def make_spectral(
     return assemble(
         [("spectrogram", spectrogram)],
         scaled(scaler, InlierScaler(), detector),
+        fnr=fnr,
+        rule=rule,
+        cv=cv,
+        reference=reference,
+        windows=window_parameters(windows),
+        random_state=random_state,
+        memory=memory,
+    )
+
+
+def make_residual(
+    autoencoder,
+    *,
+    features=None,
+    output_range=(-1.0, 1.0),
+    scaler=None,
+    detector=None,
+    fnr=0.005,
+    rule="conformal",
+    cv=0.2,
+    reference=None,
+    windows=None,
+    device=None,
+    memory=None,
+    random_state=None,
+    verbose=0,
+):
+    """Residuals of an autoencoder: its reconstruction taken off, whitening, calibrated DeepSAD.
+
+    For models that decode what can be computed of any sample: vocoders, whose spectrograms are
+    known, and autoencoders. Needs no search, and tells siblings that spectra do not.
+
+    Parameters
+    ----------
+    autoencoder, features, output_range
+        See :class:`~sklearn_flipad.ResidualTransformer`.
+    scaler : estimator or "passthrough", default=None
+        :class:`~sklearn_flipad.InlierWhitener` with ``ridge=0.1`` by default.
+    detector, fnr, rule, cv, reference, windows, device, memory, random_state, verbose
+        See :func:`make_flipad`.
+
+    Returns
+    -------
+    AttributionPipeline
+        With the steps ``residual`` and ``detect``, as that of :func:`make_flipad`.
+
+    See Also
+    --------
+    make_sminv : With ``encoder=`` and ``max_iter=0``, judges by the size of the residual alone.
+    """
+    detector = prepared(detector, device, random_state, verbose)
+    residual = ResidualTransformer(
+        autoencoder, features=features, output_range=output_range, device=device
+    )
+    return assemble(
+        [("residual", residual)],
+        scaled(scaler, InlierWhitener(ridge=_RESIDUAL_RIDGE), detector),
         fnr=fnr,
         rule=rule,
         cv=cv,

@@ -1,0 +1,193 @@
+"""What an autoencoder leaves of a sample."""
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, clone
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_flipad._modules import evaluating, moved_to
+from sklearn_flipad._transformers import SampleTransformerMixin
+from sklearn_flipad.devices import resolve_device
+from sklearn_flipad.parallel import in_batches
+from sklearn_flipad.samples import check_samples, from_gray_levels, record_samples
+
+__all__ = ["ResidualTransformer"]
+
+#: Samples under way at a time; each goes through the autoencoder alone.
+_N_ROWS = 16
+
+
+class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator):
+    """The difference between samples and what an autoencoder makes of them.
+
+    ``f(x) - f(A(x))``, where A ends in the model's decoder and f are features. What is in a
+    sample by chance, speech or a scene, mostly cancels, and what the decoder adds to all of its
+    samples remains. An autoencoder is also a vocoder behind the spectrogram that it takes.
+
+    Parameters
+    ----------
+    autoencoder : torch.nn.Module
+        Maps a batch of samples, floats of the model's own range, to their reconstructions, in
+        the same shape. Samples go through it one by one, in eval mode. Clones share it.
+    features : transformer, default=None
+        What differences are taken of, such as a :class:`~sklearn_flipad.SpectrogramTransformer`;
+        the values themselves by default. It is cloned, and fitted to the samples.
+    output_range : pair of float or None, default=(-1, 1)
+        Values of the model that stand for the gray levels 0 and 255. Reconstructions are clipped
+        to them, as files are. With None, floats may have any values, and uint8 images are refused.
+    device : str or torch.device, default=None
+        Where to run the autoencoder; CUDA if there is one, else the CPU.
+
+    Attributes
+    ----------
+    features_ : transformer
+        The fitted `features`. Only if there are any.
+    n_features_in_ : int
+        Number of elements of one sample.
+
+    See Also
+    --------
+    make_residual : The attributor.
+    ReconstructionDetector : Searches the latents from which the decoder makes the sample.
+
+    References
+    ----------
+    Ricker et al., "AEROBLADE", CVPR 2024, judge images by the distance to what an autoencoder
+    makes of them; Albright and McCloskey, CVPR Workshops 2019, by that to the generator's range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from sklearn_flipad import ResidualTransformer
+    >>> smooth = torch.nn.AvgPool1d(3, stride=1, padding=1)
+    >>> ResidualTransformer(smooth).fit_transform(np.array([[[0.0, 0.9, 0.0, 0.0]]])).round(1)
+    array([[[-0.3,  0.6, -0.3,  0. ]]])
+    """
+
+    _parameter_constraints: dict = {
+        "autoencoder": [torch.nn.Module],
+        "features": [HasMethods(["fit", "transform"]), None],
+        "output_range": [tuple, list, None],
+        "device": [str, torch.device, None],
+    }
+
+    def __init__(self, autoencoder, *, features=None, output_range=(-1.0, 1.0), device=None):
+        self.autoencoder = autoencoder
+        self.features = features
+        self.output_range = output_range
+        self.device = device
+
+    def fit(self, X, y=None):
+        """Fit the features, and see what the autoencoder makes of one sample.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *sample_shape) or (n, n_features)
+            Samples: uint8 gray levels, or floats in `output_range`.
+        y : Ignored
+            Not used.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not valid, or the autoencoder returns something else than
+            finite reconstructions in the shape of the samples.
+        """
+        self._validate_params()
+        array = self._checked(X, reset=True)
+        x = self._values(array)
+        reconstructed = self._reconstructed(x[:1])
+        vars(self).pop("features_", None)
+        if self.features is not None:
+            features = clone(self.features).fit(x)
+            reconstructed = features.transform(reconstructed)
+            self.features_ = features
+        self._n_features_out = int(np.prod(reconstructed.shape[1:]))
+        record_samples(self, X, array)
+        return self
+
+    def transform(self, X):
+        """Reconstruct, and take differences.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *sample_shape) or (n, n_features)
+            Samples: uint8 gray levels, or floats in `output_range`.
+
+        Returns
+        -------
+        ndarray, shape (n, *features_shape) or (n, n_features_out)
+            Rows for rows. float64 for float64 input, else float32.
+
+        Raises
+        ------
+        ValueError
+            If X is empty, not finite, out of range or of another shape than in fit, or the
+            reconstructions are not finite.
+        """
+        check_is_fitted(self)
+        self._validate_params()
+        X = self._checked(X)
+        x = self._values(X)
+        reconstructed = self._reconstructed(x)
+        if self.features is not None:
+            x, reconstructed = (self.features_.transform(part) for part in (x, reconstructed))
+        residuals = x - reconstructed
+        return residuals if X.ndim > 2 else residuals.reshape(len(X), -1)
+
+    def _checked(self, X, *, reset=False):
+        return check_samples(self, X, reset=reset, output_range=self.output_range)
+
+    def _values(self, X):
+        """Floats of the model's range, in the shape of the samples."""
+        if X.dtype == np.uint8:
+            X = from_gray_levels(X, self.output_range).astype(np.float32)
+        shape = getattr(self, "_sample_shape", None)
+        return X if X.ndim > 2 or shape is None else X.reshape(len(X), *shape)
+
+    def _reconstructed(self, x):
+        device = resolve_device(self.device)
+        module = moved_to(self.autoencoder, device)
+
+        def reconstruct(rows):
+            # One by one: networks round otherwise in batches of other sizes.
+            return [module(torch.from_numpy(one[None]).float().to(device)) for one in x[rows]]
+
+        made = np.empty_like(x)
+        with evaluating(module):
+            parts = in_batches(reconstruct, len(x), batch_size=_N_ROWS, device=device)
+            for number, part in enumerate(one for batch in parts for one in batch):
+                made[number] = _checked_reconstruction(part, x[:1].shape)
+        return made if self.output_range is None else made.clip(*self.output_range)
+
+    def __sklearn_clone__(self):
+        params = self.get_params(deep=False)
+        autoencoder = params.pop("autoencoder")
+        params = {name: clone(value, safe=False) for name, value in params.items()}
+        return type(self)(autoencoder, **params)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _checked_reconstruction(made, shape):
+    """What the autoencoder returned for one sample, as an array."""
+    if not isinstance(made, torch.Tensor) or made.shape != shape:
+        what = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
+        raise ValueError(
+            f"autoencoder returned {what} for a batch of shape {shape}. It must return a tensor "
+            "of that shape: wrap it in a module that pads or crops, or cut the samples."
+        )
+    made = made.cpu().numpy()
+    if not np.isfinite(made).all():
+        raise ValueError("autoencoder returned NaN or infinity for a sample of X.")
+    return made
