@@ -71,13 +71,19 @@ def test_features(coder, signals):
     assert len(residual.get_feature_names_out()) == expected[0].size
 
 
-def test_fitted_features_are_those_of_the_samples(coder, signals):
-    X = signals[:, 0]
-    rows = nn.Sequential(nn.Unflatten(1, (1, 40)), coder, nn.Flatten())
-    scaler = StandardScaler()
-    residual = ResidualTransformer(rows, features=scaler).fit(X)
-    np.testing.assert_allclose(residual.features_.mean_, X.mean(axis=0), atol=1e-6)
-    assert not hasattr(scaler, "mean_")
+def test_features_of_the_difference(coder, signals):
+    spectrum = SpectrogramTransformer(n_fft=8, output_range=None)
+    residual = ResidualTransformer(coder, features=spectrum, difference="samples").fit(signals)
+    expected = spectrum.transform(signals - reconstructed(coder, signals))
+    np.testing.assert_allclose(residual.transform(signals), expected, atol=1e-3)
+    bounded = SpectrogramTransformer(n_fft=8)
+    with pytest.raises(ValueError, match="output_range"):
+        clone(residual).set_params(features=bounded).fit(3 * signals.clip(-0.3, 0.3))
+
+
+def test_features_that_have_to_be_fitted_are_refused(coder, signals):
+    with pytest.raises(ValueError, match="StandardScaler is to be fitted"):
+        ResidualTransformer(coder, features=StandardScaler()).fit(signals)
 
 
 def test_a_sample_does_not_depend_on_its_neighbors(coder, signals):

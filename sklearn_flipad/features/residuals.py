@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, clone
-from sklearn.utils._param_validation import HasMethods
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad._modules import evaluating, moved_to
@@ -21,9 +22,10 @@ _N_ROWS = 16
 class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator):
     """The difference between samples and what an autoencoder makes of them.
 
-    ``f(x) - f(A(x))``, where A ends in the model's decoder and f are features. What is in a
-    sample by chance, speech or a scene, mostly cancels, and what the decoder adds to all of its
-    samples remains. An autoencoder is also a vocoder behind the spectrogram that it takes.
+    ``f(x) - f(A(x))`` or ``f(x - A(x))``, where A ends in the model's decoder and f are features.
+    What is in a sample by chance, speech or a scene, mostly cancels, and what the decoder adds
+    to all of its samples remains. An autoencoder is also a vocoder behind the spectrogram that
+    it takes.
 
     Parameters
     ----------
@@ -31,8 +33,12 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         Maps a batch of samples, floats of the model's own range, to their reconstructions, in
         the same shape. Samples go through it one by one, in eval mode. Clones share it.
     features : transformer, default=None
-        What differences are taken of, such as a :class:`~sklearn_flipad.SpectrogramTransformer`;
-        the values themselves by default. It is cloned, and fitted to the samples.
+        A stateless transformer, such as a :class:`~sklearn_flipad.SpectrogramTransformer`; the
+        values themselves by default.
+    difference : {"features", "samples"}, default="features"
+        What the difference is taken of. Where a reconstruction follows a sample value by value,
+        ``"samples"`` shows the least; its features then need ``output_range=None``. Where a
+        reconstruction has another phase, as a vocoder's, only features agree.
     output_range : pair of float or None, default=(-1, 1)
         Values of the model that stand for the gray levels 0 and 255. Reconstructions are clipped
         to them, as files are. With None, floats may have any values, and uint8 images are refused.
@@ -41,8 +47,6 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
 
     Attributes
     ----------
-    features_ : transformer
-        The fitted `features`. Only if there are any.
     n_features_in_ : int
         Number of elements of one sample.
 
@@ -68,19 +72,29 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
 
     _parameter_constraints: dict = {
         "autoencoder": [torch.nn.Module],
-        "features": [HasMethods(["fit", "transform"]), None],
+        "features": [HasMethods("transform"), None],
+        "difference": [StrOptions({"features", "samples"})],
         "output_range": [tuple, list, None],
         "device": [str, torch.device, None],
     }
 
-    def __init__(self, autoencoder, *, features=None, output_range=(-1.0, 1.0), device=None):
+    def __init__(
+        self,
+        autoencoder,
+        *,
+        features=None,
+        difference="features",
+        output_range=(-1.0, 1.0),
+        device=None,
+    ):
         self.autoencoder = autoencoder
         self.features = features
+        self.difference = difference
         self.output_range = output_range
         self.device = device
 
     def fit(self, X, y=None):
-        """Fit the features, and see what the autoencoder makes of one sample.
+        """Validate the parameters and the samples, and try one sample; nothing is learned.
 
         Parameters
         ----------
@@ -96,20 +110,19 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         Raises
         ------
         ValueError
-            If a parameter or X is not valid, or the autoencoder returns something else than
-            finite reconstructions in the shape of the samples.
+            If a parameter or X is not valid, the features have to be fitted, or the autoencoder
+            returns something else than finite reconstructions in the shape of the samples.
         """
         self._validate_params()
         array = self._checked(X, reset=True)
-        x = self._values(array)
-        reconstructed = self._reconstructed(x[:1])
-        vars(self).pop("features_", None)
-        if self.features is not None:
-            features = clone(self.features).fit(x)
-            reconstructed = features.transform(reconstructed)
-            self.features_ = features
-        self._n_features_out = int(np.prod(reconstructed.shape[1:]))
+        if self.features is not None and get_tags(self.features).requires_fit:
+            raise ValueError(
+                f"features must be stateless, and {type(self.features).__name__} is to be fitted. "
+                "Put it behind the residuals, as a step of the pipeline."
+            )
+        n_features_out = self._residuals(self._values(array[:1])).size
         record_samples(self, X, array)
+        self._n_features_out = n_features_out
         return self
 
     def transform(self, X):
@@ -134,11 +147,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         check_is_fitted(self)
         self._validate_params()
         X = self._checked(X)
-        x = self._values(X)
-        reconstructed = self._reconstructed(x)
-        if self.features is not None:
-            x, reconstructed = (self.features_.transform(part) for part in (x, reconstructed))
-        residuals = x - reconstructed
+        residuals = self._residuals(self._values(X))
         return residuals if X.ndim > 2 else residuals.reshape(len(X), -1)
 
     def _checked(self, X, *, reset=False):
@@ -150,6 +159,14 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
             X = from_gray_levels(X, self.output_range).astype(np.float32)
         shape = getattr(self, "_sample_shape", None)
         return X if X.ndim > 2 or shape is None else X.reshape(len(X), *shape)
+
+    def _residuals(self, x):
+        reconstructed = self._reconstructed(x)
+        if self.features is None:
+            return x - reconstructed
+        if self.difference == "samples":
+            return self.features.transform(x - reconstructed)
+        return self.features.transform(x) - self.features.transform(reconstructed)
 
     def _reconstructed(self, x):
         device = resolve_device(self.device)

@@ -102,7 +102,7 @@ ESTIMATORS = {
         "sklearn_flipad.features", optional=("_n_features_out", *_STATELESS)
     ),
     "ResidualTransformer": Stored(
-        "sklearn_flipad.features", optional=("features_", "_n_features_out", *_STATELESS)
+        "sklearn_flipad.features", optional=("_n_features_out", *_STATELESS)
     ),
     "InlierScaler": _of_samples("sklearn_flipad.features", "mean_", "scale_"),
     "InlierWhitener": _of_samples(

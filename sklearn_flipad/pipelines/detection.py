@@ -303,6 +303,7 @@ def make_residual(
     autoencoder,
     *,
     features=None,
+    difference="features",
     output_range=(-1.0, 1.0),
     scaler=None,
     detector=None,
@@ -323,7 +324,7 @@ def make_residual(
 
     Parameters
     ----------
-    autoencoder, features, output_range
+    autoencoder, features, difference, output_range
         See :class:`~sklearn_flipad.ResidualTransformer`.
     scaler : estimator or "passthrough", default=None
         :class:`~sklearn_flipad.InlierWhitener` with ``ridge=0.1`` by default.
@@ -341,7 +342,11 @@ def make_residual(
     """
     detector = prepared(detector, device, random_state, verbose)
     residual = ResidualTransformer(
-        autoencoder, features=features, output_range=output_range, device=device
+        autoencoder,
+        features=features,
+        difference=difference,
+        output_range=output_range,
+        device=device,
     )
     return assemble(
         [("residual", residual)],
