@@ -28,6 +28,7 @@ from sklearn_flipad import (
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_residual,
     make_smf,
     make_sminv,
     make_whitened,
@@ -52,6 +53,7 @@ METHODS = (
     "FLIPAD, whitened",
     "whitened preactivation",
     *(f"{name}, negatives of {seed}" for name in ("FLIPAD", "RawPAD") for seed in "01"),
+    "residual",
     "AEROBLADE",
     "LatentTracer",
     "reproduction",
@@ -75,6 +77,13 @@ class Guess(torch.nn.Module):
 
     def forward(self, x):
         return self.vae.encode(2 * x - 1).latent_dist.mean
+
+
+class Autoencoder(Guess):
+    """An autoencoder, from pixels in [0, 1] to pixels."""
+
+    def forward(self, x):
+        return LatentDecoder(self.vae)(super().forward(x))
 
 
 def images_of(name, vaes, real):
@@ -121,6 +130,8 @@ def make_attributor(method, vae, latents, cache_dir=None):
     if method in ("RawPAD", "DCTPAD"):
         make = {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method]
         return make(output_range=(0, 1), **common)
+    if method == "residual":
+        return make_residual(Autoencoder(vae), output_range=(0, 1), **common)
     layer = FinalLayer.from_diffusers(vae, latents=latents)
     if method == "whitened preactivation":
         return make_whitened(layer.activation, output_range=(0, 1), **common)
