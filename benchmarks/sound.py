@@ -20,6 +20,7 @@ import torch
 from attribution import Setting, one_layer_detector, row_of_pair
 from large_latents import ecg_generator, uniform
 from output import add_out, read_rows
+from sklearn.mixture import GaussianMixture
 
 from sklearn_flipad import (
     FinalLayer,
@@ -49,7 +50,7 @@ METHODS = (
     *("RawPAD", "DCTPAD", "DCTPAD whitened", "spectral", "spectral whitened", "whitened"),
     "FLIPAD",
 )
-REPRODUCTION = ("re-vocoded", "residual", "reproduction")
+REPRODUCTION = ("re-vocoded", "residual", "residual, Gaussian", "reproduction")
 
 
 def detector():
@@ -137,12 +138,17 @@ def revocoded(owner, X, tests, args):
     return row | {"n_calibration": n, "n_test": n} | rates(scores, owner, least)
 
 
-def residual(owner, X, y, tests, args):
-    """Rates of the residuals that re-vocoding leaves in the mean log spectrum of a clip."""
+def residual(method, owner, X, y, tests, args):
+    """Rates of the residuals that re-vocoding leaves in the mean log spectrum of a clip.
+
+    The Gaussian learns from own clips alone; behind the whitening it has one variance.
+    """
+    is_gaussian = method.endswith("Gaussian")
+    gaussian = GaussianMixture(covariance_type="spherical")
     attributor = make_residual(
         sound_data.Revocoder(sound_data.vocoder(owner, args.work)),
         features=SpectrogramTransformer(n_fft=1024, average=True),
-        detector=detector(),
+        detector=gaussian if is_gaussian else detector(),
         **COMMON,
     )
     return judged(attributor, X, y, tests, owner)
@@ -301,7 +307,9 @@ def main():
                 measure(task, owner, method, judge)
             if make is attributor_of_clips:
                 measure(task, owner, "re-vocoded", partial(revocoded, owner, X, tests, args))
-                measure(task, owner, "residual", partial(residual, owner, X, y, tests, args))
+                for method in ("residual", "residual, Gaussian"):
+                    judge = partial(residual, method, owner, X, y, tests, args)
+                    measure(task, owner, method, judge)
             else:
                 measure(task, owner, "reproduction", partial(reproduction, owner, tests, args))
     if "ecg" in args.tasks:
