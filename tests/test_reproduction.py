@@ -96,25 +96,48 @@ def test_own_samples_are_reproduced_and_a_changed_copy_is_not(fashion, fashion_e
     assert copied.distances.min() > found.distances.max()
 
 
-@pytest.mark.parametrize("from_first", [False, True])
-def test_noise_leads_out_of_a_minimum(from_first):
-    """The nearest minimum of the first start is not the sample, and the next start is the same."""
+def search_of_waves(starts, escapes=(), **options):
+    """The search for the latent 0.5, of a generator for which others are minima too."""
 
     def generate(latents, conditions):
         return torch.cat([0.2 * latents, torch.sin(2 * latents)], dim=1)
 
     objective = Objective(generate, rounded=False)
     target = generate(torch.tensor([[0.5]]), None)
-    start = torch.tensor([[3.4]]), torch.zeros(1, dtype=torch.int64)
-    options = SearchOptions(max_iter=60, n_newton=0, batch_size=1)
-    outcomes = []
-    for noise in (0.0, -3.0):
-        metric = LatentMetric(4 * np.eye(1), np.ones(1))
-        escapes = [(from_first, torch.tensor([noise]))]
-        (trace,) = search(objective, metric, target, [start, start], options, escapes)
-        outcomes.append(trace.outcome)
-    assert outcomes == ["undecided", "reproduced"]
+    metric = LatentMetric(4 * np.eye(1), np.ones(1))
+    starts = [(torch.tensor([[start]]), torch.zeros(1, dtype=torch.int64)) for start in starts]
+    options = SearchOptions(**{"max_iter": 60, "n_newton": 0, "batch_size": 1, **options})
+    escapes = [(from_first, torch.tensor([noise])) for from_first, noise in escapes]
+    (trace,) = search(objective, metric, target, starts, options, escapes)
+    return trace
+
+
+@pytest.mark.parametrize("from_first", [False, True])
+def test_noise_leads_out_of_a_minimum(from_first):
+    """The nearest minimum of the first start is not the sample, and the next start is the same."""
+    assert search_of_waves([3.4, 3.4], [(from_first, 0.0)]).outcome == "undecided"
+    trace = search_of_waves([3.4, 3.4], [(from_first, -3.0)])
+    assert trace.outcome == "reproduced"
     assert trace.latents.item() == pytest.approx(0.5, abs=1e-3)
+
+
+def test_the_first_start_that_arrives_ends_its_round():
+    """After a minimum four starts go side by side; those that are cut off have their trials."""
+    starts = [3.4, 9.5, 6.5, 0.4, 12.6, 15.8]
+    trace = search_of_waves(starts)
+    assert (trace.outcome, trace.n_starts, trace.n_given_up) == ("reproduced", 5, 0)
+    alone = search_of_waves(starts[:1]).n_iter + search_of_waves([0.4]).n_iter
+    assert trace.n_iter > alone
+    assert search_of_waves(starts[:3]).outcome == "undecided"
+
+
+def test_three_starts_in_vain_are_a_rejection():
+    bounds = {"checkpoints": (15,), "bounds": (1e-6, 1e-6)}
+    trace = search_of_waves([3.4, 9.5, 6.5, 0.4], **bounds)
+    assert (trace.outcome, trace.n_starts, trace.n_given_up) == ("rejected", 3, 3)
+    # One that came nearer is no start in vain.
+    trace = search_of_waves([9.5, 3.4, 12.6, 0.4], **bounds)
+    assert (trace.outcome, trace.n_starts) == ("reproduced", 4)
 
 
 def test_latents_are_those_that_made_the_sample(images, encoder):
