@@ -8,8 +8,9 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from sklearn_flipad.precision import full_precision
+from sklearn_flipad.randomness import seeded
 
-__all__ = ["device_of", "evaluating", "moved_to", "run_generator", "unwrap"]
+__all__ = ["device_of", "evaluating", "moved_to", "run_generator", "training", "unwrap"]
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
 
@@ -89,6 +90,21 @@ def evaluating(module):
     finally:
         for m, mode in modes:
             m.training = mode
+
+
+@contextmanager
+def training(seed, device):
+    """Gradients, even where the caller has switched them off, full precision, and a seed.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of torch's generators, see :func:`~sklearn_flipad.randomness.seeded`.
+    device : torch.device
+        Where the training runs.
+    """
+    with seeded(seed, device), torch.inference_mode(False), torch.enable_grad(), full_precision():
+        yield
 
 
 def run_generator(generator, inputs):

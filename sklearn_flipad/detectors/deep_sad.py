@@ -11,6 +11,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, LRScheduler
 from tqdm.auto import tqdm
 
+from sklearn_flipad._modules import training
 from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.detectors.loss import DeepSADLoss, squared_distance
@@ -222,13 +223,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
             raise ValueError("Training needs at least 2 samples, got n_samples=1.")
         device = resolve_device(self.device)
         seed = draw_seed(self.random_state)
-        # Gradients are needed even where the caller has switched them off.
-        with (
-            seeded(seed, device),
-            torch.inference_mode(False),
-            torch.enable_grad(),
-            full_precision(),
-        ):
+        with training(seed, device):
             with plain_defaults():
                 net = self._build_net(array.shape[1:], len(array), seed, device).initialize()
             center = self._initial_center(net, array)

@@ -11,8 +11,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 from torch import nn
 from tqdm.auto import tqdm
 
-from sklearn_flipad._modules import device_of, evaluating, run_generator, unwrap
-from sklearn_flipad.precision import full_precision
+from sklearn_flipad._modules import device_of, evaluating, run_generator, training, unwrap
 from sklearn_flipad.randomness import draw_seed, seeded
 from sklearn_flipad.reproduction.plain import plain_copy
 from sklearn_flipad.samples import as_array, from_gray_levels
@@ -248,13 +247,8 @@ def _stream(random_state, purpose):
 
 @contextmanager
 def _training(module, seed):
-    """All parameters of a module with gradients, also where the caller has switched them off."""
-    with (
-        seeded(seed, device_of(module)),
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        full_precision(),
-    ):
+    """All parameters of a module with gradients."""
+    with training(seed, device_of(module)):
         module.requires_grad_(True)
         yield
 
