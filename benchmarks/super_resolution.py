@@ -20,6 +20,7 @@ from sklearn_flipad import (
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_residual,
     make_smf,
     make_sminv,
     make_whitened,
@@ -36,9 +37,10 @@ SEARCHED = Setting(n_own=80, n_test=25)
 #: After the name of a method: its negatives.
 OF_SIBLING = f", negatives of {SIBLINGS[0]}"
 WITHOUT_NEGATIVES = ("SM-F", "reproduction")
+METHODS_WITH_NEGATIVES = ("RawPAD", "DCTPAD", "FLIPAD", "whitened", "residual")
 METHODS = (
     *WITHOUT_NEGATIVES,
-    *(n + s for n in ("RawPAD", "DCTPAD", "FLIPAD", "whitened") for s in ("", OF_SIBLING)),
+    *(n + s for n in METHODS_WITH_NEGATIVES for s in ("", OF_SIBLING)),
 )
 
 
@@ -48,6 +50,18 @@ class Shrunken(torch.nn.Module):
     def forward(self, x):
         """Means of the pixels that belong to one."""
         return torch.nn.functional.avg_pool2d(x, OWNER)
+
+
+class Again(torch.nn.Module):
+    """The owner, of the reduced suspect."""
+
+    def __init__(self, made):
+        super().__init__()
+        self.made, self.shrunken = made, Shrunken()
+
+    def forward(self, x):
+        """Magnified again."""
+        return self.made(self.shrunken(x))
 
 
 def reduced_side(scale):
@@ -89,6 +103,9 @@ def make_attributor(method, low, folder):
     common["detector"] = one_layer_detector(SETTING, 0)
     if method == "whitened":
         return make_whitened("identity", whitener=InlierWhitener(block=256), **common)
+    if method == "residual":
+        scaler = InlierWhitener(block=256)
+        return make_residual(Again(network(OWNER, folder, low)), scaler=scaler, **common)
     if method in ("RawPAD", "DCTPAD"):
         return {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method](**common)
     del common["output_range"]
