@@ -116,9 +116,14 @@ def mel_spectrograms(X):
     x = torch.as_tensor(X, dtype=torch.float32)[:, 0]
     x = torch.nn.functional.pad(x, (384, 384), mode="reflect")
     spectrum = torch.stft(
-        x, _N_FFT, _HOP, window=torch.hann_window(_N_FFT), center=False, return_complex=True
+        x,
+        _N_FFT,
+        _HOP,
+        window=torch.hann_window(_N_FFT, device=x.device),
+        center=False,
+        return_complex=True,
     )
-    filters = torch.from_numpy(_mel_filters()).float()
+    filters = torch.from_numpy(_mel_filters()).to(x)
     return torch.log((filters @ torch.sqrt(spectrum.abs().square() + 1e-9)).clamp(min=1e-5))
 
 

@@ -1,6 +1,7 @@
 """Running the modules of others: unwrapping, eval mode, and what they return."""
 
 import copy
+import threading
 from contextlib import contextmanager
 
 import torch
@@ -11,6 +12,9 @@ from sklearn_flipad.precision import full_precision
 from sklearn_flipad.randomness import seeded
 
 __all__ = ["device_of", "evaluating", "moved_to", "run_generator", "training", "unwrap"]
+
+#: Uses of modules in eval mode under way, and the modes before the first.
+_LOCK, _EVALUATED = threading.Lock(), {}
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
 
@@ -75,8 +79,30 @@ def moved_to(module, device):
 
 @contextmanager
 def evaluating(module):
-    """Eval mode and full precision, no gradients; every submodule's mode is restored afterwards."""
-    modes = [(m, m.training) for m in module.modules()]
+    """Eval mode and full precision, no gradients; every submodule's mode is restored afterwards.
+
+    Where several threads run one module, the last that is done with it restores the modes.
+    """
+    with _LOCK:
+        uses, modes = _EVALUATED.get(id(module), (0, None))
+        if not uses:
+            modes = [(m, m.training) for m in module.modules()]
+            _put_into_eval_mode(module)
+        _EVALUATED[id(module)] = uses + 1, modes
+    try:
+        with torch.no_grad(), full_precision():
+            yield
+    finally:
+        with _LOCK:
+            uses, modes = _EVALUATED.pop(id(module))
+            if uses > 1:
+                _EVALUATED[id(module)] = uses - 1, modes
+            else:
+                for m, mode in modes:
+                    m.training = mode
+
+
+def _put_into_eval_mode(module):
     try:
         module.eval()
     except NotImplementedError as error:
@@ -84,12 +110,6 @@ def evaluating(module):
             f"The generator cannot be put into eval mode ({error}): pass the torch.nn.Module that "
             "it was exported from."
         ) from error
-    try:
-        with torch.no_grad(), full_precision():
-            yield
-    finally:
-        for m, mode in modes:
-            m.training = mode
 
 
 @contextmanager

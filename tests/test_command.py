@@ -62,6 +62,18 @@ class Sounds(Images):
         return 0.9 * self.body(z).reshape(-1, 1, 64)
 
 
+class Halves(nn.Module):
+    """Keeps every second value of samples of one channel, and repeats it."""
+
+    def forward(self, x):
+        kept = x.reshape(len(x), 1, *x.shape[2:])[..., ::2]
+        return kept.repeat_interleave(2, dim=-1)
+
+
+def halving():
+    return Halves()
+
+
 class Conditional(nn.Module):
     def __init__(self):
         super().__init__()
@@ -650,6 +662,63 @@ def test_sounds(flipad, studio, tmp_path):
         assert (found["n_scored"], found["verdicts"]["own"] >= 15) == (20, True)
     _, messages, _ = flipad(*again, "spectral", code=1)
     assert "In Python pass a smaller n_fft" in " ".join(messages.split())
+
+
+def test_residuals_of_images(flipad, tmp_path):
+    rng = np.random.default_rng(0)
+    halves = rng.integers(0, 252, (160, 1, 8, 4), dtype=np.uint8).repeat(2, axis=3)
+    halves += rng.integers(0, 4, halves.shape, dtype=np.uint8)
+    write_images(tmp_path / "own", halves[:120])
+    write_images(tmp_path / "new", halves[120:])
+    (tmp_path / "own" / "000.png").write_bytes(b"damaged")
+    model = tmp_path / "model.flipad"
+    fit = ["fit", "studio_models.py:halving", "--method", "residual", "--out", model, *FAST[2:]]
+    fit += ["--own", tmp_path / "own", "--negatives", "negatives", "--output-range", "0,1"]
+    found, _, _ = flipad(*fit, "--json")
+    assert (found["sample_shape"], found["n_own"]) == ([1, 8, 8], 119)
+    assert found["next"].endswith("--code studio_models.py:halving")
+    scoring = ["score", model, tmp_path / "new", "others", "--out", tmp_path / "v.csv", "--json"]
+    flipad(*scoring, "--code", "studio_models.py:halving")
+    table = pd.read_csv(tmp_path / "v.csv")
+    assert (table["prediction"][:40] == 1).mean() > 0.8
+    assert (table["prediction"][40:] == -1).all()
+
+
+def test_residuals_of_sounds(flipad, tmp_path):
+    rng = np.random.default_rng(0)
+    halves = rng.uniform(-0.9, 0.9, (120, 600)).repeat(2, axis=1)
+    for name, signals in (("own", halves), ("noise", rng.uniform(-0.9, 0.9, (100, 1200)))):
+        (tmp_path / name).mkdir()
+        for k, signal in enumerate(signals):
+            signal = np.rint(signal * 2**15 + rng.normal(0, 9, 1200)).astype("int16")
+            wavfile.write(tmp_path / name / f"{k:03d}.wav", 8000, signal)
+    fit = ["fit", "studio_models.py:halving", "--method", "residual", *FAST[2:], "--rate", 8000]
+    fit += ["--own", tmp_path / "own", "--negatives", tmp_path / "noise"]
+    found, _, _ = flipad(*fit, "--out", tmp_path / "model.flipad", "--json")
+    assert found["sample_shape"] == [1, 1200]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "pass --own"),
+        (["--own", "own"], "needs --output-range"),
+        (["--own", "own", "--latent-shape", "4"], "leave out --latent-shape"),
+        (["--own", "nowhere", "--output-range", "0,1"], "nowhere"),
+        (["--own", "own", "--output-range", "0,1", "--windows", "4"], "residual takes files"),
+    ],
+)
+def test_what_residuals_need(options, message, flipad, tmp_path):
+    fit = ["fit", "studio_models.py:halving", "--method", "residual", *FAST[2:]]
+    _, messages, _ = flipad(*fit, "--out", tmp_path / "model.flipad", *options, code=1)
+    assert message in " ".join(messages.split())
+
+
+def test_a_module_that_takes_other_samples(flipad, tmp_path):
+    fit = ["fit", "studio_models.py:trained", "--method", "residual", *FAST[2:]]
+    fit += ["--own", "own", "--output-range", "0,1", "--out", tmp_path / "model.flipad"]
+    _, messages, _ = flipad(*fit, code=1)
+    assert "fails with samples of 3x8x8" in " ".join(messages.split())
 
 
 def test_what_makes_no_sense_together(flipad, tmp_path):

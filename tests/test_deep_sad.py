@@ -1,6 +1,7 @@
 """DeepSADDetector, its loss and its networks."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -257,6 +258,21 @@ def test_own_module(blobs):
     assert detector.center_.shape == (3,)
 
 
+def test_outliers_far_out_do_not_draw_the_center_to_themselves():
+    """Inliers of unit variance near 0, as after whitening, and outliers 60 times as far."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(0, 0.5, (200, 64)), rng.normal(0, 30, (200, 64))])
+    y = np.repeat([1, -1], 200)
+    detector = _detector(module=MLP, module_params={"hidden": (256,)}, lr=5e-4)
+    with pytest.warns(UserWarning, match='pass center="inliers"'):
+        misled = clone(detector).fit(X, y)
+    assert (misled.predict(X[200:]) == 1).mean() > 0.9
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.set_params(center="inliers").fit(X, y)  # as it advises
+    assert (detector.predict(X) == y).mean() > 0.95
+
+
 def test_clone_and_pickle(blobs):
     X, y = blobs
     detector = _detector(verbose=1).fit(X, y)
@@ -276,6 +292,7 @@ def test_clone_and_pickle(blobs):
         (lambda X, y: (X * np.nan, y), "NaN"),
         (lambda X, y: (X[:0], y[:0]), "minimum of 1"),
         (lambda X, y: (X[:1], None), "n_samples=1"),
+        (lambda X, y: (np.where(y[:, None] == 1, 0, X), y), "300 inliers have the same features"),
     ],
 )
 def test_bad_data_leaves_the_detector_unfitted(blobs, change, match):
@@ -292,6 +309,7 @@ def test_bad_data_leaves_the_detector_unfitted(blobs, change, match):
         {"lr": -1},
         {"max_epochs": 0},
         {"batch_size": 1},
+        {"center": "outliers"},
         {"fnr": 1},
         {"device": "cuda:99"},
     ],

@@ -121,6 +121,19 @@ def test_noise_leads_out_of_a_minimum(from_first):
     assert trace.latents.item() == pytest.approx(0.5, abs=1e-3)
 
 
+def test_a_start_without_a_value_does_not_take_that_of_a_neighbor():
+    def generate(latents, conditions):
+        return torch.where(latents > 10, torch.nan, torch.cat([latents, 2 * latents], dim=1))
+
+    objective = Objective(generate, rounded=False)
+    targets = generate(torch.tensor([[0.5], [0.5]]), None)
+    starts = [(torch.tensor([[0.4], [20.0]]), torch.zeros(2, dtype=torch.int64))]
+    options = SearchOptions(max_iter=30, n_newton=0)
+    traces = search(objective, LatentMetric(np.eye(1), np.ones(1)), targets, starts, options)
+    assert [trace.outcome for trace in traces] == ["reproduced", "undecided"]
+    assert traces[1].distance == np.inf
+
+
 def test_the_first_start_that_arrives_ends_its_round():
     """After a minimum four starts go side by side; those that are cut off have their trials."""
     starts = [3.4, 9.5, 6.5, 0.4, 12.6, 15.8]

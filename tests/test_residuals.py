@@ -1,15 +1,20 @@
 """Residuals of autoencoders as features."""
 
 import copy
+import threading
+import warnings
 
 import numpy as np
 import pytest
 import torch
+from sklearn import config_context
 from sklearn.base import clone
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from torch import nn
 
 from sklearn_flipad import (
+    DCTTransformer,
     ResidualTransformer,
     SpectrogramTransformer,
     inspect_attributor,
@@ -17,6 +22,7 @@ from sklearn_flipad import (
     make_residual,
     save_attributor,
 )
+from sklearn_flipad._modules import evaluating
 from tests.bits import assert_same_bits
 
 
@@ -76,14 +82,34 @@ def test_features_of_the_difference(coder, signals):
     residual = ResidualTransformer(coder, features=spectrum, difference="samples").fit(signals)
     expected = spectrum.transform(signals - reconstructed(coder, signals))
     np.testing.assert_allclose(residual.transform(signals), expected, atol=1e-3)
-    bounded = SpectrogramTransformer(n_fft=8)
-    with pytest.raises(ValueError, match="output_range"):
-        clone(residual).set_params(features=bounded).fit(3 * signals.clip(-0.3, 0.3))
+    bounded = SpectrogramTransformer(n_fft=8)  # gets the range of differences
+    again = clone(residual).set_params(features=bounded).fit(signals)
+    assert_same_bits(again.transform(signals), residual.transform(signals))
+    assert bounded.output_range == (-1.0, 1.0)
 
 
-def test_features_that_have_to_be_fitted_are_refused(coder, signals):
+@pytest.mark.parametrize("difference", ["features", "samples"])
+def test_features_get_the_right_range(difference):
+    X = np.random.default_rng(0).integers(0, 256, (4, 1, 8, 8)).astype(np.uint8)
+    options = {"features": DCTTransformer(), "difference": difference, "output_range": (0, 255)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = ResidualTransformer(Returning(lambda x: x / 2), **options).fit_transform(X)
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("wrap", [lambda part: part, lambda part: make_pipeline(None, part)])
+def test_features_that_have_to_be_fitted_are_refused(wrap, coder, signals):
     with pytest.raises(ValueError, match="StandardScaler is to be fitted"):
-        ResidualTransformer(coder, features=StandardScaler()).fit(signals)
+        ResidualTransformer(coder, features=wrap(StandardScaler())).fit(signals)
+
+
+def test_a_pipeline_of_features(coder, signals):
+    spectrum = SpectrogramTransformer(n_fft=8)
+    features = make_pipeline(spectrum, FunctionTransformer(np.square))
+    found = ResidualTransformer(coder, features=features).fit_transform(signals)
+    parts = [spectrum.transform(x) ** 2 for x in (signals, reconstructed(coder, signals))]
+    np.testing.assert_allclose(found, parts[0] - parts[1], rtol=1e-4, atol=1e-3)
 
 
 def test_a_sample_does_not_depend_on_its_neighbors(coder, signals):
@@ -122,12 +148,78 @@ def test_gray_levels_and_clipping():
     [
         (lambda x: x[..., :-1], r"returned \(1, 1, 39\) for a batch of shape \(1, 1, 40\)"),
         (lambda x: (x, x), "returned tuple"),
-        (lambda x: x / 0, "NaN or infinity"),
+        (lambda x: x / 0, "NaN or infinity for sample 0"),
+        (lambda x: x + torch.randn_like(x), "other reconstructions of the same sample"),
     ],
 )
 def test_other_results_are_refused(function, message, signals):
     with pytest.raises(ValueError, match=message):
         ResidualTransformer(Returning(function)).fit(signals)
+
+
+def test_a_module_that_writes_to_its_input(signals):
+    before = signals.copy()
+    found = ResidualTransformer(nn.ReLU(inplace=True)).fit_transform(signals)
+    assert_same_bits(signals, before)
+    np.testing.assert_allclose(found, signals.clip(None, 0))
+
+
+def test_modules_of_other_types(coder, signals):
+    expected = ResidualTransformer(coder).fit_transform(signals)
+    double = ResidualTransformer(copy.deepcopy(coder).double()).fit_transform(signals)
+    np.testing.assert_allclose(double, expected, atol=1e-6)
+    brain = ResidualTransformer(Returning(lambda x: x.bfloat16())).fit_transform(signals)
+    assert 0 < np.abs(brain).max() < 0.01
+
+
+def test_rows_out_of_range_are_refused_where_reconstructions_are_clipped():
+    rows = np.full((3, 5), 200.0)
+    with pytest.raises(ValueError, match="outside the range"):
+        ResidualTransformer(nn.Identity()).fit(rows)
+    assert not ResidualTransformer(nn.Identity(), output_range=None).fit_transform(rows).any()
+
+
+def test_fitted_again_to_samples_of_another_shape(signals):
+    residual = ResidualTransformer(nn.Identity()).fit(signals)
+    assert residual.fit(signals[:, 0, :30]).transform(signals[:2, 0, :30]).shape == (2, 30)
+    with pytest.raises(ValueError, match="30"):
+        residual.transform(signals)
+
+
+def test_data_frames_are_for_rows(coder, signals):
+    rows = nn.Sequential(nn.Unflatten(1, (1, 40)), coder, nn.Flatten())
+    features = SpectrogramTransformer(n_fft=8, average=True)
+    residual = clone(ResidualTransformer(rows, features=features).set_output(transform="pandas"))
+    found = residual.fit_transform(signals[:, 0])
+    assert list(found.columns) == list(residual.get_feature_names_out())
+    with config_context(transform_output="pandas"):
+        assert (
+            ResidualTransformer(rows, features=features).fit_transform(signals[:, 0]).equals(found)
+        )
+
+
+def test_threads_share_a_module_in_train_mode():
+    """The last that is done restores the mode; until then the module stays in eval mode."""
+    entered, left = threading.Barrier(2, timeout=20), threading.Event()
+
+    module = nn.Sequential(nn.Dropout(0.5)).train()
+    modes = []
+
+    def first():
+        with evaluating(module):
+            entered.wait()
+        left.set()
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    with evaluating(module):
+        entered.wait()
+        left.wait(20)
+        modes.append(module[0].training)
+    thread.join()
+    assert modes == [False]
+    assert module.training
+    assert module[0].training
 
 
 def own(coder, n, seed):
@@ -173,3 +265,20 @@ def test_on_disk(attributor, coder, tmp_path):
 
     with pytest.raises(ValueError, match="autoencoder of the ResidualTransformer"):
         load_attributor(path, objects={name: Louder})
+
+
+class Gamma(nn.Module):
+    def forward(self, x):
+        return torch.sqrt(x)
+
+
+def test_what_takes_other_values_can_be_loaded(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.uniform(0, 1, (60, 1, 8, 8)), np.repeat([1, -1], 30)
+    wrapped = nn.DataParallel(Gamma())
+    attributor = make_residual(wrapped, output_range=(0, 1), fnr=0.2, random_state=0).fit(X, y)
+    save_attributor(attributor, tmp_path / "model.flipad")
+    (name,) = inspect_attributor(tmp_path / "model.flipad").needs
+    assert name.endswith(":Gamma")
+    loaded = load_attributor(tmp_path / "model.flipad", objects={name: Gamma})
+    assert_same_bits(loaded.score_samples(X), attributor.score_samples(X))

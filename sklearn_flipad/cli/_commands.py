@@ -36,6 +36,7 @@ class Method(StrEnum):
     RAWPAD = "rawpad"
     DCTPAD = "dctpad"
     SPECTRAL = "spectral"
+    RESIDUAL = "residual"
     SMF = "smf"
     SMINV = "sminv"
 

@@ -14,6 +14,7 @@ from sklearn_flipad.cli._samples import (
     draw,
     make_decoder,
     read_samples_of,
+    shape_of_own,
 )
 from sklearn_flipad.persistence.files import file_digest, printable
 from sklearn_flipad.sampling import sample
@@ -45,8 +46,11 @@ def fit_attributor(request, run):
         weights_key=request.weights_key,
         arguments=request.arguments,
     )
-    latents = _latents(generator, request, run)
-    shape = _sample_shape(generator, latents, request)
+    if request.method == "residual":
+        latents, shape = {}, shape_of_own(generator, request)
+    else:
+        latents = _latents(generator, request, run)
+        shape = _sample_shape(generator, latents, request)
     request = request._replace(latents=latents, verbose=run.verbose)
     decoder = make_decoder(
         shape, size=request.size, rate=request.rate, any_size=request.windows is not None
@@ -118,6 +122,26 @@ def _check_out(request):
         )
     if request.reference and not request.negatives:
         raise ValueError("--reference says what the negatives are: pass --negatives.")
+    if request.method == "residual":
+        _check_residual(request)
+
+
+def _check_residual(request):
+    """What draws samples is not known; what reconstructs them is."""
+    if not request.own:
+        raise ValueError(
+            "--method residual takes a module that maps samples to reconstructions, from which no "
+            "samples can be drawn: pass --own, files of what the model made."
+        )
+    if request.latent_shape is not None or request.sampler is not None:
+        raise ValueError(
+            "--method residual runs on samples: leave out --latent-shape and --sampler."
+        )
+    if request.rate is None and request.output_range is None:
+        raise ValueError(
+            "--method residual needs --output-range, the values of black and white that the module "
+            "takes and returns, as 0,1; or --rate, for sounds."
+        )
 
 
 def _latents(generator, request, run):

@@ -11,9 +11,11 @@ from sklearn_flipad import (
     DeepSADDetector,
     FinalLayer,
     LatentEncoder,
+    SpectrogramTransformer,
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_residual,
     make_smf,
     make_sminv,
     make_spectral,
@@ -196,6 +198,15 @@ def _spectral(generator, layer, request):
     return make_spectral(**_trained(request))
 
 
+def _residual(generator, layer, request):
+    is_sound = request.rate is not None
+    features = SpectrogramTransformer(average=True) if is_sound else None
+    output_range = request.output_range or (-1.0, 1.0)
+    trained = {name: value for name, value in _trained(request).items() if name != "windows"}
+    trained["detector"].set_params(center="inliers")
+    return make_residual(generator, features=features, output_range=output_range, **trained)
+
+
 def _smf(generator, layer, request):
     return make_smf(
         fnr=request.fnr, rule=request.rule, random_state=request.seed, verbose=request.verbose
@@ -237,6 +248,7 @@ METHODS = {
     "dctpad": _dctpad,
     "spectral": _spectral,
     "whitened": _whitened,
+    "residual": _residual,
     "smf": _smf,
     "reproduction": _reproduction,
     "sminv": _sminv,

@@ -4,15 +4,26 @@ from collections import Counter
 from math import ceil, prod
 
 import numpy as np
+import torch
 
+from sklearn_flipad._modules import device_of, evaluating
 from sklearn_flipad.datasets import quantize_audio
-from sklearn_flipad.datasets._loading import read_samples
+from sklearn_flipad.datasets._listing import iter_files
+from sklearn_flipad.datasets._loading import read_each, read_samples
 from sklearn_flipad.evaluation.perturbations import JPEGCompression
+from sklearn_flipad.persistence.files import read_regular
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.scoring import ImageDecoder, WavDecoder
 from sklearn_flipad.scoring._formats import LOSSY
 
-__all__ = ["compressed", "default_n_samples", "draw", "make_decoder", "read_samples_of"]
+__all__ = [
+    "compressed",
+    "default_n_samples",
+    "draw",
+    "make_decoder",
+    "read_samples_of",
+    "shape_of_own",
+]
 
 #: Own samples that are drawn at most if their number is not given.
 _MAX_SAMPLES = 20_000
@@ -153,6 +164,53 @@ def read_samples_of(paths, decoder, sample_shape, what, session, *, window=None)
         )
     names = [steps[0].split()[0] for steps in found.steps]
     return found.samples, dict(Counter(names)), np.array([name in LOSSY for name in names])
+
+
+def shape_of_own(autoencoder, request):
+    """The shape of own samples of which only files are there: that of the first one.
+
+    Parameters
+    ----------
+    autoencoder : torch.nn.Module
+        Says by what it takes whether images have three channels or one.
+    request : Request
+        The arguments.
+
+    Returns
+    -------
+    tuple of int
+
+    Raises
+    ------
+    ValueError
+        If no file can be read, or the autoencoder takes none of the shapes.
+    """
+    if request.rate is None:
+        decoders = [ImageDecoder(size=request.size, mode=mode) for mode in ("RGB", "L")]
+    else:
+        decoders = [WavDecoder(rate=request.rate)]
+    seen = []
+    for decoder in decoders:
+        shape = _first_shape(request.own, decoder)
+        try:
+            with evaluating(autoencoder):
+                autoencoder(torch.zeros(1, *shape, device=device_of(autoencoder)))
+            return shape
+        except RuntimeError as error:  # what torch raises where shapes do not fit
+            seen.append(f"{'x'.join(map(str, shape))} ({error})")
+    raise ValueError(f"{request.generator} fails with samples of {' and of '.join(seen)}.")
+
+
+def _first_shape(paths, decoder):
+    def read(path):
+        return decoder(read_regular(path, decoder.max_bytes))[0].shape
+
+    reasons = []
+    for name, shape, reason in read_each(iter_files(paths), read):
+        if reason is None:
+            return shape
+        reasons.append(f"{name}: {reason}")
+    raise ValueError(f"No own samples: {reasons[0] if reasons else 'there is no file'}.")
 
 
 def draw(generator, n, shape, request):

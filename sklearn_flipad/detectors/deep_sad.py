@@ -1,11 +1,12 @@
 """DeepSAD as a scikit-learn outlier estimator (Appendix B)."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 from skorch import NeuralNet
 from skorch.callbacks import Callback, LRScheduler
@@ -59,6 +60,10 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         Weight decay, >= 0.
     batch_size : int, default=128
         Samples in a training step, >= 2.
+    center : {"all", "inliers"}, default="all"
+        Training samples whose mean initial representation is the center. ``"all"`` is the
+        paper's. Labeled outliers that lie much farther out than the inliers, as they may after
+        whitening, draw it to themselves; ``"inliers"`` leaves them out.
     min_center : float, default=0.1
         Coordinates of the center are kept at least so far from 0, >= 0; a coordinate at
         0 could be reached by zero weights.
@@ -79,7 +84,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
     net_ : skorch.NeuralNet
         The trained network, without the optimizer.
     center_ : ndarray of float32, shape (rep_dim,)
-        The center: the mean initial representation of the training samples.
+        The center: the mean initial representation of the training samples, or the inliers.
     history_ : list of float
         Training loss of every epoch.
     offset_ : float
@@ -118,6 +123,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         "gamma": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "center": [StrOptions({"all", "inliers"})],
         "min_center": [Interval(Real, 0, None, closed="left")],
         "fnr": [Interval(Real, 0, 1, closed="neither")],
         "device": [str, torch.device, None],
@@ -137,6 +143,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         gamma=0.1,
         weight_decay=5e-7,
         batch_size=128,
+        center="all",
         min_center=0.1,
         fnr=0.005,
         device=None,
@@ -152,6 +159,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         self.gamma = gamma
         self.weight_decay = weight_decay
         self.batch_size = batch_size
+        self.center = center
         self.min_center = min_center
         self.fnr = fnr
         self.device = device
@@ -212,8 +220,13 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter, X or y is not valid, the labeled samples are all of one class, or
-            the training diverges.
+            If a parameter, X or y is not valid, the labeled samples are all of one class, the
+            inliers are all the same, or the training diverges.
+
+        Warns
+        -----
+        UserWarning
+            If labeled outliers end nearer to the center than the inliers.
         """
         self._validate_params()
         array = check_features(self, X, reset=True, dtype=np.float32)
@@ -221,19 +234,22 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         check_two_classes(y)
         if len(array) < 2:
             raise ValueError("Training needs at least 2 samples, got n_samples=1.")
+        inliers = array[y == 1] if (y == 1).any() else array
+        _check_variation(inliers)
         device = resolve_device(self.device)
         seed = draw_seed(self.random_state)
         with training(seed, device):
             with plain_defaults():
                 net = self._build_net(array.shape[1:], len(array), seed, device).initialize()
-            center = self._initial_center(net, array)
+            central = array if self.center == "all" else array[y != -1]
+            center = self._initial_center(net, central)
             net.criterion_.center = center.to(device)
             net.partial_fit(array, y.astype(np.float32))
         history = net.history[:, "train_loss"]
         _check_converged(history)
         _drop_training(net)
-        inliers = array[y == 1] if (y == 1).any() else array
         scores = _distances(net, inliers)
+        self._check_ranking(scores, array[y == -1], net)
         self.net_ = net
         self.center_ = center.numpy()
         self.history_ = history
@@ -329,6 +345,20 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         away = center.abs().clamp_min(self.min_center)
         return torch.where(center < 0, -away, away)
 
+    def _check_ranking(self, scores, outliers, net):
+        """Warn where the detector would call outliers inliers, even those that it has seen."""
+        if not len(outliers) or np.median(_distances(net, outliers)) > np.median(scores):
+            return
+        advice = "train for more epochs, or pass another detector"
+        if self.center == "all":
+            advice = 'pass center="inliers" to DeepSADDetector'
+        warnings.warn(
+            "After training, most outliers of the training are no farther from the center than "
+            f"inliers are, so that other samples will be taken for the model's: {advice}.",
+            UserWarning,
+            stacklevel=3,
+        )
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
@@ -361,6 +391,16 @@ def _drop_training(net):
     net.optimizer_.zero_grad(set_to_none=True)
     net.optimizer_ = net.callbacks = None
     net.callbacks_ = []
+
+
+def _check_variation(inliers):
+    """Networks without biases cannot bring a single point to their center."""
+    if len(inliers) > 1 and (inliers == inliers[0]).all():
+        raise ValueError(
+            f"All {len(inliers)} inliers have the same features, from which a network cannot learn "
+            "how they vary. If any difference is evidence, pass another detector, such as "
+            "sklearn.mixture.GaussianMixture(covariance_type='spherical')."
+        )
 
 
 def _distances(net, X):

@@ -2,16 +2,18 @@
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, clone
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad._modules import evaluating, moved_to
+from sklearn_flipad._modules import device_of, evaluating, moved_to
 from sklearn_flipad._transformers import SampleTransformerMixin
 from sklearn_flipad.devices import resolve_device
 from sklearn_flipad.parallel import in_batches
-from sklearn_flipad.samples import check_samples, from_gray_levels, record_samples
+from sklearn_flipad.samples import check_samples, from_gray_levels, record_samples, shape_of
 
 __all__ = ["ResidualTransformer"]
 
@@ -31,19 +33,20 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
     ----------
     autoencoder : torch.nn.Module
         Maps a batch of samples, floats of the model's own range, to their reconstructions, in
-        the same shape. Samples go through it one by one, in eval mode. Clones share it.
+        the same shape, and to the same ones each time: of an encoder's distribution take the
+        mean. Samples go through it one by one, in eval mode. Clones share it.
     features : transformer, default=None
         A stateless transformer, such as a :class:`~sklearn_flipad.SpectrogramTransformer`; the
-        values themselves by default.
+        values themselves by default. Where it has an `output_range`, it is given the right one.
     difference : {"features", "samples"}, default="features"
         What the difference is taken of. Where a reconstruction follows a sample value by value,
-        ``"samples"`` shows the least; its features then need ``output_range=None``. Where a
-        reconstruction has another phase, as a vocoder's, only features agree.
+        ``"samples"`` shows the least. Where it has another phase, as a vocoder's, only features
+        agree.
     output_range : pair of float or None, default=(-1, 1)
         Values of the model that stand for the gray levels 0 and 255. Reconstructions are clipped
         to them, as files are. With None, floats may have any values, and uint8 images are refused.
     device : str or torch.device, default=None
-        Where to run the autoencoder; CUDA if there is one, else the CPU.
+        Where to run the autoencoder; where it is by default.
 
     Attributes
     ----------
@@ -72,7 +75,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
 
     _parameter_constraints: dict = {
         "autoencoder": [torch.nn.Module],
-        "features": [HasMethods("transform"), None],
+        "features": [HasMethods(["transform", "get_params"]), None],
         "difference": [StrOptions({"features", "samples"})],
         "output_range": [tuple, list, None],
         "device": [str, torch.device, None],
@@ -111,16 +114,24 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         ------
         ValueError
             If a parameter or X is not valid, the features have to be fitted, or the autoencoder
-            returns something else than finite reconstructions in the shape of the samples.
+            returns something else than finite reconstructions in the shape of the samples, or
+            other ones each time.
         """
         self._validate_params()
         array = self._checked(X, reset=True)
-        if self.features is not None and get_tags(self.features).requires_fit:
+        if (stateful := _to_be_fitted(self.features)) is not None:
             raise ValueError(
-                f"features must be stateless, and {type(self.features).__name__} is to be fitted. "
-                "Put it behind the residuals, as a step of the pipeline."
+                f"features must be stateless, and {type(stateful).__name__} is to be fitted. Put "
+                "it behind the residuals, as a step of the pipeline."
             )
-        n_features_out = self._residuals(self._values(array[:1])).size
+        x = self._values(array[:1])
+        made, again = self._reconstructed(x), self._reconstructed(x)
+        if not np.array_equal(made, again):
+            raise ValueError(
+                "autoencoder returns other reconstructions of the same sample each time. Pass one "
+                "that draws no random numbers: of an encoder's distribution take the mean."
+            )
+        n_features_out = self._difference(x, made).size
         record_samples(self, X, array)
         self._n_features_out = n_features_out
         return self
@@ -147,47 +158,86 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         check_is_fitted(self)
         self._validate_params()
         X = self._checked(X)
-        residuals = self._residuals(self._values(X))
+        x = self._values(X, getattr(self, "_sample_shape", X.shape[1:]))
+        residuals = self._difference(x, self._reconstructed(x))
         return residuals if X.ndim > 2 else residuals.reshape(len(X), -1)
 
-    def _checked(self, X, *, reset=False):
-        return check_samples(self, X, reset=reset, output_range=self.output_range)
+    def reconstruct(self, X):
+        """What the autoencoder makes of samples.
 
-    def _values(self, X):
+        Parameters
+        ----------
+        X : array-like, shape (n, *sample_shape)
+            Samples: uint8 gray levels, or floats in `output_range`.
+
+        Returns
+        -------
+        ndarray, shape (n, *sample_shape)
+            float64 for float64 input, else float32.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`fit`.
+        """
+        self._validate_params()
+        return self._reconstructed(self._values(self._checked(X)))
+
+    def _checked(self, X, *, reset=False):
+        shape = shape_of(X)
+        # Rows are samples too: their values have to lie in the range that reconstructions have.
+        is_row = len(shape) == 2 and (reset or not hasattr(self, "_sample_shape"))
+        return check_samples(
+            self,
+            X,
+            reset=reset,
+            output_range=self.output_range,
+            sample_shape=shape[1:] if is_row else None,
+        )
+
+    def _values(self, X, shape=None):
         """Floats of the model's range, in the shape of the samples."""
         if X.dtype == np.uint8:
             X = from_gray_levels(X, self.output_range).astype(np.float32)
-        shape = getattr(self, "_sample_shape", None)
-        return X if X.ndim > 2 or shape is None else X.reshape(len(X), *shape)
+        return X if shape is None else X.reshape(len(X), *shape)
 
-    def _residuals(self, x):
-        reconstructed = self._reconstructed(x)
+    def _difference(self, x, reconstructed):
         if self.features is None:
             return x - reconstructed
-        if self.difference == "samples":
-            return self.features.transform(x - reconstructed)
-        return self.features.transform(x) - self.features.transform(reconstructed)
+        features = clone(self.features)
+        of_samples = self.difference == "samples"
+        if "output_range" in features.get_params(deep=False):
+            features.set_params(output_range=None if of_samples else self.output_range)
+        with config_context(transform_output="default"):
+            if of_samples:
+                return features.transform(x - reconstructed)
+            return features.transform(x) - features.transform(reconstructed)
 
     def _reconstructed(self, x):
-        device = resolve_device(self.device)
-        module = moved_to(self.autoencoder, device)
+        module = self.autoencoder
+        device = device_of(module) if self.device is None else resolve_device(self.device)
+        module, dtype = moved_to(module, device), _float_type(module)
 
         def reconstruct(rows):
-            # One by one: networks round otherwise in batches of other sizes.
-            return [module(torch.from_numpy(one[None]).float().to(device)) for one in x[rows]]
+            # One by one: networks round otherwise in batches of other sizes. In copies, which
+            # may be written to.
+            return [module(torch.tensor(one[None], dtype=dtype, device=device)) for one in x[rows]]
 
         made = np.empty_like(x)
         with evaluating(module):
             parts = in_batches(reconstruct, len(x), batch_size=_N_ROWS, device=device)
             for number, part in enumerate(one for batch in parts for one in batch):
-                made[number] = _checked_reconstruction(part, x[:1].shape)
+                made[number] = _checked_reconstruction(part, x[:1].shape, number)
         return made if self.output_range is None else made.clip(*self.output_range)
 
     def __sklearn_clone__(self):
         params = self.get_params(deep=False)
         autoencoder = params.pop("autoencoder")
         params = {name: clone(value, safe=False) for name, value in params.items()}
-        return type(self)(autoencoder, **params)
+        copied = type(self)(autoencoder, **params)
+        if hasattr(self, "_sklearn_output_config"):
+            copied._sklearn_output_config = dict(self._sklearn_output_config)
+        return copied
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -196,7 +246,20 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         return tags
 
 
-def _checked_reconstruction(made, shape):
+def _to_be_fitted(features):
+    """The first transformer that is not stateless, None if there is none."""
+    parts = [part for _, part in features.steps] if isinstance(features, Pipeline) else [features]
+    parts = [part for part in parts if part not in (None, "passthrough")]
+    return next((part for part in parts if get_tags(part).requires_fit), None)
+
+
+def _float_type(module):
+    """The type of a module's parameters."""
+    types = (p.dtype for p in module.parameters() if p.dtype.is_floating_point)
+    return next(types, torch.float32)
+
+
+def _checked_reconstruction(made, shape, number):
     """What the autoencoder returned for one sample, as an array."""
     if not isinstance(made, torch.Tensor) or made.shape != shape:
         what = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
@@ -204,7 +267,7 @@ def _checked_reconstruction(made, shape):
             f"autoencoder returned {what} for a batch of shape {shape}. It must return a tensor "
             "of that shape: wrap it in a module that pads or crops, or cut the samples."
         )
-    made = made.cpu().numpy()
+    made = made.detach().double().cpu().numpy()
     if not np.isfinite(made).all():
-        raise ValueError("autoencoder returned NaN or infinity for a sample of X.")
+        raise ValueError(f"autoencoder returned NaN or infinity for sample {number} of X.")
     return made

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from torch import nn
 
 from sklearn_flipad._modules import evaluating, run_generator, unwrap
@@ -35,8 +36,10 @@ def check_net(net, sample_shape, expected):
 def probe_autoencoder(transformer):
     """Reconstructions that a ResidualTransformer's autoencoder makes of two ramps."""
     shape = getattr(transformer, "_sample_shape", (transformer.n_features_in_,))
-    with _OnCpu(transformer.autoencoder), evaluating(transformer.autoencoder):
-        return transformer.autoencoder(_ramps(shape)).numpy()
+    low, high = transformer.output_range or (-1.0, 1.0)
+    ramps = (low + (high - low) * (_ramps(shape) + 1) / 2).numpy()
+    with _OnCpu(transformer.autoencoder):
+        return clone(transformer).set_params(device="cpu").reconstruct(ramps)
 
 
 def check_autoencoder(transformer, expected):

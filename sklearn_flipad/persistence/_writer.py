@@ -269,6 +269,7 @@ class Writer:
         return params, attributes
 
     def _ResidualTransformer(self, estimator, params, attributes, node, path):  # noqa: N802
+        params = {**params, "autoencoder": unwrap(estimator.autoencoder)}
         if attributes:
             node["probe"] = self.value(probe_autoencoder(estimator), f"{path}/probe")
         return params, attributes

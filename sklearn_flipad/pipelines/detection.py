@@ -328,7 +328,17 @@ def make_residual(
         See :class:`~sklearn_flipad.ResidualTransformer`.
     scaler : estimator or "passthrough", default=None
         :class:`~sklearn_flipad.InlierWhitener` with ``ridge=0.1`` by default.
-    detector, fnr, rule, cv, reference, windows, device, memory, random_state, verbose
+    detector : estimator, default=None
+        :class:`~sklearn_flipad.DeepSADDetector` with ``center="inliers"`` by default: whitened
+        residuals of other sources may lie far out. Others as in :func:`make_flipad`.
+    windows : int, tuple of int or dict, default=None
+        See :func:`make_flipad`. Each window goes through the autoencoder alone. Where that keeps
+        one in so many values, pass that number too, as ``{"size": 1024, "unit": 256}``, so that
+        windows start where its own steps do.
+    device : str or torch.device, default=None
+        Where the detector computes, as in :func:`make_flipad`, and the autoencoder, which by
+        default runs where it is.
+    fnr, rule, cv, reference, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -338,9 +348,13 @@ def make_residual(
 
     See Also
     --------
-    make_sminv : With ``encoder=`` and ``max_iter=0``, judges by the size of the residual alone.
+    ReconstructionDetector : With an encoder, ``max_iter=0`` and ``n_newton=0`` it judges by the
+        size of the residual alone.
     """
+    is_default = detector is None
     detector = prepared(detector, device, random_state, verbose)
+    if is_default:
+        detector.set_params(center="inliers")
     residual = ResidualTransformer(
         autoencoder,
         features=features,

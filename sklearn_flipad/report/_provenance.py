@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 
 import sklearn_flipad
 from sklearn_flipad.calibration._estimators import last_step
-from sklearn_flipad.features import FinalLayerInverter
+from sklearn_flipad.features import FinalLayerInverter, ResidualTransformer
 from sklearn_flipad.report._text import visible
 from sklearn_flipad.report._views import methods_of
 from sklearn_flipad.report.fingerprints import weights_digest
@@ -40,6 +40,9 @@ def model_fingerprints(attributor):
             generator = method.generator
             name = f"weights of the generator {type(generator).__name__}"
             found.append((name, weights_digest(generator)))
+        elif isinstance(method, ResidualTransformer):
+            name = f"weights of the autoencoder {type(method.autoencoder).__name__}"
+            found.append((name, weights_digest(method.autoencoder)))
         elif isinstance(method, FinalLayerInverter):
             layer = method.final_layer
             shapes = (layer.input_shape, layer.output_shape)

@@ -49,7 +49,7 @@ class QuasiNewton(ABC):
         z : torch.Tensor, shape (n_rows, ...)
             Their starting points.
         """
-        self.z[rows] = z
+        self.z[rows], self.point[rows] = z, z.flatten(1)
         self.length[rows], self.value[rows] = 1, torch.inf
         self.gradient[rows], self.direction[rows] = 0, 0
         self._forget(rows)

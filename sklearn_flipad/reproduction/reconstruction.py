@@ -85,7 +85,8 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         Without an encoder: the paper's Adam, or L-BFGS on the squared distance.
     max_iter : int or "auto", default="auto"
         Largest number of gradients from a start: 1,000 by default, with an encoder 200. With
-        an encoder, 0 means that its guess is all.
+        an encoder, 0 means that only Gauss-Newton goes on from its guess, or with
+        ``n_newton=0`` nothing.
     n_newton : int, default=12
         With an encoder: largest number of Gauss-Newton steps after the gradients, which
         settle what those leave open. Each takes as many runs of the generator as there are
