@@ -40,6 +40,13 @@ class Generator(nn.Module):
         return self.layers(z)
 """
 
+AUTOENCODER = """
+from torch import nn
+
+def load():
+    return nn.Sequential(nn.AvgPool2d(2), nn.Upsample(scale_factor=2))
+"""
+
 
 def blocks(name, language):
     """What a page shows in a language."""
@@ -57,10 +64,11 @@ def commands(name):
 def studio(tmp_path, monkeypatch):
     """A folder with all that the page speaks of."""
     monkeypatch.chdir(tmp_path)
-    for module in ("model", "vocoder"):
+    for module in ("model", "vocoder", "autoencoder"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     (tmp_path / "model.py").write_text(blocks("docs/command.rst", "python")[0])
     (tmp_path / "vocoder.py").write_text(VOCODER)
+    (tmp_path / "autoencoder.py").write_text(AUTOENCODER)
     rng = np.random.default_rng(0)
     for folder in ("photos", "suspects", "published", "speech", "clips"):
         (tmp_path / folder).mkdir()
@@ -90,7 +98,7 @@ def studio(tmp_path, monkeypatch):
     short = lambda **options: LatentEncoder(max_steps=150, **options)  # noqa: E731
     monkeypatch.setattr("sklearn_flipad.cli._methods.LatentEncoder", short)
     yield tmp_path
-    for module in ("model", "vocoder"):
+    for module in ("model", "vocoder", "autoencoder"):
         sys.modules.pop(module, None)
 
 
