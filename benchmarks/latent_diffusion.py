@@ -131,6 +131,7 @@ def make_attributor(method, vae, latents, cache_dir=None):
         make = {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method]
         return make(output_range=(0, 1), **common)
     if method == "residual":
+        common["detector"].set_params(center="inliers")
         return make_residual(Autoencoder(vae), output_range=(0, 1), **common)
     layer = FinalLayer.from_diffusers(vae, latents=latents)
     if method == "whitened preactivation":

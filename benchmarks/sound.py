@@ -143,12 +143,13 @@ def residual(method, owner, X, y, tests, args):
 
     The Gaussian learns from own clips alone; behind the whitening it has one variance.
     """
-    is_gaussian = method.endswith("Gaussian")
-    gaussian = GaussianMixture(covariance_type="spherical")
+    judge = detector().set_params(center="inliers")
+    if method.endswith("Gaussian"):
+        judge = GaussianMixture(covariance_type="spherical")
     attributor = make_residual(
         sound_data.Revocoder(sound_data.vocoder(owner, args.work)),
         features=SpectrogramTransformer(n_fft=1024, average=True),
-        detector=gaussian if is_gaussian else detector(),
+        detector=judge,
         **COMMON,
     )
     return judged(attributor, X, y, tests, owner)

@@ -105,6 +105,7 @@ def make_attributor(method, low, folder):
         return make_whitened("identity", whitener=InlierWhitener(block=256), **common)
     if method == "residual":
         scaler = InlierWhitener(block=256)
+        common["detector"].set_params(center="inliers")
         return make_residual(Again(network(OWNER, folder, low)), scaler=scaler, **common)
     if method in ("RawPAD", "DCTPAD"):
         return {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method](**common)

@@ -23,9 +23,6 @@ __all__ = [
     "make_whitened",
 ]
 
-#: Of residuals there are seldom more own samples than features.
-_RESIDUAL_RIDGE = 0.1
-
 
 def make_flipad(
     final_layer,
@@ -327,7 +324,7 @@ def make_residual(
     autoencoder, features, difference, output_range
         See :class:`~sklearn_flipad.ResidualTransformer`.
     scaler : estimator or "passthrough", default=None
-        :class:`~sklearn_flipad.InlierWhitener` with ``ridge=0.1`` by default.
+        :class:`~sklearn_flipad.InlierWhitener` by default.
     detector : estimator, default=None
         :class:`~sklearn_flipad.DeepSADDetector` with ``center="inliers"`` by default: whitened
         residuals of other sources may lie far out. Others as in :func:`make_flipad`.
@@ -364,7 +361,7 @@ def make_residual(
     )
     return assemble(
         [("residual", residual)],
-        scaled(scaler, InlierWhitener(ridge=_RESIDUAL_RIDGE), detector),
+        scaled(scaler, InlierWhitener(), detector),
         fnr=fnr,
         rule=rule,
         cv=cv,
