@@ -144,6 +144,11 @@ def test_the_first_start_that_arrives_ends_its_round():
     assert search_of_waves(starts[:3]).outcome == "undecided"
 
 
+def test_starts_that_come_back_to_a_minimum_end_the_search():
+    trace = search_of_waves([3.4, 3.5, 3.3, 3.45, 9.5, 0.4])
+    assert (trace.outcome, trace.n_starts) == ("undecided", 5)
+
+
 def test_three_starts_in_vain_are_a_rejection():
     bounds = {"checkpoints": (15,), "bounds": (1e-6, 1e-6)}
     trace = search_of_waves([3.4, 9.5, 6.5, 0.4], **bounds)

@@ -50,8 +50,9 @@ CHANCES, _NEARER = 3, 0.8
 #: takes; otherwise so many.
 _ROUND = 4
 #: Two starts that end nearer to each other than this part of the latents' deviations have found
-#: the same minimum. Within so many floors of the sample, a third would too.
-_SAME, _CLOSE = 0.02, 3.0
+#: the same minimum. Within so many floors of the sample others would too, and once so many have
+#: come back to it from elsewhere.
+_SAME, _CLOSE, _ENOUGH = 0.02, 3.0, 2
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ class Trace:
         Starts that were used.
     n_given_up : int
         Starts that were given up.
+    n_back : int
+        Starts that came back to the best minimum of those before.
     n_in_vain : int
         Those of them that came hardly nearer than the rounds before.
     path : list of float
@@ -118,6 +121,7 @@ class Trace:
     n_iter: int = 0
     n_starts: int = 0
     n_given_up: int = 0
+    n_back: int = 0
     n_in_vain: int = 0
     path: list = field(default_factory=list)
 
@@ -302,7 +306,8 @@ class _Search:
                 self._give_up(place)
                 return
         settled = distance <= self.floors[sample] and self._has_settled(reference)
-        if not settled and left < 1 - _PROGRESS and done < self.options.max_iter:
+        goes_on = not settled and left < 1 - _PROGRESS and done < self.options.max_iter
+        if goes_on and not (done % _WINDOW == 0 and done and self._is_back(place)):
             return
         path.append(distance)
         if self._is_beyond(-1, distance):
@@ -335,24 +340,28 @@ class _Search:
         trace = self.traces[sample]
         distance, before = np.sqrt(self.best[place]), trace.distance
         latents, condition = self.best_latents[place].clone(), int(self.conditions[place])
-        is_same = trace.n_starts and self._is_same((latents, condition), trace)
+        is_same = self._is_back(place)
+        trace.n_back = trace.n_back + 1 if is_same else trace.n_back * (distance >= before)
         self._leave(place)
         # Gauss-Newton ends no nearer from a minimum that is farther than one before.
-        if self.options.n_newton and not settled and distance < before:
+        if self.options.n_newton and not (settled or is_same) and distance < before:
             self._polish(sample, latents, condition)
         close = trace.distance <= _CLOSE * self.floors[sample]
-        if trace.distance <= self.floors[sample] or (is_same and close):
+        is_all = trace.n_back == _ENOUGH or (is_same and close)
+        if trace.distance <= self.floors[sample] or is_all:
             for other in self._places_of(sample):
                 self._leave(other)
             self._conclude(sample)
         else:
             self._go_on(sample)
 
-    def _is_same(self, found, trace):
-        """Whether a start found the minimum that is the best so far."""
-        if found[1] != trace.condition:
+    def _is_back(self, place):
+        """Whether a start is at the minimum that is the best so far."""
+        trace = self.traces[self.slots[place][0]]
+        if trace.n_given_up == trace.n_starts or self.conditions[place] != trace.condition:
             return False
-        return bool(((found[0] - trace.latents) / self.scale).square().mean() <= _SAME**2)
+        apart = (self.best_latents[place] - trace.latents) / self.scale
+        return bool(apart.square().mean() <= _SAME**2)
 
     def _places_of(self, sample):
         return [place for place, slot in enumerate(self.slots) if slot and slot[0] == sample]
