@@ -32,7 +32,8 @@ from sklearn_flipad.reproduction.latents import LatentSpace
 from sklearn_flipad.reproduction.metric import LatentMetric
 from sklearn_flipad.reproduction.objective import Objective
 from sklearn_flipad.reproduction.processing import Processing
-from sklearn_flipad.reproduction.search import SearchOptions, search
+from sklearn_flipad.reproduction.search import search
+from sklearn_flipad.reproduction.traces import SearchOptions
 from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import ConditionalDCGANGenerator, load_pretrained
 from tests.bits import assert_same_bits

@@ -17,7 +17,8 @@ from sklearn_flipad.randomness import seeded, separate_stream
 from sklearn_flipad.reproduction.encoder_networks import make_encoder_network, n_outputs_of
 from sklearn_flipad.reproduction.metric import LatentMetric, deviations
 from sklearn_flipad.reproduction.objective import in_lanes
-from sklearn_flipad.reproduction.search import REPRODUCED, SearchOptions, search
+from sklearn_flipad.reproduction.search import search
+from sklearn_flipad.reproduction.traces import REPRODUCED, SearchOptions
 
 __all__ = ["TrainedEncoder", "train_encoder"]
 

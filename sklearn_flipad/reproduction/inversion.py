@@ -13,13 +13,8 @@ from sklearn_flipad.reproduction.encoder import LatentEncoder
 from sklearn_flipad.reproduction.objective import in_lanes
 from sklearn_flipad.reproduction.restarts import search_from_starts
 from sklearn_flipad.reproduction.result import ReconstructionResult
-from sklearn_flipad.reproduction.search import (
-    CHANCES,
-    REPRODUCED,
-    UNDECIDED,
-    SearchOptions,
-    search,
-)
+from sklearn_flipad.reproduction.search import CHANCES, search
+from sklearn_flipad.reproduction.traces import REPRODUCED, UNDECIDED, SearchOptions
 
 __all__ = ["GuidedInversion", "RestartedInversion"]
 

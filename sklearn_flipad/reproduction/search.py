@@ -8,8 +8,6 @@ sample that is not decided then has further starts, some side by side. One that 
 the batch, and the next takes its place.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import torch
 
@@ -17,20 +15,10 @@ from sklearn_flipad.reproduction.bfgs import BatchedBFGS
 from sklearn_flipad.reproduction.gauss_newton import levenberg_marquardt
 from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
 from sklearn_flipad.reproduction.objective import in_lanes, root_mean_square
+from sklearn_flipad.reproduction.traces import REJECTED, REPRODUCED, UNDECIDED, Trace
 from sklearn_flipad.solvers.batch import LANES
 
-__all__ = [
-    "CHANCES",
-    "REJECTED",
-    "REPRODUCED",
-    "UNDECIDED",
-    "SearchOptions",
-    "Trace",
-    "search",
-]
-
-#: Ways to end.
-REPRODUCED, REJECTED, UNDECIDED = "reproduced", "rejected", "undecided"
+__all__ = ["CHANCES", "search"]
 
 #: Curvature of the objective in the metric's coordinates, where it is the mean squared residual.
 _CURVATURE = 2.0
@@ -53,77 +41,6 @@ _ROUND = 4
 #: the same minimum. Within so many floors of the sample others would too, and once so many have
 #: come back to it from elsewhere.
 _SAME, _CLOSE, _ENOUGH = 0.02, 3.0, 2
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """How long to search.
-
-    Parameters
-    ----------
-    max_iter : int
-        Trials of the quasi-Newton method from each start.
-    n_newton : int
-        Jacobians of the Gauss-Newton method from each start.
-    checkpoints : tuple of int
-        Numbers of trials after which a start may be given up.
-    bounds : tuple of float, default=()
-        Largest distances at the checkpoints and at the end of the trials; no start is given up
-        if empty.
-    has_floor : bool, default=True
-        Whether the distance of a sample that is reproduced is known. Otherwise the first round
-        with a start that is not given up is the last.
-    batch_size : int, default=32
-        Samples side by side.
-    """
-
-    max_iter: int
-    n_newton: int
-    checkpoints: tuple = ()
-    bounds: tuple = ()
-    has_floor: bool = True
-    batch_size: int = 32
-
-
-@dataclass
-class Trace:
-    """The search of one sample, and how it ended.
-
-    Attributes
-    ----------
-    latents : torch.Tensor, shape (n_features,)
-        The best that were found.
-    condition : int
-        Number of their condition.
-    distance : float
-        Root mean square residual there.
-    outcome : str
-        ``"reproduced"``, ``"rejected"`` or ``"undecided"``.
-    n_iter : int
-        Trials and Jacobians, of all starts.
-    n_starts : int
-        Starts that were used.
-    n_given_up : int
-        Starts that were given up.
-    n_back : int
-        Starts that came back to the best minimum of those before.
-    n_in_vain : int
-        Those of them that came hardly nearer than the rounds before.
-    path : list of float
-        Distances from the first start, at the checkpoints that it reached and where its trials
-        ended.
-    """
-
-    latents: torch.Tensor
-    condition: int
-    distance: float = np.inf
-    outcome: str = UNDECIDED
-    n_iter: int = 0
-    n_starts: int = 0
-    n_given_up: int = 0
-    n_back: int = 0
-    n_in_vain: int = 0
-    path: list = field(default_factory=list)
 
 
 def search(objective, metric, targets, starts, options, escapes=()):
