@@ -87,6 +87,7 @@ CORE = [
         f"reproduction/{name}.py"
         for name in [
             "search",
+            "traces",
             "gauss_newton",
             "quasi_newton",
             "bfgs",
