@@ -123,9 +123,10 @@ ScoreHistogramDisplay.from_estimator(
 plt.show()
 
 # %%
-# With the whole autoencoder: each image is encoded and decoded again, and the same kind of detector
-# judges what that leaves of it. Of images that the decoder made, that is little, and of its own kind.
-# What is left of others can be so much that the center has to be that of the model's images alone.
+# With the whole autoencoder: each image is encoded and decoded again, and the same kind of
+# detector judges what that leaves of it. Of images that the decoder made, that is little, and of
+# its own kind. What is left of others can be so much that the center has to be that of the model's
+# images alone.
 
 
 class Autoencoder(torch.nn.Module):
@@ -152,8 +153,8 @@ residual.fit(X, np.repeat([1, -1], [600, 400]))
 # %%
 # The shares that are accepted, by the last layer and by residuals. The decoder that was trained on
 # hardly differs in its last layer. Residuals also depend on the latents a little: of the images of
-# the same decoder fewer are accepted than of the model's. Autoencoders that were trained for seconds
-# are no measure of the methods; :doc:`/latent_diffusion` has one.
+# the same decoder fewer are accepted than of the model's. Autoencoders that were trained for
+# seconds are no measure of the methods; :doc:`/latent_diffusion` has one.
 
 for name, images in tests.items():
     shares = [(method.predict(images) > 0).mean() for method in (attributor, residual)]
