@@ -314,7 +314,7 @@ def make_residual(
     random_state=None,
     verbose=0,
 ):
-    """Residuals of an autoencoder: its reconstruction taken off, whitening, calibrated DeepSAD.
+    """Residuals of an autoencoder: its reconstruction subtracted, whitening, calibrated DeepSAD.
 
     For models that decode what can be computed of any sample: vocoders, whose spectrograms are
     known, and autoencoders. Needs no search, and tells siblings that spectra do not.
@@ -328,6 +328,8 @@ def make_residual(
     detector : estimator, default=None
         :class:`~sklearn_flipad.DeepSADDetector` with ``center="inliers"`` by default: whitened
         residuals of other sources may lie far out. Others as in :func:`make_flipad`.
+    fnr, rule, cv, reference
+        See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     windows : int, tuple of int or dict, default=None
         See :func:`make_flipad`. Each window goes through the autoencoder alone. Where that keeps
         one in so many values, pass that number too, as ``{"size": 1024, "unit": 256}``, so that
@@ -335,7 +337,7 @@ def make_residual(
     device : str or torch.device, default=None
         Where the detector computes, as in :func:`make_flipad`, and the autoencoder, which by
         default runs where it is.
-    fnr, rule, cv, reference, memory, random_state, verbose
+    memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
