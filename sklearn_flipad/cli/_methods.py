@@ -202,7 +202,7 @@ def _residual(generator, layer, request):
     is_sound = request.rate is not None
     features = SpectrogramTransformer(average=True) if is_sound else None
     output_range = request.output_range or (-1.0, 1.0)
-    trained = {name: value for name, value in _trained(request).items() if name != "windows"}
+    trained = _trained(request)
     trained["detector"].set_params(center="inliers")
     return make_residual(generator, features=features, output_range=output_range, **trained)
 

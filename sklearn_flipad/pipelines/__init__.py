@@ -7,10 +7,10 @@ from sklearn_flipad.pipelines.detection import (
     make_dctpad,
     make_flipad,
     make_rawpad,
-    make_residual,
     make_spectral,
     make_whitened,
 )
+from sklearn_flipad.pipelines.residual import make_residual
 
 __all__ = [
     "AttributionPipeline",

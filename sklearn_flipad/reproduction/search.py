@@ -258,7 +258,10 @@ class _Search:
         distance, before = np.sqrt(self.best[place]), trace.distance
         latents, condition = self.best_latents[place].clone(), int(self.conditions[place])
         is_same = self._is_back(place)
-        trace.n_back = trace.n_back + 1 if is_same else trace.n_back * (distance >= before)
+        if is_same:
+            trace.n_back += 1
+        elif distance < before:  # another minimum is the best now
+            trace.n_back = 0
         self._leave(place)
         # Gauss-Newton ends no nearer from a minimum that is farther than one before.
         if self.options.n_newton and not (settled or is_same) and distance < before:

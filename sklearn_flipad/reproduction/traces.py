@@ -61,10 +61,10 @@ class Trace:
         Starts that were used.
     n_given_up : int
         Starts that were given up.
-    n_back : int
-        Starts that came back to the best minimum of those before.
     n_in_vain : int
         Those of them that came hardly nearer than the rounds before.
+    n_back : int
+        Starts that came back to the best minimum of those before.
     path : list of float
         Distances from the first start, at the checkpoints that it reached and where its trials
         ended.
@@ -77,6 +77,6 @@ class Trace:
     n_iter: int = 0
     n_starts: int = 0
     n_given_up: int = 0
-    n_back: int = 0
     n_in_vain: int = 0
+    n_back: int = 0
     path: list = field(default_factory=list)
