@@ -6,12 +6,12 @@ The rungs lead from other architectures over other seeds, a distilled student, a
 pruned and rounded copy to copies with noise of 1 % on their weights. For each owner, method and
 rung, one JSON line goes to ``ladder.jsonl`` in the folder ``--out``: ``tnr``, the share of
 suspects that is called foreign at a nominal false-negative rate of 0.5 %, and ``fnr``, the share
-of fresh own samples that is, each with its exact interval; the AUC; milliseconds per sample; and
-``rms``, the distance in gray levels of what owner and copy make of the same latents. A cell that
-is there is not computed again, and what was trained is kept in ``networks``. With
-``--near-copies-as-negatives``, half of the negatives are samples of near-copies: with 10 and 20 %
-of noise, of other seeds than the rungs', and the one that is pruned by half, which is no unseen
-rung then. The tables, means over the seeds, are printed at the end.
+of fresh own samples that is, each with its exact interval; the AUC; milliseconds per sample on
+``device``; and ``rms``, the distance in gray levels of what owner and copy make of the same
+latents. A cell that is there is not computed again, and what was trained is kept in ``networks``.
+With ``--near-copies-as-negatives``, half of the negatives are samples of near-copies: with 10 and
+20 % of noise, of other seeds than the rungs', and the one that is pruned by half, which is no
+unseen rung then. The tables, means over the seeds, are printed at the end.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from cards import device_name
 from ladder_methods import METHODS, WITHOUT_NEGATIVES
 from ladder_suspects import DEFAULT_OWNERS, FRESH, OWN, OWNERS, RUNGS, SUSPECTS, Owner
 from output import add_out
@@ -116,7 +117,8 @@ def run_method(owner, method, rungs, args, target):
         if not generators:
             continue
         X = owner.mixture(generators, args.n_suspects, SUSPECTS)
-        row = {**cell, "rung": rung, **judge(attributor, own, X), "fit_s": fit_s}
+        row = {**cell, "rung": rung, "device": device_name(), **judge(attributor, own, X)}
+        row["fit_s"] = fit_s
         if rung not in _RELATIVES:
             row["rms"] = rms(owner, generators[0])
         append(target, row)

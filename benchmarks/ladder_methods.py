@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from cards import BATCH_SIZE
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import FunctionTransformer
 
@@ -191,6 +192,7 @@ def _reproduction(owner, X_own, X_negatives, fnr):
         cv=0.5,
         random_state=owner.seed,
     )
+    attributor.set_params(detect__estimator__batch_size=BATCH_SIZE)
     return attributor.fit(X_own[:N_REPRODUCED])
 
 

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 
 import numpy as np
+from cards import BATCH_SIZE, device_name
 from output import add_out
 from problems import public_dcgan
 
@@ -94,10 +95,12 @@ def row(name, others, args):
     generator = load(name)
     encoder, seconds = trained_encoder(name, generator, args.out / "encoders")
     attributor = make_sminv(generator, encoder=encoder, fnr=FNR, cv=0.5)
+    attributor.set_params(detect__estimator__batch_size=BATCH_SIZE)
     start = time.perf_counter()
     attributor.fit(sample(generator, args.n_own, random_state=1))
     result = {
         "owner": name,
+        "device": device_name(),
         "encoder_seconds": seconds,
         "encoder": encoder.history_,
         "fit_seconds": round(time.perf_counter() - start, 1),

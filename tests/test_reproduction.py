@@ -108,18 +108,19 @@ def search_of_waves(starts, escapes=(), **options):
     metric = LatentMetric(4 * np.eye(1), np.ones(1))
     starts = [(torch.tensor([[start]]), torch.zeros(1, dtype=torch.int64)) for start in starts]
     options = SearchOptions(**{"max_iter": 60, "n_newton": 0, "batch_size": 1, **options})
-    escapes = [(from_first, torch.tensor([noise])) for from_first, noise in escapes]
+    escapes = [noise if noise is None else torch.tensor([noise]) for noise in escapes]
     (trace,) = search(objective, metric, target, starts, options, escapes)
     return trace
 
 
-@pytest.mark.parametrize("from_first", [False, True])
-def test_noise_leads_out_of_a_minimum(from_first):
+def test_noise_leads_out_of_a_minimum():
     """The nearest minimum of the first start is not the sample, and the next start is the same."""
-    assert search_of_waves([3.4, 3.4], [(from_first, 0.0)]).outcome == "undecided"
-    trace = search_of_waves([3.4, 3.4], [(from_first, -3.0)])
-    assert trace.outcome == "reproduced"
+    trace = search_of_waves([3.4, 3.4], [0.0])
+    assert (trace.outcome, trace.is_confirmed) == ("undecided", True)
+    trace = search_of_waves([3.4, 3.4], [-3.0])
+    assert (trace.outcome, trace.is_confirmed) == ("reproduced", False)
     assert trace.latents.item() == pytest.approx(0.5, abs=1e-3)
+    assert search_of_waves([3.4, 0.4], [None]).outcome == "reproduced"
 
 
 def test_a_start_without_a_value_does_not_take_that_of_a_neighbor():
@@ -145,13 +146,29 @@ def test_the_first_start_that_arrives_ends_its_round():
     assert search_of_waves(starts[:3]).outcome == "undecided"
 
 
-def test_starts_that_come_back_to_a_minimum_end_the_search():
-    trace = search_of_waves([3.4, 3.5, 3.3, 3.45, 9.5, 0.4])
+def test_a_round_that_leads_nowhere_nearer_is_the_last():
+    starts = [6.5, 6.4, 9.5, 12.6, 15.8, 0.4]
+    trace = search_of_waves(starts, [None] * 5)
     assert (trace.outcome, trace.n_starts) == ("undecided", 5)
+    # One that came nearer begins another; and guesses are all tried.
+    trace = search_of_waves([6.5, 3.4, *starts[2:]], [None] * 5)
+    assert (trace.outcome, trace.n_starts) == ("reproduced", 6)
+    trace = search_of_waves(starts)
+    assert (trace.outcome, trace.n_starts) == ("reproduced", 6)
+
+
+def test_gauss_newton_is_for_what_is_no_minimum_for_sure():
+    """Few trials leave the first start on its way; elsewhere all come back to one minimum."""
+    assert search_of_waves([0.6], max_iter=2).outcome == "undecided"
+    assert search_of_waves([0.6], max_iter=2, n_newton=5).outcome == "reproduced"
+    starts = [3.4, 3.5, 3.3, 3.45, 3.6]
+    n_iter = [search_of_waves(starts, n_newton=n_newton).n_iter for n_newton in (0, 5)]
+    assert n_iter[0] == n_iter[1]
+    assert search_of_waves(starts[:1], n_newton=5).n_iter > search_of_waves(starts[:1]).n_iter
 
 
 def test_three_starts_in_vain_are_a_rejection():
-    bounds = {"checkpoints": (15,), "bounds": (1e-6, 1e-6)}
+    bounds = {"checkpoints": (15,), "bounds": (1e-6,)}
     trace = search_of_waves([3.4, 9.5, 6.5, 0.4], **bounds)
     assert (trace.outcome, trace.n_starts, trace.n_given_up) == ("rejected", 3, 3)
     # One that came nearer is no start in vain.

@@ -14,7 +14,7 @@ _DAMPINGS = (1e-6, 1e-4, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e4)
 #: Times that one Jacobian is used.
 _N_USES = 2
 #: Relative decrease of the squared distance below which the search has come to its end.
-_PROGRESS = 1e-3
+_PROGRESS = 0.01
 
 
 def jacobian(objective, latents, conditions, target, scale):

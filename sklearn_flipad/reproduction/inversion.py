@@ -27,8 +27,7 @@ _MAX_TRIED = 16
 #: Numbers of trials after which a start that has become slow may be given up. What is not by
 #: then is often an own sample on a detour.
 _CHECKPOINTS = tuple(range(15, 41, 5))
-#: How far it must be: so many times a quantile of the distances of starts that succeed, or at
-#: the end of the trials the largest.
+#: How far it must be: so many times a quantile of the distances of starts that succeed.
 _MARGIN, _QUANTILE = 2.0, 0.95
 #: Successful starts that this takes.
 _N_SUCCESSFUL = 20
@@ -37,9 +36,9 @@ _ARRIVED = 2.0
 #: Further starts: parts of the encoder's guess, seen from the mean of the latents, and noise in
 #: their deviations. Guesses that mislead are often too far out.
 _MOVES = ((0.6, 0.0), (0.5, 0.2), (1.0, 0.35), (1.0, 0.5))
-#: What leads out of a minimum, in this order and from the start again: whether from the guess or
-#: from the minimum, and noise in the deviations of the latents.
-_ESCAPES = ((False, 0.35), (True, 0.4), (True, 0.4), (False, 0.7))
+#: What leads out of a minimum, in this order and from the start again: a start as above, or noise
+#: that is added to the minimum, in the deviations of the latents.
+_ESCAPES = (None, None, 0.35, None, 0.35, 0.7, 0.35, 0.7)
 #: Largest number of latents for Gauss-Newton.
 _MAX_NEWTON = 512
 #: Share of own samples that should be reproduced.
@@ -201,7 +200,7 @@ class GuidedInversion(_Inversion):
     encoder : LatentEncoder or torch.nn.Module
         Guesses latents.
     bounds : tuple of float
-        Largest distances at the checkpoints and at the end; empty for no rejection.
+        Largest distances at the checkpoints; empty for no rejection.
     metric : LatentMetric
         Coordinates for the search.
     """
@@ -232,7 +231,7 @@ class GuidedInversion(_Inversion):
             max_iter=max_iter,
             n_newton=n_newton,
             checkpoints=checkpoints,
-            bounds=bounds if len(bounds) == len(checkpoints) + 1 else (),
+            bounds=bounds if len(bounds) == len(checkpoints) else (),
             has_floor=process.processing.exact,
             batch_size=options.batch_size,
         )
@@ -240,10 +239,12 @@ class GuidedInversion(_Inversion):
         rng = separate_stream(options.random_state, _STARTS)
         self.noise = rng.standard_normal((len(_MOVES), process.space.n_features))
         n_escapes = max(self.n_restarts - len(process.space.conditions) + 1, 0)
-        kinds = list(islice(cycle(_ESCAPES), n_escapes))
-        noise = rng.standard_normal((n_escapes, process.space.n_features))
-        noise *= metric.scale * np.array([spread for _, spread in kinds]).reshape(-1, 1)
-        self.escapes = [(kind[0], row) for kind, row in zip(kinds, noise, strict=True)]
+        spreads = list(islice(cycle(_ESCAPES), n_escapes))
+        noise = metric.scale * rng.standard_normal((n_escapes, process.space.n_features))
+        self.escapes = [
+            None if spread is None else spread * row
+            for spread, row in zip(spreads, noise, strict=True)
+        ]
         self.drawn = self._drawn(max(self.n_restarts - len(_MOVES), 1))
 
     def _guess(self, targets):
@@ -288,7 +289,7 @@ class GuidedInversion(_Inversion):
     def _search(self, targets, options):
         starts = self._starts(targets)
         like = starts[0][0]
-        escapes = [(first, torch.from_numpy(row).to(like)) for first, row in self.escapes]
+        escapes = [None if row is None else torch.from_numpy(row).to(like) for row in self.escapes]
         with self.process.running():
             return search(self.objective, self.metric, targets, starts, options, escapes)
 
@@ -303,8 +304,7 @@ class GuidedInversion(_Inversion):
         Returns
         -------
         tuple of float
-            One for each checkpoint, and one for the end of the trials; none where too few
-            samples are reproduced.
+            One for each checkpoint; none where too few samples are reproduced.
 
         Warns
         -----
@@ -329,14 +329,12 @@ class GuidedInversion(_Inversion):
         else:
             typical = np.median([trace.distance for trace in traces])
             paths = [t.path for t in traces if t.distance <= _ARRIVED * typical]
-        if not self.search.max_iter or len(paths) < _N_SUCCESSFUL:
+        if not self.search.checkpoints or len(paths) < _N_SUCCESSFUL:
             return ()
         # A start that ends before a checkpoint would be no farther there.
         n = len(self.search.checkpoints)
-        filled = [path[:-1] + path[-1:] * (n + 1 - len(path[:-1])) for path in paths]
-        quantiles = np.quantile(filled, _QUANTILE, axis=0)
-        quantiles[-1] = np.max(filled, axis=0)[-1]
-        return tuple((_MARGIN * quantiles).tolist())
+        filled = [path[:-1] + path[-1:] * (n - len(path[:-1])) for path in paths]
+        return tuple((_MARGIN * np.quantile(filled, _QUANTILE, axis=0)).tolist())
 
     def invert(self, X):
         """Search from the encoder's guess.

@@ -20,15 +20,15 @@ class SearchOptions:
     max_iter : int
         Trials of the quasi-Newton method from each start.
     n_newton : int
-        Jacobians of the Gauss-Newton method from each start.
+        Jacobians of the Gauss-Newton method in the end.
     checkpoints : tuple of int
         Numbers of trials after which a start may be given up.
     bounds : tuple of float, default=()
-        Largest distances at the checkpoints and at the end of the trials; no start is given up
-        if empty.
+        Largest distances at the checkpoints, the last also that at the end of the trials; no
+        start is given up if empty.
     has_floor : bool, default=True
         Whether the distance of a sample that is reproduced is known. Otherwise the first round
-        with a start that is not given up is the last.
+        with a start that is not given up is the last one.
     batch_size : int, default=32
         Samples side by side.
     """
@@ -63,8 +63,8 @@ class Trace:
         Starts that were given up.
     n_in_vain : int
         Those of them that came hardly nearer than the rounds before.
-    n_back : int
-        Starts that came back to the best minimum of those before.
+    is_confirmed : bool
+        Whether another start came back to the best latents, which are a minimum then.
     path : list of float
         Distances from the first start, at the checkpoints that it reached and where its trials
         ended.
@@ -78,5 +78,5 @@ class Trace:
     n_starts: int = 0
     n_given_up: int = 0
     n_in_vain: int = 0
-    n_back: int = 0
+    is_confirmed: bool = False
     path: list = field(default_factory=list)
