@@ -20,8 +20,9 @@ from sklearn_flipad.solvers.batch import LANES
 
 __all__ = ["CHANCES", "search"]
 
-#: Curvature of the objective in the metric's coordinates, where it is the mean squared residual.
-_CURVATURE = 2.0
+#: Curvature that BFGS expects at first: ten times that of a mean squared residual in the metric's
+#: coordinates. Far from the sample, first steps of full length lead astray.
+_CURVATURE = 20.0
 #: Pairs that L-BFGS keeps, where the latents are too many for a matrix of them.
 _MEMORY = 20
 #: Trials in which the squared distance must fall by more than this part: with BFGS and with L-BFGS,
