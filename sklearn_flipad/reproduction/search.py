@@ -26,8 +26,7 @@ _CURVATURE = 20.0
 #: Pairs that L-BFGS keeps, where the latents are too many for a matrix of them.
 _MEMORY = 20
 #: Trials in which the squared distance must fall by more than this part: with BFGS and with L-BFGS,
-#: which is slower. With 0.002 instead of 0.02, 7 instead of 8 of 2,000 own samples of the public
-#: 64x64 DCGAN were stopped above the floor, and near-copies took up to half as many trials more.
+#: which is slower. Own samples hardly ever halt above the floor; what is not own ends sooner.
 _WINDOW, _PROGRESS, _SLOW_PROGRESS = 10, 0.02, 2e-3
 #: A start is slow if the distance fell by less than this part in as many trials.
 _SLOW = 0.15
@@ -317,7 +316,7 @@ class _Search:
             trace.distance, trace.is_confirmed = distance, False
 
     def _conclude(self, sample):
-        """Gauss-Newton for what has not arrived, but at a minimum for sure; and the outcome."""
+        """Gauss-Newton for what has neither arrived nor found a sure minimum, and the outcome."""
         trace, floor = self.traces[sample], self.floors[sample]
         if self.options.n_newton and trace.distance > floor and not trace.is_confirmed:
             latents, value, n_iter = levenberg_marquardt(
