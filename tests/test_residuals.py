@@ -63,6 +63,13 @@ def reconstructed(coder, X):
         return coder.eval()(torch.from_numpy(X)).numpy()
 
 
+def test_where_it_runs_does_not_matter(coder, signals, device):
+    expected = ResidualTransformer(coder).fit_transform(signals)
+    found = ResidualTransformer(coder, device=device).fit_transform(signals)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert next(coder.parameters()).device.type == "cpu"
+
+
 def test_values(coder, signals):
     found = ResidualTransformer(coder).fit_transform(signals)
     np.testing.assert_allclose(found, signals - reconstructed(coder, signals), atol=1e-6)

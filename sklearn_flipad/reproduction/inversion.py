@@ -28,7 +28,7 @@ _MAX_TRIED = 16
 #: then is often an own sample on a detour.
 _CHECKPOINTS = tuple(range(15, 41, 5))
 #: How far it must be: so many times a quantile of the distances of starts that succeed.
-_MARGIN, _QUANTILE = 2.0, 0.95
+_MARGIN, _QUANTILE = 3.0, 0.95
 #: Successful starts that this takes.
 _N_SUCCESSFUL = 20
 #: Where the distance of success is not known: so many times the median.

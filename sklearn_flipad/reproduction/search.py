@@ -37,7 +37,7 @@ _SETTLING, _SETTLED = 5, 0.01
 #: nearer than this part of the best distance before it does not count: the first one misled.
 CHANCES, _NEARER = 3, 0.8
 #: The first start goes alone. As long as all were given up, those follow that a rejection still
-#: takes; otherwise so many, until they lead nowhere nearer.
+#: takes; otherwise so many, until one comes back to the best minimum and none leads nearer.
 _ROUND = 4
 #: Two starts that end nearer to each other than this part of the latents' deviations have found
 #: the same minimum. Within so many floors of the sample others would too.
@@ -298,7 +298,7 @@ class _Search:
             size = max(CHANCES - trace.n_in_vain, 0)
         else:
             is_nearer = trace.distance < _NEARER * self.before[sample]
-            goes_on = is_nearer or used <= self.n_guesses
+            goes_on = is_nearer or not trace.is_confirmed or used < self.n_guesses
             size = _ROUND if goes_on and self.options.has_floor else 0
         numbers = list(range(used, min(used + size, len(self.starts))))
         if numbers:
