@@ -98,7 +98,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         its distance by a thousandth.
     n_calibration : int, default=256
         With an encoder: training inliers from which ``fit`` learns how far own samples are
-        after some trials. A start twice as far as nearly all of them, whose distance hardly
+        after some trials. A start three times as far as nearly all of them, whose distance hardly
         falls, is given up; a sample is rejected after three starts in vain. 0: no rejection.
     output_range : pair of float, default=None
         Values of the generator that stand for the gray levels 0 and 255; by default found as
