@@ -146,7 +146,7 @@ def test_the_first_start_that_arrives_ends_its_round():
     assert search_of_waves(starts[:3]).outcome == "undecided"
 
 
-def test_a_round_that_leads_nowhere_nearer_is_the_last():
+def test_a_round_that_comes_back_and_leads_nowhere_nearer_is_the_last():
     starts = [6.5, 6.4, 9.5, 12.6, 15.8, 0.4]
     trace = search_of_waves(starts, [None] * 5)
     assert (trace.outcome, trace.n_starts) == ("undecided", 5)
