@@ -13,7 +13,7 @@ from sklearn_flipad.reproduction.encoder import LatentEncoder
 from sklearn_flipad.reproduction.objective import in_lanes
 from sklearn_flipad.reproduction.restarts import search_from_starts
 from sklearn_flipad.reproduction.result import ReconstructionResult
-from sklearn_flipad.reproduction.search import CHANCES, search
+from sklearn_flipad.reproduction.search import search
 from sklearn_flipad.reproduction.traces import REPRODUCED, UNDECIDED, SearchOptions
 
 __all__ = ["GuidedInversion", "RestartedInversion"]
@@ -29,6 +29,11 @@ _MAX_TRIED = 16
 _CHECKPOINTS = tuple(range(15, 41, 5))
 #: How far it must be: so many times a quantile of the distances of starts that succeed.
 _MARGIN, _QUANTILE = 3.0, 0.95
+#: Starts in vain that reject a sample. One may be unlucky; so may the condition that the encoder
+#: ranks first, where there are several.
+_CHANCES, _WITH_CONDITIONS = 2, 3
+#: Further starts where a file format hides the floor.
+_WITHOUT_FLOOR = 2
 #: Successful starts that this takes.
 _N_SUCCESSFUL = 20
 #: Where the distance of success is not known: so many times the median.
@@ -217,7 +222,7 @@ class GuidedInversion(_Inversion):
         if max_iter == 0:
             self.n_restarts = 0
         elif not process.processing.exact and options.n_restarts == "auto":
-            self.n_restarts = CHANCES - 1
+            self.n_restarts = _WITHOUT_FLOOR
         n_newton = options.n_newton if process.space.n_features <= _MAX_NEWTON else 0
         if not process.has_gradients:
             if not n_newton:
@@ -232,6 +237,7 @@ class GuidedInversion(_Inversion):
             n_newton=n_newton,
             checkpoints=checkpoints,
             bounds=bounds if len(bounds) == len(checkpoints) else (),
+            n_chances=_WITH_CONDITIONS if len(process.space.conditions) > 1 else _CHANCES,
             has_floor=process.processing.exact,
             batch_size=options.batch_size,
         )

@@ -99,7 +99,8 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
     n_calibration : int, default=256
         With an encoder: training inliers from which ``fit`` learns how far own samples are
         after some trials. A start three times as far as nearly all of them, whose distance hardly
-        falls, is given up; a sample is rejected after three starts in vain. 0: no rejection.
+        falls, is given up; a sample is rejected after two starts in vain, three where there
+        are conditions. 0: no rejection.
     output_range : pair of float, default=None
         Values of the generator that stand for the gray levels 0 and 255; by default found as
         :func:`~sklearn_flipad.sampling.sample` finds them.

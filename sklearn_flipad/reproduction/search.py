@@ -18,7 +18,7 @@ from sklearn_flipad.reproduction.objective import in_lanes, root_mean_square
 from sklearn_flipad.reproduction.traces import REJECTED, REPRODUCED, UNDECIDED, Trace
 from sklearn_flipad.solvers.batch import LANES
 
-__all__ = ["CHANCES", "search"]
+__all__ = ["search"]
 
 #: Curvature that BFGS expects at first: ten times that of a mean squared residual in the metric's
 #: coordinates. Far from the sample, first steps of full length lead astray.
@@ -33,9 +33,9 @@ _SLOW = 0.15
 #: At the floor, a search has arrived whose squared distance fell by less than this part in the
 #: last trials.
 _SETTLING, _SETTLED = 5, 0.01
-#: Starts that must be given up before a sample is rejected: one may be unlucky. A start that came
-#: nearer than this part of the best distance before it does not count: the first one misled.
-CHANCES, _NEARER = 3, 0.8
+#: A start that came nearer than this part of the best distance before it is none in vain: the
+#: first one misled.
+_NEARER = 0.8
 #: The first start goes alone. As long as all were given up, those follow that a rejection still
 #: takes; otherwise so many, until one comes back to the best minimum and none leads nearer.
 _ROUND = 4
@@ -295,7 +295,7 @@ class _Search:
         used = trace.n_starts
         all_given_up = trace.n_given_up == used
         if all_given_up:
-            size = max(CHANCES - trace.n_in_vain, 0)
+            size = max(self.options.n_chances - trace.n_in_vain, 0)
         else:
             is_nearer = trace.distance < _NEARER * self.before[sample]
             goes_on = is_nearer or not trace.is_confirmed or used < self.n_guesses

@@ -26,6 +26,8 @@ class SearchOptions:
     bounds : tuple of float, default=()
         Largest distances at the checkpoints, the last also that at the end of the trials; no
         start is given up if empty.
+    n_chances : int, default=2
+        Starts that must be given up in vain before a sample is rejected.
     has_floor : bool, default=True
         Whether the distance of a sample that is reproduced is known. Otherwise the first round
         with a start that is not given up is the last one.
@@ -37,6 +39,7 @@ class SearchOptions:
     n_newton: int
     checkpoints: tuple = ()
     bounds: tuple = ()
+    n_chances: int = 2
     has_floor: bool = True
     batch_size: int = 32
 
