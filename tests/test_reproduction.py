@@ -168,7 +168,7 @@ def test_gauss_newton_is_for_what_is_no_minimum_for_sure():
 
 
 def test_starts_in_vain_are_a_rejection():
-    bounds = {"checkpoints": (15,), "bounds": (1e-6,)}
+    bounds = {"checkpoints": (15,), "bounds": (1e-6, 1e-6)}
     for n in (2, 3):
         trace = search_of_waves([3.4, 9.5, 6.5, 0.4], n_chances=n, **bounds)
         assert (trace.outcome, trace.n_starts, trace.n_given_up) == ("rejected", n, n)

@@ -27,8 +27,9 @@ _MAX_TRIED = 16
 #: Numbers of trials after which a start that has become slow may be given up. What is not by
 #: then is often an own sample on a detour.
 _CHECKPOINTS = tuple(range(15, 41, 5))
-#: How far it must be: so many times a quantile of the distances of starts that succeed.
-_MARGIN, _QUANTILE = 3.0, 0.95
+#: How far it must be: so many times a quantile of the distances of starts that succeed. A start
+#: whose trials have ended may no longer be on a detour.
+_MARGIN, _ENDED, _QUANTILE = 3.0, 2.0, 0.95
 #: Starts in vain that reject a sample. One may be unlucky; so may the condition that the encoder
 #: ranks first, where there are several.
 _CHANCES, _WITH_CONDITIONS = 2, 3
@@ -236,7 +237,7 @@ class GuidedInversion(_Inversion):
             max_iter=max_iter,
             n_newton=n_newton,
             checkpoints=checkpoints,
-            bounds=bounds if len(bounds) == len(checkpoints) else (),
+            bounds=bounds if len(bounds) == len(checkpoints) + 1 else (),
             n_chances=_WITH_CONDITIONS if len(process.space.conditions) > 1 else _CHANCES,
             has_floor=process.processing.exact,
             batch_size=options.batch_size,
@@ -310,7 +311,8 @@ class GuidedInversion(_Inversion):
         Returns
         -------
         tuple of float
-            One for each checkpoint; none where too few samples are reproduced.
+            One for each checkpoint and one for the end of the trials; none where too few
+            samples are reproduced.
 
         Warns
         -----
@@ -340,7 +342,8 @@ class GuidedInversion(_Inversion):
         # A start that ends before a checkpoint would be no farther there.
         n = len(self.search.checkpoints)
         filled = [path[:-1] + path[-1:] * (n - len(path[:-1])) for path in paths]
-        return tuple((_MARGIN * np.quantile(filled, _QUANTILE, axis=0)).tolist())
+        usual = np.quantile(filled, _QUANTILE, axis=0)
+        return (*(_MARGIN * usual).tolist(), float(_ENDED * usual[-1]))
 
     def invert(self, X):
         """Search from the encoder's guess.

@@ -125,8 +125,8 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
     metric_ : LatentMetric
         Coordinates for the search. Only with an encoder.
     bounds_ : tuple of float
-        Largest distances at the checkpoints, the last also that at the end of the trials; empty
-        without rejection. Only with an encoder.
+        Largest distances at the checkpoints, and at the end of the trials; empty without
+        rejection. Only with an encoder.
     offset_ : float
         Samples with ``score_samples(X) >= offset_`` are called inliers. Only with `fnr`.
     n_features_in_ : int

@@ -24,8 +24,8 @@ class SearchOptions:
     checkpoints : tuple of int
         Numbers of trials after which a start may be given up.
     bounds : tuple of float, default=()
-        Largest distances at the checkpoints, the last also that at the end of the trials; no
-        start is given up if empty.
+        Largest distances at the checkpoints, and at the end of the trials; no start is given up
+        if empty.
     n_chances : int, default=2
         Starts that must be given up in vain before a sample is rejected.
     has_floor : bool, default=True
