@@ -39,12 +39,15 @@ _WITHOUT_FLOOR = 2
 _N_SUCCESSFUL = 20
 #: Where the distance of success is not known: so many times the median.
 _ARRIVED = 2.0
-#: Further starts: parts of the encoder's guess, seen from the mean of the latents, and noise in
-#: their deviations. Guesses that mislead are often too far out.
+#: Further starts: first the encoder's guess, as often corrected by how far the encoder's guess for
+#: what was made of it is off.
+_N_CORRECTIONS = 6
+#: Then parts of the guess, seen from the mean of the latents, and noise in their deviations.
+#: Guesses that mislead are often too far out.
 _MOVES = ((0.6, 0.0), (0.5, 0.2), (1.0, 0.35), (1.0, 0.5))
 #: What leads out of a minimum, in this order and from the start again: a start as above, or noise
 #: that is added to the minimum, in the deviations of the latents.
-_ESCAPES = (None, None, 0.35, None, 0.35, 0.7, 0.35, 0.7)
+_ESCAPES = (None, None, None, None, None, None, None, 0.7)
 #: Largest number of latents for Gauss-Newton.
 _MAX_NEWTON = 512
 #: Share of own samples that should be reproduced.
@@ -252,7 +255,7 @@ class GuidedInversion(_Inversion):
             None if spread is None else spread * row
             for spread, row in zip(spreads, noise, strict=True)
         ]
-        self.drawn = self._drawn(max(self.n_restarts - len(_MOVES), 1))
+        self.drawn = self._drawn(max(self.n_restarts - _N_CORRECTIONS - len(_MOVES), 1))
 
     def _guess(self, targets):
         if isinstance(self.encoder, LatentEncoder):
@@ -277,12 +280,17 @@ class GuidedInversion(_Inversion):
         if isinstance(self.encoder, LatentEncoder):
             mean = torch.as_tensor(self.encoder.latent_mean).to(guess)
         n_conditions = ranking.shape[1]
+        n_corrections = np.clip(self.n_restarts - n_conditions + 1, 0, _N_CORRECTIONS)
+        corrected = self._corrected(guess, ranking[:, 0], n_corrections)
         starts = [(guess, ranking[:, 0])]
         for number in range(1, self.n_restarts + 1):
             condition = ranking[:, number % n_conditions]
-            moved = number - n_conditions  # after the guess has been tried with each condition
-            if moved < 0:
+            # After the guess has been tried with each condition, and has been corrected.
+            moved = number - n_conditions - n_corrections
+            if number < n_conditions:
                 latents = guess
+            elif moved < 0:
+                latents = corrected[moved]
             elif moved < len(_MOVES):
                 part, spread = _MOVES[moved]
                 noise = torch.from_numpy(self.noise[moved]).to(guess)
@@ -292,6 +300,19 @@ class GuidedInversion(_Inversion):
                 latents = self.drawn[0][row].expand_as(guess).clone()
             starts.append((latents, condition))
         return starts
+
+    def _corrected(self, guess, conditions, n):
+        """The guess, corrected once, twice and so on: a list of `n` batches of latents."""
+        size = self.options.batch_size
+        found = [guess]
+        for _ in range(n):
+            parts = []
+            for part in zip(found[-1].split(size), conditions.split(size), strict=True):
+                with self.process.running(), torch.no_grad():
+                    made = in_lanes(self.objective.make, len(part[0]), *part)
+                parts.append(self._guess(made)[0].to(guess))
+            found.append(found[-1] + guess - torch.cat(parts))
+        return found[1:]
 
     def _search(self, targets, options):
         starts = self._starts(targets)
