@@ -177,6 +177,26 @@ def test_starts_in_vain_are_a_rejection():
     assert (trace.outcome, trace.n_starts) == ("reproduced", 3)
 
 
+def test_further_starts_take_the_encoders_error_off():
+    """An encoder that is off by the same everywhere is right once it is corrected."""
+    generator = nn.Linear(6, 64)
+    inverse = torch.linalg.pinv(generator.weight.detach())
+
+    class Off(nn.Module):
+        def forward(self, x):
+            return (x - generator.bias) @ inverse.T + 1
+
+    z = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
+    X = generator(z).detach().numpy()
+    detector = ReconstructionDetector(generator, encoder=Off(), latent_shape=(6,))
+    inversion = detector._inversion(detector._process(X.dtype))
+    starts = [latents for latents, _ in inversion._starts(torch.from_numpy(X))]
+    torch.testing.assert_close(starts[0], z + 1, atol=1e-4, rtol=0)
+    for corrected in starts[1:7]:
+        torch.testing.assert_close(corrected, z, atol=1e-4, rtol=0)
+    assert (starts[7] - z).abs().max() > 0.1
+
+
 def test_latents_are_those_that_made_the_sample(images, encoder):
     latents = torch.randn(5, 6, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():

@@ -308,17 +308,19 @@ class GuidedInversion(_Inversion):
         for _ in range(n):
             parts = []
             for part in zip(found[-1].split(size), conditions.split(size), strict=True):
-                with self.process.running(), torch.no_grad():
+                with torch.no_grad():
                     made = in_lanes(self.objective.make, len(part[0]), *part)
                 parts.append(self._guess(made)[0].to(guess))
             found.append(found[-1] + guess - torch.cat(parts))
         return found[1:]
 
     def _search(self, targets, options):
-        starts = self._starts(targets)
-        like = starts[0][0]
-        escapes = [None if row is None else torch.from_numpy(row).to(like) for row in self.escapes]
         with self.process.running():
+            starts = self._starts(targets)
+            like = starts[0][0]
+            escapes = [
+                None if row is None else torch.from_numpy(row).to(like) for row in self.escapes
+            ]
             return search(self.objective, self.metric, targets, starts, options, escapes)
 
     def learn_bounds(self, X):
