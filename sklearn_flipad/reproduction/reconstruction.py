@@ -333,8 +333,8 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
             f"The search failed for {n_failed} of {n} calibration samples of the model, and one of "
             f"them sets the threshold: {threshold:.3g}, where the median distance is "
             f"{np.median(distances):.3g}. Near-copies of the model would be accepted. Train the "
-            "encoder longer (max_steps), raise n_restarts, calibrate with more samples (where fewer "
-            "of them fail than fnr allows), or choose a larger fnr: with the conformal rule at "
+            "encoder longer (max_steps), raise n_restarts, calibrate with more samples if a "
+            "smaller part than fnr fails, or choose a larger fnr: with the conformal rule at "
             f"least {fnr:g}.",
             UserWarning,
             stacklevel=2,
