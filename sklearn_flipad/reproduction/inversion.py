@@ -39,8 +39,8 @@ _WITHOUT_FLOOR = 2
 _N_SUCCESSFUL = 20
 #: Where the distance of success is not known: so many times the median.
 _ARRIVED = 2.0
-#: Further starts: first the encoder's guess, as often corrected by how far the encoder's guess for
-#: what was made of it is off.
+#: Further starts: first the encoder's guess, corrected once to so many times. What the encoder
+#: guesses of a sample that was made from its guess shows its error.
 _N_CORRECTIONS = 6
 #: Then parts of the guess, seen from the mean of the latents, and noise in their deviations.
 #: Guesses that mislead are often too far out.
@@ -234,7 +234,7 @@ class GuidedInversion(_Inversion):
                     "The generator's samples have no gradients with respect to its latents, and "
                     "Gauss-Newton is switched off or would need too many runs of the generator."
                 )
-            max_iter = 0
+            max_iter = self.n_restarts = 0
         checkpoints = tuple(number for number in _CHECKPOINTS if number < max_iter)
         self.search = SearchOptions(
             max_iter=max_iter,
@@ -302,7 +302,7 @@ class GuidedInversion(_Inversion):
         return starts
 
     def _corrected(self, guess, conditions, n):
-        """The guess, corrected once, twice and so on: a list of `n` batches of latents."""
+        """The guess, corrected once, twice and so on up to `n` times."""
         size = self.options.batch_size
         found = [guess]
         for _ in range(n):
