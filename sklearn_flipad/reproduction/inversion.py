@@ -281,16 +281,14 @@ class GuidedInversion(_Inversion):
             mean = torch.as_tensor(self.encoder.latent_mean).to(guess)
         n_conditions = ranking.shape[1]
         n_corrections = np.clip(self.n_restarts - n_conditions + 1, 0, _N_CORRECTIONS)
-        corrected = self._corrected(guess, ranking[:, 0], n_corrections)
-        starts = [(guess, ranking[:, 0])]
-        for number in range(1, self.n_restarts + 1):
+        # The guess with each condition, and its corrections.
+        guesses = [guess] * n_conditions + self._corrected(guess, ranking[:, 0], n_corrections)
+        starts = []
+        for number in range(self.n_restarts + 1):
             condition = ranking[:, number % n_conditions]
-            # After the guess has been tried with each condition, and has been corrected.
-            moved = number - n_conditions - n_corrections
-            if number < n_conditions:
-                latents = guess
-            elif moved < 0:
-                latents = corrected[moved]
+            moved = number - len(guesses)
+            if moved < 0:
+                latents = guesses[number]
             elif moved < len(_MOVES):
                 part, spread = _MOVES[moved]
                 noise = torch.from_numpy(self.noise[moved]).to(guess)
