@@ -23,8 +23,8 @@ from sklearn_flipad.calibration import Conformal
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.evaluation import attribution_scores
+from sklearn_flipad.generators import sample
 from sklearn_flipad.reproduction import FeatureDistance
-from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import load_fashion_classifier, load_pretrained
 
 #: Restarts and steps of the latent searches, far below the paper's 10 and 1,000.

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.datasets import load_fashion_mnist
-from sklearn_flipad.randomness import seeded
 
 __all__ = ["TUNED", "autoencoder", "encoded"]
 

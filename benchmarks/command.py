@@ -33,7 +33,7 @@ N_NEGATIVES = 500
 def write_files(folder):
     """Write negatives and suspects, each suspect under the name of its source."""
     from sklearn_flipad.datasets import load_fashion_sample
-    from sklearn_flipad.sampling import sample
+    from sklearn_flipad.generators import sample
     from sklearn_flipad.zoo import load_pretrained
 
     real = load_fashion_sample(N_NEGATIVES + N_SUSPECTS["real"])

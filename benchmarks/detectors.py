@@ -32,7 +32,7 @@ from sklearn_flipad import DeepSADDetector, make_rawpad
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.evaluation import attribution_scores
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import load_pretrained
 
 FNR = 0.05

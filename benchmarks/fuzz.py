@@ -25,7 +25,7 @@ from safetensors.numpy import load, save
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
 from sklearn_flipad.datasets import load_images
-from sklearn_flipad.persistence.arrays import content_digest
+from sklearn_flipad.storage.arrays import content_digest
 
 #: Seconds that one case may take.
 _PATIENCE = 5.0

@@ -28,9 +28,9 @@ from sklearn_flipad import (
     LatentEncoder,
     make_sminv,
 )
+from sklearn_flipad.base.samples import to_gray_levels
+from sklearn_flipad.generators import latent_batches, sample
 from sklearn_flipad.operators import ConvOperator
-from sklearn_flipad.samples import to_gray_levels
-from sklearn_flipad.sampling import latent_batches, sample
 from sklearn_flipad.solvers import DouglasRachford, LassoProblem
 
 FNR = 0.005

@@ -10,12 +10,12 @@ import torch
 from problems import public_dcgan
 from safetensors.torch import load, save
 
+from sklearn_flipad.base.devices import resolve_device
 from sklearn_flipad.datasets import load_fashion_sample
-from sklearn_flipad.devices import resolve_device
-from sklearn_flipad.persistence.arrays import write_atomically
-from sklearn_flipad.reproduction import distilled_copy, fine_tuned_copy, near_copies
-from sklearn_flipad.reproduction.copies import NEAR_COPIES
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.evaluation import distilled_copy, fine_tuned_copy, near_copies
+from sklearn_flipad.evaluation.near_copies import NEAR_COPIES
+from sklearn_flipad.generators import sample
+from sklearn_flipad.storage.arrays import write_atomically
 from sklearn_flipad.zoo import DCGANGenerator, list_pretrained, load_pretrained
 
 PUBLIC = "public/dcgan"

@@ -22,8 +22,8 @@ from output import add_out
 from packages import downloaded
 
 from sklearn_flipad import ReconstructionDetector
-from sklearn_flipad.reproduction import noisy_copy
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.evaluation import noisy_copy
+from sklearn_flipad.generators import sample
 
 SHAPE = (8, 5000)
 

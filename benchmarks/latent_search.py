@@ -15,8 +15,8 @@ from output import add_out
 from scipy.optimize import minimize
 
 from sklearn_flipad import ReconstructionDetector
+from sklearn_flipad.generators import sample
 from sklearn_flipad.reproduction.distances import euclidean_distance
-from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import load_pretrained
 
 N_SAMPLES, N_RESTARTS, BUDGETS = 8, 4, (100, 300)

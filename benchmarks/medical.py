@@ -23,7 +23,7 @@ from sklearn_flipad import (
     make_whitened,
 )
 from sklearn_flipad.detectors import LeNet
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 
 OWNER, NEGATIVES, *_ = NAMES
 #: The paper's penalty for these images, and the channels of its networks on activations.

@@ -38,7 +38,7 @@ from sklearn_flipad import (
 )
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.evaluation import clopper_pearson
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import list_pretrained, load_pretrained
 
 FNRS = (0.005, 0.05)

@@ -11,7 +11,7 @@ import torch
 from packages import downloaded
 
 from sklearn_flipad import FinalLayer
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.solvers import LassoProblem
 from sklearn_flipad.zoo import DCGANGenerator, LSGANGenerator, load_pretrained
 

@@ -19,6 +19,7 @@ from reproduction import load, trained_encoder
 from sklearn_flipad import DeepSADDetector, InlierWhitener, make_rawpad, make_sminv, make_whitened
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
+from sklearn_flipad.evaluation import noisy_copy
 from sklearn_flipad.evaluation.metrics import clopper_pearson
 from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
@@ -27,8 +28,7 @@ from sklearn_flipad.evaluation.perturbations import (
     JPEGCompression,
     named,
 )
-from sklearn_flipad.reproduction import noisy_copy
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import list_pretrained
 
 FNR = 0.005

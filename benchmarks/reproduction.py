@@ -19,7 +19,7 @@ from problems import public_dcgan
 
 from sklearn_flipad import LatentEncoder, ReconstructionDetector, make_sminv
 from sklearn_flipad.evaluation.metrics import clopper_pearson
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import list_pretrained, load_pretrained
 
 FNR = 0.005

@@ -24,7 +24,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter
 from sklearn_flipad.datasets import load_fashion_sample
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import load_pretrained
 
 LAMS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)

@@ -38,7 +38,7 @@ from sklearn_flipad import (
 )
 from sklearn_flipad.calibration import Conformal, conformal_p_values
 from sklearn_flipad.datasets import quantize_audio
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 
 FNR = 0.05
 WINDOW, MAX_WINDOWS = 512, 8

@@ -19,7 +19,7 @@ from packages import debian_files, python_files
 from scipy import signal
 
 from sklearn_flipad.datasets import quantize_audio
-from sklearn_flipad.persistence.arrays import write_atomically
+from sklearn_flipad.storage.arrays import write_atomically
 
 RATE = 22050
 #: Samples of a clip: 86 frames of the vocoders' spectrograms.

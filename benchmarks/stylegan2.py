@@ -17,7 +17,7 @@ from output import add_out, read_rows
 
 from sklearn_flipad import FinalLayer, make_dctpad, make_flipad, make_rawpad, make_smf
 from sklearn_flipad.datasets import load_fashion_mnist, load_fashion_sample
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import fashion_frechet_distance, load_pretrained
 from sklearn_flipad.zoo.pretrained import load_generator
 from sklearn_flipad.zoo.recipes import train_recipe

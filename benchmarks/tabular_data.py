@@ -13,10 +13,10 @@ import pandas as pd
 import torch
 from packages import downloaded
 
+from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.datasets import load_redwine
-from sklearn_flipad.persistence.arrays import write_atomically
-from sklearn_flipad.randomness import seeded
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
+from sklearn_flipad.storage.arrays import write_atomically
 from sklearn_flipad.tabular import TablePreparer, sample_sdv
 from sklearn_flipad.zoo import (
     KLWassersteinObjective,

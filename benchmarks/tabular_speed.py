@@ -13,7 +13,7 @@ import torch
 from output import add_out
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import load_pretrained
 
 

@@ -15,7 +15,7 @@ from output import add_out
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter
 from sklearn_flipad.datasets import load_fashion_sample
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import load_pretrained
 
 TOLERANCES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3)

@@ -22,8 +22,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from sklearn_flipad import FinalLayer, make_dctpad, make_flipad, make_rawpad
 from sklearn_flipad.datasets import load_fashion_sample
+from sklearn_flipad.evaluation import noisy_copy
 from sklearn_flipad.evaluation.metrics import clopper_pearson
-from sklearn_flipad.reproduction import noisy_copy
 from sklearn_flipad.zoo import load_pretrained
 
 FNR = 0.05

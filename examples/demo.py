@@ -42,14 +42,13 @@ from sklearn_flipad import (
 )
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.evaluation import attribution_scores
+from sklearn_flipad.evaluation import attribution_scores, noisy_copy
+from sklearn_flipad.generators import sample
 from sklearn_flipad.plotting import (
     DistanceHistogramDisplay,
     ReproductionDisplay,
     ScoreHistogramDisplay,
 )
-from sklearn_flipad.reproduction import noisy_copy
-from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import load_pretrained
 
 OWN = "fashion/dcgan-0"

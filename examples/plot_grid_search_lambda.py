@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn_flipad import DeepSADDetector, FinalLayer, make_flipad
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import load_pretrained
 
 generator = load_pretrained("fashion/dcgan-0")

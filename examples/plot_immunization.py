@@ -23,8 +23,8 @@ from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.evaluation import robustness_curve
 from sklearn_flipad.evaluation.perturbations import GaussianBlur, GaussianNoise, JPEGCompression
+from sklearn_flipad.generators import sample
 from sklearn_flipad.plotting import PerturbationDisplay, RobustnessDisplay
-from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import load_pretrained
 
 generator = load_pretrained("fashion/dcgan-0")

@@ -16,8 +16,8 @@ import numpy as np
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter
 from sklearn_flipad.datasets import load_fashion_sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.plotting import FeatureMapDisplay, InversionDisplay
-from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import load_pretrained
 
 generator = load_pretrained("fashion/dcgan-0")

@@ -16,9 +16,9 @@ import numpy as np
 
 from sklearn_flipad import LatentEncoder, make_sminv
 from sklearn_flipad.datasets import load_fashion_sample
+from sklearn_flipad.evaluation import noisy_copy
+from sklearn_flipad.generators import sample
 from sklearn_flipad.plotting import DistanceHistogramDisplay, ReproductionDisplay
-from sklearn_flipad.reproduction import noisy_copy
-from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import load_pretrained
 
 generator = load_pretrained("fashion/wgan-gp-0")

@@ -17,8 +17,8 @@ import numpy as np
 from sklearn_flipad import DeepSADDetector, OpenSetAttributor, make_whitened
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
+from sklearn_flipad.generators import sample
 from sklearn_flipad.plotting import PredictionSetDisplay
-from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import load_pretrained
 
 models = [f"fashion/{name}" for name in ("dcgan-0", "dcgan-1", "ebgan-0", "wgan-gp-0")]

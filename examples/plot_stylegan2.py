@@ -24,8 +24,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn_flipad import DeepSADDetector, FinalLayer, FinalLayerInverter, make_flipad
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
+from sklearn_flipad.generators import sample
 from sklearn_flipad.plotting import SampleGridDisplay, ScoreHistogramDisplay
-from sklearn_flipad.sampling import sample
 from sklearn_flipad.zoo import StyleGAN2Discriminator, StyleGAN2Generator, train_gan
 from sklearn_flipad.zoo.objectives import NonSaturatingObjective
 

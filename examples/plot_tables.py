@@ -22,8 +22,8 @@ import pandas as pd
 from sklearn_flipad import make_posterior
 from sklearn_flipad.calibration import rank_sum_p_value, simes_p_value
 from sklearn_flipad.datasets import load_redwine
+from sklearn_flipad.generators import sample
 from sklearn_flipad.plotting import ScoreHistogramDisplay
-from sklearn_flipad.sampling import sample
 from sklearn_flipad.tabular import TablePreparer, for_tables, sample_sdv
 from sklearn_flipad.zoo import load_pretrained
 

@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn_flipad import DeepSADDetector, InlierScaler, InlierWhitener, make_whitened
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import load_pretrained
 
 generator, relative = load_pretrained("fashion/ebgan-0"), load_pretrained("fashion/ebgan-1")

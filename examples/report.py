@@ -27,9 +27,9 @@ from PIL import Image
 
 from sklearn_flipad import LatentEncoder, make_sminv, save_attributor
 from sklearn_flipad.datasets import load_fashion_sample
+from sklearn_flipad.evaluation import noisy_copy
+from sklearn_flipad.generators import sample
 from sklearn_flipad.report import write_report
-from sklearn_flipad.reproduction import noisy_copy
-from sklearn_flipad.sampling import sample
 from sklearn_flipad.scoring import score_files
 from sklearn_flipad.zoo import load_pretrained
 

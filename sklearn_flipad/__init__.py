@@ -1,5 +1,6 @@
 """Did this generative model make this sample? Single-model attribution in the open world."""
 
+from sklearn_flipad.base.version import __version__ as __version__
 from sklearn_flipad.calibration import Evidence, FNRThresholdCalibrator, OpenSetAttributor
 from sklearn_flipad.detectors import CombinedDetector, DeepSADDetector, FingerprintDetector
 from sklearn_flipad.features import (
@@ -14,7 +15,8 @@ from sklearn_flipad.features import (
     ResidualTransformer,
     SpectrogramTransformer,
 )
-from sklearn_flipad.final_layer import FinalLayer, OutputActivation
+from sklearn_flipad.final_layer import FinalLayer
+from sklearn_flipad.generators import OutputActivation
 from sklearn_flipad.persistence.attributors import load_attributor, save_attributor
 from sklearn_flipad.persistence.inspection import (
     AttributorDescription,
@@ -39,8 +41,6 @@ from sklearn_flipad.reproduction import (
     ReconstructionDetector,
     ReconstructionResult,
 )
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AttributionPipeline",

@@ -26,14 +26,22 @@ _ONE_LINE += (".relative_gap", ".inverse", ".to_dict", ".forward", ".keep")
 MODULES_OF_THE_API = (
     "evaluation.perturbations",
     "evaluation.sound_perturbations",
-    "sampling",
 )
 
 
+def is_internal(module):
+    """Whether a module is underscored, or is or stands in a folder that says it is internal."""
+    while "." in module:
+        if "._" in module or importlib.import_module(module).__doc__.startswith("Internal:"):
+            return True
+        module = module.rpartition(".")[0]
+    return False
+
+
 def public_modules():
-    """All modules with ``__all__`` that are not private, nor in a private package."""
+    """All modules with ``__all__`` that are not internal."""
     found = pkgutil.walk_packages(sklearn_flipad.__path__, "sklearn_flipad.")
-    names = [module.name for module in found if "._" not in module.name]
+    names = [module.name for module in found if not is_internal(module.name)]
     modules = [sklearn_flipad, *map(importlib.import_module, names)]
     return [module for module in modules if hasattr(module, "__all__")]
 

@@ -25,7 +25,7 @@ from sklearn_flipad import (
     SpectrogramTransformer,
     make_rawpad,
 )
-from sklearn_flipad.samples import shape_of
+from sklearn_flipad.base.samples import shape_of
 
 
 def translated(y):

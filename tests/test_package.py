@@ -1,6 +1,5 @@
 """The package as a whole: requirements, data, what importing it costs, the public DCGAN."""
 
-import ast
 import configparser
 import copy
 import io
@@ -17,9 +16,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 from torch import nn
 
-import sklearn_flipad
 from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import DCGANGenerator
 
 ROOT = Path(__file__).parents[1]
@@ -78,40 +76,6 @@ def test_import_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
-
-
-CORE = [
-    "operators",
-    "solvers",
-    *(
-        f"reproduction/{name}.py"
-        for name in [
-            "search",
-            "traces",
-            "gauss_newton",
-            "quasi_newton",
-            "bfgs",
-            "lbfgs",
-            "objective",
-            "restarts",
-        ]
-    ),
-]
-
-
-@pytest.mark.parametrize("part", CORE)
-def test_the_numerical_core_stands_alone(part):
-    root = Path(sklearn_flipad.__file__).parent
-    parts = [*CORE, "precision.py"]
-    known = tuple(f"sklearn_flipad.{p.removesuffix('.py').replace('/', '.')}" for p in parts)
-    paths = [root / part] if part.endswith(".py") else (root / part).rglob("*.py")
-    for path in paths:
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module] if isinstance(node, ast.ImportFrom) else []
-            for name in names:
-                assert not name.startswith("sklearn.")
-                assert not name.startswith("sklearn_flipad") or name.startswith(known), path
 
 
 def test_plotting_without_matplotlib_names_the_extra(monkeypatch):

@@ -1,5 +1,6 @@
 """Thresholds, p-values and verdicts with chosen error rates."""
 
+from sklearn_flipad.calibration.attributors import NamedAttributors, calibrator_of
 from sklearn_flipad.calibration.evidence import Evidence
 from sklearn_flipad.calibration.martingale import ConformalMartingale
 from sklearn_flipad.calibration.open_set import OpenSetAttributor
@@ -20,10 +21,12 @@ __all__ = [
     "ConformalMartingale",
     "Evidence",
     "FNRThresholdCalibrator",
+    "NamedAttributors",
     "OpenSetAttributor",
     "OpenSetEvidence",
     "Quantile",
     "ThresholdRule",
+    "calibrator_of",
     "conformal_p_values",
     "rank_sum_p_value",
     "select_with_fdr",

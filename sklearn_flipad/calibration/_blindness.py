@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from sklearn_flipad.calibration._estimators import last_step, normality
+from sklearn_flipad.base.estimators import last_step, normality
 
 __all__ = ["check_sight"]
 

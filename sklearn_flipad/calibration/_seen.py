@@ -5,8 +5,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from sklearn_flipad.sample_lists import is_ragged
-from sklearn_flipad.samples import as_array
+from sklearn_flipad.base.sample_lists import is_ragged
+from sklearn_flipad.base.samples import as_array
 
 __all__ = ["check_fresh", "digests"]
 

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from scipy.stats import fisher_exact
 
-from sklearn_flipad.calibration._estimators import window_counts
+from sklearn_flipad.base.estimators import window_counts
 
 __all__ = ["check_windows", "warn_of_sizes", "window_range"]
 

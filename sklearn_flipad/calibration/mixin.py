@@ -5,7 +5,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad.calibration._estimators import normality, window_counts
+from sklearn_flipad.base.estimators import normality, window_counts
 from sklearn_flipad.calibration._hold_out import check_name
 from sklearn_flipad.calibration._seen import check_fresh
 from sklearn_flipad.calibration._windows import window_range

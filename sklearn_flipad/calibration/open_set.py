@@ -15,12 +15,12 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from sklearn_flipad.calibration._attributors import NamedAttributors, calibrator_of
+from sklearn_flipad.base.labels import check_model_names
+from sklearn_flipad.calibration.attributors import NamedAttributors, calibrator_of
 from sklearn_flipad.calibration.evidence import check_levels, weigh
 from sklearn_flipad.calibration.open_set_evidence import OpenSetEvidence
 from sklearn_flipad.calibration.rules import as_rule
 from sklearn_flipad.final_layer import FinalLayer
-from sklearn_flipad.labels import check_model_names
 
 __all__ = ["OpenSetAttributor"]
 

@@ -15,8 +15,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
-from sklearn_flipad.calibration._blindness import check_sight
-from sklearn_flipad.calibration._estimators import (
+from sklearn_flipad.base.estimators import (
     check_detector,
     last_step,
     normality,
@@ -24,13 +23,14 @@ from sklearn_flipad.calibration._estimators import (
     training_rows,
     window_counts,
 )
+from sklearn_flipad.base.labels import check_labels, classes_of
+from sklearn_flipad.base.samples import as_array
+from sklearn_flipad.calibration._blindness import check_sight
 from sklearn_flipad.calibration._hold_out import check_size, hold_out
 from sklearn_flipad.calibration._seen import digests
 from sklearn_flipad.calibration._windows import check_windows, warn_of_sizes, window_range
 from sklearn_flipad.calibration.mixin import EvidenceMixin
 from sklearn_flipad.calibration.rules import RULES, ThresholdRule, as_rule
-from sklearn_flipad.labels import check_labels, classes_of
-from sklearn_flipad.samples import as_array
 
 __all__ = ["FNRThresholdCalibrator"]
 

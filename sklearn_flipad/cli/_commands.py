@@ -9,7 +9,7 @@ import typer
 
 import sklearn_flipad
 from sklearn_flipad.cli._session import NOTHING_SCORED, session
-from sklearn_flipad.scoring._formats import counted
+from sklearn_flipad.scoring.runs.formats import counted
 
 __all__ = ["app"]
 
@@ -404,13 +404,9 @@ def _check_report(out):
     """Refuse what cannot be written, before files are scored."""
     if out.suffix != ".html":
         raise ValueError(f"A report must end in .html, got {out.name!r}.")
-    try:
-        import jinja2  # noqa: F401
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"A report needs {error.name}: pip install 'sklearn-flipad[report]'."
-        ) from error
+    from sklearn_flipad.report.write import import_report_tools
+
+    import_report_tools()
 
 
 def _write_report(verdicts, attributor, out, code, run, **options):

@@ -16,9 +16,9 @@ from sklearn_flipad.cli._samples import (
     read_samples_of,
     shape_of_own,
 )
-from sklearn_flipad.persistence.files import file_digest, printable
-from sklearn_flipad.sampling import sample
-from sklearn_flipad.scoring._formats import LOSSY, counted, negatives_warning
+from sklearn_flipad.generators.sampling import sample
+from sklearn_flipad.scoring.runs.formats import LOSSY, counted, negatives_warning
+from sklearn_flipad.storage.files import file_digest, printable
 
 __all__ = ["fit_attributor"]
 

@@ -11,9 +11,9 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from sklearn_flipad._modules import evaluating, unwrap
+from sklearn_flipad.base.modules import evaluating, unwrap
 from sklearn_flipad.cli._imports import call, import_object
-from sklearn_flipad.persistence.files import check_regular, printable
+from sklearn_flipad.storage.files import check_regular, printable
 
 __all__ = ["latent_shape_of", "load_generator"]
 

@@ -6,15 +6,15 @@ from math import ceil, prod
 import numpy as np
 import torch
 
-from sklearn_flipad._modules import device_of, evaluating
+from sklearn_flipad.base.modules import device_of, evaluating
 from sklearn_flipad.datasets import quantize_audio
-from sklearn_flipad.datasets._listing import iter_files
-from sklearn_flipad.datasets._loading import read_each, read_samples
+from sklearn_flipad.datasets.files.listing import iter_files
+from sklearn_flipad.datasets.files.loading import read_each, read_samples
 from sklearn_flipad.evaluation.perturbations import JPEGCompression
-from sklearn_flipad.persistence.files import read_regular
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators.sampling import sample
 from sklearn_flipad.scoring import ImageDecoder, WavDecoder
-from sklearn_flipad.scoring._formats import LOSSY
+from sklearn_flipad.scoring.runs.formats import LOSSY
+from sklearn_flipad.storage.files import read_regular
 
 __all__ = [
     "compressed",

@@ -6,7 +6,7 @@ from sklearn_flipad import inspect_attributor, load_attributor
 from sklearn_flipad.cli._imports import import_object
 from sklearn_flipad.cli._samples import make_decoder
 from sklearn_flipad.scoring import score_files
-from sklearn_flipad.scoring._formats import mismatches
+from sklearn_flipad.scoring.runs.formats import mismatches
 
 __all__ = ["inspected", "loaded", "notes_of", "score_paths"]
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from sklearn_flipad.persistence.files import printable
+from sklearn_flipad.storage.files import printable
 
 __all__ = ["FAILED", "INTERRUPTED", "NOTHING_SCORED", "Session", "session"]
 

@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_flipad.datasets._loading import check_count, read_samples
-from sklearn_flipad.datasets._wav import decode_wav
+from sklearn_flipad.datasets.files.loading import check_count, read_samples
+from sklearn_flipad.datasets.files.wav import decode_wav
 
 __all__ = ["load_audio", "quantize_audio"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sklearn_flipad.persistence.files import check_regular
+from sklearn_flipad.storage.files import check_regular
 
 __all__ = ["load_fashion_mnist", "load_fashion_sample"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_flipad.datasets._decoding import read_image
-from sklearn_flipad.datasets._listing import list_files
-from sklearn_flipad.datasets._loading import check_count, read_each
+from sklearn_flipad.datasets.files.decoding import read_image
+from sklearn_flipad.datasets.files.listing import list_files
+from sklearn_flipad.datasets.files.loading import check_count, read_each
 
 __all__ = ["load_celeba", "load_images", "load_lsun_bedroom"]
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_complex_dtype, is_integer_dtype, is_numeric_dtype
 
-from sklearn_flipad.persistence.files import check_regular, printable
+from sklearn_flipad.base.optional import import_optional
+from sklearn_flipad.storage.files import check_regular, printable
 
 __all__ = ["load_table"]
 
@@ -88,12 +89,7 @@ def _read_csv(path):
 
 
 def _read_parquet(path):
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"Reading {path} needs pyarrow: pip install 'sklearn-flipad[parquet]'."
-        ) from error
+    import_optional("pyarrow", f"Reading {path} needs pyarrow", "parquet")
     # Checksums are verified where the writer left them, which is not its default.
     return pd.read_parquet(path, engine="pyarrow", page_checksum_verification=True)
 

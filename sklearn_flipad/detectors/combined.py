@@ -6,9 +6,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad.calibration._attributors import NamedAttributors, calibrator_of
-from sklearn_flipad.calibration._estimators import last_step, window_counts
-from sklearn_flipad.detectors._offset import OffsetMixin
+from sklearn_flipad.base.estimators import last_step, window_counts
+from sklearn_flipad.base.mixins import OffsetMixin
+from sklearn_flipad.calibration.attributors import NamedAttributors, calibrator_of
 
 __all__ = ["CombinedDetector"]
 

@@ -12,16 +12,16 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, LRScheduler
 from tqdm.auto import tqdm
 
-from sklearn_flipad._modules import training
+from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.labels import check_labels, check_two_classes
+from sklearn_flipad.base.mixins import OffsetMixin
+from sklearn_flipad.base.modules import training
+from sklearn_flipad.base.precision import full_precision, plain_defaults
+from sklearn_flipad.base.randomness import draw_seed, seeded
+from sklearn_flipad.base.samples import check_features, record_samples
 from sklearn_flipad.calibration.rules import Quantile
-from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.detectors.loss import DeepSADLoss, squared_distance
 from sklearn_flipad.detectors.networks import MLP, LeNet
-from sklearn_flipad.devices import resolve_device
-from sklearn_flipad.labels import check_labels, check_two_classes
-from sklearn_flipad.precision import full_precision, plain_defaults
-from sklearn_flipad.randomness import draw_seed, seeded
-from sklearn_flipad.samples import check_features, record_samples
 
 __all__ = ["DeepSADDetector"]
 

@@ -7,16 +7,16 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from sklearn_flipad.calibration._estimators import (
+from sklearn_flipad.base.estimators import (
     check_detector,
     normality,
     rows_of,
     training_rows,
 )
+from sklearn_flipad.base.labels import check_labels
+from sklearn_flipad.base.mixins import OffsetMixin
+from sklearn_flipad.base.samples import check_features, record_samples
 from sklearn_flipad.calibration.rules import Quantile
-from sklearn_flipad.detectors._offset import OffsetMixin
-from sklearn_flipad.labels import check_labels
-from sklearn_flipad.samples import check_features, record_samples
 
 __all__ = ["ExternalDetector"]
 

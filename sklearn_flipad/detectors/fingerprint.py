@@ -10,11 +10,11 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from sklearn_flipad.base.labels import own_samples
+from sklearn_flipad.base.mixins import OffsetMixin
+from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
 from sklearn_flipad.calibration.rules import Quantile
-from sklearn_flipad.detectors._offset import OffsetMixin
 from sklearn_flipad.detectors.prnu import noise_residual
-from sklearn_flipad.labels import own_samples
-from sklearn_flipad.samples import check_samples, record_samples, shape_of
 
 __all__ = ["FingerprintDetector"]
 
@@ -71,7 +71,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
     --------
     >>> from sklearn_flipad import FingerprintDetector
     >>> from sklearn_flipad.zoo import load_pretrained
-    >>> from sklearn_flipad.sampling import sample
+    >>> from sklearn_flipad.generators.sampling import sample
     >>> X = sample(load_pretrained("fashion/dcgan-0"), 50, random_state=0)
     >>> detector = FingerprintDetector().fit(X)
     >>> detector.fingerprint_.shape

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import fft, ndimage
 
+from sklearn_flipad.base.optional import import_optional
+
 __all__ = ["noise_residual", "wiener_adaptive"]
 
 _WINDOWS = (3, 5, 7, 9)
@@ -44,7 +46,7 @@ def noise_residual(images, *, sigma=5.0, wavelet="db4", levels=4):
     noise", IEEE TIFS 2006; Marra et al., "Do GANs leave artificial fingerprints?", MIPR
     2019.
     """
-    pywt = _import_pywt()
+    pywt = import_optional("pywt", "Noise residuals need PyWavelets", "fingerprint")
     height, width = images.shape[2:]
     levels = max(1, min(levels, pywt.dwt_max_level(min(height, width), wavelet)))
     approximation, *details = pywt.wavedec2(images, wavelet, level=levels, axes=(2, 3))
@@ -103,13 +105,3 @@ def _wiener_fourier(x):
     noise = wiener_adaptive(magnitude, variance)
     gain = np.divide(noise, magnitude, out=np.zeros_like(noise), where=magnitude > 0)
     return fft.ifft2(spectrum * gain, axes=(1, 2)).real
-
-
-def _import_pywt():
-    try:
-        import pywt
-    except ImportError as error:
-        raise ImportError(
-            "Noise residuals need PyWavelets: pip install 'sklearn-flipad[fingerprint]'."
-        ) from error
-    return pywt

@@ -8,15 +8,15 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad.calibration._estimators import (
+from sklearn_flipad.base.estimators import (
     check_detector,
     last_step,
     normality,
     rows_of,
     training_rows,
 )
-from sklearn_flipad.labels import check_labels
-from sklearn_flipad.sample_lists import WindowGrid, as_sample_list, check_geometry
+from sklearn_flipad.base.labels import check_labels
+from sklearn_flipad.base.sample_lists import WindowGrid, as_sample_list, check_geometry
 
 __all__ = ["WindowScores", "WindowedDetector"]
 

@@ -1,4 +1,4 @@
-"""Measuring attributors: scores with exact intervals, perturbations, robustness."""
+"""Measuring attributors: scores with exact intervals, perturbations, near-copies, robustness."""
 
 from sklearn_flipad.evaluation.metrics import (
     AttributionScores,
@@ -6,14 +6,27 @@ from sklearn_flipad.evaluation.metrics import (
     attribution_scores,
     clopper_pearson,
 )
+from sklearn_flipad.evaluation.near_copies import (
+    near_copies,
+    noisy_copy,
+    pruned_copy,
+    rounded_copy,
+)
 from sklearn_flipad.evaluation.robustness import robustness_curve
 from sklearn_flipad.evaluation.scorers import labeled_scorer
+from sklearn_flipad.evaluation.trained_copies import distilled_copy, fine_tuned_copy
 
 __all__ = [
     "AttributionScores",
     "Rate",
     "attribution_scores",
     "clopper_pearson",
+    "distilled_copy",
+    "fine_tuned_copy",
     "labeled_scorer",
+    "near_copies",
+    "noisy_copy",
+    "pruned_copy",
     "robustness_curve",
+    "rounded_copy",
 ]

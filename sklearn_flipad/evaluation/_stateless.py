@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from sklearn_flipad._transformers import SampleTransformerMixin
-from sklearn_flipad.samples import record_samples
+from sklearn_flipad.base.mixins import SampleTransformerMixin
+from sklearn_flipad.base.samples import record_samples
 
 __all__ = ["StatelessPerturbation", "noise_of"]
 

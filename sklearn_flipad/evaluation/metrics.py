@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from sklearn_flipad.labels import check_labels
+from sklearn_flipad.base.labels import check_labels
 
 __all__ = ["AttributionScores", "Rate", "attribution_scores", "clopper_pearson"]
 

@@ -14,9 +14,9 @@ from PIL import Image, JpegImagePlugin, UnidentifiedImageError, features
 from scipy import ndimage
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_flipad.base.samples import check_samples, shape_of
 from sklearn_flipad.evaluation._stateless import StatelessPerturbation, noise_of
-from sklearn_flipad.persistence.files import check_regular
-from sklearn_flipad.samples import check_samples, shape_of
+from sklearn_flipad.storage.files import check_regular
 
 __all__ = [
     "CenterCropResize",
@@ -148,6 +148,9 @@ class GaussianBlur(_Perturbation):
     array([20, 10, 20], dtype=uint8)
     """
 
+    #: Linear in the rows and in the columns of each channel.
+    is_separable = True
+
     _parameter_constraints: dict = {
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "sigma": [Interval(Real, 0, None, closed="neither")],
@@ -200,6 +203,9 @@ class CenterCropResize(_Resizing):
     Table 3 of Laszkiewicz et al., ICML 2024.
     """
 
+    #: Linear in the rows and in the columns of each channel.
+    is_separable = True
+
     _parameter_constraints: dict = {
         "size": [Interval(Integral, 1, None, closed="left")],
         "output_range": [tuple, list],
@@ -226,6 +232,9 @@ class Downscale(_Resizing):
     output_range : pair of float, default=(-1, 1)
         Values of float images that stand for the gray levels 0 and 255.
     """
+
+    #: Linear in the rows and in the columns of each channel.
+    is_separable = True
 
     _parameter_constraints: dict = {
         "size": [Interval(Integral, 1, None, closed="left")],
@@ -273,6 +282,11 @@ class GaussianNoise(_Perturbation):
         self.std = std
         self.random_state = random_state
         self.output_range = output_range
+
+    @property
+    def noise_variance(self):
+        """Variance of the noise, in squared gray levels."""
+        return (127.5 * self.std) ** 2
 
     def _perturb(self, levels):
         return np.stack([image + self._noise(image) for image in levels])

@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.metrics import get_scorer
 from sklearn.utils import _safe_indexing
 
-from sklearn_flipad.labels import check_labels
-from sklearn_flipad.samples import as_array
+from sklearn_flipad.base.labels import check_labels
+from sklearn_flipad.base.samples import as_array
 
 __all__ = ["labeled_scorer"]
 

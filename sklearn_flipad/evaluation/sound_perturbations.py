@@ -14,8 +14,9 @@ import numpy as np
 from scipy.signal import resample_poly
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_flipad.base.optional import import_optional
+from sklearn_flipad.base.samples import check_samples, shape_of
 from sklearn_flipad.evaluation._stateless import StatelessPerturbation, noise_of
-from sklearn_flipad.samples import check_samples, shape_of
 
 __all__ = ["AudioCompression", "Gain", "MuLaw", "Resampling", "WhiteNoise"]
 
@@ -191,7 +192,7 @@ class AudioCompression(_SoundPerturbation):
         self.level = level
 
     def _perturb(self, signal):
-        soundfile = _import_soundfile()
+        soundfile = import_optional("soundfile", "AudioCompression needs soundfile", "audio")
         container, subtype = _CODECS[self.codec]
         file = io.BytesIO()
         soundfile.write(
@@ -205,13 +206,3 @@ class AudioCompression(_SoundPerturbation):
         file.seek(0)
         decoded, _ = soundfile.read(file, always_2d=True)
         return decoded.T[:, : signal.shape[-1]]
-
-
-def _import_soundfile():
-    try:
-        import soundfile
-    except ImportError as error:
-        raise ImportError(
-            "AudioCompression needs soundfile: pip install 'sklearn-flipad[audio]'."
-        ) from error
-    return soundfile

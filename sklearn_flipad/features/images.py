@@ -8,8 +8,8 @@ from scipy import fft
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_flipad._transformers import SampleTransformerMixin
-from sklearn_flipad.samples import (
+from sklearn_flipad.base.mixins import SampleTransformerMixin
+from sklearn_flipad.base.samples import (
     check_samples,
     from_gray_levels,
     record_samples,

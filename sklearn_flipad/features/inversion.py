@@ -12,13 +12,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from sklearn_flipad._transformers import SampleTransformerMixin
-from sklearn_flipad.devices import resolve_device
+from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.mixins import SampleTransformerMixin
+from sklearn_flipad.base.samples import check_samples, record_samples
 from sklearn_flipad.features._engine import auto_batch_size, invert_batches, pool, pooled_shape
 from sklearn_flipad.features._store import FeatureStore
 from sklearn_flipad.final_layer import FinalLayer
 from sklearn_flipad.final_layer.branches import branch_weights
-from sklearn_flipad.samples import check_samples, record_samples
 from sklearn_flipad.solvers import FISTA, DouglasRachford
 
 __all__ = ["FinalLayerInverter", "InversionResult"]

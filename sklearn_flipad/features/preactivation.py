@@ -8,17 +8,17 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_flipad._transformers import SampleTransformerMixin
-from sklearn_flipad.final_layer.activations import ACTIVATION_NAMES, OutputActivation
-from sklearn_flipad.final_layer.checks import check_range
-from sklearn_flipad.final_layer.column_activations import ColumnActivations
-from sklearn_flipad.samples import (
+from sklearn_flipad.base.mixins import SampleTransformerMixin
+from sklearn_flipad.base.samples import (
     check_features,
     check_samples,
     from_gray_levels,
     record_samples,
     shape_of,
 )
+from sklearn_flipad.final_layer.checks import check_range
+from sklearn_flipad.final_layer.column_activations import ColumnActivations
+from sklearn_flipad.generators.activations import ACTIVATION_NAMES, OutputActivation
 
 __all__ = ["PreactivationTransformer"]
 

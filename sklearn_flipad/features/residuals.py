@@ -9,11 +9,11 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad._modules import device_of, evaluating, moved_to
-from sklearn_flipad._transformers import SampleTransformerMixin
-from sklearn_flipad.devices import resolve_device
-from sklearn_flipad.parallel import in_batches
-from sklearn_flipad.samples import check_samples, from_gray_levels, record_samples, shape_of
+from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.mixins import SampleTransformerMixin
+from sklearn_flipad.base.modules import device_of, evaluating, moved_to
+from sklearn_flipad.base.parallel import in_batches
+from sklearn_flipad.base.samples import check_samples, from_gray_levels, record_samples, shape_of
 
 __all__ = ["ResidualTransformer"]
 

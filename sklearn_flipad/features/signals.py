@@ -8,8 +8,8 @@ from scipy import fft
 from scipy.signal import windows
 from sklearn.utils._param_validation import Interval
 
+from sklearn_flipad.base.samples import shape_of
 from sklearn_flipad.features.images import StatelessTransformer
-from sklearn_flipad.samples import shape_of
 
 __all__ = ["SpectrogramTransformer"]
 

@@ -1,6 +1,5 @@
 """The final layer of a generator: all that its inversion needs."""
 
-from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.final_layer.diffusion import LatentDecoder
 from sklearn_flipad.final_layer.layer import FinalLayer
@@ -12,7 +11,6 @@ __all__ = [
     "FinalLayer",
     "LatentDecoder",
     "Link",
-    "OutputActivation",
     "WindowGeometry",
     "window_geometry",
 ]

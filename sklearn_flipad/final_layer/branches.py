@@ -10,7 +10,6 @@ from math import prod
 import numpy as np
 import torch
 
-from sklearn_flipad.final_layer.kinds import KINDS
 from sklearn_flipad.final_layer.links import Link, flatten
 from sklearn_flipad.final_layer.merging import merged, total
 from sklearn_flipad.final_layer.taking_apart import (
@@ -18,7 +17,8 @@ from sklearn_flipad.final_layer.taking_apart import (
     summands,
     without_first_arrangement,
 )
-from sklearn_flipad.persistence.arrays import content_digest
+from sklearn_flipad.operators.kinds import KINDS
+from sklearn_flipad.storage.arrays import content_digest
 
 __all__ = ["branch_weights", "concatenated", "read_tail", "split"]
 

@@ -212,22 +212,21 @@ def check_scale(scale, output_shape):
         raise ValueError("output_scale must hold positive, finite values.")
 
 
-def check_values(layer):
+def check_values(layer, weights):
     """Refuse weights that single precision cannot work with.
 
     Parameters
     ----------
     layer : FinalLayer
         A layer whose arrays have been set.
+    weights : list of ndarray
+        All weights of its links.
 
     Raises
     ------
     ValueError
         If a value is not finite or too large, or all weights are 0 or tiny.
     """
-    from sklearn_flipad.final_layer.links import weights_of  # which needs the checks above
-
-    weights = list(weights_of(layer.links))
     for name, values in (
         ("weight", weights),
         ("bias", [layer.bias]),

@@ -1,9 +1,9 @@
 """A final layer as arrays and a description, and back."""
 
-from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.final_layer.links import flatten, unflatten
-from sklearn_flipad.persistence.arrays import content_digest
+from sklearn_flipad.generators.activations import OutputActivation
+from sklearn_flipad.storage.arrays import content_digest
 
 __all__ = ["FORMAT", "from_parts", "to_parts"]
 

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.diffusion import PIXELS, decoder_and_latents
-from sklearn_flipad.final_layer.kinds import KINDS, kind_of
 from sklearn_flipad.final_layer.links import Link, checked_links
 from sklearn_flipad.final_layer.tails import LinearTail
 from sklearn_flipad.final_layer.traced import (
@@ -13,6 +11,8 @@ from sklearn_flipad.final_layer.traced import (
     scale_of_columns,
 )
 from sklearn_flipad.final_layer.tracing import trace_final_layer
+from sklearn_flipad.generators.activations import OutputActivation
+from sklearn_flipad.operators.kinds import KINDS, kind_of
 
 __all__ = ["FinalLayerConstructors"]
 

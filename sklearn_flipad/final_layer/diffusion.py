@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from sklearn_flipad.final_layer.activations import OutputActivation
+from sklearn_flipad.base.optional import import_optional
+from sklearn_flipad.generators.activations import OutputActivation
 
 __all__ = ["PIXELS", "LatentDecoder", "decoder_and_latents", "load_autoencoder"]
 
@@ -220,12 +221,8 @@ def load_autoencoder(source):
     ImportError, TypeError, ValueError
         See :class:`LatentDecoder`.
     """
-    try:
-        from diffusers import AutoencoderKL
-    except ImportError as error:
-        raise ImportError(
-            "Autoencoders of diffusers need it: pip install 'sklearn-flipad[diffusers]'."
-        ) from error
+    what = "Autoencoders of diffusers need it"
+    AutoencoderKL = import_optional("diffusers", what, "diffusers").AutoencoderKL
     if isinstance(source, str | Path):
         source = _load(AutoencoderKL, Path(source))
     vae = source if isinstance(source, nn.Module) else getattr(source, "vae", source)

@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from sklearn_flipad._modules import run_generator
+from sklearn_flipad.base.modules import run_generator
 
 __all__ = ["Graph", "Node", "Ref", "record", "values_of"]
 

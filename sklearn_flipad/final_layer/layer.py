@@ -5,8 +5,8 @@ from math import prod
 import numpy as np
 import torch
 
+from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.final_layer import codec
-from sklearn_flipad.final_layer.activations import OutputActivation
 from sklearn_flipad.final_layer.branches import split
 from sklearn_flipad.final_layer.checks import (
     check_order,
@@ -17,12 +17,12 @@ from sklearn_flipad.final_layer.checks import (
 )
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.final_layer.constructors import FinalLayerConstructors
-from sklearn_flipad.final_layer.kinds import KINDS
-from sklearn_flipad.final_layer.links import Link, build_chain, checked_links
+from sklearn_flipad.final_layer.links import Link, build_chain, checked_links, weights_of
 from sklearn_flipad.final_layer.windows import window_layer
-from sklearn_flipad.persistence.arrays import content_digest, load_arrays, save_arrays
-from sklearn_flipad.precision import full_precision
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators.activations import OutputActivation
+from sklearn_flipad.generators.sampling import sample
+from sklearn_flipad.operators.kinds import KINDS
+from sklearn_flipad.storage.arrays import content_digest, load_arrays, save_arrays
 
 __all__ = ["FinalLayer"]
 
@@ -144,7 +144,7 @@ class FinalLayer(FinalLayerConstructors):
         if output_scale is not None:
             self.output_scale = _read_only(output_scale, np.float64)
             check_scale(self.output_scale, build_chain(self.links, self.input_shape).output_shape)
-        check_values(self)
+        check_values(self, list(weights_of(self.links)))
         operator = self._build_operator()
         self._operators = {(operator.device, operator.dtype): operator}
         output_shape = operator.output_shape if output_shape is None else output_shape
@@ -241,7 +241,7 @@ class FinalLayer(FinalLayerConstructors):
         dtype : {"uint8", "float32"}, default="uint8"
             Gray levels, as an image file would store them, or the generator's own values.
         **options
-            See :func:`~sklearn_flipad.sampling.sample`.
+            See :func:`~sklearn_flipad.generators.sample`.
 
         Returns
         -------

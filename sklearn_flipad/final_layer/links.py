@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from sklearn_flipad.final_layer.checks import check_arguments, check_link, check_shape
-from sklearn_flipad.final_layer.kinds import KINDS
 from sklearn_flipad.operators import (
     BranchesOperator,
     ChainOperator,
@@ -21,6 +20,7 @@ from sklearn_flipad.operators import (
     ScaleOperator,
     SumOperator,
 )
+from sklearn_flipad.operators.kinds import KINDS
 
 __all__ = [
     "LINK_KINDS",

@@ -9,10 +9,10 @@ import torch
 
 from sklearn_flipad.final_layer.branches import concatenated, read_tail, split
 from sklearn_flipad.final_layer.graph import Graph, Ref, record, values_of
-from sklearn_flipad.final_layer.kinds import KINDS
 from sklearn_flipad.final_layer.links import build_chain
-from sklearn_flipad.final_layer.recognition import check_tail, recognize_tail
 from sklearn_flipad.final_layer.taking_apart import READERS
+from sklearn_flipad.generators.watching.recognition import check_tail, recognize_tail
+from sklearn_flipad.operators.kinds import KINDS
 
 __all__ = ["LinearTail", "find_linear_tail", "watch_linear_tail"]
 

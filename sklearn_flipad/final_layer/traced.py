@@ -5,7 +5,7 @@ from math import inf
 import numpy as np
 import torch
 
-from sklearn_flipad._modules import evaluating
+from sklearn_flipad.base.modules import evaluating
 
 __all__ = ["check_against_trace", "effective_parameters", "scale_of_columns"]
 

@@ -41,7 +41,7 @@ class Stored:
     optional: tuple = ()
 
 
-#: What fit records of the samples, see :func:`~sklearn_flipad.samples.record_samples`.
+#: What fit records of the samples, see :func:`~sklearn_flipad.base.samples.record_samples`.
 _RECORDED = ("n_features_in_", "_saw_levels", "_saw_whole_numbers")
 _NAMES = ("feature_names_in_",)
 _WINDOWS = ("calibration_windows_", "reference_windows_")
@@ -124,7 +124,7 @@ VALUES = {
     "Conformal": Stored("sklearn_flipad.calibration"),
     "PAC": Stored("sklearn_flipad.calibration"),
     "Quantile": Stored("sklearn_flipad.calibration"),
-    "OutputActivation": Stored("sklearn_flipad.final_layer"),
+    "OutputActivation": Stored("sklearn_flipad.generators"),
     "ColumnActivations": Stored("sklearn_flipad.final_layer"),
     "NumberColumn": Stored("sklearn_flipad.tabular._columns"),
     "DateColumn": Stored("sklearn_flipad.tabular._columns"),

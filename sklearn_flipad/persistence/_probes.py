@@ -5,10 +5,10 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from sklearn_flipad._modules import evaluating, run_generator, unwrap
+from sklearn_flipad.base.modules import evaluating, run_generator, unwrap
+from sklearn_flipad.base.randomness import seeded
+from sklearn_flipad.generators.latents import latent_batches
 from sklearn_flipad.persistence._networks import check_output
-from sklearn_flipad.randomness import seeded
-from sklearn_flipad.sampling import latent_batches
 
 __all__ = [
     "check_autoencoder",

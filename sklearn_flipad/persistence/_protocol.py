@@ -1,7 +1,7 @@
 """The number of the format, and files of earlier numbers."""
 
-from sklearn_flipad.persistence._container import read, unpack
-from sklearn_flipad.persistence.files import printable
+from sklearn_flipad.storage.container import read, unpack
+from sklearn_flipad.storage.files import printable
 
 __all__ = ["FORMAT", "INVALID", "PROTOCOL", "read_description", "reason"]
 

@@ -14,6 +14,8 @@ import numpy as np
 import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
+from sklearn_flipad.base.optional import import_optional
+
 __all__ = ["from_bytes", "full_name", "is_sklearn", "to_bytes"]
 
 _TREE = "sklearn.tree._tree.Tree"
@@ -168,11 +170,6 @@ def _restore_search_tree(estimator):
 
 
 def _import_skops():
-    try:
-        from skops import io as skops
-    except ImportError as error:
-        raise ImportError(
-            "Attributors with estimators of scikit-learn inside are stored by skops: "
-            "pip install 'sklearn-flipad[skops]'."
-        ) from error
-    return skops
+    """The module skops.io."""
+    what = "Attributors with estimators of scikit-learn inside are stored by skops"
+    return import_optional("skops.io", what, "skops")

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.model_selection._search import BaseSearchCV
 from torch import nn
 
-from sklearn_flipad._modules import unwrap
+from sklearn_flipad.base.modules import unwrap
 from sklearn_flipad.persistence import _networks, _skops
 from sklearn_flipad.persistence._classes import (
     ESTIMATORS,

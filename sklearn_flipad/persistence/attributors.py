@@ -10,8 +10,8 @@ import skorch
 import torch
 from sklearn.frozen import FrozenEstimator
 
-from sklearn_flipad.devices import resolve_device
-from sklearn_flipad.persistence._container import pack
+from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.version import __version__
 from sklearn_flipad.persistence._protocol import (
     FORMAT,
     INVALID,
@@ -19,8 +19,9 @@ from sklearn_flipad.persistence._protocol import (
     read_description,
     reason,
 )
-from sklearn_flipad.persistence.arrays import write_atomically
-from sklearn_flipad.persistence.files import printable
+from sklearn_flipad.storage.arrays import write_atomically
+from sklearn_flipad.storage.container import pack
+from sklearn_flipad.storage.files import printable
 
 __all__ = ["load_attributor", "save_attributor"]
 
@@ -175,7 +176,7 @@ def _check_attributor(attributor):
     from sklearn.pipeline import Pipeline
 
     from sklearn_flipad.calibration import FNRThresholdCalibrator, OpenSetAttributor
-    from sklearn_flipad.calibration._attributors import calibrator_of
+    from sklearn_flipad.calibration.attributors import calibrator_of
 
     last = attributor.steps[-1][1] if isinstance(attributor, Pipeline) else attributor
     calibrators = [last]
@@ -205,8 +206,6 @@ def _checked_notes(notes):
 
 
 def _versions():
-    from sklearn_flipad import __version__
-
     return {
         "sklearn_flipad": __version__,
         "numpy": np.__version__,

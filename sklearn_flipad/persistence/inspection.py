@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sklearn_flipad.final_layer.codec import map_digest
 from sklearn_flipad.persistence._protocol import INVALID, read_description, reason
-from sklearn_flipad.persistence.files import printable
+from sklearn_flipad.storage.files import printable
 
 __all__ = ["AttributorDescription", "ModelDescription", "inspect_attributor"]
 

@@ -4,8 +4,8 @@ from math import inf
 
 import numpy as np
 
+from sklearn_flipad.base.samples import check_samples
 from sklearn_flipad.features import SpectrogramTransformer
-from sklearn_flipad.samples import check_samples
 
 __all__ = ["draw_spectrogram", "to_spectrograms"]
 

@@ -4,9 +4,9 @@ from numbers import Integral
 
 import numpy as np
 
-from sklearn_flipad.plotting._matplotlib import import_pyplot
+from sklearn_flipad.base.optional import import_pyplot
+from sklearn_flipad.base.samples import as_array, from_gray_levels
 from sklearn_flipad.plotting.samples import _draw, _to_show
-from sklearn_flipad.samples import as_array, from_gray_levels
 
 __all__ = ["InversionDisplay"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_flipad.plotting._matplotlib import import_pyplot
+from sklearn_flipad.base.optional import import_pyplot
 
 __all__ = ["PValueDisplay"]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from sklearn_flipad.base.optional import import_pyplot
 from sklearn_flipad.evaluation import robustness_curve
-from sklearn_flipad.plotting._matplotlib import import_pyplot
 
 __all__ = ["RobustnessDisplay"]
 

@@ -6,11 +6,11 @@ from math import inf
 import numpy as np
 from sklearn.base import clone
 
+from sklearn_flipad.base.optional import import_pyplot
+from sklearn_flipad.base.samples import check_samples
 from sklearn_flipad.evaluation.perturbations import named
-from sklearn_flipad.plotting._matplotlib import import_pyplot
+from sklearn_flipad.generators.sampling import sample
 from sklearn_flipad.plotting._spectrograms import draw_spectrogram, to_spectrograms
-from sklearn_flipad.samples import check_samples
-from sklearn_flipad.sampling import sample
 
 __all__ = ["PerturbationDisplay", "SampleGridDisplay"]
 

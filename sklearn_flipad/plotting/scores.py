@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from sklearn_flipad.base.optional import import_pyplot
 from sklearn_flipad.plotting._calibration import OWN, calibration_scores, draw_thresholds
-from sklearn_flipad.plotting._matplotlib import import_pyplot
 
 __all__ = ["ScoreHistogramDisplay"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_flipad.calibration._estimators import last_step
+from sklearn_flipad.base.estimators import last_step
 from sklearn_flipad.plotting import DistanceHistogramDisplay, ScoreHistogramDisplay
 from sklearn_flipad.report._pictures import figure_picture
 from sklearn_flipad.reproduction import ReconstructionDetector

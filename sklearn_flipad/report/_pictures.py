@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from sklearn_flipad.plotting._matplotlib import import_pyplot
+from sklearn_flipad.base.optional import import_pyplot
 
 __all__ = ["Picture", "figure_picture", "gray_picture", "line_plot", "signed_picture"]
 

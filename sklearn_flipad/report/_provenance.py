@@ -7,8 +7,8 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-import sklearn_flipad
-from sklearn_flipad.calibration._estimators import last_step
+from sklearn_flipad.base.estimators import last_step
+from sklearn_flipad.base.version import __version__
 from sklearn_flipad.features import FinalLayerInverter, ResidualTransformer
 from sklearn_flipad.report._text import visible
 from sklearn_flipad.report._views import methods_of
@@ -163,7 +163,7 @@ def _versions(versions):
 
 def _present():
     return {
-        "sklearn_flipad": sklearn_flipad.__version__,
+        "sklearn_flipad": __version__,
         "torch": torch.__version__,
         "Python": platform.python_version(),
         "machine": platform.machine(),

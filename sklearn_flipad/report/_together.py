@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_flipad.base.estimators import last_step
 from sklearn_flipad.calibration import simes_p_value, true_discovery_bound
-from sklearn_flipad.calibration._estimators import last_step
-from sklearn_flipad.persistence.files import printable
+from sklearn_flipad.storage.files import printable
 
 __all__ = ["CONFIDENCE", "NEITHER", "Together", "evidence_of", "together", "words"]
 

@@ -11,12 +11,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 
+from sklearn_flipad.base.samples import to_gray_levels
 from sklearn_flipad.detectors import CombinedDetector
 from sklearn_flipad.features import FinalLayerInverter
 from sklearn_flipad.report._pictures import gray_picture, line_plot, signed_picture
 from sklearn_flipad.report._text import number
 from sklearn_flipad.reproduction import ReconstructionDetector
-from sklearn_flipad.samples import to_gray_levels
 
 __all__ = ["View", "methods_of", "sample_view", "views_of"]
 

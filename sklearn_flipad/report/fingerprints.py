@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from sklearn_flipad.persistence.arrays import content_digest
+from sklearn_flipad.storage.arrays import content_digest
 
 __all__ = ["weights_digest"]
 

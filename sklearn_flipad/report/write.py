@@ -8,9 +8,8 @@ from importlib.resources import files
 from numbers import Integral
 from pathlib import Path
 
+from sklearn_flipad.base.optional import import_optional
 from sklearn_flipad.features import FinalLayerInverter
-from sklearn_flipad.persistence.arrays import write_atomically
-from sklearn_flipad.persistence.files import printable
 from sklearn_flipad.persistence.inspection import inspect_attributor
 from sklearn_flipad.report import _text
 from sklearn_flipad.report._content import common_folder, listed, outcomes, suspects
@@ -19,7 +18,9 @@ from sklearn_flipad.report._run import read_run
 from sklearn_flipad.report._together import CONFIDENCE, NEITHER, evidence_of, together
 from sklearn_flipad.report._views import methods_of
 from sklearn_flipad.reproduction import ReconstructionDetector
-from sklearn_flipad.scoring._formats import mismatches
+from sklearn_flipad.scoring.runs.formats import mismatches
+from sklearn_flipad.storage.arrays import write_atomically
+from sklearn_flipad.storage.files import printable
 
 __all__ = ["write_report"]
 
@@ -164,15 +165,16 @@ def write_report(
     return out
 
 
+def import_report_tools():
+    """The module jinja2, if all that a report needs is installed."""
+    for name in ("matplotlib", "jinja2"):
+        module = import_optional(name, f"A report needs {name}", "report")
+    return module
+
+
 def _template():
     """The template, with everything escaped that is put into it."""
-    try:
-        import jinja2
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "A report needs jinja2 and matplotlib: pip install 'sklearn-flipad[report]'."
-        ) from error
+    jinja2 = import_report_tools()
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("sklearn_flipad.report"),
         autoescape=True,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from sklearn_flipad._modules import evaluating
+from sklearn_flipad.base.modules import evaluating
 
 __all__ = ["FeatureDistance", "euclidean_distance", "inception_distance"]
 

@@ -9,15 +9,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad._modules import moved_to
-from sklearn_flipad.devices import resolve_device
-from sklearn_flipad.persistence.arrays import load_arrays, save_arrays
-from sklearn_flipad.precision import full_precision
+from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.lanes import in_lanes
+from sklearn_flipad.base.modules import moved_to
+from sklearn_flipad.base.precision import full_precision
+from sklearn_flipad.base.samples import check_samples, from_gray_levels
+from sklearn_flipad.generators.process.generative_process import GenerativeProcess
 from sklearn_flipad.reproduction.encoder_networks import make_encoder_network, n_outputs_of
-from sklearn_flipad.reproduction.generation import GenerativeProcess
 from sklearn_flipad.reproduction.metric import LatentMetric
-from sklearn_flipad.reproduction.objective import in_lanes
-from sklearn_flipad.samples import check_samples, from_gray_levels
+from sklearn_flipad.storage.arrays import load_arrays, save_arrays
 
 __all__ = ["LatentEncoder"]
 
@@ -51,7 +51,7 @@ class LatentEncoder(BaseEstimator):
         gray levels for images.
     output_range : pair of float, default=None
         Values of the generator that stand for the gray levels 0 and 255; by default found as
-        :func:`~sklearn_flipad.sampling.sample` finds them.
+        :func:`~sklearn_flipad.generators.sample` finds them.
     processing : transformer or sequence of transformer, default=None
         Perturbations that are applied to the samples of the training, where suspects come
         processed. See :mod:`sklearn_flipad.evaluation.perturbations`.
@@ -61,7 +61,7 @@ class LatentEncoder(BaseEstimator):
         Where to compute; CUDA if there is one, else the CPU.
     random_state : int, default=0
         Seed of the network and of the latents. They are not the latents that
-        :func:`~sklearn_flipad.sampling.sample` draws with the same seed.
+        :func:`~sklearn_flipad.generators.sample` draws with the same seed.
     verbose : int, default=0
         Whether to show a progress bar, with the error of the latents, in their deviations, and
         the share of fresh samples that a short search reproduces.
@@ -92,7 +92,7 @@ class LatentEncoder(BaseEstimator):
     Examples
     --------
     >>> from sklearn_flipad import LatentEncoder
-    >>> from sklearn_flipad.sampling import sample
+    >>> from sklearn_flipad.generators.sampling import sample
     >>> from sklearn_flipad.zoo import load_pretrained
     >>> generator = load_pretrained("fashion/dcgan-0")
     >>> encoder = LatentEncoder(max_steps=2).fit(generator)

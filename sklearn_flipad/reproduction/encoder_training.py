@@ -11,18 +11,19 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from sklearn_flipad.persistence.arrays import write_atomically
-from sklearn_flipad.precision import plain_defaults
-from sklearn_flipad.randomness import seeded, separate_stream
+from sklearn_flipad.base.lanes import in_lanes
+from sklearn_flipad.base.precision import plain_defaults
+from sklearn_flipad.base.randomness import seeded, separate_stream
 from sklearn_flipad.reproduction.encoder_networks import make_encoder_network, n_outputs_of
 from sklearn_flipad.reproduction.metric import LatentMetric, deviations
-from sklearn_flipad.reproduction.objective import in_lanes
+from sklearn_flipad.reproduction.objective import Objective
 from sklearn_flipad.reproduction.search import search
 from sklearn_flipad.reproduction.traces import REPRODUCED, SearchOptions
+from sklearn_flipad.storage.arrays import write_atomically
 
 __all__ = ["TrainedEncoder", "train_encoder"]
 
-#: Purposes of random numbers, see :func:`~sklearn_flipad.randomness.separate_stream`.
+#: Purposes of random numbers.
 _TRAINING, _STATISTICS, _VALIDATION = 11, 12, 13
 #: Samples from which means and deviations are taken.
 _N_SEEN = 512
@@ -194,7 +195,7 @@ class _Training:
             start = start.to(self.process.latents.dtype)
             with self.process.running():
                 traces = search(
-                    self.process.objective(), self.metric, x, [(start, conditions)], options
+                    Objective.of(self.process), self.metric, x, [(start, conditions)], options
                 )
             share = float(np.mean([trace.outcome == REPRODUCED for trace in traces]))
         self.history.append({"step": self.step, "error": float(error), "reproduced": share})

@@ -2,7 +2,7 @@
 
 import torch
 
-from sklearn_flipad.reproduction.objective import in_lanes
+from sklearn_flipad.base.lanes import in_lanes
 
 __all__ = ["jacobian", "levenberg_marquardt"]
 

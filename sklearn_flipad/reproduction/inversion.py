@@ -6,11 +6,12 @@ from itertools import cycle, islice
 import numpy as np
 import torch
 
-from sklearn_flipad._modules import evaluating, moved_to
-from sklearn_flipad.randomness import separate_stream
+from sklearn_flipad.base.lanes import in_lanes
+from sklearn_flipad.base.modules import evaluating, moved_to
+from sklearn_flipad.base.randomness import separate_stream
 from sklearn_flipad.reproduction.distances import euclidean_distance, inception_distance
 from sklearn_flipad.reproduction.encoder import LatentEncoder
-from sklearn_flipad.reproduction.objective import in_lanes
+from sklearn_flipad.reproduction.objective import Objective
 from sklearn_flipad.reproduction.restarts import search_from_starts
 from sklearn_flipad.reproduction.result import ReconstructionResult
 from sklearn_flipad.reproduction.search import search
@@ -18,7 +19,7 @@ from sklearn_flipad.reproduction.traces import REPRODUCED, UNDECIDED, SearchOpti
 
 __all__ = ["GuidedInversion", "RestartedInversion"]
 
-#: Purpose of the random starts, see :func:`~sklearn_flipad.randomness.separate_stream`.
+#: Purpose of the random starts.
 _STARTS = 2
 #: Trials and further starts with an encoder; starts and trials without one.
 _GUIDED, _RESTARTED = (200, 8), (1000, 10)
@@ -68,7 +69,7 @@ class _Inversion:
     def __init__(self, options, process):
         self.options = options
         self.process = process
-        self.objective = process.objective()
+        self.objective = Objective.of(process)
         self.distance = options.distance
         if self.distance == "inception":
             self.distance = inception_distance(options.inception_weights)

@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
+from sklearn_flipad.base.lanes import in_lanes
 from sklearn_flipad.reproduction.gauss_newton import jacobian
-from sklearn_flipad.reproduction.objective import in_lanes
+from sklearn_flipad.reproduction.objective import Objective
 
 __all__ = ["LatentMetric", "deviations"]
 
@@ -78,7 +79,7 @@ class LatentMetric:
         if n_features > _MAX_DENSE:
             return cls(None, scale.double().cpu().numpy())
         total = torch.zeros(n_features, n_features, dtype=torch.float64)
-        n, objective = min(len(latents), _N_SAMPLES), process.objective()
+        n, objective = min(len(latents), _N_SAMPLES), Objective.of(process)
         with process.running():
             for row in range(n):
                 rows = slice(row, row + 1)

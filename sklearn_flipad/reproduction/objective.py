@@ -1,11 +1,8 @@
 """How far the samples that a generator makes of latents are from given ones."""
 
-import numpy as np
 import torch
 
-from sklearn_flipad.solvers.batch import LANES
-
-__all__ = ["Objective", "in_lanes"]
+__all__ = ["Objective"]
 
 #: Variance of the squared error of rounding to the nearest integer, uniform in [-1/2, 1/2].
 _SPREAD = 1 / 180
@@ -57,6 +54,32 @@ class Objective:
         self.process = process
         self.noise = noise
         self.features = features
+
+    @classmethod
+    def of(cls, process, features=None):
+        """The residuals between samples and what a process makes.
+
+        Parameters
+        ----------
+        process : GenerativeProcess
+            The generator and what is done to its samples.
+        features : callable, default=None
+            See above.
+
+        Returns
+        -------
+        Objective
+        """
+        has_levels = process.output_range is not None
+        return cls(
+            process.generate,
+            unit=process.unit,
+            ends=process.output_range,
+            rounded=has_levels,
+            process=process.processing.differentiable(),
+            noise=process.processing.variance if has_levels else 0.0,
+            features=features,
+        )
 
     def make(self, latents, conditions):
         """Generate and process.
@@ -147,29 +170,3 @@ class Objective:
         square, variance = square + noise, variance + 2 * noise * max(self.noise, 1 / 12)
         square = square + _N_DEVIATIONS * (variance / flat.shape[1]).sqrt()
         return (square + (_PRECISION * flat.std(dim=1)).square()).sqrt()
-
-
-def in_lanes(function, n_rows, *tensors):
-    """Call a function of rows with whole lanes, so that rounding is the same for any number.
-
-    Parameters
-    ----------
-    function : callable
-        Takes the tensors and returns one with as many rows.
-    n_rows : int
-        Rows that are wanted.
-    *tensors : torch.Tensor
-        With `n_rows` rows each.
-
-    Returns
-    -------
-    torch.Tensor, shape (n_rows, ...)
-    """
-    missing = -n_rows % LANES
-    padded = [torch.cat([t, t[-1:].repeat(missing, *[1] * (t.ndim - 1))]) for t in tensors]
-    return function(*padded)[:n_rows]
-
-
-def root_mean_square(values):
-    """Square roots of mean squares, as float64 on the CPU."""
-    return np.sqrt(values.double().cpu().numpy())

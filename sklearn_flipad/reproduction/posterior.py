@@ -10,11 +10,11 @@ from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch.func import jacrev, vmap
 
-from sklearn_flipad._modules import unwrap
-from sklearn_flipad.randomness import separate_stream
-from sklearn_flipad.reproduction.plain import plain_copy
-from sklearn_flipad.samples import check_samples, record_samples
-from sklearn_flipad.sampling import latent_batches
+from sklearn_flipad.base.modules import unwrap
+from sklearn_flipad.base.plain_copies import plain_copy
+from sklearn_flipad.base.randomness import separate_stream
+from sklearn_flipad.base.samples import check_samples, record_samples
+from sklearn_flipad.generators.latents import latent_batches
 
 __all__ = ["LatentPosteriorDetector", "LatentPosteriorResult"]
 
@@ -107,7 +107,7 @@ class LatentPosteriorDetector(BaseEstimator):
     Examples
     --------
     >>> from sklearn_flipad.reproduction import LatentPosteriorDetector
-    >>> from sklearn_flipad.sampling import sample
+    >>> from sklearn_flipad.generators.sampling import sample
     >>> from sklearn_flipad.zoo import load_pretrained
     >>> generator = load_pretrained("redwine/kl-wgan-0")
     >>> detector = LatentPosteriorDetector(generator, noise=0.02, n_starts=4, n_drawn=1000)

@@ -12,25 +12,25 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from tqdm.auto import tqdm
 
+from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.labels import own_samples
+from sklearn_flipad.base.lanes import LANES
+from sklearn_flipad.base.mixins import OffsetMixin
+from sklearn_flipad.base.parallel import in_batches
+from sklearn_flipad.base.precision import full_precision
+from sklearn_flipad.base.randomness import separate_stream
+from sklearn_flipad.base.samples import as_array, check_samples, record_samples
 from sklearn_flipad.calibration.rules import Quantile
-from sklearn_flipad.detectors._offset import OffsetMixin
-from sklearn_flipad.devices import resolve_device
-from sklearn_flipad.labels import own_samples
-from sklearn_flipad.parallel import in_batches
-from sklearn_flipad.precision import full_precision
-from sklearn_flipad.randomness import separate_stream
+from sklearn_flipad.generators.output_range import find_output_range
+from sklearn_flipad.generators.process.generative_process import GenerativeProcess
 from sklearn_flipad.reproduction.encoder import LatentEncoder
-from sklearn_flipad.reproduction.generation import GenerativeProcess
 from sklearn_flipad.reproduction.inversion import GuidedInversion, RestartedInversion
 from sklearn_flipad.reproduction.metric import LatentMetric
 from sklearn_flipad.reproduction.result import ReconstructionResult
-from sklearn_flipad.samples import as_array, check_samples, record_samples
-from sklearn_flipad.sampling import find_output_range
-from sklearn_flipad.solvers.batch import LANES
 
 __all__ = ["ReconstructionDetector"]
 
-#: Purpose of the latents of the metric, see :func:`~sklearn_flipad.randomness.separate_stream`.
+#: Purpose of the latents of the metric.
 _METRIC = 3
 #: Samples that are searched before the next are looked at: memory stays flat.
 _N_TOGETHER = 256
@@ -103,7 +103,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         are conditions. 0: no rejection.
     output_range : pair of float, default=None
         Values of the generator that stand for the gray levels 0 and 255; by default found as
-        :func:`~sklearn_flipad.sampling.sample` finds them.
+        :func:`~sklearn_flipad.generators.sample` finds them.
     fnr : float, default=None
         Fraction of the training inliers that the detector's own threshold calls
         outliers. By default it has no threshold, since fitting one inverts all of them;
@@ -114,7 +114,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         Where to compute; CUDA if there is one, else the CPU.
     random_state : int, default=0
         Seed of the starting points. They are not the latents that
-        :func:`~sklearn_flipad.sampling.sample` draws with the same seed.
+        :func:`~sklearn_flipad.generators.sample` draws with the same seed.
     verbose : int, default=0
         Whether to show a progress bar.
 

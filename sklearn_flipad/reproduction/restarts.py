@@ -2,8 +2,8 @@
 
 import torch
 
+from sklearn_flipad.base.lanes import LANES, column
 from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
-from sklearn_flipad.solvers.batch import LANES, column
 
 __all__ = ["search_from_starts"]
 

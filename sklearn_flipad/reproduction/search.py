@@ -11,12 +11,11 @@ batch, and the next takes its place.
 import numpy as np
 import torch
 
+from sklearn_flipad.base.lanes import LANES, in_lanes
 from sklearn_flipad.reproduction.bfgs import BatchedBFGS
 from sklearn_flipad.reproduction.gauss_newton import levenberg_marquardt
 from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
-from sklearn_flipad.reproduction.objective import in_lanes, root_mean_square
 from sklearn_flipad.reproduction.traces import REJECTED, REPRODUCED, UNDECIDED, Trace
-from sklearn_flipad.solvers.batch import LANES
 
 __all__ = ["search"]
 
@@ -309,7 +308,7 @@ class _Search:
             self._conclude(sample)
 
     def _improve(self, sample, latents, condition, value):
-        distance = float(root_mean_square(torch.as_tensor(value)))
+        distance = float(np.sqrt(float(value)))
         trace = self.traces[sample]
         if distance < trace.distance:
             trace.latents, trace.condition = latents.clone(), int(condition)

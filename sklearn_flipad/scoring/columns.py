@@ -8,8 +8,8 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad.calibration._estimators import last_step
-from sklearn_flipad.persistence.files import printable
+from sklearn_flipad.base.estimators import last_step
+from sklearn_flipad.storage.files import printable
 
 __all__ = [
     "COLUMNS",

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from sklearn_flipad.datasets._decoding import decode_image, max_file_size
-from sklearn_flipad.datasets._loading import check_count
-from sklearn_flipad.datasets._wav import decode_wav
 from sklearn_flipad.datasets.audio import check_wav_options, max_wav_size
+from sklearn_flipad.datasets.files.decoding import decode_image, max_file_size
+from sklearn_flipad.datasets.files.loading import check_count
+from sklearn_flipad.datasets.files.wav import decode_wav
 
 __all__ = ["ImageDecoder", "WavDecoder"]
 

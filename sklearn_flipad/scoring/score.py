@@ -9,16 +9,16 @@ from pathlib import Path
 import joblib
 from tqdm import tqdm
 
-from sklearn_flipad.datasets._listing import iter_files
-from sklearn_flipad.persistence.files import check_regular
-from sklearn_flipad.scoring._attributors import load_checked, source_of
-from sklearn_flipad.scoring._batches import BatchScorer, check_listed, warn_if_none
-from sklearn_flipad.scoring._journal import Journal
-from sklearn_flipad.scoring._outputs import Output, describe_run
-from sklearn_flipad.scoring._processes import in_processes
-from sklearn_flipad.scoring._tables import check_out
+from sklearn_flipad.datasets.files.listing import iter_files
 from sklearn_flipad.scoring.columns import levels_of
 from sklearn_flipad.scoring.decoders import ImageDecoder
+from sklearn_flipad.scoring.runs.attributors import load_checked, source_of
+from sklearn_flipad.scoring.runs.batches import BatchScorer, check_listed, warn_if_none
+from sklearn_flipad.scoring.runs.journal import Journal
+from sklearn_flipad.scoring.runs.outputs import Output, describe_run
+from sklearn_flipad.scoring.runs.processes import in_processes
+from sklearn_flipad.scoring.runs.tables import check_out
+from sklearn_flipad.storage.files import check_regular
 
 __all__ = ["score_files"]
 
@@ -166,7 +166,7 @@ def score_files(
                 rows.start(header)
                 _complete(rows, source, scorer, entries, batch_size, n_jobs, bar)
             else:
-                from sklearn_flipad.scoring._cluster import Parts
+                from sklearn_flipad.scoring.runs.cluster import Parts
 
                 rows = Parts(output.parts)
                 output.refuse_other(output.journal, "pass no client, as then")

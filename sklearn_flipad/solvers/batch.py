@@ -5,9 +5,10 @@ from dataclasses import fields
 
 import torch
 
+from sklearn_flipad.base.lanes import LANES, fill_lanes, whole_lanes
 from sklearn_flipad.solvers.problem import LassoProblem, LassoResult
 
-__all__ = ["LANES", "BatchIteration", "column", "fill_lanes", "lanes_for", "solve_batch"]
+__all__ = ["BatchIteration", "lanes_for", "solve_batch"]
 
 
 class BatchIteration(ABC):
@@ -81,10 +82,6 @@ class BatchIteration(ABC):
 #: Samples with so many activations are solved one at a time: lanes of them would not fit into the
 #: caches, nor many of them into memory, and gain little.
 _ALONE = 2**19
-#: Batches are kept at multiples of this. Matrix products and convolutions take other
-#: code paths for a few odd rows, on some processors for as many as 8, with other rounding, which
-#: hundreds of iterations magnify: a sample would have other features alone than in a batch.
-LANES = 16
 
 
 def lanes_for(n_inputs):
@@ -216,21 +213,6 @@ def _run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
         done = min(done + check_every, max_iter)
 
 
-def fill_lanes(chosen):
-    """Numbers of the chosen rows, then of others that fill up the lanes, as far as there are.
-
-    Parameters
-    ----------
-    chosen : torch.Tensor of bool, shape (n,)
-        The rows.
-
-    Returns
-    -------
-    torch.Tensor of int64
-    """
-    return torch.argsort(~chosen, stable=True)[: _whole_lanes(int(chosen.sum()))]
-
-
 def _check_finite(z):
     bad = ~z.isfinite().flatten(1).all(dim=1)
     if bad.any():
@@ -256,29 +238,8 @@ def _pad_to_lanes(problem, start=None):
     LassoProblem, torch.Tensor or None
         The padded problems and starting points.
     """
-    n_missing = _whole_lanes(len(problem)) - len(problem)
+    n_missing = whole_lanes(len(problem)) - len(problem)
     b = torch.cat([problem.b, problem.b.new_zeros(n_missing, *problem.b.shape[1:])])
     if start is not None:
         start = torch.cat([start, start.new_zeros(n_missing, *start.shape[1:])])
     return LassoProblem(problem.operator, b, problem.lam), start
-
-
-def _whole_lanes(n):
-    return -(-n // LANES) * LANES
-
-
-def column(values, like):
-    """Per-sample values, shaped to broadcast over the axes of `like` and in its type.
-
-    Parameters
-    ----------
-    values : torch.Tensor, shape (n,)
-        One value per sample.
-    like : torch.Tensor, shape (n, ...)
-        What they are to be combined with.
-
-    Returns
-    -------
-    torch.Tensor, shape (n, 1, ..., 1)
-    """
-    return values.to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))

@@ -30,9 +30,10 @@ from dataclasses import dataclass
 
 import torch
 
+from sklearn_flipad.base.lanes import column, fill_lanes
+from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.operators import GramSolver, LinearOperator, gram_solver
-from sklearn_flipad.precision import full_precision
-from sklearn_flipad.solvers.batch import BatchIteration, column, fill_lanes, solve_batch
+from sklearn_flipad.solvers.batch import BatchIteration, solve_batch
 from sklearn_flipad.solvers.channel_scales import channel_scales
 from sklearn_flipad.solvers.crossover import Crossover
 from sklearn_flipad.solvers.fista import FISTA

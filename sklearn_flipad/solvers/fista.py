@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from sklearn_flipad.precision import full_precision
-from sklearn_flipad.solvers.batch import BatchIteration, column, solve_batch
+from sklearn_flipad.base.lanes import column
+from sklearn_flipad.base.precision import full_precision
+from sklearn_flipad.solvers.batch import BatchIteration, solve_batch
 from sklearn_flipad.solvers.problem import check_targets
 
 __all__ = ["FISTA"]

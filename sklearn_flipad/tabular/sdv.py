@@ -6,6 +6,7 @@ component is found again as the most likely one; suspects and own samples are tr
 """
 
 from copy import deepcopy
+from importlib import import_module
 from numbers import Integral
 
 import numpy as np
@@ -15,8 +16,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_flipad.base.optional import import_optional
+from sklearn_flipad.base.randomness import draw_seed, separate_stream
 from sklearn_flipad.final_layer import ColumnActivations, FinalLayer
-from sklearn_flipad.randomness import draw_seed, separate_stream
 
 __all__ = ["SDVTransformer", "final_layer_of_sdv", "sample_sdv"]
 
@@ -286,16 +288,6 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _sdv():
-    try:
-        import sdv.single_table.base
-    except ImportError as error:
-        raise ImportError(
-            "Synthesizers of SDV need sdv: pip install 'sklearn-flipad[tabular]'."
-        ) from error
-    return sdv
-
-
 def _check_synthesizer(synthesizer, kinds):
     names = [kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,))]
     if not isinstance(synthesizer, kinds):
@@ -342,3 +334,9 @@ def _encoded(info, table):
     deviation = np.sqrt(mixture.covariances_.ravel()[valid][best])
     place = (values[:, 0] - mean) / (_DEVIATIONS * deviation)
     return np.column_stack([place.clip(-1, 1), np.eye(int(valid.sum()))[best]])
+
+
+def _sdv():
+    """The package sdv."""
+    import_optional("sdv.single_table.base", "Synthesizers of SDV need sdv", "tabular")
+    return import_module("sdv")

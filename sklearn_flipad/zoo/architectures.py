@@ -95,7 +95,7 @@ class ConditionalDCGANGenerator(DCGANGenerator):
     :class:`DCGANGenerator`. ``forward(z, labels)`` takes latents
     ``(n, latent_dim, 1, 1)`` and integer labels ``(n,)`` in ``0 .. n_classes - 1``.
     Having a method :meth:`sampler`, the generator can be given to
-    :func:`~sklearn_flipad.sampling.sample` and
+    :func:`~sklearn_flipad.generators.sample` and
     :meth:`~sklearn_flipad.FinalLayer.from_generator` as it is.
 
     Parameters
@@ -130,7 +130,7 @@ class ConditionalDCGANGenerator(DCGANGenerator):
     --------
     >>> from functools import partial
     >>> from sklearn_flipad.zoo import ConditionalDCGANGenerator
-    >>> from sklearn_flipad.sampling import sample
+    >>> from sklearn_flipad.generators.sampling import sample
     >>> generator = ConditionalDCGANGenerator(channels=(16, 8))
     >>> sample(generator, 3, random_state=0).shape
     (3, 1, 16, 16)

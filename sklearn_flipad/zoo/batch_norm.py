@@ -3,9 +3,9 @@
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from sklearn_flipad._modules import device_of
-from sklearn_flipad.randomness import seeded
-from sklearn_flipad.sampling import latent_batches
+from sklearn_flipad.base.modules import device_of
+from sklearn_flipad.base.randomness import seeded
+from sklearn_flipad.generators.latents import latent_batches
 
 __all__ = ["recalibrate_batch_norm"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from sklearn_flipad.persistence.arrays import remove_partials, write_atomically
+from sklearn_flipad.storage.arrays import remove_partials, write_atomically
 from sklearn_flipad.zoo.settings import compare_settings
 
 __all__ = ["locked", "read_checkpoint", "write_checkpoint"]

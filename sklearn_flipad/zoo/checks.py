@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sklearn_flipad._modules import device_of, evaluating
-from sklearn_flipad.randomness import seeded
-from sklearn_flipad.samples import as_array
+from sklearn_flipad.base.modules import device_of, evaluating
+from sklearn_flipad.base.randomness import seeded
+from sklearn_flipad.base.samples import as_array
 
 __all__ = ["as_values", "check_grids", "check_networks", "check_schedule", "check_training_samples"]
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from sklearn_flipad.persistence.arrays import write_atomically
+from sklearn_flipad.storage.arrays import write_atomically
 
 __all__ = ["N_SAMPLES", "load_grid", "load_rows", "save_grid", "save_rows"]
 

@@ -15,10 +15,10 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.datasets import load_fashion_mnist, load_redwine
-from sklearn_flipad.persistence.arrays import write_atomically
-from sklearn_flipad.randomness import seeded
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators.sampling import sample
+from sklearn_flipad.storage.arrays import write_atomically
 from sklearn_flipad.tabular import TablePreparer
 from sklearn_flipad.zoo.pretrained import list_pretrained, load_pretrained, pretrained_card
 from sklearn_flipad.zoo.quality import (

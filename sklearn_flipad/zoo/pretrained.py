@@ -13,8 +13,8 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from sklearn_flipad.persistence.arrays import write_atomically
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.generators.sampling import sample
+from sklearn_flipad.storage.arrays import write_atomically
 from sklearn_flipad.zoo import architectures, stylegan2, table_networks
 from sklearn_flipad.zoo.grids import N_SAMPLES, load_grid, load_rows, save_grid, save_rows
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from sklearn_flipad.randomness import seeded
+from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.zoo import architectures, objectives, stylegan2, table_networks
 from sklearn_flipad.zoo.batch_norm import recalibrate_batch_norm
 from sklearn_flipad.zoo.initialization import initialize_weights

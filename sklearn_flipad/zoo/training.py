@@ -9,10 +9,10 @@ import torch
 from sklearn.utils._param_validation import Interval, validate_params
 from tqdm.auto import tqdm
 
-from sklearn_flipad.devices import resolve_device
-from sklearn_flipad.randomness import seeded
-from sklearn_flipad.samples import to_gray_levels
-from sklearn_flipad.sampling import sample
+from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.randomness import seeded
+from sklearn_flipad.base.samples import to_gray_levels
+from sklearn_flipad.generators.sampling import sample
 from sklearn_flipad.zoo.checkpoints import locked, read_checkpoint, write_checkpoint
 from sklearn_flipad.zoo.checks import (
     as_values,

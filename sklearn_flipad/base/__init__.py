@@ -1,0 +1,1 @@
+"""Internal: what all rooms stand on. Samples, labels, devices, precision, randomness, modules."""

@@ -1,0 +1,32 @@
+"""Batches of whole lanes, so that rounding does not depend on how many samples there are."""
+
+import torch
+
+__all__ = ["LANES", "column", "fill_lanes", "in_lanes", "whole_lanes"]
+
+#: Batches are kept at multiples of this. Matrix products and convolutions take other
+#: code paths for a few odd rows, on some processors for as many as 8, with other rounding, which
+#: hundreds of iterations magnify: a sample would have other features alone than in a batch.
+LANES = 16
+
+
+def whole_lanes(n):
+    """Smallest multiple of the lanes that is at least `n`."""
+    return -(-n // LANES) * LANES
+
+
+def fill_lanes(chosen):
+    """Numbers of the chosen rows, shape ``(n_kept,)``, then of others that fill up the lanes."""
+    return torch.argsort(~chosen, stable=True)[: whole_lanes(int(chosen.sum()))]
+
+
+def in_lanes(function, n_rows, *tensors):
+    """Result, shape ``(n_rows, ...)``, of a function that is called with whole lanes of rows."""
+    missing = -n_rows % LANES
+    padded = [torch.cat([t, t[-1:].repeat(missing, *[1] * (t.ndim - 1))]) for t in tensors]
+    return function(*padded)[:n_rows]
+
+
+def column(values, like):
+    """Values per sample, shape ``(n, 1, ..., 1)``, that broadcast over `like`, in its type."""
+    return values.to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))

@@ -1,0 +1,90 @@
+"""What transformers of samples, and outlier detectors with a threshold, have in common."""
+
+from functools import wraps
+
+import numpy as np
+from sklearn.base import OutlierMixin, TransformerMixin
+
+from sklearn_flipad.base.samples import shape_of
+
+__all__ = ["OffsetMixin", "SampleTransformerMixin"]
+
+
+class SampleTransformerMixin(TransformerMixin):
+    """A transformer that takes images as well as rows.
+
+    ``set_output``, and the global option ``transform_output``, are for rows: arrays of more
+    than two axes stay arrays, since no data frame can hold them.
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        wrapped = vars(cls).get("transform")
+        if hasattr(wrapped, "__wrapped__"):
+            cls.transform = _frames_of_rows_only(wrapped)
+
+
+def _frames_of_rows_only(wrapped):
+    """A method that scikit-learn has wrapped to return data frames, for rows alone."""
+    plain = wrapped.__wrapped__
+
+    @wraps(plain)
+    def method(self, X, *args, **kwargs):
+        # What comes in as rows leaves as rows, and nothing else does.
+        return (wrapped if len(shape_of(X)) == 2 else plain)(self, X, *args, **kwargs)
+
+    return method
+
+
+SampleTransformerMixin.fit_transform = _frames_of_rows_only(TransformerMixin.fit_transform)
+
+
+class OffsetMixin(OutlierMixin):
+    """Decisions by ``score_samples`` and ``offset_``."""
+
+    def fit_predict(self, X, y=None):
+        """Fit to the samples and label them.
+
+        Parameters
+        ----------
+        X : array-like
+            Samples or features, as in ``fit``.
+        y : array-like of shape (n,), default=None
+            Labels, as in ``fit``.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            +1 for inliers, -1 for outliers.
+        """
+        return self.fit(X, y).predict(X)
+
+    def decision_function(self, X):
+        """Signed distance to the threshold: ``score_samples(X) - offset_``.
+
+        Parameters
+        ----------
+        X : array-like, shape of the training samples
+            Samples or features, as in ``fit``.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            Negative for outliers.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Label samples.
+
+        Parameters
+        ----------
+        X : array-like, shape of the training samples
+            Samples or features, as in ``fit``.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            +1 for inliers, -1 for outliers.
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)

@@ -1,0 +1,19 @@
+"""Optional dependencies, imported where they are used."""
+
+from importlib import import_module
+
+__all__ = ["import_optional", "import_pyplot"]
+
+
+def import_optional(module, what, extra):
+    """The module of an optional dependency, or an ImportError that says which extra installs it."""
+    try:
+        import_module(module.partition(".")[0])
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(f"{what}: pip install 'sklearn-flipad[{extra}]'.") from error
+
+
+def import_pyplot():
+    """The module ``matplotlib.pyplot``."""
+    return import_optional("matplotlib.pyplot", "Plotting needs matplotlib", "plot")

@@ -1,0 +1,1 @@
+"""Internal: files found, read and decoded, one after the other."""

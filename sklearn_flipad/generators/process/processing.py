@@ -1,0 +1,152 @@
+"""What was done to samples after they were generated, as far as a search can follow it.
+
+Blur, cropping, resizing and all other maps that are linear in each axis of an image can be
+differentiated; a lossy file format cannot, and is applied to the finished reconstruction.
+"""
+
+import numpy as np
+import torch
+
+__all__ = ["Processing"]
+
+
+class Processing:
+    """A chain of perturbations, taken apart by what a search can do with it.
+
+    Parameters
+    ----------
+    steps : None, transformer, or sequence of transformer
+        Perturbations in the order in which they were applied.
+    sample_shape : tuple of int
+        Shape of one sample.
+
+    Attributes
+    ----------
+    steps : list of transformer
+        The perturbations.
+    variance : float
+        Mean variance, over the elements of a sample, of the noise and the rounding before the
+        last step's own, in squared gray levels.
+    exact : bool
+        Whether the differentiable part is all.
+
+    Raises
+    ------
+    TypeError
+        If a step is no perturbation.
+    ValueError
+        If samples are not images.
+    """
+
+    def __init__(self, steps, sample_shape):
+        if steps is None:
+            steps = []
+        elif not isinstance(steps, list | tuple):
+            steps = [steps]
+        for step in steps:
+            if isinstance(step, type) or not hasattr(step, "transform"):
+                raise TypeError(
+                    f"processing has {step!r} instead of a perturbation, such as GaussianBlur(3) "
+                    "of sklearn_flipad.evaluation.perturbations."
+                )
+        self.steps = list(steps)
+        if self.steps and len(sample_shape) != 3:
+            raise ValueError(
+                f"processing is for images (channels, height, width), not for {sample_shape}."
+            )
+        self._matrices = [
+            (
+                _matrix(step, sample_shape[1], sample_shape[2], axis=0),
+                _matrix(step, sample_shape[1], sample_shape[2], axis=1),
+            )
+            for step in self.steps
+            if _is_separable(step)
+        ]
+        self.variance = self._variance(sample_shape)
+        self._after = [step for step in self.steps if _variance_of(step) is None]
+        self.exact = all(_is_separable(step) for step in self._after)
+
+    def _variance(self, sample_shape):
+        """What is left of errors that were made on the way."""
+        if not self.steps:
+            return 0.0
+        matrices = iter(self._matrices)
+        rows, columns = (np.eye(side) for side in sample_shape[1:])
+        passed = [(1 / 12, rows, columns)]  # gray levels were rounded before the first step
+        for step in self.steps:
+            if (variance := _variance_of(step)) is not None:
+                passed.append((variance, rows, columns))
+            elif _is_separable(step):
+                r, c = next(matrices)
+                passed = [(v, r @ before, c @ after) for v, before, after in passed]
+            passed.append((1 / 12, rows, columns))
+        passed.pop()  # the last rounding is that of every sample
+        parts = (
+            v * np.square(r).sum(axis=1).mean() * np.square(c).sum(axis=1).mean()
+            for v, r, c in passed
+        )
+        return float(sum(parts))
+
+    def differentiable(self):
+        """The part that can be differentiated, or None if there is none.
+
+        Returns
+        -------
+        callable or None
+            Maps images to images, shape ``(n, channels, height, width)``.
+        """
+        if not self._matrices:
+            return None
+
+        def process(x):
+            for rows, columns in self._matrices:
+                rows = torch.from_numpy(rows).to(x)
+                columns = torch.from_numpy(columns).to(x)
+                x = rows @ x @ columns.T
+            return x
+
+        return process
+
+    def apply(self, X, noise=False):
+        """All that was done, to gray levels.
+
+        Parameters
+        ----------
+        X : ndarray of uint8, shape (n, channels, height, width)
+            Samples as they were generated.
+        noise : bool, default=False
+            Whether noise is added too.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n, channels, height, width)
+        """
+        for step in self.steps if noise else self._after:
+            X = step.fit(X).transform(X)
+        return X
+
+
+def _is_separable(step):
+    """Whether a perturbation is linear in the rows and in the columns of each channel."""
+    return getattr(step, "is_separable", False)
+
+
+def _variance_of(step):
+    """Variance of the noise that a perturbation adds, in squared gray levels, or None."""
+    return getattr(step, "noise_variance", None)
+
+
+def _matrix(step, height, width, axis):
+    """The matrix by which a perturbation acts along one axis of an image.
+
+    It is read off images that vary along that axis alone, so that whatever the perturbation
+    does is what the matrix has.
+    """
+    side = (height, width)[axis]
+    basis = np.eye(side).reshape((side, 1, side, 1) if axis == 0 else (side, 1, 1, side))
+    images = np.broadcast_to(basis, (side, 1, height, width))
+    # Floats in the range of gray levels pass without rounding.
+    step = type(step)(**{**step.get_params(), "output_range": (0.0, 255.0)})
+    processed = step.fit(images).transform(images)[:, 0]
+    column = processed[:, :, 0] if axis == 0 else processed[:, 0, :]
+    return np.ascontiguousarray(column.T)

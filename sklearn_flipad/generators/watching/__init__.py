@@ -1,0 +1,1 @@
+"""Internal: the linear layers of a running generator, and what follows the last of them."""

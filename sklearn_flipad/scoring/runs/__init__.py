@@ -1,0 +1,1 @@
+"""Internal: a run of ``score_files`` and what it leaves on disk."""

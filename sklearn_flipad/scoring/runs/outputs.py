@@ -1,0 +1,300 @@
+"""The table of a run, and what lies beside it."""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import PIL
+import sklearn
+import torch
+from filelock import FileLock, Timeout
+
+from sklearn_flipad.base.version import __version__
+from sklearn_flipad.scoring.columns import uri_of
+from sklearn_flipad.scoring.runs.fingerprint import fingerprint
+from sklearn_flipad.scoring.runs.journal import differences
+from sklearn_flipad.scoring.runs.tables import write_table
+from sklearn_flipad.storage.arrays import remove_partials, write_atomically
+from sklearn_flipad.storage.files import check_regular, file_digest, printable, read_regular
+
+__all__ = ["Output", "ScoringSummary", "describe_run", "read_description"]
+
+_FORMAT = "sklearn_flipad.score_files"
+_PROTOCOL = 1
+#: Bytes of the largest description that is read.
+_MAX_DESCRIPTION = 2**20
+
+
+@dataclass(frozen=True)
+class ScoringSummary:
+    """The outcome of one run of :func:`~sklearn_flipad.scoring.score_files`.
+
+    Attributes
+    ----------
+    out : str
+        The table of verdicts.
+    n_files : int
+        Its rows.
+    n_scored : int
+        Files that have a score; the others have a reason.
+    verdicts : dict of str to int
+        How many files have each verdict.
+    n_rejected : int
+        Files below the threshold, which the model is rejected for: those that are "not own", and of
+        the undecided ones those that fit the reference population no better.
+    n_warnings : int
+        Files that were scored with a warning, which is in their rows.
+    formats : dict of str to int
+        How many of the scored files have each format, as "PNG": the first word of ``decoding``.
+    n_resized : int
+        Scored files that were resized.
+    """
+
+    out: str
+    n_files: int = 0
+    n_scored: int = 0
+    verdicts: dict = field(default_factory=dict)
+    n_rejected: int = 0
+    n_warnings: int = 0
+    formats: dict = field(default_factory=dict)
+    n_resized: int = 0
+
+
+def describe_run(source, decoder, levels):
+    """All that the rows of a table depend on, but the files.
+
+    Parameters
+    ----------
+    source : Source
+        The attributor.
+    decoder : callable
+        The decoder.
+    levels : dict of str to float
+        Levels of the verdicts.
+
+    Returns
+    -------
+    dict
+        JSON values.
+    """
+    return {
+        "format": _FORMAT,
+        "protocol": _PROTOCOL,
+        "attributor": source.digest,
+        "levels": levels,
+        "decoder": f"{decoder!r:.200}" if hasattr(decoder, "__dataclass_fields__") else "",
+        "decoder_digest": fingerprint(decoder),
+        "versions": {
+            "sklearn_flipad": __version__,
+            "numpy": np.__version__,
+            "pillow": PIL.__version__,
+            "scikit-learn": sklearn.__version__,
+            "torch": torch.__version__,
+            "machine": platform.machine(),
+        },
+    }
+
+
+def read_description(out):
+    """The description of a finished table, if that is as it was written.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The table.
+
+    Returns
+    -------
+    dict
+        What :func:`describe_run` returned, the fields of the summary, and the digests of the
+        listing and the table.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no table, or no description beside it.
+    ValueError
+        If the description is damaged or of another kind or version, or the table was changed.
+    """
+    check_regular(out)
+    path, name = Output(out).run, printable(out)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{name} has no {printable(path.name)} beside it, which says how it was made. Pass the "
+            "table where score_files wrote it, or copy both."
+        )
+    try:
+        found = json.loads(read_regular(path, _MAX_DESCRIPTION))
+        kind, protocol, digest = found["format"], found["protocol"], found["sha256"]
+        dict(found["versions"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{printable(path)} is damaged: {error!r:.200}.") from error
+    if kind != _FORMAT or protocol != _PROTOCOL:
+        raise ValueError(
+            f"{printable(path)} describes {kind!r:.100} of protocol {protocol!r:.100}, and this "
+            f"version reads {_FORMAT!r} of protocol {_PROTOCOL}."
+        )
+    if digest != file_digest(out):
+        raise ValueError(
+            f"{name} was changed since it was written. Score the files again, or restore it."
+        )
+    return found
+
+
+class Output:
+    """A table and the files beside it.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The table, its path resolved.
+    """
+
+    def __init__(self, out):
+        self.out = out
+        self.journal, self.parts, self.run, self.lock = (
+            Path(f"{out}{suffix}") for suffix in (".journal", ".parts", ".run.json", ".lock")
+        )
+        names = [path.name for path in (out, self.journal, self.parts, self.run, self.lock)]
+        partial = r"(\.[0-9a-f]{32}\.partial)?"
+        self._own = re.compile(f"({'|'.join(map(re.escape, names))}){partial}", re.DOTALL)
+
+    def owns(self, path):
+        """Whether a path leads to one of these files."""
+        folder, name = os.path.split(path)
+        if os.path.basename(folder) == self.parts.name:
+            folder, name = os.path.split(folder)
+        return bool(self._own.fullmatch(name)) and Path(folder).resolve() == self.out.parent
+
+    @contextmanager
+    def locked(self):
+        """Hold the output for the time of a ``with`` block, alone.
+
+        The lock is the operating system's: it is gone with the process, however that ends.
+        """
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.lock, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RuntimeError(
+                f"{self.out} is being written by another call. Wait until that has ended, or "
+                "stop it; or choose another out."
+            ) from None
+        try:
+            for path in (self.out, self.journal, self.run):
+                remove_partials(path)
+            yield
+        finally:
+            lock.release()
+
+    def discard(self):
+        """Remove what an unfinished run left."""
+        self.journal.unlink(missing_ok=True)
+        if self.parts.exists():
+            shutil.rmtree(self.parts)
+
+    def refuse_other(self, path, advice):
+        """Refuse to begin beside an unfinished run of the other kind."""
+        if path.exists():
+            raise ValueError(
+                f"{path} is left of an unfinished run: {advice}, to complete it; or choose "
+                "another out; or pass resume=False to discard it."
+            )
+
+    def finished(self, header, entries):
+        """The summary of a run that is done; None if there is something to do."""
+        if self.journal.exists() or self.parts.exists() or not self.out.exists():
+            return None
+        problem = "and nothing says how it was made"
+        try:
+            found = json.loads(self.run.read_bytes())
+            fields = {name: found.pop(name) for name in ScoringSummary.__dataclass_fields__}
+            listing, digest = found.pop("listing"), found.pop("sha256")
+        except FileNotFoundError:
+            pass
+        except (ValueError, TypeError, KeyError, AttributeError):
+            problem = f"and {self.run.name} beside it is damaged"
+        else:
+            counts = _Counts()
+            for path, _ in entries:
+                counts.list(uri_of(path))
+            if digest != file_digest(self.out):
+                problem = "and was changed since it was written"
+            elif lines := differences(found, header):
+                problem = f"and is of a run with something else:\n{lines}\nIt stays as it is"
+            elif counts.listing.hexdigest() != listing:
+                problem = "and paths lead to other files than are in it"
+            else:
+                return ScoringSummary(**{**fields, "out": str(self.out)})
+        raise FileExistsError(
+            f"{self.out} exists, {problem}. Choose another out, or pass resume=False to replace it."
+        )
+
+    def finish(self, header, rows):
+        """Write the table and its description.
+
+        Parameters
+        ----------
+        header : dict
+            What :func:`describe_run` returns.
+        rows : iterable of dict
+            All rows.
+
+        Returns
+        -------
+        ScoringSummary
+        """
+        counts = _Counts()
+        write_table(self.out, map(counts.count, rows))
+        summary = ScoringSummary(str(self.out), **counts.fields)
+        description = {
+            **header,
+            **asdict(summary),
+            "listing": counts.listing.hexdigest(),
+            "sha256": file_digest(self.out),
+        }
+        write_atomically(self.run, json.dumps(description, indent=1).encode())
+        return summary
+
+
+def format_of(row):
+    """The format of the file in a row of the table."""
+    return (row["decoding"] or "unknown").split()[0]
+
+
+def was_resized(row):
+    """Whether the file in a row of the table was resized."""
+    return " resized and cropped to " in (row["decoding"] or "")
+
+
+class _Counts:
+    """What a summary says, collected while rows pass by."""
+
+    def __init__(self):
+        self.listing = hashlib.sha256()
+        self.fields = asdict(ScoringSummary(""))
+        del self.fields["out"]
+
+    def list(self, uri):
+        self.listing.update(f"{uri}\n".encode())
+
+    def count(self, row):
+        self.list(row["uri"])
+        fields = self.fields
+        fields["n_files"] += 1
+        fields["n_scored"] += row["status"] == "scored"
+        fields["n_warnings"] += row["warning"] is not None
+        if row["status"] == "scored":
+            fields["n_rejected"] += row["prediction"] == -1
+            fields["n_resized"] += was_resized(row)
+            for counts, name in (("verdicts", row["verdict"]), ("formats", format_of(row))):
+                fields[counts][name] = fields[counts].get(name, 0) + 1
+        return row

@@ -1,0 +1,1 @@
+"""Internal: arrays and descriptions in files without pickle."""

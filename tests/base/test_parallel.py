@@ -1,0 +1,127 @@
+"""Batches in threads, and what they leave of the caller's settings."""
+
+import threading
+
+import pytest
+import torch
+
+from sklearn_flipad.base import parallel
+from sklearn_flipad.base.parallel import in_batches
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(params=["quiet", "busy"])
+def machine(request, monkeypatch):
+    monkeypatch.setattr(parallel, "_is_busy", lambda: request.param == "busy")
+    return request.param
+
+
+def _threads_of_a_new_thread():
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    return seen[0]
+
+
+def _rows(slices):
+    return [row for rows in slices for row in range(rows.start, rows.stop)]
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 16, 24, 100])
+def test_all_samples_in_order_and_torch_is_left_alone(three_threads, machine, batch_size):
+    seen = list(in_batches(lambda rows: rows, 50, batch_size=batch_size, lanes=8))
+    assert _rows(seen) == list(range(50))
+    assert max(rows.stop - rows.start for rows in seen) <= batch_size
+    assert torch.get_num_threads() == _threads_of_a_new_thread() == 3
+
+
+@pytest.mark.parametrize(("batch_size", "share", "n_threads"), [(24, 8, 3), (50, 24, 2), (5, 5, 1)])
+def test_threads_share_a_batch(three_threads, monkeypatch, batch_size, share, n_threads):
+    monkeypatch.setattr(parallel, "_is_busy", lambda: True)
+    names = set()
+
+    def work(rows):
+        names.add(threading.current_thread().name)
+        assert not torch.is_grad_enabled()
+        if n_threads > 1:
+            assert torch.get_num_threads() == 1
+        return rows.stop - rows.start
+
+    sizes = list(in_batches(work, 300, batch_size=batch_size, lanes=8))
+    assert max(sizes) == share
+    assert len(names) <= n_threads
+
+
+def test_small_operations_are_shared_out_on_a_quiet_machine(three_threads, monkeypatch):
+    monkeypatch.setattr(parallel, "_is_busy", lambda: False)
+
+    def sizes(small):
+        options = {"batch_size": 24, "lanes": 8, "small": small}
+        return [rows.stop - rows.start for rows in in_batches(lambda rows: rows, 48, **options)]
+
+    assert sizes(False) == [24] * 2
+    assert sizes(True) == [8] * 6
+
+
+def test_a_machine_that_becomes_busy(three_threads, monkeypatch):
+    looks = iter([False, True])
+    monkeypatch.setattr(parallel, "_is_busy", lambda: next(looks))
+    seen = list(in_batches(lambda rows: rows, 96, batch_size=24, lanes=8))
+    assert [rows.stop - rows.start for rows in seen] == [24, *[8] * 9]
+    assert _rows(seen) == list(range(96))
+
+
+@pytest.mark.parametrize(
+    ("content", "busy"),
+    [("0.1 0.2 0.3 1/90 77", False), ("0.1 0.2 0.3 3/90 77", True), ("?", True), (None, True)],
+)
+def test_where_the_load_is_read(tmp_path, monkeypatch, content, busy):
+    path = tmp_path / "loadavg"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setattr(parallel, "_LOAD", str(path))
+    assert parallel._is_busy() == busy
+
+
+def test_an_error_of_a_job_leaves_torch_alone(three_threads, machine):
+    with pytest.raises(ZeroDivisionError):
+        list(in_batches(lambda rows: 1 / (rows.start - 48), 72, batch_size=24, lanes=8))
+    assert torch.get_num_threads() == _threads_of_a_new_thread() == 3
+
+
+def test_one_who_comes_in_between_neither_sees_nor_keeps_the_workers_setting(
+    three_threads, monkeypatch
+):
+    """The first ends before the second, which must not restore what it found."""
+    monkeypatch.setattr(parallel, "_is_busy", lambda: True)
+
+    def batches():
+        return in_batches(lambda rows: rows.stop, 64, batch_size=24, lanes=8)
+
+    first = batches()
+    next(first)  # its workers have set one thread each
+    inside, go_on, sizes = threading.Event(), threading.Event(), []
+
+    def second():
+        results = batches()
+        sizes.append(next(results))
+        inside.set()
+        go_on.wait()
+        list(results)
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    inside.wait()
+    list(first)
+    go_on.set()
+    thread.join()
+    assert sizes == [8]  # a third of the batch: it knows of the three threads
+    assert torch.get_num_threads() == _threads_of_a_new_thread() == 3
