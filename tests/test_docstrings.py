@@ -1,17 +1,16 @@
-"""Public objects are documented, and documented in the API page."""
+"""Public objects are documented and on the API page; names tell what is internal."""
 
+import ast
 import dataclasses
 import importlib
 import inspect
-import pkgutil
 import re
-import sys
 from pathlib import Path
 
 import pytest
 from numpydoc.validate import validate
 
-import sklearn_flipad
+from tests.test_structure import MODULES, room_of
 
 #: Malformed or misplaced sections, missing or unknown parameters, missing docstrings.
 CODES = ("GL03", "GL06", "GL07", "GL08", "SS0", "PR01", "PR02", "PR03")
@@ -22,11 +21,10 @@ _OF_THE_CLASS = ("forward", "adjoint", "to")
 #: Methods whose parameters one line explains.
 _ONE_LINE = (".discriminator_loss", ".generator_loss", ".select", ".residual", ".primal", ".dual")
 _ONE_LINE += (".relative_gap", ".inverse", ".to_dict", ".forward", ".keep")
-#: Modules that users import from; all else that they need, packages export.
-MODULES_OF_THE_API = (
-    "evaluation.perturbations",
-    "evaluation.sound_perturbations",
-)
+#: Rooms in which what is not public is told by its name.
+STRICT = ()
+PAGE = Path(__file__).parents[1] / "docs" / "api.rst"
+LISTED = re.findall(r"^    ([\w.]+)$", PAGE.read_text(), re.MULTILINE)
 
 
 def is_internal(module):
@@ -38,41 +36,29 @@ def is_internal(module):
     return False
 
 
-def public_modules():
-    """All modules with ``__all__`` that are not internal."""
-    found = pkgutil.walk_packages(sklearn_flipad.__path__, "sklearn_flipad.")
-    names = [module.name for module in found if not is_internal(module.name)]
-    modules = [sklearn_flipad, *map(importlib.import_module, names)]
-    return [module for module in modules if hasattr(module, "__all__")]
-
-
-def public_objects(modules):
-    """Classes and functions, and of each the first name that it is found under."""
-    found = {}
-    for module in modules:
-        for name in module.__all__:
-            thing = getattr(module, name)
-            if inspect.isclass(thing) or inspect.isfunction(thing):
-                found.setdefault(thing, f"{module.__name__}.{name}")
-    return found
+def listed_objects():
+    """Names on the API page, and what they are."""
+    for name in LISTED:
+        module, _, last = f"sklearn_flipad.{name}".rpartition(".")
+        yield name, getattr(importlib.import_module(module), last)
 
 
 def documented_names():
-    for thing, name in public_objects(public_modules()).items():
-        yield name
+    """Names of the public objects and of their own public members."""
+    for name, thing in listed_objects():
+        yield f"sklearn_flipad.{name}"
         if inspect.isclass(thing):
             for member, value in vars(thing).items():
                 own = inspect.isfunction(value) or isinstance(value, (classmethod, property))
                 own = own and not member.startswith("_") and member not in _OF_THE_CLASS
                 inherited = value.__doc__ is None and inspect.getdoc(getattr(thing, member))
                 if own and not inherited:
-                    yield f"{name}.{member}"
+                    yield f"sklearn_flipad.{name}.{member}"
 
 
 def is_a_record(name):
     """Whether it is a class whose objects users get and do not build: it lists attributes."""
-    module, _, name = name.rpartition(".")
-    thing = getattr(sys.modules.get(module), name, None)
+    thing = dict(listed_objects()).get(name.removeprefix("sklearn_flipad."))
     return dataclasses.is_dataclass(thing) and "Attributes\n" in thing.__doc__
 
 
@@ -88,12 +74,58 @@ def test_docstring(name):
     assert not errors
 
 
-def test_what_packages_export_is_on_the_api_page():
-    page = (Path(__file__).parents[1] / "docs" / "api.rst").read_text()
-    listed = set(re.findall(r"^    ([\w.]+)$", page, re.MULTILINE))
-    modules = [sys.modules[f"sklearn_flipad.{name}"] for name in MODULES_OF_THE_API]
-    # Packages inside of packages are how these are arranged.
-    folders = [module for module in public_modules() if hasattr(module, "__path__")]
-    modules += [folder for folder in folders if folder.__name__.count(".") < 2]
-    names = public_objects(modules).values()
-    assert {name.removeprefix("sklearn_flipad.") for name in names} == listed
+def test_what_rooms_export_is_on_the_api_page():
+    pages = {name.rpartition(".")[0] for name in LISTED}
+    for page in pages:
+        module = importlib.import_module(f"sklearn_flipad.{page}".rstrip("."))
+        exported = {
+            name
+            for name in module.__all__
+            if inspect.isclass(getattr(module, name)) or inspect.isfunction(getattr(module, name))
+        }
+        listed = {name.rpartition(".")[2] for name in LISTED if name.rpartition(".")[0] == page}
+        # What users find in the package itself is listed there.
+        shown = {name for name in LISTED if "." not in name}
+        assert listed <= exported, page
+        assert exported <= listed | shown, page
+
+
+def definitions(module):
+    """Functions and classes of a module, with those in its classes, as pairs of name and node."""
+    tree = ast.parse(MODULES[module].read_text())
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    for node in tree.body:
+        if isinstance(node, kinds):
+            yield node.name, node
+            for member in node.body if isinstance(node, ast.ClassDef) else ():
+                if isinstance(member, kinds):
+                    yield f"{node.name}.{member.name}", member
+
+
+def public_definitions():
+    """Pairs of module and name of what the API page lists, and of its bases: users call both."""
+    for _, thing in listed_objects():
+        for part in inspect.getmro(thing) if inspect.isclass(thing) else (thing,):
+            yield part.__module__, part.__qualname__
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if room_of(name) in STRICT])
+def test_what_is_internal_is_told_by_its_name(module):
+    public = set(public_definitions())
+    inside = is_internal(module)
+    for name, node in definitions(module):
+        top = name.partition(".")[0]
+        is_public = (module, top) in public and not name.rpartition(".")[2].startswith("_")
+        if not inside:
+            assert is_public or any(part.startswith("_") for part in name.split(".")), name
+        if not is_public:
+            text = ast.get_docstring(node) or ""
+            assert not re.search(r"^-{3,}$", text, re.MULTILINE), f"{name}: sections"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if room_of(name) in STRICT])
+def test_first_lines_are_noun_phrases_or_imperatives(module):
+    tree = ast.parse(MODULES[module].read_text())
+    nodes = [node for _, node in definitions(module)]
+    for text in filter(None, map(ast.get_docstring, [tree, *nodes])):
+        assert not re.match(r"(What|How|Where) ", text), text.partition("\n")[0]
