@@ -1,8 +1,11 @@
 """Configuration of the documentation."""
 
+import csv
 import re
+from pathlib import Path
 
 import sklearn_flipad
+from sklearn_flipad.pipelines import METHODS
 
 project = "sklearn_flipad"
 author = "the sklearn_flipad developers"
@@ -44,6 +47,18 @@ sphinx_gallery_conf = {
 }
 
 
+def _write_methods():
+    """Write the table of methods that ``method.rst`` includes."""
+    with open(Path(__file__).parent / "_methods.csv", "w", newline="") as file:
+        write = csv.writer(file).writerow
+        write(["Name", "Function", "Judges by", "Needs of the model", "Judges", "Trained on others"])
+        for method in METHODS.values():
+            function = f":func:`~sklearn_flipad.{method.make.__name__}`"
+            trained = "yes" if method.trains_on_negatives else "no"
+            judges = ", ".join(method.judges)
+            write([method.name, function, method.title, method.needs, judges, trained])
+
+
 def _skip_inherited(app, what, name, obj, skip, options):
     """Leave out what torch and Python document themselves; None leaves the rest to autodoc."""
     function = obj.fget if isinstance(obj, property) else obj
@@ -61,6 +76,7 @@ def _plain(app, what, name, obj, options, lines):
 
 
 def setup(app):
-    """Connect the handlers."""
+    """Write the table, connect the handlers."""
+    _write_methods()
     app.connect("autodoc-skip-member", _skip_inherited)
     app.connect("autodoc-process-docstring", _plain)

@@ -1,4 +1,4 @@
-"""The command ``flipad``, a thin layer over the library."""
+"""Internal: the command ``flipad``, a thin layer over the library."""
 
 import sys
 
@@ -10,6 +10,6 @@ def main():
         import typer  # noqa: F401
     except ImportError as error:
         sys.exit(f"flipad needs {error.name}: pip install 'sklearn-flipad[cli]'.")
-    from sklearn_flipad.cli._commands import app
+    from sklearn_flipad.cli.app import app
 
     app()

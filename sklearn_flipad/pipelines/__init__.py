@@ -10,10 +10,14 @@ from sklearn_flipad.pipelines.detection import (
     make_spectral,
     make_whitened,
 )
+from sklearn_flipad.pipelines.methods import METHODS, Method, TargetModel, method_of
 from sklearn_flipad.pipelines.residual import make_residual
 
 __all__ = [
+    "METHODS",
     "AttributionPipeline",
+    "Method",
+    "TargetModel",
     "make_combined",
     "make_dctpad",
     "make_flipad",
@@ -24,4 +28,5 @@ __all__ = [
     "make_sminv",
     "make_spectral",
     "make_whitened",
+    "method_of",
 ]

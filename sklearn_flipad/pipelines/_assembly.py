@@ -1,4 +1,4 @@
-"""What the ``make_*`` functions have in common.
+"""The one way in which attributors are put together.
 
 The steps before the last treat each sample alone. What is fitted to samples, the scaler
 and the detector, is inside the calibrator: the samples that calibrate the threshold must
@@ -16,13 +16,68 @@ from sklearn_flipad.calibration import FNRThresholdCalibrator
 from sklearn_flipad.detectors import DeepSADDetector, ExternalDetector, WindowedDetector
 from sklearn_flipad.pipelines.attribution import AttributionPipeline
 
-__all__ = ["assemble", "prepared", "scaled", "window_parameters"]
+__all__ = ["assemble", "calibrated", "window_parameters"]
 
 
-def prepared(detector, device, random_state, verbose):
-    """The default detector, or a copy of a given one that is seeded and takes any samples."""
+def assemble(
+    step,
+    scaler,
+    detector,
+    *,
+    windows,
+    device,
+    memory,
+    random_state,
+    verbose,
+    defaults=None,
+    **calibration,
+):
+    """Attributor of a transformer, a scaler and a detector, in windows if wanted.
+
+    `step` is a pair of name and transformer. A detector of None is DeepSAD with `defaults`. With
+    windows, all steps are inside of the calibrator: a sample is judged by its windows together.
+    """
+    windows = window_parameters(windows)
     if detector is None:
-        return DeepSADDetector(device=device, random_state=random_state, verbose=verbose)
+        options = {"device": device, "random_state": random_state, "verbose": verbose}
+        detector = DeepSADDetector(**options, **(defaults or {}))
+    else:
+        detector = _prepared(detector, random_state)
+    fitted = [("scale", clone(scaler, safe=False)), ("detector", detector)]
+    if windows is None:
+        return calibrated(
+            Pipeline(fitted), [step], memory=memory, random_state=random_state, **calibration
+        )
+    inside = Pipeline([step, *fitted], memory=memory)
+    detector = WindowedDetector(inside, **windows)
+    return calibrated(detector, random_state=random_state, **calibration)
+
+
+def calibrated(detector, steps=(), *, memory=None, **calibration):
+    """Attributor of a detector that takes samples, or what `steps` make of them."""
+    calibrator = FNRThresholdCalibrator(detector, **calibration)
+    return AttributionPipeline([*steps, ("detect", calibrator)], memory=memory)
+
+
+def window_parameters(windows):
+    """Parameters of a WindowedDetector, from a size or a dict of them; None without windows."""
+    if windows is None:
+        return None
+    windows = windows if isinstance(windows, dict) else {"size": windows}
+    if "size" not in windows:
+        raise ValueError("windows must have a 'size', which is None for whole samples.")
+    known = set(signature(WindowedDetector).parameters) - {"estimator"}
+    unknown = sorted(set(windows) - known)
+    if unknown:
+        raise ValueError(
+            f"windows has {', '.join(map(repr, unknown))}, no parameter of WindowedDetector; its "
+            f"parameters are {', '.join(sorted(known))}."
+        )
+    return windows
+
+
+def _prepared(detector, random_state):
+    """Copy of a detector that is seeded and takes samples of any shape."""
     detector = clone(detector)
     if random_state is not None and hasattr(detector, "get_params"):
         unset = [
@@ -38,41 +93,8 @@ def prepared(detector, device, random_state, verbose):
 
 
 def _takes_images(detector):
-    """Whether a detector takes samples of any shape and scores them."""
+    """Return whether a detector takes samples of any shape and scores them."""
     try:
         return get_tags(detector).input_tags.three_d_array and hasattr(detector, "score_samples")
     except (AttributeError, TypeError):  # PyOD's detectors have no tags
         return False
-
-
-def window_parameters(windows):
-    """Parameters of a WindowedDetector, from a size or a dict of them; None without windows."""
-    if windows is None:
-        return None
-    windows = windows if isinstance(windows, dict) else {"size": windows}
-    if "size" not in windows:
-        raise ValueError("windows must have a 'size', which is None for whole samples.")
-    known = set(signature(WindowedDetector).parameters) - {"estimator"}
-    unknown = sorted(set(windows) - known)
-    if unknown:
-        raise ValueError(
-            f"windows has {', '.join(map(repr, unknown))}, no parameter of WindowedDetector, which "
-            f"are {', '.join(sorted(known))}."
-        )
-    return windows
-
-
-def scaled(scaler, default, detector):
-    """A detector behind a copy of a scaler, or the default one; fitted together."""
-    scaler = default if scaler is None else clone(scaler, safe=False)
-    return Pipeline([("scale", scaler), ("detector", detector)])
-
-
-def assemble(features, detector, *, memory=None, windows=None, **calibration):
-    """Features in front of the calibrated detector, or in it, where they are of windows."""
-    if windows is not None:
-        inside = Pipeline([*features, *detector.steps], memory=memory)
-        features, memory = [], None
-        detector = WindowedDetector(inside, **windows)
-    calibrator = FNRThresholdCalibrator(detector, **calibration)
-    return AttributionPipeline([*features, ("detect", calibrator)], memory=memory)

@@ -3,7 +3,7 @@
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_flipad.detectors import FingerprintDetector
-from sklearn_flipad.pipelines._assembly import assemble
+from sklearn_flipad.pipelines._assembly import calibrated
 from sklearn_flipad.reproduction import LatentPosteriorDetector, ReconstructionDetector
 
 __all__ = ["make_posterior", "make_smf", "make_sminv"]
@@ -48,8 +48,7 @@ def make_smf(
     detector = FingerprintDetector(
         output_range=output_range, image_shape=image_shape, n_jobs=n_jobs, verbose=verbose
     )
-    return assemble(
-        [],
+    return calibrated(
         detector,
         fnr=fnr,
         rule=rule,
@@ -134,9 +133,8 @@ def make_sminv(
         verbose=verbose,
     )
     if encoder is None:
-        return assemble([], FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference)
-    return assemble(
-        [],
+        return calibrated(FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference)
+    return calibrated(
         detector,
         fnr=fnr,
         rule=rule,
@@ -188,4 +186,4 @@ def make_posterior(
     array([-1, -1, -1])
     """
     detector = LatentPosteriorDetector(generator, noise=noise, score=score, **search)
-    return assemble([], FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference)
+    return calibrated(FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from sklearn_flipad.detectors import CombinedDetector
-from sklearn_flipad.pipelines._assembly import assemble
+from sklearn_flipad.pipelines._assembly import calibrated
 
 __all__ = ["make_combined"]
 
@@ -59,8 +59,7 @@ def make_combined(
             f"got {type(attributors).__name__}."
         )
     detector = CombinedDetector(list(attributors.items()), combine=combine)
-    return assemble(
-        [],
+    return calibrated(
         detector,
         fnr=fnr,
         rule=rule,

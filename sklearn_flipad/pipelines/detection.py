@@ -11,7 +11,7 @@ from sklearn_flipad.features import (
     SpectrogramTransformer,
 )
 from sklearn_flipad.final_layer import window_geometry
-from sklearn_flipad.pipelines._assembly import assemble, prepared, scaled, window_parameters
+from sklearn_flipad.pipelines._assembly import assemble, window_parameters
 
 __all__ = ["make_dctpad", "make_flipad", "make_rawpad", "make_spectral", "make_whitened"]
 
@@ -98,17 +98,19 @@ def make_flipad(
     invert = FinalLayerInverter(
         final_layer, lam=lam, pool_size=pool_size, device=device, verbose=verbose
     )
-    detector = prepared(detector, device, random_state, verbose)
     return assemble(
-        [("invert", invert)],
-        scaled(scaler, InlierScaler(), detector),
+        ("invert", invert),
+        InlierScaler() if scaler is None else scaler,
+        detector,
         fnr=fnr,
         rule=rule,
         cv=cv,
         reference=reference,
         windows=windows,
-        random_state=random_state,
+        device=device,
         memory=memory,
+        random_state=random_state,
+        verbose=verbose,
     )
 
 
@@ -149,18 +151,20 @@ def make_dctpad(
     ----------
     Section 4.1 and Appendix G.7 of Laszkiewicz et al., ICML 2024.
     """
-    detector = prepared(detector, device, random_state, verbose)
     dct = DCTTransformer(crop_size=crop_size, output_range=output_range, image_shape=image_shape)
     return assemble(
-        [("dct", dct)],
-        scaled(scaler, InlierScaler(), detector),
+        ("dct", dct),
+        InlierScaler() if scaler is None else scaler,
+        detector,
         fnr=fnr,
         rule=rule,
         cv=cv,
         reference=reference,
-        windows=window_parameters(windows),
-        random_state=random_state,
+        windows=windows,
+        device=device,
         memory=memory,
+        random_state=random_state,
+        verbose=verbose,
     )
 
 
@@ -207,18 +211,20 @@ def make_rawpad(
     ----------
     Section 4.1 and Appendix G.7 of Laszkiewicz et al., ICML 2024.
     """
-    detector = prepared(detector, device, random_state, verbose)
     raw = RawTransformer(size=size, mode=mode, output_range=output_range, image_shape=image_shape)
     return assemble(
-        [("raw", raw)],
-        scaled(scaler, "passthrough", detector),
+        ("raw", raw),
+        "passthrough" if scaler is None else scaler,
+        detector,
         fnr=fnr,
         rule=rule,
         cv=cv,
         reference=reference,
-        windows=window_parameters(windows),
-        random_state=random_state,
+        windows=windows,
+        device=device,
         memory=memory,
+        random_state=random_state,
+        verbose=verbose,
     )
 
 
@@ -266,7 +272,6 @@ def make_spectral(
     --------
     make_dctpad : Takes signals too, and transforms them whole.
     """
-    detector = prepared(detector, device, random_state, verbose)
     spectrogram = SpectrogramTransformer(
         n_fft=n_fft,
         hop_length=hop_length,
@@ -276,15 +281,18 @@ def make_spectral(
         image_shape=image_shape,
     )
     return assemble(
-        [("spectrogram", spectrogram)],
-        scaled(scaler, InlierScaler(), detector),
+        ("spectrogram", spectrogram),
+        InlierScaler() if scaler is None else scaler,
+        detector,
         fnr=fnr,
         rule=rule,
         cv=cv,
         reference=reference,
-        windows=window_parameters(windows),
-        random_state=random_state,
+        windows=windows,
+        device=device,
         memory=memory,
+        random_state=random_state,
+        verbose=verbose,
     )
 
 
@@ -348,18 +356,20 @@ def make_whitened(
             device=device,
             verbose=verbose,
         )
-    detector = prepared(detector, device, random_state, verbose)
     preactivation = PreactivationTransformer(
         activation, output_range=output_range, clip_eps=clip_eps
     )
     return assemble(
-        [("preactivation", preactivation)],
-        scaled(whitener, InlierWhitener(), detector),
+        ("preactivation", preactivation),
+        InlierWhitener() if whitener is None else whitener,
+        detector,
         fnr=fnr,
         rule=rule,
         cv=cv,
         reference=reference,
-        windows=window_parameters(windows),
-        random_state=random_state,
+        windows=windows,
+        device=device,
         memory=memory,
+        random_state=random_state,
+        verbose=verbose,
     )

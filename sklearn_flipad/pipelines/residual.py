@@ -1,7 +1,7 @@
 """What an autoencoder leaves of a sample, whitened, and a detector."""
 
 from sklearn_flipad.features import InlierWhitener, ResidualTransformer
-from sklearn_flipad.pipelines._assembly import assemble, prepared, scaled, window_parameters
+from sklearn_flipad.pipelines._assembly import assemble
 
 __all__ = ["make_residual"]
 
@@ -60,10 +60,6 @@ def make_residual(
     ReconstructionDetector : With an encoder, ``max_iter=0`` and ``n_newton=0`` it judges by the
         size of the residual alone.
     """
-    is_default = detector is None
-    detector = prepared(detector, device, random_state, verbose)
-    if is_default:
-        detector.set_params(center="inliers")
     residual = ResidualTransformer(
         autoencoder,
         features=features,
@@ -72,13 +68,17 @@ def make_residual(
         device=device,
     )
     return assemble(
-        [("residual", residual)],
-        scaled(scaler, InlierWhitener(), detector),
+        ("residual", residual),
+        InlierWhitener() if scaler is None else scaler,
+        detector,
         fnr=fnr,
         rule=rule,
         cv=cv,
         reference=reference,
-        windows=window_parameters(windows),
-        random_state=random_state,
+        windows=windows,
+        device=device,
         memory=memory,
+        random_state=random_state,
+        verbose=verbose,
+        defaults={"center": "inliers"},
     )

@@ -27,8 +27,8 @@ from sklearn_flipad import (
     make_flipad,
     save_attributor,
 )
-from sklearn_flipad.cli import _generators
-from sklearn_flipad.cli._commands import app
+from sklearn_flipad.cli import generators
+from sklearn_flipad.cli.app import app
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.detectors import MLP, DeepSADDetector
 from sklearn_flipad.generators import sample
@@ -219,7 +219,7 @@ def test_inspect(flipad, attributor):
 def test_every_method(flipad, tmp_path, method, monkeypatch):
     if method == "smf":
         pytest.importorskip("pywt")
-    monkeypatch.setattr("sklearn_flipad.cli._methods.LatentEncoder", _short_encoder)
+    monkeypatch.setattr("sklearn_flipad.pipelines._shim.LatentEncoder", _short_encoder)
     out = tmp_path / "model.flipad"
     arguments = ["fit", "studio_models:trained", "--method", method, "--out", out, *FAST]
     flipad(*arguments, "--negatives", "negatives")
@@ -237,7 +237,7 @@ def _short_encoder(**options):
 
 
 def test_code_that_an_attributor_needs(flipad, tmp_path, monkeypatch):
-    monkeypatch.setattr("sklearn_flipad.cli._methods.LatentEncoder", _short_encoder)
+    monkeypatch.setattr("sklearn_flipad.pipelines._shim.LatentEncoder", _short_encoder)
     out = tmp_path / "model.flipad"
     arguments = ["--method", "reproduction", "--out", out, *FAST]
     found, messages, _ = flipad("fit", "studio_models:trained", *arguments, "--json")
@@ -371,7 +371,7 @@ def test_exit_codes(flipad, attributor, tmp_path, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_flipad.cli._score.score_files", interrupted)
+    monkeypatch.setattr("sklearn_flipad.cli.score.score_files", interrupted)
     _, messages, _ = flipad(*score, code=130)
     assert "interrupted" in messages
 
@@ -393,14 +393,14 @@ def test_weights_in_all_their_files(studio, flipad, tmp_path):
     checkpoint = {"epoch": 3, "nets": {"G": state, "D": other}, "optimizer": {"lr": 0.1}}
     torch.save(checkpoint, tmp_path / "c.pt")
     for name in ("a.safetensors", "b.pth", "c.pt"):
-        found = _generators.load_generator("studio_models:Images", weights=tmp_path / name)
+        found = generators.load_generator("studio_models:Images", weights=tmp_path / name)
         assert all((found.state_dict()[k] == v).all() for k, v in state.items())
         assert not found.training
     checkpoint["nets"]["G_ema"] = {k: v + 1 for k, v in state.items()}
     torch.save(checkpoint, tmp_path / "d.pt")
     with pytest.raises(ValueError, match=r"several of them fit: pass --weights-key"):
-        _generators.load_generator("studio_models:Images", weights=tmp_path / "d.pt")
-    found = _generators.load_generator(
+        generators.load_generator("studio_models:Images", weights=tmp_path / "d.pt")
+    found = generators.load_generator(
         "studio_models:Images", weights=tmp_path / "d.pt", weights_key="nets.G_ema"
     )
     assert (found.body[0].bias == state["body.0.bias"] + 1).all()
@@ -413,7 +413,7 @@ def test_weights_that_are_refused(studio, flipad, tmp_path):
         path = tmp_path / name
         path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
         with pytest.raises(ValueError, match=message):
-            _generators.load_generator("studio_models:Images", weights=path, **options)
+            generators.load_generator("studio_models:Images", weights=path, **options)
 
     refused(nn.Linear(2, 2), r"else than tensors, which would .*\(It names torch.nn.*Linear.\)$")
     refused(names["Images"](width=3).state_dict(), "are not those of this Images: .*size mismatch")
@@ -423,9 +423,9 @@ def test_weights_that_are_refused(studio, flipad, tmp_path):
     refused((tmp_path / "w.pt").read_bytes() + b"PK", "no complete file|something else than")
     refused(b"\0" * 20, "no complete safetensors file", name="w.safetensors")
     with pytest.raises(FileNotFoundError):
-        _generators.load_generator("studio_models:Images", weights=tmp_path / "gone.pt")
+        generators.load_generator("studio_models:Images", weights=tmp_path / "gone.pt")
     with pytest.raises(ValueError, match="a folder, not a file"):
-        _generators.load_generator("studio_models:Images", weights=tmp_path)
+        generators.load_generator("studio_models:Images", weights=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -447,24 +447,24 @@ def test_weights_that_are_refused(studio, flipad, tmp_path):
 )
 def test_generators_that_are_refused(flipad, name, options, message):
     with pytest.raises((ValueError, ImportError), match=message):
-        _generators.load_generator(name, **options)
+        generators.load_generator(name, **options)
 
 
 def test_arguments_of_a_generator(flipad):
-    found = _generators.load_generator("studio_models:trained", arguments='{"seed": 3}')
-    other = _generators.load_generator("studio_models:trained")
+    found = generators.load_generator("studio_models:trained", arguments='{"seed": 3}')
+    other = generators.load_generator("studio_models:trained")
     assert (found.body[0].weight != other.body[0].weight).any()
 
 
 def test_latents(flipad, studio, tmp_path):
     _, _, names = studio
-    assert _generators.latent_shape_of(names["Images"]()) == (4,)
+    assert generators.latent_shape_of(names["Images"]()) == (4,)
     convolution = nn.Sequential(nn.ConvTranspose2d(5, 1, 8), nn.Tanh())
-    assert _generators.latent_shape_of(convolution) == (5, 1, 1)
+    assert generators.latent_shape_of(convolution) == (5, 1, 1)
     with pytest.raises(ValueError, match="pass --latent-shape"):
-        _generators.latent_shape_of(names["Conditional"]())
+        generators.latent_shape_of(names["Conditional"]())
     with pytest.raises(ValueError, match="pass --latent-shape"):
-        _generators.latent_shape_of(nn.Sequential(nn.Conv2d(3, 3, 1)))
+        generators.latent_shape_of(nn.Sequential(nn.Conv2d(3, 3, 1)))
     arguments = ["fit", "studio_models:trained", "--method", "rawpad", *FAST]
     arguments += ["--negatives", "negatives", "--out"]
     scores = []
@@ -536,7 +536,7 @@ def test_files_of_any_size(flipad, studio, tmp_path):
     assert (scored["status"] == "scored").all()
     assert scored["warning"].isna().all()
     _, messages, _ = flipad(*fit, "--method", "smf", "--windows", 6, "-o", "x", code=1)
-    assert "--windows is for flipad, rawpad" in messages
+    assert "--windows is for flipad, whitened, rawpad" in messages
 
 
 def test_levels_and_numbers(flipad, tmp_path):

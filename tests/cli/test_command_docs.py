@@ -17,7 +17,7 @@ pytest.importorskip("jinja2")
 from typer.testing import CliRunner
 
 from sklearn_flipad import LatentEncoder
-from sklearn_flipad.cli._commands import app
+from sklearn_flipad.cli.app import app
 from sklearn_flipad.generators import sample
 
 ROOT = Path(__file__).parents[2]

@@ -11,26 +11,7 @@ __all__ = ["call", "import_object"]
 
 
 def import_object(name, what):
-    """Import what ``package.module:name`` or ``file.py:name`` stands for.
-
-    Parameters
-    ----------
-    name : str
-        The module, which may lie in the working directory, a colon, and the name in it.
-    what : str
-        What it is, for messages.
-
-    Returns
-    -------
-    object
-
-    Raises
-    ------
-    ValueError
-        If there is no such thing.
-    ImportError
-        If the module cannot be imported; whatever it raises is the cause.
-    """
+    """Object at ``package.module:name`` or ``file.py:name``; `what` names it in errors."""
     module, colon, path = name.rpartition(":")
     if not colon or not module or not path:
         raise ValueError(
@@ -68,26 +49,7 @@ def _module(name):
 
 
 def call(thing, name, arguments=None):
-    """Call a class or a function with arguments in JSON.
-
-    Parameters
-    ----------
-    thing : callable
-        What is called.
-    name : str
-        Its name, for messages.
-    arguments : str, default=None
-        A JSON object of keyword arguments.
-
-    Returns
-    -------
-    object
-
-    Raises
-    ------
-    ValueError
-        If the arguments are no JSON object, or it cannot be called so.
-    """
+    """Result of a class or a function that is called with a JSON object of keyword arguments."""
     try:
         options = json.loads(arguments or "{}")
     except ValueError as error:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from sklearn_flipad.base.modules import evaluating, unwrap
-from sklearn_flipad.cli._imports import call, import_object
+from sklearn_flipad.cli.imports import call, import_object
 from sklearn_flipad.storage.files import check_regular, printable
 
 __all__ = ["latent_shape_of", "load_generator"]
@@ -25,30 +25,10 @@ _MAX_LISTED = 8
 
 
 def load_generator(name, *, weights=None, weights_key=None, arguments=None):
-    """Build a generator and give it its weights.
+    """Generator from a name or from code, with its weights, in eval mode on the CPU.
 
-    Parameters
-    ----------
-    name : str
-        One of :func:`~sklearn_flipad.zoo.list_pretrained`, or where the code is, see
-        :func:`~sklearn_flipad.cli._imports.import_object`: a class or a function that returns a
-        module, or a module.
-    weights : path-like, default=None
-        ``.safetensors``, or what ``torch.save`` wrote of tensors alone.
-    weights_key : str, default=None
-        Which state dict of the file, where it holds several; parts are joined by dots.
-    arguments : str, default=None
-        Keyword arguments of the class or function, a JSON object.
-
-    Returns
-    -------
-    torch.nn.Module
-        In eval mode and without gradients, on the CPU.
-
-    Raises
-    ------
-    ValueError, ImportError, OSError
-        If something is missing or does not fit; the message says what.
+    `name` is one of a shipped generator, or where a class, a function or a module is. `weights_key`
+    names a state dict in a file of several; `arguments` is a JSON object.
     """
     from sklearn_flipad.zoo import list_pretrained, load_pretrained
 
@@ -96,7 +76,7 @@ def _read(path):
 
 
 def _foreign(error):
-    """What a file names that is no tensor, where torch says so."""
+    """Name of a class in a file that holds more than tensors, as a sentence, if torch tells it."""
     found = re.search(r"GLOBAL ([\w.]+)", str(error))
     return f" (It names {found[1]}.)" if found else ""
 
@@ -166,23 +146,7 @@ def _give(generator, state, path):
 
 
 def latent_shape_of(generator):
-    """The shape of a latent, from a generator's first layer.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator.
-
-    Returns
-    -------
-    tuple of int or None
-        None, if the generator says it itself.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be told.
-    """
+    """Shape of a latent, told from the first layer; None if the generator says it itself."""
     if hasattr(type(generator), "sampler") or getattr(generator, "latent_shape", None) is not None:
         return None
     first = next((m for m in generator.modules() if any(True for _ in m.parameters(False))), None)

@@ -1,10 +1,10 @@
-"""What ``flipad score`` does."""
+"""The work of ``flipad score``."""
 
 from dataclasses import asdict
 
 from sklearn_flipad import inspect_attributor, load_attributor
-from sklearn_flipad.cli._imports import import_object
-from sklearn_flipad.cli._samples import make_decoder
+from sklearn_flipad.cli.imports import import_object
+from sklearn_flipad.cli.samples import make_decoder
 from sklearn_flipad.scoring import score_files
 from sklearn_flipad.scoring.runs.formats import mismatches
 
@@ -14,22 +14,7 @@ VERDICTS = ("own", "not own", "undecided")
 
 
 def inspected(path):
-    """What a file says of the attributor of one model.
-
-    Parameters
-    ----------
-    path : path-like
-        What ``flipad fit`` wrote.
-
-    Returns
-    -------
-    AttributorDescription
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read, or holds the attributors of several models.
-    """
+    """Description of a file that holds the attributor of one model."""
     found = inspect_attributor(path)
     if found.models:
         raise ValueError(
@@ -42,26 +27,7 @@ def inspected(path):
 
 
 def loaded(path, needs, code):
-    """The attributor at a path, or the path itself, if it needs no code.
-
-    Parameters
-    ----------
-    path : path-like
-        What ``flipad fit`` wrote.
-    needs : dict of str to str
-        The code that it needs, as its description says.
-    code : sequence of str
-        Where the code is that it needs.
-
-    Returns
-    -------
-    path-like or estimator
-
-    Raises
-    ------
-    ValueError
-        If it needs other code.
-    """
+    """Attributor at a path, with the code that it needs; the path itself if it needs none."""
     if not needs and not code:
         return path
     objects = {}
@@ -82,44 +48,16 @@ def loaded(path, needs, code):
 
 
 def notes_of(found, code):
-    """What a report lists of a file of an attributor.
+    """Facts about an attributor's file that a report lists.
 
-    Parameters
-    ----------
-    found : AttributorDescription
-        What the file says.
-    code : sequence of str
-        As in :func:`loaded`.
-
-    Returns
-    -------
-    dict
-        What was noted in it. With `code`, the run knows a loaded attributor and no file, so that
-        the SHA-256 of the file comes first.
+    With `code` the run knows an attributor and no file: the SHA-256 of the file comes first.
     """
     digest = {"SHA-256 of the attributor's file": found.sha256} if code else {}
     return {**digest, **found.notes}
 
 
 def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **options):
-    """Score files and say how many have each verdict.
-
-    Parameters
-    ----------
-    attributor, paths, out, size, rate, code
-        Arguments of the command.
-    run : Session
-        Is told what goes on.
-    resume : bool
-        See :func:`~sklearn_flipad.scoring.score_files`.
-    **options
-        Further options of :func:`~sklearn_flipad.scoring.score_files`.
-
-    Returns
-    -------
-    dict
-        JSON values.
-    """
+    """Score files; JSON values that say how many have each verdict."""
     found = inspected(attributor)
     shape = found.window_shape or found.sample_shape
     if shape is None:

@@ -1,7 +1,6 @@
 """Own samples and negatives, as files hold them."""
 
 from collections import Counter
-from math import ceil, prod
 
 import numpy as np
 import torch
@@ -18,61 +17,15 @@ from sklearn_flipad.storage.files import read_regular
 
 __all__ = [
     "compressed",
-    "default_n_samples",
-    "draw",
+    "drawn_samples",
     "make_decoder",
     "read_samples_of",
     "shape_of_own",
 ]
 
-#: Own samples that are drawn at most if their number is not given.
-_MAX_SAMPLES = 20_000
-
-
-def default_n_samples(method, sample_shape):
-    """How many own samples are drawn if that is not said.
-
-    Parameters
-    ----------
-    method : str
-        One of `METHODS`.
-    sample_shape : tuple of int
-        Shape of one sample.
-
-    Returns
-    -------
-    int
-    """
-    if method in ("reproduction", "sminv"):
-        return 1000
-    if method == "whitened":  # takes more training samples than a sample has elements
-        return min(max(2000, ceil(2.5 * prod(sample_shape))), _MAX_SAMPLES)
-    return 2000
-
 
 def make_decoder(sample_shape, *, size=None, rate=None, any_size=False):
-    """The decoder of files that hold samples of a shape.
-
-    Parameters
-    ----------
-    sample_shape : tuple of int
-        Shape of one sample.
-    size : int, default=None
-        Side to which images are resized and cropped.
-    rate : int, default=None
-        Samples a second of signals.
-    any_size : bool, default=False
-        Whether samples may have other sizes than `sample_shape`.
-
-    Returns
-    -------
-    callable
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
+    """Decoder of files that hold samples of a shape; with `any_size`, of signals of any length."""
     shape = "x".join(map(str, sample_shape))
     if len(sample_shape) == 3 and sample_shape[0] in (1, 3):
         if rate is not None:
@@ -96,33 +49,9 @@ def make_decoder(sample_shape, *, size=None, rate=None, any_size=False):
 def read_samples_of(paths, decoder, sample_shape, what, session, *, window=None):
     """Samples from files, of the shape that the generator makes.
 
-    Parameters
-    ----------
-    paths : list of path-like
-        Files and folders.
-    decoder : callable
-        See :func:`make_decoder`.
-    sample_shape : tuple of int
-        Shape of one sample.
-    what : str
-        What they are, for messages.
-    session : Session
-        Is told of files that cannot be read.
-    window : int, default=None
-        Side of the windows, if samples may have other sizes than `sample_shape`.
-
-    Returns
-    -------
-    samples : ndarray, shape (n, *sample_shape), or a list of arrays
-    formats : dict of str to int
-        How many files have each format.
-    lossy : ndarray of bool, shape (n,)
-        Which files are compressed with loss.
-
-    Raises
-    ------
-    ValueError
-        If none can be read, they have another shape, or one is smaller than a window.
+    An array, or a list if a `window` allows several sizes; the number of files by format; and
+    whether each file, shape ``(n,)``, is compressed with loss. Files that cannot be read are left
+    out with a warning.
     """
     advice = ""
     if len(sample_shape) == 3 and sample_shape[1] == sample_shape[2]:
@@ -166,39 +95,25 @@ def read_samples_of(paths, decoder, sample_shape, what, session, *, window=None)
     return found.samples, dict(Counter(names)), np.array([name in LOSSY for name in names])
 
 
-def shape_of_own(autoencoder, request):
-    """The shape of own samples of which only files are there: that of the first one.
+def shape_of_own(autoencoder, options):
+    """Shape of own samples of which only files are there: that of the first one.
 
-    Parameters
-    ----------
-    autoencoder : torch.nn.Module
-        Says by what it takes whether images have three channels or one.
-    request : Request
-        The arguments.
-
-    Returns
-    -------
-    tuple of int
-
-    Raises
-    ------
-    ValueError
-        If no file can be read, or the autoencoder takes none of the shapes.
+    What the autoencoder takes says whether images have three channels or one.
     """
-    if request.rate is None:
-        decoders = [ImageDecoder(size=request.size, mode=mode) for mode in ("RGB", "L")]
+    if options.rate is None:
+        decoders = [ImageDecoder(size=options.size, mode=mode) for mode in ("RGB", "L")]
     else:
-        decoders = [WavDecoder(rate=request.rate)]
+        decoders = [WavDecoder(rate=options.rate)]
     seen = []
     for decoder in decoders:
-        shape = _first_shape(request.own, decoder)
+        shape = _first_shape(options.own, decoder)
         try:
             with evaluating(autoencoder):
                 autoencoder(torch.zeros(1, *shape, device=device_of(autoencoder)))
             return shape
         except RuntimeError as error:  # what torch raises where shapes do not fit
             seen.append(f"{'x'.join(map(str, shape))} ({error})")
-    raise ValueError(f"{request.generator} fails with samples of {' and of '.join(seen)}.")
+    raise ValueError(f"{options.generator} fails with samples of {' and of '.join(seen)}.")
 
 
 def _first_shape(paths, decoder):
@@ -213,36 +128,15 @@ def _first_shape(paths, decoder):
     raise ValueError(f"No own samples: {reasons[0] if reasons else 'there is no file'}.")
 
 
-def draw(generator, n, shape, request):
-    """Return a function that draws own samples as files hold them.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator.
-    n : int
-        How many.
-    shape : tuple of int
-        Of one sample.
-    request : Request
-        The arguments.
-
-    Returns
-    -------
-    callable
-        As :func:`fit` takes it.
-    """
-    drawing = {**request.latents, "random_state": request.seed, "verbose": request.verbose}
-
-    def own(layer):
-        if len(shape) == 2:
-            X = sample(generator, n, dtype="float32", layer=layer, **drawing)
-            return quantize_audio(X, bits=request.bits) if request.bits else X
-        range_ = {} if layer is not None else {"output_range": request.output_range}
-        X = sample(generator, n, layer=layer, **range_, **drawing)
-        return X if request.jpeg is None else compressed(X, request.jpeg)
-
-    return own
+def drawn_samples(model, n, shape, layer, options):
+    """Own samples as files hold them, shape ``(n, *shape)``, on the scale of the final layer."""
+    drawing = {**model.latents, "random_state": options.seed, "verbose": model.verbose}
+    if len(shape) == 2:
+        X = sample(model.module, n, dtype="float32", layer=layer, **drawing)
+        return X if options.bits == "float" else quantize_audio(X, bits=int(options.bits))
+    range_ = {} if layer is not None else {"output_range": model.output_range}
+    X = sample(model.module, n, layer=layer, **range_, **drawing)
+    return X if options.jpeg is None else compressed(X, options.jpeg)
 
 
 def compressed(X, quality):

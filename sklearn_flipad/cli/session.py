@@ -1,4 +1,4 @@
-"""What a command says, and how it ends."""
+"""Messages, results and exit codes of a command."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ FAILED = 1
 NOTHING_SCORED = 3
 INTERRUPTED = 130
 
-#: What the library raises for what is wrong in its input or its surroundings.
+#: Errors by which the library refuses its input or its surroundings.
 _EXPECTED = (ArithmeticError, ImportError, LookupError, MemoryError, OSError, RuntimeError)
 _EXPECTED += (TypeError, ValueError)
 
@@ -42,12 +42,7 @@ _OPTIONS = {
 class Session:
     """Messages go to standard error, the result to standard output.
 
-    Parameters
-    ----------
-    as_json : bool
-        Whether the result is one JSON object, and not for people.
-    quiet : bool
-        Whether steps and progress are left out.
+    With `as_json` the result is one JSON object; `quiet` leaves out steps and progress.
     """
 
     def __init__(self, as_json, quiet):
@@ -105,23 +100,11 @@ class Session:
 
 @contextmanager
 def session(as_json, quiet=False, *, traceback=False):
-    """A :class:`Session` whose errors become messages and exit codes.
-
-    Parameters
-    ----------
-    as_json, quiet : bool
-        See :class:`Session`.
-    traceback : bool, default=False
-        Whether exceptions are raised instead.
-
-    Yields
-    ------
-    Session
-    """
+    """A :class:`Session` whose errors become messages and exit codes, unless `traceback`."""
     found = Session(as_json, quiet)
 
     def show(message, category, *args, **kwargs):
-        # Warnings to whoever writes code are not for whoever runs it.
+        # Hide deprecation warnings and the like from the command's output.
         if issubclass(category, UserWarning):
             found.warn(message)
 

@@ -1,0 +1,313 @@
+"""The work of ``flipad fit``."""
+
+import os
+import shlex
+from dataclasses import replace
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from sklearn_flipad import DeepSADDetector, inspect_attributor, save_attributor
+from sklearn_flipad.calibration.rules import as_rule
+from sklearn_flipad.cli.generators import latent_shape_of, load_generator
+from sklearn_flipad.cli.imports import import_object
+from sklearn_flipad.cli.options import COMMAND_METHODS, numbers
+from sklearn_flipad.cli.samples import (
+    compressed,
+    drawn_samples,
+    make_decoder,
+    read_samples_of,
+    shape_of_own,
+)
+from sklearn_flipad.detectors import MLP
+from sklearn_flipad.generators import sample
+from sklearn_flipad.pipelines.methods import METHODS, TargetModel
+from sklearn_flipad.scoring.runs.formats import LOSSY, counted, negatives_warning
+from sklearn_flipad.storage.files import file_digest, printable
+
+__all__ = ["fit_attributor"]
+
+
+def fit_attributor(options, run):
+    """Make an attributor, fit it and save it; JSON values that say what came out."""
+    method = METHODS[options.method]
+    _check(options, method)
+    run.step(f"generator {options.generator}")
+    module = load_generator(
+        options.generator,
+        weights=options.weights,
+        weights_key=options.weights_key,
+        arguments=options.arguments,
+    )
+    model = TargetModel(
+        module,
+        output_range=numbers(options.output_range, float, "--output-range"),
+        rate=options.rate,
+        random_state=options.seed,
+        verbose=run.verbose,
+    )
+    if method.holds == "autoencoder":
+        shape = shape_of_own(module, options)
+    else:
+        model = replace(model, latents=_latents(module, options, run))
+        shape = _sample_shape(model, options)
+    decoder = make_decoder(
+        shape, size=options.size, rate=options.rate, any_size=options.windows is not None
+    )
+    if options.jpeg is not None and len(shape) != 3:
+        raise ValueError("--jpeg is for images, and the generator makes signals.")
+    negatives, of_negatives = _negatives(options, decoder, shape, run)
+    n_negatives = 0 if negatives is None else len(negatives)
+    X, of_own = _own_files(options, decoder, shape, run)
+    n_own = (options.samples or method.default_n_samples(shape)) if X is None else len(X)
+    if X is None:
+        name = "WAV" if len(shape) == 2 else "PNG" if options.jpeg is None else "JPEG"
+        of_own = {name: n_own}
+    _check_sizes(n_own, n_negatives, options, method)
+    if negatives is None:
+        run.warn(
+            "Without --negatives there is no population to compare with, and nothing is called "
+            "'own': verdicts are 'not own' or 'undecided'."
+        )
+    elif message := negatives_warning(of_own, of_negatives):
+        run.warn(message)
+    reference = None if negatives is None else options.reference or _name_of(options.negatives)
+    run.step(f"fitting {method.name} to {n_own:,} samples of {'x'.join(map(str, shape))}")
+    attributor = _attributor(method, model, reference, options)
+    if X is None:
+        layer = vars(model).get("final_layer")
+        X = drawn_samples(model, n_own, shape, layer, options)
+    _fit(attributor, X, negatives, options)
+    calibrator = attributor["detect"]
+    bits = _bits(options) if len(shape) == 2 and not options.own else None
+    notes = {
+        "generator": _shown(options.generator),
+        "weights": None if options.weights is None else options.weights.name,
+        "weights_sha256": None if options.weights is None else file_digest(options.weights),
+        "own_samples": n_own,
+        "own_samples_from": "files" if options.own else f"latents of seed {options.seed}",
+        "own_formats": sorted(of_own),
+        "negatives": n_negatives,
+        "negative_formats": of_negatives,
+        "rate": options.rate,
+        "bits": bits,
+        "jpeg": options.jpeg,
+        "size": options.size,
+        "seed": options.seed,
+    }
+    notes = {name: value for name, value in notes.items() if value not in (None, {})}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    save_attributor(attributor, options.out, notes=notes)
+    return {
+        "out": str(options.out),
+        "sha256": file_digest(options.out),
+        "method": method.name,
+        "sample_shape": list(shape),
+        "windows": options.windows,
+        "n_own": n_own,
+        "n_calibration": len(calibrator.calibration_scores_),
+        "n_negatives": n_negatives,
+        "n_reference": 0 if negatives is None else len(calibrator.reference_scores_),
+        "reference": reference,
+        "fnr": options.fnr,
+        "notes": notes,
+        "next": _next(options),
+    }
+
+
+# Checks that come before anything is computed
+
+
+def _check(options, method):
+    """Raise an error if arguments do not go together."""
+    if os.path.lexists(options.out) and not options.overwrite:
+        raise FileExistsError(f"{options.out} exists: choose another --out, or pass --overwrite.")
+    if options.windows is not None and "any size" not in method.judges:
+        windowed = [name for name in COMMAND_METHODS if "any size" in METHODS[name].judges]
+        raise ValueError(
+            f"--windows is for {', '.join(windowed)}: {method.name} takes files of the "
+            "generator's size."
+        )
+    if options.own and options.jpeg:
+        raise ValueError("--own are files as they are: leave out --jpeg, and save them as JPEG.")
+    if options.own and options.samples:
+        raise ValueError(
+            "--samples is the number of samples that are drawn: leave it out with --own."
+        )
+    if options.reference and not options.negatives:
+        raise ValueError("--reference says what the negatives are: pass --negatives.")
+    if method.holds == "autoencoder":
+        _check_autoencoder(options)
+
+
+def _check_autoencoder(options):
+    """Raise an error if arguments are for drawing samples, which no autoencoder does."""
+    method = f"--method {options.method}"
+    if not options.own:
+        raise ValueError(
+            f"{method} takes a module that maps samples to reconstructions, from which no "
+            "samples can be drawn: pass --own, files of what the model made."
+        )
+    if options.latent_shape is not None or options.sampler is not None:
+        raise ValueError(f"{method} runs on samples: leave out --latent-shape and --sampler.")
+    if options.rate is None and options.output_range is None:
+        raise ValueError(
+            f"{method} needs --output-range, the values of black and white that the module "
+            "takes and returns, as 0,1; or --rate, for sounds."
+        )
+
+
+def _check_sizes(n_own, n_negatives, options, method):
+    """Raise an error if too few samples are held out for the levels."""
+    if options.rule == "quantile":
+        return
+    held_out, rule = method.held_out, as_rule(options.rule)
+    option = "--own" if options.own else "--samples"
+    checks = [("fnr", options.fnr, n_own, "own samples", option)]
+    if n_negatives:
+        checks.append(("fpr", options.fpr, n_negatives, "negatives", "--negatives"))
+    for name, level, n, what, option in checks:
+        needed = rule.min_size(level)
+        if ceil(held_out * n) < needed:
+            raise ValueError(
+                f"--{name} {level:g} needs at least {ceil(needed / held_out)} {what}, of which "
+                f"{held_out:.0%} are held out to calibrate; there are {n}. Provide more "
+                f"({option}), or raise --{name}."
+            )
+
+
+# The model and the attributor
+
+
+def _latents(module, options, run):
+    """``latent_shape`` or ``sampler``, where the generator does not say them."""
+    latent_shape = numbers(options.latent_shape, int, "--latent-shape")
+    if options.sampler is not None:
+        if latent_shape is not None:
+            raise ValueError("Pass --latent-shape or --sampler, not both.")
+        return {"sampler": import_object(options.sampler, "--sampler")}
+    if latent_shape is not None:
+        return {"latent_shape": latent_shape}
+    shape = latent_shape_of(module)
+    if shape is None:
+        return {}
+    run.step(f"latents {'x'.join(map(str, shape))}, normal (from its first layer)")
+    return {"latent_shape": shape}
+
+
+def _sample_shape(model, options):
+    """Shape of one sample of the generator, if it can be run."""
+    try:
+        return sample(model.module, 2, dtype="float32", random_state=0, **model.latents).shape[1:]
+    except RuntimeError as error:  # what torch raises where shapes do not fit
+        inputs = f"what {options.sampler} returns"
+        if options.sampler is None:
+            shape = model.latents.get("latent_shape", getattr(model.module, "latent_shape", None))
+            inputs = f"latents of shape {shape}"
+        raise ValueError(
+            f"{options.generator} fails with {inputs}: {error}. Pass the --latent-shape that it "
+            "was trained with, or --sampler, where its inputs are not normal."
+        ) from error
+
+
+def _attributor(method, model, reference, options):
+    """Attributor that is not fitted."""
+    network = {"module": MLP, "module_params": {"hidden": (256,)}}
+    detector = DeepSADDetector(
+        max_epochs=options.epochs,
+        device=options.device,
+        verbose=model.verbose,
+        **(network if options.network == "mlp" else {}),
+        **method.detector,
+    )
+    return method.attributor(
+        model,
+        detector=detector,
+        fnr=options.fnr,
+        rule=options.rule,
+        reference=reference,
+        windows=options.windows,
+        device=options.device,
+        random_state=options.seed,
+        verbose=model.verbose,
+    )
+
+
+def _fit(attributor, X, negatives, options):
+    """Fit an attributor to own samples, and to negatives if there are any."""
+    if options.windows is not None and not options.own:
+        # Larger suspects have as many windows as the samples that are drawn, all of one size.
+        (count,) = attributor["detect"].estimator.n_windows(X[:1])
+        attributor.set_params(detect__estimator__max_windows=int(count))
+    if negatives is None:
+        attributor.fit(X)
+        return
+    y = np.repeat([1, -1], [len(X), len(negatives)])
+    attributor.fit([*X, *negatives] if options.windows else np.concatenate([X, negatives]), y)
+
+
+# Samples
+
+
+def _negatives(options, decoder, shape, run):
+    """Negatives, compressed like own samples, and their formats."""
+    if not options.negatives:
+        return None, {}
+    X, formats, lossy = read_samples_of(
+        options.negatives, decoder, shape, "negatives", run, window=options.windows
+    )
+    run.step(f"negatives: {counted(formats)}")
+    if options.jpeg is not None and not lossy.all():
+        if isinstance(X, list):
+            X = [
+                x if done else compressed(x[None], options.jpeg)[0]
+                for x, done in zip(X, lossy, strict=True)
+            ]
+        else:
+            X = X.copy()
+            X[~lossy] = compressed(X[~lossy], options.jpeg)
+        kept = {name: n for name, n in formats.items() if name in LOSSY}
+        formats = {**kept, "JPEG": kept.get("JPEG", 0) + int((~lossy).sum())}
+    return X, formats
+
+
+def _own_files(options, decoder, shape, run):
+    """Own samples from files and their formats; None and {} if samples are drawn."""
+    if not options.own:
+        return None, {}
+    X, formats, _ = read_samples_of(
+        options.own, decoder, shape, "own samples", run, window=options.windows
+    )
+    run.step(f"own samples: {counted(formats)}")
+    return X, formats
+
+
+def _bits(options):
+    """Bits of a sample of a WAV file; 0 for floats."""
+    return 0 if options.bits == "float" else int(options.bits)
+
+
+# Names
+
+
+def _name_of(paths):
+    return printable("files of " + ", ".join(Path(path).resolve().name for path in paths))
+
+
+def _shown(generator):
+    """The name of a generator without the folder of its file."""
+    file, _, name = generator.rpartition(":")
+    return f"{Path(file).name}:{name}" if file.endswith(".py") else generator
+
+
+def _next(options):
+    """The command that scores a folder as this attributor needs it."""
+    words = ["flipad", "score", str(options.out), "FOLDER", "--out", "verdicts.csv"]
+    if options.negatives and options.fpr != 0.05:
+        words += ["--fpr", f"{options.fpr:g}"]
+    if options.size is not None:
+        words += ["--size", str(options.size)]
+    if inspect_attributor(options.out).needs:
+        words += ["--code", options.generator]
+    return shlex.join(words)

@@ -1,0 +1,82 @@
+"""What commands print for people: rows of a name and a value."""
+
+from sklearn_flipad.scoring.runs.formats import counted
+
+__all__ = ["fit_rows", "inspection_rows", "score_rows"]
+
+
+def fit_rows(found):
+    """Rows of an attributor that was made."""
+    negatives = "none, so that nothing is called 'own'"
+    if found["n_negatives"]:
+        negatives = f"{found['n_negatives']:,}, of which {found['n_reference']:,} are the reference"
+    return [
+        ("attributor", found["out"]),
+        ("SHA-256", found["sha256"]),
+        ("method", found["method"]),
+        ("own samples", f"{found['n_own']:,}, of which {found['n_calibration']:,} calibrate"),
+        ("negatives", negatives),
+        ("next", found["next"]),
+    ]
+
+
+def score_rows(found):
+    """Rows of counts of verdicts and formats."""
+    counts = found["verdicts"]
+    rows = [("own", counts["own"]), ("not own", counts["not own"])]
+    if found["reference"] is None:
+        rows.append(("undecided", counts["undecided"]))
+    else:
+        neither = found["n_rejected"] - counts["not own"]
+        rows.append(("undecided: fits neither", neither))
+        rows.append(("undecided: fits both", counts["undecided"] - neither))
+    rows.append(("could not be scored", found["n_files"] - found["n_scored"]))
+    rows = [(name, f"{n:,}") for name, n in rows]
+    rows += [("formats", counted(found["formats"])), ("table", found["out"])]
+    return rows + [(name, found[name]) for name in ("report",) if name in found]
+
+
+def inspection_rows(found):
+    """Rows of the description of an attributor."""
+    return [
+        ("file", found.path),
+        ("SHA-256", found.sha256),
+        ("size", f"{found.n_bytes:,} bytes, protocol {found.protocol}"),
+        ("method", found.method),
+        ("sample shape", _shape(found)),
+        *_calibration(found),
+        ("generator", ", ".join(found.generators) or "not in the file"),
+        ("needs", ", ".join(found.needs) or "nothing"),
+        ("versions", ", ".join(f"{name} {v}" for name, v in found.versions.items())),
+        *((f"note: {name}", value) for name, value in found.notes.items()),
+        *((f"step: {name}", value) for name, value in found.steps.items()),
+        *found.parameters.items(),
+    ]
+
+
+def _shape(found):
+    """Shape of samples, or of their windows, as text."""
+    if found.window_shape is not None:
+        return f"any, in windows of {'x'.join(map(str, found.window_shape))}"
+    return "x".join(map(str, found.sample_shape or ())) or "unknown"
+
+
+def _calibration(found):
+    """Rows of the samples that calibrate the attributor, or that of each model."""
+    if not found.models:
+        rate = f"{found.fnr:g}, {found.n_calibration:,} calibration samples"
+        return [("false-negative rate", rate), ("reference", _reference(found))]
+    return [
+        (
+            f"model: {name}",
+            f"{model.method}, false-negative rate {model.fnr:g}, "
+            f"{model.n_calibration:,} calibration samples",
+        )
+        for name, model in found.models.items()
+    ]
+
+
+def _reference(found):
+    if found.reference_name is None:
+        return "none, so that nothing is called 'own'"
+    return f"{found.reference_name}, {found.n_reference:,} samples"
