@@ -15,6 +15,7 @@ from sklearn_flipad import (
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_reproduction,
     make_residual,
     make_smf,
     make_sminv,
@@ -213,18 +214,17 @@ def _smf(generator, layer, request):
     )
 
 
-def _search(generator, request, **more):
-    return make_sminv(
-        generator,
-        output_range=request.output_range,
-        fnr=request.fnr,
-        rule=request.rule,
-        device=request.device,
-        random_state=request.seed,
-        verbose=request.verbose,
+def _search(request):
+    """Arguments of the methods that search latents."""
+    return {
+        "output_range": request.output_range,
+        "fnr": request.fnr,
+        "rule": request.rule,
+        "device": request.device,
+        "random_state": request.seed,
+        "verbose": request.verbose,
         **request.latents,
-        **more,
-    )
+    }
 
 
 def _reproduction(generator, layer, request):
@@ -235,11 +235,12 @@ def _reproduction(generator, layer, request):
         verbose=request.verbose,
         **request.latents,
     )
-    return _search(generator, request, encoder=encoder, cv=_CV["reproduction"])
+    search = _search(request)
+    return make_reproduction(generator, encoder=encoder, cv=_CV["reproduction"], **search)
 
 
 def _sminv(generator, layer, request):
-    return _search(generator, request)
+    return make_sminv(generator, **_search(request))
 
 
 METHODS = {

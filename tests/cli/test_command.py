@@ -223,7 +223,7 @@ def test_every_method(flipad, tmp_path, method, monkeypatch):
     out = tmp_path / "model.flipad"
     arguments = ["fit", "studio_models:trained", "--method", method, "--out", out, *FAST]
     flipad(*arguments, "--negatives", "negatives")
-    assert inspect_attributor(out).method == {"reproduction": "sminv"}.get(method, method)
+    assert inspect_attributor(out).method == method
     code = ["--code", "studio_models:Images"] if method == "reproduction" else []
     done, _, _ = flipad("score", out, "own", "-o", tmp_path / "out.jsonl", "--json", *code)
     assert done["n_scored"] == 20
