@@ -26,7 +26,7 @@ from sklearn_flipad import (
     FinalLayer,
     FinalLayerInverter,
     LatentEncoder,
-    make_sminv,
+    make_reproduction,
 )
 from sklearn_flipad.base.samples import to_gray_levels
 from sklearn_flipad.generators import latent_batches, sample
@@ -146,11 +146,10 @@ def reproduction(run):
     for device, batch_size in [("cuda", 32), ("cuda", 128), ("cpu", 32)]:
         if device not in run.devices:
             continue
-        judge = make_sminv(
+        judge = make_reproduction(
             run.generator,
             encoder=LatentEncoder.load(path),
             fnr=run.n(FNR, 0.1),
-            cv=0.5,
             device=device,
             random_state=0,
         ).set_params(detect__estimator__batch_size=batch_size)

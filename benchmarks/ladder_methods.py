@@ -22,8 +22,8 @@ from sklearn_flipad import (
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_reproduction,
     make_smf,
-    make_sminv,
     make_whitened,
 )
 from sklearn_flipad.detectors import MLP
@@ -184,12 +184,11 @@ def _reproduction(owner, X_own, X_negatives, fnr):
         owner.folder.mkdir(parents=True, exist_ok=True)
         shape = owner.generator.latent_shape
         LatentEncoder(latent_shape=shape).fit(owner.generator).save(path)
-    attributor = make_sminv(
+    attributor = make_reproduction(
         owner.generator,
         encoder=LatentEncoder.load(path),
         latent_shape=owner.generator.latent_shape,
         fnr=fnr,
-        cv=0.5,
         random_state=owner.seed,
     )
     attributor.set_params(detect__estimator__batch_size=BATCH_SIZE)

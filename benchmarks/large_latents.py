@@ -21,7 +21,7 @@ import torch
 from output import add_out
 from packages import downloaded
 
-from sklearn_flipad import ReconstructionDetector
+from sklearn_flipad import SMInvDetector
 from sklearn_flipad.evaluation import noisy_copy
 from sklearn_flipad.generators import sample
 
@@ -75,7 +75,7 @@ def main():
     )
     sources["random walks"] = random_walks(args.n, rng)
     # One random start is enough: there are as many latents as elements.
-    detector = ReconstructionDetector(
+    detector = SMInvDetector(
         generator, sampler=uniform, optimizer="lbfgs", n_restarts=1, max_iter=args.max_iter
     )
     result = {"n": args.n, "max_iter": args.max_iter, "sources": {}}

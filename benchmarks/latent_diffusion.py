@@ -28,9 +28,9 @@ from sklearn_flipad import (
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_reproduction,
     make_residual,
     make_smf,
-    make_sminv,
     make_whitened,
 )
 from sklearn_flipad.datasets import load_fashion_mnist
@@ -120,7 +120,7 @@ def make_attributor(method, vae, latents, cache_dir=None):
     method = method.partition(DECODED)[0]
     if method in SEARCHES:
         decoder, guess = LatentDecoder(vae), Guess(vae)
-        attributor = make_sminv(decoder, encoder=guess, output_range=(0, 1), fnr=FNR, cv=0.5)
+        attributor = make_reproduction(decoder, encoder=guess, output_range=(0, 1), fnr=FNR)
         options = {f"detect__estimator__{name}": n for name, n in SEARCHES[method].items()}
         return attributor.set_params(**options)
     common = {"fnr": FNR, "cv": 0.25, "random_state": 0}

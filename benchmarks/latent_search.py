@@ -14,9 +14,9 @@ import torch
 from output import add_out
 from scipy.optimize import minimize
 
-from sklearn_flipad import ReconstructionDetector
+from sklearn_flipad import SMInvDetector
 from sklearn_flipad.generators import sample
-from sklearn_flipad.reproduction.distances import euclidean_distance
+from sklearn_flipad.reproduction.search.distances import euclidean_distance
 from sklearn_flipad.zoo import load_pretrained
 
 N_SAMPLES, N_RESTARTS, BUDGETS = 8, 4, (100, 300)
@@ -24,7 +24,7 @@ N_SAMPLES, N_RESTARTS, BUDGETS = 8, 4, (100, 300)
 
 def batched(optimizer, generator, X, budget):
     """Best distances of `N_RESTARTS` searches of `budget` gradients each."""
-    detector = ReconstructionDetector(
+    detector = SMInvDetector(
         generator,
         n_restarts=N_RESTARTS,
         optimizer=optimizer,

@@ -18,8 +18,8 @@ from sklearn_flipad import (
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_reproduction,
     make_smf,
-    make_sminv,
     make_whitened,
 )
 from sklearn_flipad.detectors import LeNet
@@ -64,7 +64,7 @@ def make_attributor(method, model, encoders):
         path = encoders / "mri.encoder"
         if not path.exists():
             LatentEncoder(max_steps=STEPS).fit(model).save(path)
-        return make_sminv(model, encoder=LatentEncoder.load(path), fnr=FNRS[1], cv=0.5)
+        return make_reproduction(model, encoder=LatentEncoder.load(path), fnr=FNRS[1])
     layer = FinalLayer.from_generator(model, random_state=0)
     return make_flipad(layer, lam=LAM, pool_size=2, detector=paper_detector(channels=PHI), **common)
 

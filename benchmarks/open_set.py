@@ -32,7 +32,7 @@ from sklearn_flipad import (
     LatentEncoder,
     OpenSetAttributor,
     load_attributor,
-    make_sminv,
+    make_reproduction,
     make_whitened,
     save_attributor,
 )
@@ -89,7 +89,7 @@ def attributor_of(method, name, setting, folder):
     generator = load_pretrained(name)
     if not path.exists():
         LatentEncoder(max_steps=setting.max_steps).fit(generator).save(path)
-    return make_sminv(generator, encoder=LatentEncoder.load(path), cv=0.5, **options)
+    return make_reproduction(generator, encoder=LatentEncoder.load(path), **options)
 
 
 def own_samples(name, n):

@@ -16,7 +16,13 @@ import numpy as np
 from output import add_out, read_rows
 from reproduction import load, trained_encoder
 
-from sklearn_flipad import DeepSADDetector, InlierWhitener, make_rawpad, make_sminv, make_whitened
+from sklearn_flipad import (
+    DeepSADDetector,
+    InlierWhitener,
+    make_rawpad,
+    make_reproduction,
+    make_whitened,
+)
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.evaluation import noisy_copy
@@ -68,7 +74,7 @@ def fitted(method, owner, generator, step, args):
     if method == "reproduction":
         name = f"{owner}-{type(step).__name__}-{digest(step)}"
         encoder, _ = trained_encoder(name, generator, args.out / "encoders", processing=step)
-        attributor = make_sminv(generator, encoder=encoder, processing=step, fnr=FNR, cv=0.5)
+        attributor = make_reproduction(generator, encoder=encoder, processing=step, fnr=FNR)
         return attributor.fit(own)
     common = {"detector": detector(), "fnr": FNR, "cv": 0.25, "random_state": 0}
     if method == "RawPAD":

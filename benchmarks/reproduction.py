@@ -17,7 +17,7 @@ from cards import BATCH_SIZE, device_name
 from output import add_out
 from problems import public_dcgan
 
-from sklearn_flipad import LatentEncoder, ReconstructionDetector, make_sminv
+from sklearn_flipad import LatentEncoder, SMInvDetector, make_reproduction
 from sklearn_flipad.evaluation.metrics import clopper_pearson
 from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import list_pretrained, load_pretrained
@@ -79,7 +79,7 @@ def judged(attributor, X):
 
 def adam(generator, X):
     """The paper's search: share of own samples that it reproduces, and what it costs."""
-    detector = ReconstructionDetector(generator)
+    detector = SMInvDetector(generator)
     start = time.perf_counter()
     found = detector.reconstruct(X)
     return {
@@ -94,7 +94,7 @@ def row(name, others, args):
     """All that is measured of one owner."""
     generator = load(name)
     encoder, seconds = trained_encoder(name, generator, args.out / "encoders")
-    attributor = make_sminv(generator, encoder=encoder, fnr=FNR, cv=0.5)
+    attributor = make_reproduction(generator, encoder=encoder, fnr=FNR)
     attributor.set_params(detect__estimator__batch_size=BATCH_SIZE)
     start = time.perf_counter()
     attributor.fit(sample(generator, args.n_own, random_state=1))

@@ -31,8 +31,8 @@ from sklearn_flipad import (
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_reproduction,
     make_residual,
-    make_sminv,
     make_spectral,
     make_whitened,
 )
@@ -231,7 +231,7 @@ def reproduction(owner, tests, args):
     """Rates of reproduction from an encoder's guess, for detector noise."""
     generator = sound_data.glitch_generator(owner, args.work)
     encoder = LatentEncoder(max_steps=args.encoder_steps, random_state=0)
-    attributor = make_sminv(generator, encoder=encoder, fnr=FNR, cv=0.5, random_state=0)
+    attributor = make_reproduction(generator, encoder=encoder, fnr=FNR, random_state=0)
     own = sample(generator, 2 * args.n_searched, dtype="float32", random_state=2)
     few = {name: X[: args.n_searched] for name, X in tests.items()}
     return judged(attributor, quantize_audio(own), None, few, owner)

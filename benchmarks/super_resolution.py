@@ -20,9 +20,9 @@ from sklearn_flipad import (
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_reproduction,
     make_residual,
     make_smf,
-    make_sminv,
     make_whitened,
 )
 from sklearn_flipad.base.samples import to_gray_levels
@@ -92,8 +92,8 @@ def make_attributor(method, low, folder):
     if method == "reproduction":
         made = network(OWNER, folder, low)
         options = {"n_restarts": 0, "n_newton": 0, "n_calibration": 0}
-        attributor = make_sminv(
-            made, encoder=Shrunken(), output_range=RANGE, fnr=FNRS[1], cv=0.5, random_state=0
+        attributor = make_reproduction(
+            made, encoder=Shrunken(), output_range=RANGE, fnr=FNRS[1], random_state=0
         )
         return attributor.set_params(
             **{f"detect__estimator__{name}": value for name, value in options.items()}

@@ -33,7 +33,8 @@ from sklearn_flipad import (
     InlierScaler,
     InlierWhitener,
     LatentEncoder,
-    ReconstructionDetector,
+    ReproductionDetector,
+    SMInvDetector,
     make_flipad,
     make_rawpad,
     make_whitened,
@@ -134,9 +135,9 @@ def make_searched(method, owner, preparer, setting):
         return LatentPosteriorDetector(owner, noise=preparer.rounding())
     if method == "reproduction":
         encoder = LatentEncoder(max_steps=1000, dtype="float32").fit(owner)
-        return ReconstructionDetector(owner, encoder=encoder, n_calibration=0)
+        return ReproductionDetector(owner, encoder=encoder, n_calibration=0)
     # A part of the paper's ten restarts of 1,000 steps.
-    return ReconstructionDetector(owner, n_restarts=3, max_iter=300, batch_size=512)
+    return SMInvDetector(owner, n_restarts=3, max_iter=300, batch_size=512)
 
 
 def scores_of(detector, X):

@@ -38,7 +38,7 @@ from sklearn_flipad import (
     make_dctpad,
     make_flipad,
     make_rawpad,
-    make_sminv,
+    make_reproduction,
 )
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
@@ -91,7 +91,7 @@ def make_attributors(generator, network="mlp", random_state=0):
         "RawPAD": make_rawpad(**common),
         "DCTPAD": make_dctpad(**common),
         "FLIPAD": make_flipad(layer, verbose=1, **common),
-        "Reproduction": make_sminv(
+        "Reproduction": make_reproduction(
             generator,
             encoder=LatentEncoder(max_steps=500),
             fnr=FNR,

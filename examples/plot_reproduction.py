@@ -2,7 +2,7 @@
 From a model to a proof: reproducing its samples
 ================================================
 
-Whoever holds a whole generator can do more than look for traces of it: search for the latents
+Whoever holds a whole generator can do more than look for signs of it: search for the latents
 that make it produce a given image, gray level by gray level. This example trains an encoder that
 guesses where to start, searches from there, and meets a copy of the generator that no method
 which knows the final layer alone can tell from the original.
@@ -14,7 +14,7 @@ which knows the final layer alone can tell from the original.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sklearn_flipad import LatentEncoder, make_sminv
+from sklearn_flipad import LatentEncoder, make_reproduction
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.evaluation import noisy_copy
 from sklearn_flipad.generators import sample
@@ -41,7 +41,7 @@ print(encoder.history_[-1])
 # Fitting learns from own samples how far they are after a few trials, so that what is much
 # farther is rejected early, and places the threshold on held-out own samples.
 
-attributor = make_sminv(generator, encoder=encoder, fnr=0.01, cv=0.5)
+attributor = make_reproduction(generator, encoder=encoder, fnr=0.01)
 attributor.fit(sample(generator, 500, random_state=1))
 
 # %%

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sklearn_flipad import LatentEncoder, make_sminv, save_attributor
+from sklearn_flipad import LatentEncoder, make_reproduction, save_attributor
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.evaluation import noisy_copy
 from sklearn_flipad.generators import sample
@@ -54,7 +54,7 @@ for name, images in suspects.items():
 # calibrate it, and half of the photographs are the reference population.
 
 encoder = LatentEncoder(max_steps=500, random_state=0).fit(G)
-attributor = make_sminv(G, encoder=encoder, fnr=0.005, cv=0.5, random_state=0)
+attributor = make_reproduction(G, encoder=encoder, fnr=0.005, random_state=0)
 attributor.set_params(detect__reference="photographs of clothes")
 X = np.concatenate([sample(G, 1000, random_state=0), photographs[:600]])
 attributor.fit(X, np.repeat([1, -1], [1000, 600]))

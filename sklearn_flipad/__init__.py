@@ -30,6 +30,7 @@ from sklearn_flipad.pipelines import (
     make_flipad,
     make_posterior,
     make_rawpad,
+    make_reproduction,
     make_residual,
     make_smf,
     make_sminv,
@@ -38,8 +39,9 @@ from sklearn_flipad.pipelines import (
 )
 from sklearn_flipad.reproduction import (
     LatentEncoder,
-    ReconstructionDetector,
     ReconstructionResult,
+    ReproductionDetector,
+    SMInvDetector,
 )
 
 __all__ = [
@@ -63,9 +65,10 @@ __all__ = [
     "OutputActivation",
     "PreactivationTransformer",
     "RawTransformer",
-    "ReconstructionDetector",
     "ReconstructionResult",
+    "ReproductionDetector",
     "ResidualTransformer",
+    "SMInvDetector",
     "SpectrogramTransformer",
     "inspect_attributor",
     "load_attributor",
@@ -74,6 +77,7 @@ __all__ = [
     "make_flipad",
     "make_posterior",
     "make_rawpad",
+    "make_reproduction",
     "make_residual",
     "make_smf",
     "make_sminv",

@@ -59,7 +59,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
 
     See Also
     --------
-    ReconstructionDetector : The other baseline, SM-Inv.
+    SMInvDetector : The other baseline, SM-Inv.
     FNRThresholdCalibrator : Places the threshold on held-out inliers.
 
     References

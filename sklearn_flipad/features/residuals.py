@@ -56,7 +56,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
     See Also
     --------
     make_residual : The attributor.
-    ReconstructionDetector : Searches the latents from which the decoder makes the sample.
+    ReproductionDetector : Searches the latents from which the decoder makes the sample.
 
     References
     ----------

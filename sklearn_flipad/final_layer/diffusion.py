@@ -23,7 +23,7 @@ class LatentDecoder(nn.Module):
     """The decoder of an ``AutoencoderKL`` as a generator of pixels.
 
     It maps the latents that ``vae.decode`` takes to pixels in [0, 1], as a pipeline does. With it,
-    whatever takes a generator takes a diffusion model: ``make_reconstruction(decoder)``,
+    whatever takes a generator takes a diffusion model: ``make_reproduction(decoder)``,
     ``sample(decoder, 100)``, ``FinalLayer.from_generator``.
 
     Parameters

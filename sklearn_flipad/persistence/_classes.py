@@ -83,10 +83,11 @@ ESTIMATORS = {
     "FingerprintDetector": _of_samples(
         "sklearn_flipad.detectors", "fingerprint_", "n_samples_seen_", "offset_", "_image_shape"
     ),
-    "ReconstructionDetector": Stored(
+    "ReproductionDetector": Stored(
         "sklearn_flipad.reproduction",
         optional=("encoder_", "metric_", "bounds_", "offset_", *_STATELESS),
     ),
+    "SMInvDetector": Stored("sklearn_flipad.reproduction", optional=("offset_", *_STATELESS)),
     "LatentEncoder": Stored(
         "sklearn_flipad.reproduction",
         (
@@ -129,6 +130,7 @@ VALUES = {
     "NumberColumn": Stored("sklearn_flipad.tabular._columns"),
     "DateColumn": Stored("sklearn_flipad.tabular._columns"),
     "CategoryColumn": Stored("sklearn_flipad.tabular._columns"),
+    "SearchOptions": Stored("sklearn_flipad.reproduction"),
     "DouglasRachford": Stored("sklearn_flipad.solvers"),
     "FISTA": Stored("sklearn_flipad.solvers"),
 }

@@ -120,7 +120,7 @@ def build(description, state, objects):
                 module = getattr(known, name)(**arguments)
             return fill(module, state, name, assign=True)
         case {"encoder_network": [list(sample_shape), int(n_outputs)]}:
-            from sklearn_flipad.reproduction.encoder_networks import make_encoder_network
+            from sklearn_flipad.reproduction.encoding.networks import make_encoder_network
 
             with torch.device("meta"):
                 module = make_encoder_network(tuple(sample_shape), n_outputs)

@@ -53,7 +53,7 @@ def probe_search(detector):
 
     Parameters
     ----------
-    detector : ReconstructionDetector
+    detector : ReproductionDetector or SMInvDetector
         Its generator, sampler, encoder and distance are run, on the CPU.
 
     Returns
@@ -129,7 +129,7 @@ def _generate(detector, inputs):
 def _guess(detector, output):
     from sklearn_flipad.reproduction import LatentEncoder
 
-    encoder = getattr(detector, "encoder_", detector.encoder)
+    encoder = getattr(detector, "encoder_", getattr(detector, "encoder", None))
     if isinstance(encoder, LatentEncoder):
         if not hasattr(encoder, "module_"):
             return None

@@ -1,5 +1,6 @@
 """The number of the format, and files of earlier numbers."""
 
+from sklearn_flipad.persistence._migrations import split_reconstruction
 from sklearn_flipad.storage.container import read, unpack
 from sklearn_flipad.storage.files import printable
 
@@ -8,8 +9,8 @@ __all__ = ["FORMAT", "INVALID", "PROTOCOL", "read_description", "reason"]
 FORMAT = "sklearn_flipad.attributor"
 #: To be raised when older readers would misread a file. ``MIGRATIONS[n]`` then makes of a
 #: description and arrays of protocol n those of n + 1.
-PROTOCOL = 1
-MIGRATIONS = {}
+PROTOCOL = 2
+MIGRATIONS = {1: split_reconstruction}
 #: What a reader of a damaged, or maliciously made, description may run into.
 INVALID = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError)
 INVALID += (NotImplementedError, TypeError, ValueError, OSError, EOFError)

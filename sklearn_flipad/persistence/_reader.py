@@ -151,7 +151,7 @@ class Reader:
         return _skops.from_bytes(content, node["class"], self.sklearn_version)
 
     def _read_metric(self, node):
-        from sklearn_flipad.reproduction.metric import LatentMetric
+        from sklearn_flipad.reproduction.search.metric import LatentMetric
 
         values = self._items(node)
         metric = LatentMetric(None, values["scale"])

@@ -118,7 +118,7 @@ class Writer:
     def _object(self, value, path):
         from sklearn_flipad.final_layer import FinalLayer
         from sklearn_flipad.reproduction import FeatureDistance
-        from sklearn_flipad.reproduction.metric import LatentMetric
+        from sklearn_flipad.reproduction.search.metric import LatentMetric
 
         name = name_of(ESTIMATORS, value)
         if _is_search(value) and (name is None or hasattr(value, "best_estimator_")):
@@ -246,7 +246,7 @@ class Writer:
 
     def _LatentEncoder(self, estimator, params, attributes, node, path):  # noqa: N802
         if attributes:
-            from sklearn_flipad.reproduction.encoder_networks import n_outputs_of
+            from sklearn_flipad.reproduction.encoding.networks import n_outputs_of
 
             default = None
             if estimator.module is None:
@@ -257,7 +257,7 @@ class Writer:
             attributes["module_"] = _Done(module)
         return params, attributes
 
-    def _ReconstructionDetector(self, estimator, params, attributes, node, path):  # noqa: N802
+    def _ReproductionDetector(self, estimator, params, attributes, node, path):  # noqa: N802
         if estimator.distance == "inception":
             raise ValueError(
                 f"{path} cannot be stored: distance='inception' takes its weights from a file of "
@@ -267,6 +267,8 @@ class Writer:
         probes = probe_search(estimator)
         node["probe"] = self.value(probes, f"{path}/probe")
         return params, attributes
+
+    _SMInvDetector = _ReproductionDetector
 
     def _ResidualTransformer(self, estimator, params, attributes, node, path):  # noqa: N802
         params = {**params, "autoencoder": unwrap(estimator.autoencoder)}

@@ -18,7 +18,8 @@ _METHODS = {
     "PreactivationTransformer": "whitened",
     "ResidualTransformer": "residual",
     "FingerprintDetector": "smf",
-    "ReconstructionDetector": "sminv",
+    "ReproductionDetector": "reproduction",
+    "SMInvDetector": "sminv",
     "CombinedDetector": "combined",
 }
 _SEVERAL = "OpenSetAttributor"

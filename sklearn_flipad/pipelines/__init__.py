@@ -11,6 +11,7 @@ from sklearn_flipad.pipelines.detection import (
     make_whitened,
 )
 from sklearn_flipad.pipelines.methods import METHODS, Method, TargetModel, method_of
+from sklearn_flipad.pipelines.reproduction import make_reproduction
 from sklearn_flipad.pipelines.residual import make_residual
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "make_flipad",
     "make_posterior",
     "make_rawpad",
+    "make_reproduction",
     "make_residual",
     "make_smf",
     "make_sminv",

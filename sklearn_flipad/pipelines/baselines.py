@@ -1,10 +1,10 @@
-"""SM-F and SM-Inv (Appendix E), and the posterior of latents in place of the latter."""
+"""The paper's baselines SM-F and SM-Inv (Appendix E), and the posterior of latents of a table."""
 
 from sklearn.frozen import FrozenEstimator
 
 from sklearn_flipad.detectors import FingerprintDetector
 from sklearn_flipad.pipelines._assembly import calibrated
-from sklearn_flipad.reproduction import LatentPosteriorDetector, ReconstructionDetector
+from sklearn_flipad.reproduction import LatentPosteriorDetector, SMInvDetector
 
 __all__ = ["make_posterior", "make_smf", "make_sminv"]
 
@@ -61,44 +61,35 @@ def make_smf(
 def make_sminv(
     generator,
     *,
-    encoder=None,
     latent_shape=None,
     sampler=None,
     distance="l2",
-    processing=None,
-    n_restarts="auto",
+    n_restarts=10,
     optimizer="adam",
-    max_iter="auto",
+    max_iter=1000,
     output_range=None,
     fnr=0.005,
     rule="conformal",
-    cv=0.2,
     reference=None,
     device=None,
     random_state=0,
     verbose=0,
 ):
-    """SM-Inv: the distance to the best reconstruction, calibrated.
+    """SM-Inv: the distance to the best reconstruction from random starts, calibrated.
 
-    With an encoder it is the strongest evidence that the whole generator can give; without, the
-    paper's baseline, in which nothing is trained and all samples of the model calibrate the
-    threshold.
+    Nothing is trained, and nothing is held out: all samples of the model calibrate the threshold,
+    and all negatives are the reference population, if it has a name.
 
     Parameters
     ----------
     generator : torch.nn.Module
         The target model.
-    encoder : LatentEncoder or torch.nn.Module, default=None
-        Guesses where to start the search. A :class:`~sklearn_flipad.LatentEncoder` that is not
-        fitted is trained in ``fit``.
-    latent_shape, sampler, distance, processing, n_restarts, optimizer, max_iter, output_range
-        See :class:`~sklearn_flipad.ReconstructionDetector`.
-    fnr, rule, cv, reference
-        See :class:`~sklearn_flipad.FNRThresholdCalibrator`. Without an encoder nothing is trained
-        and nothing is held out: all samples of the model calibrate, and all negatives are the
-        reference population, if it has a name.
+    latent_shape, sampler, distance, n_restarts, optimizer, max_iter, output_range
+        See :class:`~sklearn_flipad.SMInvDetector`.
+    fnr, rule, reference
+        See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     device, random_state, verbose
-        See :class:`~sklearn_flipad.ReconstructionDetector`.
+        See :class:`~sklearn_flipad.SMInvDetector`.
 
     Returns
     -------
@@ -107,23 +98,19 @@ def make_sminv(
 
     References
     ----------
-    Appendices E and G.7 of Laszkiewicz et al., ICML 2024; see
-    :class:`~sklearn_flipad.ReconstructionDetector` for the search from an encoder's guess.
+    Appendices E and G.7 of Laszkiewicz et al., ICML 2024.
 
     Examples
     --------
-    >>> from sklearn_flipad import LatentEncoder, make_sminv
+    >>> from sklearn_flipad import make_sminv
     >>> from sklearn_flipad.zoo import load_pretrained
-    >>> generator = load_pretrained("fashion/dcgan-0")
-    >>> attributor = make_sminv(generator, encoder=LatentEncoder(max_steps=500), fnr=0.01)
+    >>> attributor = make_sminv(load_pretrained("fashion/dcgan-0"), optimizer="lbfgs", fnr=0.01)
     """
-    detector = ReconstructionDetector(
+    detector = SMInvDetector(
         generator,
-        encoder=encoder,
         latent_shape=latent_shape,
         sampler=sampler,
         distance=distance,
-        processing=processing,
         n_restarts=n_restarts,
         optimizer=optimizer,
         max_iter=max_iter,
@@ -132,16 +119,7 @@ def make_sminv(
         random_state=random_state,
         verbose=verbose,
     )
-    if encoder is None:
-        return calibrated(FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference)
-    return calibrated(
-        detector,
-        fnr=fnr,
-        rule=rule,
-        cv=cv,
-        reference=reference,
-        random_state=random_state,
-    )
+    return calibrated(FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference)
 
 
 def make_posterior(

@@ -18,7 +18,6 @@ from sklearn_flipad.features import (
     SpectrogramTransformer,
 )
 from sklearn_flipad.final_layer import FinalLayer
-from sklearn_flipad.pipelines._shim import make_reproduction
 from sklearn_flipad.pipelines.baselines import make_posterior, make_smf, make_sminv
 from sklearn_flipad.pipelines.combined import make_combined
 from sklearn_flipad.pipelines.detection import (
@@ -28,15 +27,13 @@ from sklearn_flipad.pipelines.detection import (
     make_spectral,
     make_whitened,
 )
+from sklearn_flipad.pipelines.reproduction import make_reproduction
 from sklearn_flipad.pipelines.residual import make_residual
-from sklearn_flipad.reproduction import LatentPosteriorDetector, ReconstructionDetector
-
-ReproductionDetector = ReconstructionDetector
-
-
-class SMInvDetector:
-    pass
-
+from sklearn_flipad.reproduction import (
+    LatentPosteriorDetector,
+    ReproductionDetector,
+    SMInvDetector,
+)
 
 __all__ = ["METHODS", "Method", "TargetModel", "method_of"]
 

@@ -57,7 +57,7 @@ def make_residual(
 
     See Also
     --------
-    ReconstructionDetector : With an encoder, ``max_iter=0`` and ``n_newton=0`` it judges by the
+    ReproductionDetector : With ``max_iter=0`` and ``n_newton=0`` it judges by the
         size of the residual alone.
     """
     residual = ResidualTransformer(

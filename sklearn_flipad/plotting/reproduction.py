@@ -19,7 +19,7 @@ class ReproductionDisplay:
     suspects : array-like of uint8, shape (n, channels, height, width)
         The samples.
     result : ReconstructionResult
-        What :meth:`~sklearn_flipad.ReconstructionDetector.reconstruct` returned for them.
+        What :meth:`~sklearn_flipad.ReproductionDetector.reconstruct` returned for them.
     names : sequence of str, default=None
         Names of the rows.
     limit : float, default=4
@@ -45,8 +45,9 @@ class ReproductionDisplay:
 
         Parameters
         ----------
-        detector : ReconstructionDetector or estimator
-            The detector, or an attributor of :func:`~sklearn_flipad.make_sminv` that is fitted.
+        detector : ReproductionDetector, SMInvDetector or estimator
+            The detector, or a fitted attributor of :func:`~sklearn_flipad.make_reproduction` or
+            :func:`~sklearn_flipad.make_sminv`.
         X : array-like of uint8, shape (n, channels, height, width)
             A few samples.
         names : sequence of str, default=None
@@ -184,8 +185,8 @@ class DistanceHistogramDisplay:
         Parameters
         ----------
         attributor : FNRThresholdCalibrator or AttributionPipeline
-            Fitted, of a :class:`~sklearn_flipad.ReconstructionDetector`, with a rule that has
-            p-values.
+            Fitted, of a :class:`~sklearn_flipad.ReproductionDetector` or a
+            :class:`~sklearn_flipad.SMInvDetector`, with a rule that has p-values.
         X : array-like, shape (n, ...), default=None
             Suspects; none by default.
         name : str, default="suspects"

@@ -5,7 +5,7 @@ import numpy as np
 from sklearn_flipad.base.estimators import last_step
 from sklearn_flipad.plotting import DistanceHistogramDisplay, ScoreHistogramDisplay
 from sklearn_flipad.report._pictures import figure_picture
-from sklearn_flipad.reproduction import ReconstructionDetector
+from sklearn_flipad.reproduction import ReproductionDetector, SMInvDetector
 
 __all__ = ["CalibrationPlot"]
 
@@ -34,7 +34,7 @@ class CalibrationPlot:
         if evidence.p_reference is not None:
             self.scores[_REFERENCE] = last.reference_scores_
         smallest = min(scores.min() for scores in self.scores.values())
-        is_distance = isinstance(last_step(last.estimator_), ReconstructionDetector)
+        is_distance = isinstance(last_step(last.estimator_), ReproductionDetector | SMInvDetector)
         self.is_distance = is_distance and smallest > 0
         self._ax, self._mark = self._draw()
 

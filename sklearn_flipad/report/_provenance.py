@@ -13,7 +13,7 @@ from sklearn_flipad.features import FinalLayerInverter, ResidualTransformer
 from sklearn_flipad.report._text import visible
 from sklearn_flipad.report._views import methods_of
 from sklearn_flipad.report.fingerprints import weights_digest
-from sklearn_flipad.reproduction import ReconstructionDetector
+from sklearn_flipad.reproduction import ReproductionDetector, SMInvDetector
 
 __all__ = ["model_fingerprints", "noted", "provenance"]
 
@@ -36,7 +36,7 @@ def model_fingerprints(attributor):
     """
     found = []
     for method in methods_of(attributor):
-        if isinstance(method, ReconstructionDetector):
+        if isinstance(method, ReproductionDetector | SMInvDetector):
             generator = method.generator
             name = f"weights of the generator {type(generator).__name__}"
             found.append((name, weights_digest(generator)))

@@ -16,7 +16,7 @@ from sklearn_flipad.detectors import CombinedDetector
 from sklearn_flipad.features import FinalLayerInverter
 from sklearn_flipad.report._pictures import gray_picture, line_plot, signed_picture
 from sklearn_flipad.report._text import number
-from sklearn_flipad.reproduction import ReconstructionDetector
+from sklearn_flipad.reproduction import ReproductionDetector, SMInvDetector
 
 __all__ = ["View", "methods_of", "sample_view", "views_of"]
 
@@ -126,7 +126,7 @@ def reproduction_views(detector, X):
 
     Parameters
     ----------
-    detector : ReconstructionDetector
+    detector : ReproductionDetector or SMInvDetector
         Fitted, or without need to be.
     X : ndarray, shape (n, *sample_shape)
         Samples.
@@ -171,7 +171,7 @@ def _reproduction_view(sample, made, result, k, detector):
             f" {result.equal[k]:.1%} of the {sample.size:,} values are identical, and the largest "
             f"difference is {np.abs(difference).max():.0f} on the scale from 0 to 255."
         )
-    if detector.distance == "l2" and detector.processing is None:
+    if detector.distance == "l2" and getattr(detector, "processing", None) is None:
         distance = number(result.distances[k])
         note += (
             f" Root mean square difference before rounding: {distance} gray levels; rounding alone "
@@ -239,7 +239,7 @@ def views_of(method, X):
     -------
     list of View, or None
     """
-    if isinstance(method, ReconstructionDetector):
+    if isinstance(method, ReproductionDetector | SMInvDetector):
         return reproduction_views(method, X)
     if isinstance(method, FinalLayerInverter):
         return activation_views(method, X)

@@ -17,7 +17,7 @@ from sklearn_flipad.report._provenance import noted, provenance
 from sklearn_flipad.report._run import read_run
 from sklearn_flipad.report._together import CONFIDENCE, NEITHER, evidence_of, together
 from sklearn_flipad.report._views import methods_of
-from sklearn_flipad.reproduction import ReconstructionDetector
+from sklearn_flipad.reproduction import ReproductionDetector, SMInvDetector
 from sklearn_flipad.scoring.runs.formats import mismatches
 from sklearn_flipad.storage.arrays import write_atomically
 from sklearn_flipad.storage.files import printable
@@ -203,7 +203,9 @@ def _limits(run, evidence):
     """Which of the limits apply."""
     methods = list(methods_of(run.attributor))
     return {
-        "reproduction": any(isinstance(method, ReconstructionDetector) for method in methods),
+        "reproduction": any(
+            isinstance(method, ReproductionDetector | SMInvDetector) for method in methods
+        ),
         "final_layer": any(isinstance(method, FinalLayerInverter) for method in methods),
         "reference": evidence is not None and evidence.p_reference is not None,
     }

@@ -15,8 +15,9 @@ from sklearn_flipad.base.modules import moved_to
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.base.samples import check_samples, from_gray_levels
 from sklearn_flipad.generators.process.generative_process import GenerativeProcess
-from sklearn_flipad.reproduction.encoder_networks import make_encoder_network, n_outputs_of
-from sklearn_flipad.reproduction.metric import LatentMetric
+from sklearn_flipad.generators.process.latent_function import LatentFunction
+from sklearn_flipad.reproduction.encoding.networks import make_encoder_network, n_outputs_of
+from sklearn_flipad.reproduction.search.metric import LatentMetric
 from sklearn_flipad.storage.arrays import load_arrays, save_arrays
 
 __all__ = ["LatentEncoder"]
@@ -28,7 +29,7 @@ _VERSION = 1
 class LatentEncoder(BaseEstimator):
     """A network that guesses the latents of a generator's samples, trained on them.
 
-    Its guesses are where :class:`~sklearn_flipad.ReconstructionDetector` starts to search.
+    Its guesses are where :class:`~sklearn_flipad.ReproductionDetector` starts to search.
 
     Parameters
     ----------
@@ -167,20 +168,24 @@ class LatentEncoder(BaseEstimator):
             If a parameter is not valid, the generator's inputs are not known, it computes in
             half precision, or the checkpoint is that of another training.
         """
-        # Whoever verifies with an encoder from a file loads no training.
-        from sklearn_flipad.reproduction.encoder_training import train_encoder
+        # Not at the top: scoring with a trained encoder does not need it.
+        from sklearn_flipad.reproduction.encoding.training import train_encoder
 
         self._validate_params()
         with torch.inference_mode(False), full_precision():
-            process = GenerativeProcess(
+            function = LatentFunction(
                 generator,
                 device=resolve_device(self.device),
-                dtype=self.dtype,
                 latent_shape=self.latent_shape,
                 sampler=self.sampler,
+                random_state=self.random_state,
+            )
+            function.warn_if_random()
+            process = GenerativeProcess(
+                function,
+                dtype=self.dtype,
                 output_range=self.output_range,
                 processing=self.processing,
-                random_state=self.random_state,
             )
             trained = train_encoder(
                 process,

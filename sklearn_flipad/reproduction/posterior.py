@@ -90,7 +90,7 @@ class LatentPosteriorDetector(BaseEstimator):
 
     See Also
     --------
-    ReconstructionDetector : Distance alone, for any sample; the paper's SM-Inv.
+    ReproductionDetector : Distance alone, for any sample.
 
     Notes
     -----
@@ -250,7 +250,7 @@ class _Rows:
         if len(sample_shape) != 1:
             raise ValueError(
                 f"The generator makes samples of shape {sample_shape}, but this detector is for "
-                "rows of a table. ReconstructionDetector takes any sample."
+                "rows of a table. ReproductionDetector takes any sample."
             )
         if X.shape[1:] != sample_shape:
             raise ValueError(

@@ -14,14 +14,14 @@ from sklearn_flipad import (
     LatentEncoder,
     load_attributor,
     make_flipad,
-    make_sminv,
+    make_reproduction,
     make_whitened,
     save_attributor,
 )
 from sklearn_flipad.base.modules import device_of
 from sklearn_flipad.evaluation import distilled_copy, fine_tuned_copy, near_copies
 from sklearn_flipad.generators import sample
-from sklearn_flipad.reproduction import FeatureDistance, ReconstructionDetector
+from sklearn_flipad.reproduction import FeatureDistance, SMInvDetector
 from sklearn_flipad.zoo import StyleGAN2Generator, load_pretrained
 
 
@@ -124,8 +124,8 @@ def test_whitened(layer, own, others, device):
 @pytest.mark.parametrize("where", ["cpu", "there"])
 def test_reproduction(generator, encoder, own, others, where, device, tmp_path):
     there = moved(generator, device if where == "there" else "cpu")
-    attributor = make_sminv(
-        there, encoder=encoder, fnr=0.1, cv=0.5, device=device, random_state=0
+    attributor = make_reproduction(
+        there, encoder=encoder, fnr=0.1, device=device, random_state=0
     ).fit(own)
     assert (attributor.predict(sample(generator, 20, random_state=5)) == 1).mean() > 0.7
     assert (attributor.predict(others[:10]) == -1).all()
@@ -150,7 +150,7 @@ def test_an_encoder_that_is_trained_there(generator, own, device):
 def test_random_starts(generator, own, distance, optimizer, device):
     options = {"max_iter": 5, "n_restarts": 2, "optimizer": optimizer, "distance": distance}
     expected, found = (
-        ReconstructionDetector(generator, device=where, **options).score_samples(own[:3])
+        SMInvDetector(generator, device=where, **options).score_samples(own[:3])
         for where in ("cpu", device)
     )
     assert_allclose(found, expected, rtol=1e-2)

@@ -14,7 +14,7 @@ from sklearn_flipad import (
     FinalLayer,
     FinalLayerInverter,
     LatentEncoder,
-    ReconstructionDetector,
+    SMInvDetector,
 )
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.generators import sample
@@ -110,7 +110,7 @@ def guessed_latents(generator):
 
 
 def reconstructions(generator):
-    detector = ReconstructionDetector(generator, max_iter=5, n_restarts=1, random_state=0)
+    detector = SMInvDetector(generator, max_iter=5, n_restarts=1, random_state=0)
     return detector.reconstruct(samples(generator)).reconstructions
 
 

@@ -219,11 +219,11 @@ def test_inspect(flipad, attributor):
 def test_every_method(flipad, tmp_path, method, monkeypatch):
     if method == "smf":
         pytest.importorskip("pywt")
-    monkeypatch.setattr("sklearn_flipad.pipelines._shim.LatentEncoder", _short_encoder)
+    monkeypatch.setattr("sklearn_flipad.pipelines.reproduction.LatentEncoder", _short_encoder)
     out = tmp_path / "model.flipad"
     arguments = ["fit", "studio_models:trained", "--method", method, "--out", out, *FAST]
     flipad(*arguments, "--negatives", "negatives")
-    assert inspect_attributor(out).method == {"reproduction": "sminv"}.get(method, method)
+    assert inspect_attributor(out).method == method
     code = ["--code", "studio_models:Images"] if method == "reproduction" else []
     done, _, _ = flipad("score", out, "own", "-o", tmp_path / "out.jsonl", "--json", *code)
     assert done["n_scored"] == 20
@@ -237,7 +237,7 @@ def _short_encoder(**options):
 
 
 def test_code_that_an_attributor_needs(flipad, tmp_path, monkeypatch):
-    monkeypatch.setattr("sklearn_flipad.pipelines._shim.LatentEncoder", _short_encoder)
+    monkeypatch.setattr("sklearn_flipad.pipelines.reproduction.LatentEncoder", _short_encoder)
     out = tmp_path / "model.flipad"
     arguments = ["--method", "reproduction", "--out", out, *FAST]
     found, messages, _ = flipad("fit", "studio_models:trained", *arguments, "--json")

@@ -96,7 +96,7 @@ def studio(tmp_path, monkeypatch):
         values = np.rint(signal * 2**15).clip(-(2**15), 2**15 - 1).astype("int16")
         wavfile.write(tmp_path / "clips" / f"{k:02d}.wav", 16000, values)
     short = lambda **options: LatentEncoder(max_steps=150, **options)  # noqa: E731
-    monkeypatch.setattr("sklearn_flipad.cli._methods.LatentEncoder", short)
+    monkeypatch.setattr("sklearn_flipad.pipelines.reproduction.LatentEncoder", short)
     yield tmp_path
     for module in ("model", "vocoder", "autoencoder"):
         sys.modules.pop(module, None)

@@ -34,12 +34,14 @@ from sklearn_flipad import (
     InlierWhitener,
     LatentEncoder,
     OutputActivation,
-    ReconstructionDetector,
+    ReproductionDetector,
+    SMInvDetector,
     load_attributor,
     make_combined,
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_reproduction,
     make_smf,
     make_sminv,
     make_whitened,
@@ -130,7 +132,8 @@ def deep_sad(**params):
 def search(generator, **params):
     """An attributor by a search that is too short to find much."""
     params = {"max_iter": 3, "n_restarts": 1, **SHORT, **params}
-    return make_sminv(generator, **params)
+    make = make_reproduction if "encoder" in params else make_sminv
+    return make(generator, **params)
 
 
 def flipad(generator, **params):
@@ -166,8 +169,8 @@ MAKERS = {
     ),
     "smf": lambda g: make_smf(rule=Quantile(), cv=ShuffleSplit(1, test_size=0.3), **SHORT),
     "sminv": lambda g: search(g, random_state=1),
-    "sminv-encoder": lambda g: search(g, encoder=LatentEncoder(max_steps=3, batch_size=8)),
-    "sminv-processing": lambda g: search(
+    "reproduction": lambda g: search(g, encoder=LatentEncoder(max_steps=3, batch_size=8)),
+    "reproduction-processing": lambda g: search(
         g,
         encoder=LatentEncoder(max_steps=2, batch_size=8),
         processing=[GaussianBlur(3, sigma=0.5), JPEGCompression(80)],
@@ -324,7 +327,7 @@ def test_no_pickle_is_read(fitted, table, path, monkeypatch):
     ).fit(*table)
     paths = [path.with_name(name) for name in ("forest", "sminv")]
     save_attributor(forest, paths[0])
-    save_attributor(fitted("sminv-encoder"), paths[1])
+    save_attributor(fitted("reproduction"), paths[1])
 
     def refuse(*args, **kwargs):
         raise AssertionError("a pickle was read")
@@ -617,6 +620,7 @@ def test_the_detectors_of_the_library_are_all_known():
 
     exported = [getattr(sklearn_flipad, name) for name in sklearn_flipad.__all__]
     estimators = [c for c in exported if isinstance(c, type) and issubclass(c, BaseEstimator)]
-    assert {CombinedDetector, FNRThresholdCalibrator, ReconstructionDetector} <= set(estimators)
+    known = {CombinedDetector, FNRThresholdCalibrator, ReproductionDetector, SMInvDetector}
+    assert known <= set(estimators)
     known = [import_class(ESTIMATORS, name) for name in ESTIMATORS]
     assert set(estimators) <= set(known)

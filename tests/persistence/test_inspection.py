@@ -20,6 +20,7 @@ from sklearn_flipad import (
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_reproduction,
     make_smf,
     make_sminv,
     make_whitened,
@@ -63,9 +64,10 @@ MAKERS = {
     "dctpad": lambda: make_dctpad(detector=detector(), fnr=0.2),
     "whitened": lambda: make_whitened("tanh", detector=detector(), fnr=0.2),
     "smf": lambda: make_smf(fnr=0.2, rule=PAC(confidence=0.8)),
-    "sminv": lambda: make_sminv(
-        Images(), encoder=LatentEncoder(max_steps=2), max_iter=2, fnr=0.2, cv=0.5
+    "reproduction": lambda: make_reproduction(
+        Images(), encoder=LatentEncoder(max_steps=2), max_iter=2, fnr=0.2
     ),
+    "sminv": lambda: make_sminv(Images(), n_restarts=1, max_iter=2, fnr=0.2),
     "combined": lambda: make_combined(
         {"a": make_rawpad(detector=detector(), fnr=0.5), "b": make_smf(fnr=0.5)}, fnr=0.2
     ),
@@ -75,8 +77,9 @@ MAKERS = {
 @pytest.mark.parametrize("name", MAKERS)
 def test_every_method(name, tmp_path, monkeypatch):
     attributor = MAKERS[name]()
-    attributor.set_params(detect__reference=None if name == "sminv" else "others")
-    attributor.fit(X, None if name == "sminv" else Y)
+    is_search = name in ("reproduction", "sminv")
+    attributor.set_params(detect__reference=None if is_search else "others")
+    attributor.fit(X, None if is_search else Y)
     path = tmp_path / "model.flipad"
     save_attributor(attributor, path, notes={"seed": 0, "by": ["a", None]})
     monkeypatch.setattr(Reader, "value", lambda *args: pytest.fail("something was built"))
@@ -86,7 +89,7 @@ def test_every_method(name, tmp_path, monkeypatch):
     assert found.sample_shape == (1, 8, 8)
     assert (found.fnr, found.n_calibration) == (0.2, len(calibrator.calibration_scores_))
     assert found.notes == {"seed": 0, "by": ["a", None]}
-    if name != "sminv":
+    if not is_search:
         n_reference = len(calibrator.reference_scores_)
         assert (found.reference_name, found.n_reference) == ("others", n_reference)
     plain = {
@@ -102,7 +105,7 @@ def test_every_method(name, tmp_path, monkeypatch):
     parts = {**found.parameters, **steps}
     assert {k: parts[k] for k in plain} == plain
     assert json.dumps(found.parameters)
-    if name == "sminv":
+    if is_search:
         assert found.generators == tuple(found.needs)
         assert found.generators[0].endswith(":Images")
     if name == "smf":

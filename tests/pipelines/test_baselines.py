@@ -9,14 +9,15 @@ from sklearn.frozen import FrozenEstimator
 from sklearn_flipad import (
     FingerprintDetector,
     FNRThresholdCalibrator,
-    ReconstructionDetector,
+    SMInvDetector,
     make_smf,
     make_sminv,
 )
 from sklearn_flipad.detectors.prnu import noise_residual, wiener_adaptive
 from sklearn_flipad.generators import sample
 from sklearn_flipad.reproduction import FeatureDistance
-from sklearn_flipad.reproduction.distances import euclidean_distance, inception_distance
+from sklearn_flipad.reproduction._inception import inception_distance
+from sklearn_flipad.reproduction.search.distances import euclidean_distance
 from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator, initialize_weights
 
 
@@ -149,7 +150,7 @@ def small():
 
 def _detector(generator, **options):
     defaults = {"n_restarts": 4, "max_iter": 150, "random_state": 1}
-    return ReconstructionDetector(generator, **{**defaults, **options})
+    return SMInvDetector(generator, **{**defaults, **options})
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])

@@ -14,7 +14,7 @@ from sklearn_flipad import (
     FinalLayer,
     FinalLayerInverter,
     OutputActivation,
-    ReconstructionDetector,
+    SMInvDetector,
     make_flipad,
 )
 from sklearn_flipad.detectors import MLP
@@ -319,7 +319,7 @@ def test_generators_that_draw_random_numbers():
     first, second = (sample(G, 5, random_state=0) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert not np.array_equal(first, sample(G, 5, random_state=1))
-    detector = ReconstructionDetector(G, n_restarts=2, max_iter=5)
+    detector = SMInvDetector(G, n_restarts=2, max_iter=5)
     with pytest.warns(UserWarning, match="draws random numbers while it runs"):
         scores = detector.score_samples(first)
     with pytest.warns(UserWarning, match="draws random numbers"):
@@ -371,7 +371,7 @@ def test_what_generators_return(forward, match):
 
     G = Returning()
     X = np.zeros((2, 1, 16, 16), np.uint8)
-    detector = ReconstructionDetector(G, n_restarts=2, max_iter=2, output_range=(-1, 1))
+    detector = SMInvDetector(G, n_restarts=2, max_iter=2, output_range=(-1, 1))
     calls = [
         lambda: FinalLayer.from_generator(G, n_samples=10),
         lambda: sample(G, 3),

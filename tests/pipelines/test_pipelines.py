@@ -19,12 +19,12 @@ from sklearn_flipad import (
     FNRThresholdCalibrator,
     InlierScaler,
     InlierWhitener,
-    LatentEncoder,
     OutputActivation,
     make_combined,
     make_dctpad,
     make_flipad,
     make_rawpad,
+    make_reproduction,
     make_smf,
     make_sminv,
     make_whitened,
@@ -310,7 +310,7 @@ def test_rule_and_reference_reach_the_calibrator_from_every_function(dcgan, dcga
         make_whitened(**calibration),
         make_smf(**calibration),
         make_sminv(dcgan, **calibration),
-        make_sminv(dcgan, encoder=LatentEncoder(), **calibration),
+        make_reproduction(dcgan, **calibration),
         make_combined({"raw": make_rawpad()}, **calibration),
     ]
     for pipeline in made:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_flipad.reproduction.bfgs import BatchedBFGS
-from sklearn_flipad.reproduction.lbfgs import BatchedLBFGS
+from sklearn_flipad.reproduction.search.bfgs import BatchedBFGS
+from sklearn_flipad.reproduction.search.lbfgs import BatchedLBFGS
 
 
 def _rosenbrock(z):

@@ -1,4 +1,4 @@
-"""What a generator is called with, as rows of numbers and a condition."""
+"""The inputs of a generator, as rows of numbers and the number of a condition."""
 
 from math import prod
 
@@ -10,9 +10,8 @@ from sklearn_flipad.generators.latents import latent_batches
 
 __all__ = ["LatentSpace"]
 
-#: Draws that are looked at, at least, to tell conditions from latents.
-_N_TRIED = 256
-_MAX_TRIED = 2**14
+#: Draws that tell conditions from latents: they are doubled until no new condition turns up.
+_N_TRIED, _MAX_TRIED = 256, 2**14
 _MAX_CONDITIONS = 1024
 
 
@@ -20,25 +19,9 @@ class LatentSpace:
     """The inputs of a generator: numbers that can be searched, and one of finitely many conditions.
 
     Integers and one-hot rows are conditions, such as a class; all other inputs are latents.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator.
-    latent_shape, sampler
-        See :meth:`sklearn_flipad.FinalLayer.from_generator`.
-
-    Attributes
-    ----------
-    n_features : int
-        Number of elements of all latents of a sample.
-    conditions : list of tuple of torch.Tensor
-        The conditions, one row of each discrete input; one empty tuple if there are none.
-
-    Raises
-    ------
-    ValueError
-        If no input can be searched, or there are more than 1,024 conditions.
+    `n_features` counts the elements of all latents of a sample, and `conditions` lists tuples of
+    tensors, one row of each discrete input, or one empty tuple. ValueError if no input can be
+    searched, or there are more than 1,024 conditions.
     """
 
     def __init__(self, generator, *, latent_shape=None, sampler=None):
@@ -76,24 +59,7 @@ class LatentSpace:
         return self._shapes[0] if len(self._shapes) == 1 else (self.n_features,)
 
     def draw(self, generator, n, random_state, batch_size=None):
-        """Latents and conditions as the generator's samples have them.
-
-        Parameters
-        ----------
-        generator : torch.nn.Module
-            The generator.
-        n : int
-            How many.
-        random_state : int or RandomState instance
-            Seed.
-        batch_size : int, default=None
-            Number that is drawn at a time; all at once by default.
-
-        Yields
-        ------
-        latents : torch.Tensor, shape (n_batch, n_features)
-        conditions : torch.Tensor of int64, shape (n_batch,)
-        """
+        """Batches of latents ``(n_batch, n_features)`` and numbers of conditions ``(n_batch,)``."""
         batches = latent_batches(
             generator,
             n,
@@ -113,19 +79,7 @@ class LatentSpace:
             yield rows, index
 
     def inputs(self, latents, conditions):
-        """What the generator is called with.
-
-        Parameters
-        ----------
-        latents : torch.Tensor, shape (n, n_features)
-            Latents.
-        conditions : torch.Tensor of int64, shape (n,)
-            Numbers of conditions.
-
-        Returns
-        -------
-        tuple of torch.Tensor
-        """
+        """Arguments of the generator, for latents (n, n_features) and conditions (n,)."""
         parts = torch.split(latents, [prod(shape) for shape in self._shapes], dim=1)
         shaped = (
             part.reshape(-1, *shape).to(self._dtype)

@@ -1,4 +1,4 @@
-"""What was done to samples after they were generated, as far as a search can follow it.
+"""The processing of samples after they were generated, as far as a search can follow it.
 
 Blur, cropping, resizing and all other maps that are linear in each axis of an image can be
 differentiated; a lossy file format cannot, and is applied to the finished reconstruction.
@@ -11,31 +11,12 @@ __all__ = ["Processing"]
 
 
 class Processing:
-    """A chain of perturbations, taken apart by what a search can do with it.
+    """A chain of perturbations of images, split by what a search can do with each.
 
-    Parameters
-    ----------
-    steps : None, transformer, or sequence of transformer
-        Perturbations in the order in which they were applied.
-    sample_shape : tuple of int
-        Shape of one sample.
-
-    Attributes
-    ----------
-    steps : list of transformer
-        The perturbations.
-    variance : float
-        Mean variance, over the elements of a sample, of the noise and the rounding before the
-        last step's own, in squared gray levels.
-    exact : bool
-        Whether the differentiable part is all.
-
-    Raises
-    ------
-    TypeError
-        If a step is no perturbation.
-    ValueError
-        If samples are not images.
+    `steps` lists the perturbations in the order in which they were applied, `variance` is the mean
+    variance, in squared gray levels, of the noise and of all roundings but the last, and `exact`
+    tells whether the differentiable part is all. TypeError if a step is no perturbation,
+    ValueError if samples are not images.
     """
 
     def __init__(self, steps, sample_shape):
@@ -67,7 +48,7 @@ class Processing:
         self.exact = all(_is_separable(step) for step in self._after)
 
     def _variance(self, sample_shape):
-        """What is left of errors that were made on the way."""
+        """Mean variance of the errors made on the way that reach the last step."""
         if not self.steps:
             return 0.0
         matrices = iter(self._matrices)
@@ -88,13 +69,7 @@ class Processing:
         return float(sum(parts))
 
     def differentiable(self):
-        """The part that can be differentiated, or None if there is none.
-
-        Returns
-        -------
-        callable or None
-            Maps images to images, shape ``(n, channels, height, width)``.
-        """
+        """The differentiable part, a function of images (n, channels, height, width), or None."""
         if not self._matrices:
             return None
 
@@ -108,19 +83,7 @@ class Processing:
         return process
 
     def apply(self, X, noise=False):
-        """All that was done, to gray levels.
-
-        Parameters
-        ----------
-        X : ndarray of uint8, shape (n, channels, height, width)
-            Samples as they were generated.
-        noise : bool, default=False
-            Whether noise is added too.
-
-        Returns
-        -------
-        ndarray of uint8, shape (n, channels, height, width)
-        """
+        """Processed gray levels, shape (n, channels, height, width); noise only if asked for."""
         for step in self.steps if noise else self._after:
             X = step.fit(X).transform(X)
         return X

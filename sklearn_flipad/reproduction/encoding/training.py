@@ -1,4 +1,4 @@
-"""Training an encoder on what a generator makes, resumable."""
+"""Training of an encoder on the samples that a generator makes, resumable."""
 
 import copy
 import hashlib
@@ -14,11 +14,12 @@ from tqdm.auto import tqdm
 from sklearn_flipad.base.lanes import in_lanes
 from sklearn_flipad.base.precision import plain_defaults
 from sklearn_flipad.base.randomness import seeded, separate_stream
-from sklearn_flipad.reproduction.encoder_networks import make_encoder_network, n_outputs_of
-from sklearn_flipad.reproduction.metric import LatentMetric, deviations
-from sklearn_flipad.reproduction.objective import Objective
-from sklearn_flipad.reproduction.search import search
-from sklearn_flipad.reproduction.traces import REPRODUCED, SearchOptions
+from sklearn_flipad.reproduction.encoding.networks import make_encoder_network, n_outputs_of
+from sklearn_flipad.reproduction.search.latent_search import search_latents
+from sklearn_flipad.reproduction.search.metric import LatentMetric, deviations
+from sklearn_flipad.reproduction.search.objective import Objective
+from sklearn_flipad.reproduction.search.plan import SearchPlan
+from sklearn_flipad.reproduction.search.records import REPRODUCED
 from sklearn_flipad.storage.arrays import write_atomically
 
 __all__ = ["TrainedEncoder", "train_encoder"]
@@ -36,19 +37,11 @@ _N_CHECKPOINTS = 50
 
 @dataclass(frozen=True)
 class TrainedEncoder:
-    """What a training ends with.
+    """The end of a training.
 
-    Attributes
-    ----------
-    module : torch.nn.Module
-        The network.
-    metric : LatentMetric
-        Coordinates for the search.
-    history : list of dict
-        See :class:`~sklearn_flipad.LatentEncoder`.
-    statistics : dict
-        ``mean`` and ``deviation`` of the values of samples; ``latent_mean`` and
-        ``latent_scale``, arrays of the latents'.
+    `history` is that of :class:`~sklearn_flipad.LatentEncoder`; `statistics` holds ``mean`` and
+    ``deviation`` of the values of samples, and ``latent_mean`` and ``latent_scale``, arrays of
+    shape (n_features,).
     """
 
     module: nn.Module
@@ -60,19 +53,7 @@ class TrainedEncoder:
 def train_encoder(
     process, module, *, max_steps, batch_size, lr, random_state, checkpoint=None, verbose=0
 ):
-    """Train a network to guess the latents of a generator's samples.
-
-    Parameters
-    ----------
-    process : GenerativeProcess
-        Makes the samples.
-    module, max_steps, batch_size, lr, random_state, checkpoint, verbose
-        See :class:`~sklearn_flipad.LatentEncoder`.
-
-    Returns
-    -------
-    TrainedEncoder
-    """
+    """Train a network to guess the latents of a process's samples; see LatentEncoder."""
     training = _Training(process, module, max_steps, batch_size, lr, random_state)
     if checkpoint is not None:
         training.resume(Path(checkpoint))
@@ -104,13 +85,12 @@ class _Training:
         self.random_state = random_state
         n_features = process.space.n_features
         self.n_conditions = len(process.space.conditions)
-        device = process.latents.device
         if module is None:
             n_outputs = n_outputs_of(n_features, self.n_conditions)
             with seeded(random_state), plain_defaults():
                 module = make_encoder_network(process.sample_shape, n_outputs)
         # In channels-last format, a step takes up to a fifth less on a CPU.
-        self.module = _channels_last(copy.deepcopy(module).to(device))
+        self.module = _channels_last(copy.deepcopy(module).to(process.device))
         self.optimizer = torch.optim.Adam(self.module.parameters(), lr=lr)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, lr, total_steps=max_steps + 1
@@ -162,7 +142,7 @@ class _Training:
         return error + nn.functional.cross_entropy(outputs[:, n_features:], conditions), error
 
     def advance(self):
-        """One step, whose samples depend on its number alone."""
+        """Make one step, whose samples depend on its number alone."""
         rng = np.random.RandomState([self.random_state, _TRAINING, self.step])
         _, x, latents, conditions = self._batch(rng, self.batch_size)
         self.module.train()
@@ -179,7 +159,7 @@ class _Training:
 
     @torch.no_grad()
     def look(self):
-        """The error on fresh samples, and whether a short search reproduces them."""
+        """Note the error on fresh samples, and the share that a short search reproduces."""
         rng = separate_stream(self.random_state, _VALIDATION)
         x, standardized, latents, conditions = self._batch(rng, _N_FRESH)
         self.module.eval()
@@ -191,13 +171,12 @@ class _Training:
             conditions = outputs[:, n_features:].argmax(dim=1)
         share = 0.0
         if self.process.has_gradients and self.process.processing.exact:
-            options = SearchOptions(max_iter=_N_TRIALS, n_newton=0)
-            start = start.to(self.process.latents.dtype)
+            starts = [(start.to(self.process.latent_dtype), conditions)]
             with self.process.running():
-                traces = search(
-                    Objective.of(self.process), self.metric, x, [(start, conditions)], options
+                records = search_latents(
+                    Objective.of(self.process), self.metric, x, starts, SearchPlan(_N_TRIALS)
                 )
-            share = float(np.mean([trace.outcome == REPRODUCED for trace in traces]))
+            share = float(np.mean([record.outcome == REPRODUCED for record in records]))
         self.history.append({"step": self.step, "error": float(error), "reproduced": share})
 
     def write(self, path):
@@ -213,7 +192,7 @@ class _Training:
         write_atomically(path, lambda file: torch.save(state, file))
 
     def resume(self, path):
-        """Go on from a checkpoint, if there is one."""
+        """Continue from a checkpoint, if there is one."""
         if not path.exists():
             return
         try:

@@ -1,25 +1,16 @@
-"""L-BFGS for many problems at once, however many unknowns they have."""
+"""L-BFGS for many problems at once, with any number of unknowns."""
 
 import torch
 
-from sklearn_flipad.reproduction.quasi_newton import QuasiNewton
+from sklearn_flipad.reproduction.search.quasi_newton import QuasiNewton
 
 __all__ = ["BatchedLBFGS"]
 
 
 class BatchedLBFGS(QuasiNewton):
-    """Limited-memory BFGS: the inverse Hessian is known by the last pairs.
+    """Limited-memory BFGS, whose estimate rests on the last `memory` pairs of each row.
 
-    Parameters
-    ----------
-    z : torch.Tensor, shape (n, ...)
-        Starting points, see :class:`QuasiNewton`.
-    memory : int, default=10
-        Pairs of steps and gradient changes that are kept.
-
-    References
-    ----------
-    Nocedal and Wright, "Numerical Optimization", 2nd edition, Algorithm 7.4.
+    References: Nocedal and Wright, "Numerical Optimization", 2nd edition, Algorithm 7.4.
     """
 
     def __init__(self, z, memory=10):

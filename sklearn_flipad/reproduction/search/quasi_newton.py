@@ -8,27 +8,20 @@ __all__ = ["QuasiNewton"]
 
 #: Sufficient decrease, as a fraction of what the slope promises.
 _ARMIJO = 1e-4
-#: A step that has been shortened to this is given up, and what was learned with it.
+#: A step that has been shortened to this is given up, and the estimate of the Hessian with it.
 _SHORTEST = 1e-6
-#: Least cosine between a step and the change of its gradient, to learn from them.
+#: Least cosine between a step and the change of its gradient for an update.
 _COSINE = 1e-6
 
 
 class QuasiNewton(ABC):
     """Quasi-Newton directions with a backtracking line search, each row on its own.
 
-    Each call of :meth:`step` is one trial of every row's line search, so rows that accept
-    their trial and rows that have to shorten their step go on side by side, and none
-    depends on the others. Classes that derive from this one say what they learn of the Hessian.
+    `z`, shape (n, ...), holds the starting points and is changed in place to the next trial points.
+    Each :meth:`step` is one trial of every row's line search, so rows that accept their trial and
+    rows that shorten their step go on side by side. Subclasses estimate the inverse Hessian.
 
-    Parameters
-    ----------
-    z : torch.Tensor, shape (n, ...)
-        Starting points. Changed in place: it always holds the next trial points.
-
-    References
-    ----------
-    Nocedal and Wright, "Numerical Optimization", 2nd edition, Algorithm 3.1.
+    References: Nocedal and Wright, "Numerical Optimization", 2nd edition, Algorithm 3.1.
     """
 
     def __init__(self, z):
@@ -40,43 +33,21 @@ class QuasiNewton(ABC):
         self.direction = torch.zeros_like(self.point)
 
     def restart(self, rows, z):
-        """Let some rows start anew, from other points.
-
-        Parameters
-        ----------
-        rows : torch.Tensor of int64, shape (n_rows,)
-            Which.
-        z : torch.Tensor, shape (n_rows, ...)
-            Their starting points.
-        """
+        """Let `rows` start anew from `z`, shape (n_rows, ...)."""
         self.z[rows], self.point[rows] = z, z.flatten(1)
         self.length[rows], self.value[rows] = 1, torch.inf
         self.gradient[rows], self.direction[rows] = 0, 0
         self._forget(rows)
 
     def keep(self, rows):
-        """Keep only `rows`.
-
-        Parameters
-        ----------
-        rows : torch.Tensor of int64, shape (n_rows,)
-            Which.
-        """
+        """Keep only `rows`."""
         for name in ("z", "length", "value", "point", "gradient", "direction"):
             setattr(self, name, getattr(self, name)[rows])
         self._keep(rows)
 
     @torch.no_grad()
     def step(self, values, gradients):
-        """Judge the trial points and move on to the next.
-
-        Parameters
-        ----------
-        values : torch.Tensor, shape (n,)
-            The objectives at the trial points.
-        gradients : torch.Tensor, shape (n, ...)
-            Their gradients.
-        """
+        """Judge the trial points by values (n,) and gradients (n, ...), and move to the next."""
         trial, gradients = self.z.flatten(1).clone(), gradients.flatten(1)
         first = self.value == torch.inf
         slope = (self.gradient * self.direction).sum(dim=1)
@@ -98,16 +69,16 @@ class QuasiNewton(ABC):
 
     @abstractmethod
     def _learn(self, kept, step, change):
-        """Take in the pairs of the rows that are `kept`; the gradient is that before the step."""
+        """Update the estimates of rows that are `kept`; the gradient is that before the step."""
 
     @abstractmethod
     def _keep(self, rows):
-        """Keep what was learned of some rows only."""
+        """Keep only the estimates of `rows`."""
 
     @abstractmethod
     def _forget(self, rows):
-        """Forget what was learned of some rows."""
+        """Forget the estimates of `rows`."""
 
     @abstractmethod
     def _new_direction(self):
-        """Minus the inverse Hessian's estimate times the gradient, shape (n, n_features)."""
+        """Minus the estimated inverse Hessian times the gradient, shape (n, n_features)."""

@@ -18,25 +18,11 @@ _PROGRESS = 0.01
 
 
 def jacobian(objective, latents, conditions, target, scale):
-    """Derivatives of the residuals of one sample.
+    """Residuals of one sample, and their derivatives by its latents.
 
-    Parameters
-    ----------
-    objective : Objective
-        The residuals.
-    latents : torch.Tensor, shape (1, n_features)
-        Where.
-    conditions : torch.Tensor of int64, shape (1,)
-        Number of its condition.
-    target : torch.Tensor, shape (1, *sample_shape)
-        The sample.
-    scale : torch.Tensor, shape (n_features,)
-        Deviations of the latents.
-
-    Returns
-    -------
-    residuals : torch.Tensor, shape (n_residuals,)
-    derivatives : torch.Tensor, shape (n_features, n_residuals)
+    Latents have shape (1, n_features), the condition (1,), the target (1, *sample_shape), and
+    `scale`, the deviations of the latents, (n_features,). Residuals have shape (n_residuals,) and
+    their derivatives (n_features, n_residuals).
     """
     steps = _STEP * scale
     rows = torch.cat([latents, latents + torch.diag(steps)])
@@ -49,28 +35,12 @@ def jacobian(objective, latents, conditions, target, scale):
 
 
 def levenberg_marquardt(objective, latents, conditions, target, scale, *, max_iter):
-    """The latents near given ones with the smallest squared distance.
+    """Nearby latents with the smallest mean squared residual, that value, and the Jacobians used.
 
-    Each step tries eight dampings at once and takes the best, and uses its derivatives twice.
+    Arguments are those of :func:`jacobian`. Each step tries eight dampings at once and takes the
+    best, and uses its derivatives twice.
 
-    Parameters
-    ----------
-    objective, latents, conditions, target, scale
-        As in :func:`jacobian`.
-    max_iter : int
-        Largest number of Jacobians.
-
-    Returns
-    -------
-    latents : torch.Tensor, shape (1, n_features)
-    value : torch.Tensor, shape ()
-        Mean squared residual.
-    n_iter : int
-        Number of Jacobians.
-
-    References
-    ----------
-    Nocedal and Wright, "Numerical Optimization", 2nd edition, Section 10.3.
+    References: Nocedal and Wright, "Numerical Optimization", 2nd edition, Section 10.3.
     """
     dampings = latents.new_tensor(_DAMPINGS)
     damping, value, done = 1e-2, None, 0

@@ -13,43 +13,15 @@ _NARROWEST, _WIDTH, _LAST_WIDTH = 16, 64, 128
 
 
 def n_outputs_of(n_features, n_conditions):
-    """Length of what an encoder's network returns.
-
-    Parameters
-    ----------
-    n_features : int
-        Number of elements of all latents.
-    n_conditions : int
-        Number of conditions.
-
-    Returns
-    -------
-    int
-    """
+    """Length of the vectors that an encoder's network returns: latents, scores of conditions."""
     return n_features + (n_conditions if n_conditions > 1 else 0)
 
 
 def make_encoder_network(sample_shape, n_outputs):
-    """A network from samples to a vector.
+    """A network from samples to vectors of length `n_outputs`; ValueError for more than three axes.
 
     Images are halved by convolutions until a side has at most 4 pixels, signals quartered, and
     tables go through linear layers.
-
-    Parameters
-    ----------
-    sample_shape : tuple of int
-        ``(channels, height, width)``, ``(channels, length)`` or ``(n_columns,)``.
-    n_outputs : int
-        Length of the vector.
-
-    Returns
-    -------
-    torch.nn.Sequential
-
-    Raises
-    ------
-    ValueError
-        If samples have another number of axes.
     """
     n_axes = len(sample_shape) - 1
     if n_axes == 0:

@@ -2,29 +2,20 @@
 
 import torch
 
-from sklearn_flipad.reproduction.quasi_newton import QuasiNewton
+from sklearn_flipad.reproduction.search.quasi_newton import QuasiNewton
 
 __all__ = ["BatchedBFGS"]
 
 
 class BatchedBFGS(QuasiNewton):
-    """BFGS with an inverse Hessian for each row, which grows where the curvature was less.
+    """BFGS with an inverse Hessian per row, which grows where the curvature is overestimated.
 
-    Before each update the inverse Hessian is multiplied by the ratio of the curvature that was
-    expected along the step to the curvature that was found, if that is above 1. Directions that
-    no step has tried yet are then tried with longer steps.
+    Before each update the inverse Hessian is multiplied by the ratio of the expected curvature
+    along the step to the one found, if that is above 1, so that directions not yet tried get longer
+    steps. Before the first pair the Hessian is taken for `curvature` times the identity.
 
-    Parameters
-    ----------
-    z : torch.Tensor, shape (n, n_features)
-        Starting points, see :class:`QuasiNewton`.
-    curvature : float
-        What the Hessian is taken for before any pair is known, as a multiple of the identity.
-
-    References
-    ----------
-    Nocedal and Wright, "Numerical Optimization", 2nd edition, Equation 6.17; for the factor,
-    Al-Baali, "Numerical experience with a class of self-scaling quasi-Newton algorithms",
+    References: Nocedal and Wright, "Numerical Optimization", 2nd edition, Equation 6.17; for the
+    factor, Al-Baali, "Numerical experience with a class of self-scaling quasi-Newton algorithms",
     Journal of Optimization Theory and Applications 96, 1998.
     """
 

@@ -1,0 +1,36 @@
+"""A torch module in the place of a LatentEncoder."""
+
+import numpy as np
+import torch
+
+from sklearn_flipad.base.lanes import in_lanes
+from sklearn_flipad.base.modules import evaluating, moved_to
+from sklearn_flipad.reproduction.search.metric import LatentMetric
+
+__all__ = ["ModuleEncoder"]
+
+
+class ModuleEncoder:
+    """What a search asks of a :class:`LatentEncoder`, by a module from samples to latents."""
+
+    #: Unlike any processing, so that a metric is estimated.
+    processing_ = None
+
+    def __init__(self, module, space):
+        self.module, self.space = module, space
+        self.latent_mean = np.zeros(space.n_features)
+        self.metric_ = LatentMetric(None, np.ones(space.n_features))
+
+    def guess(self, x):
+        """Latents (n, n_features), and all conditions in their order, (n, n_conditions)."""
+        module = moved_to(self.module, x.device)
+        with evaluating(module):
+            latents = in_lanes(module, len(x), x).flatten(1)
+        n_features, n_conditions = self.space.n_features, len(self.space.conditions)
+        if latents.shape[1] != n_features:
+            raise ValueError(
+                f"The encoder returns {latents.shape[1]} numbers for a sample, but the generator "
+                f"takes {n_features}."
+            )
+        every = torch.arange(n_conditions, device=latents.device)
+        return latents, every.expand(len(latents), -1)

@@ -1,0 +1,1 @@
+"""Internal: networks that guess latents, and their training."""

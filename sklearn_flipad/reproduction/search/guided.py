@@ -1,0 +1,45 @@
+"""The search from an encoder's guess."""
+
+import numpy as np
+import torch
+
+from sklearn_flipad.reproduction.search.bounds import learn_bounds, warn_if_not_reproduced
+from sklearn_flipad.reproduction.search.latent_search import search_latents
+from sklearn_flipad.reproduction.search.objective import Objective
+from sklearn_flipad.reproduction.search.records import Found
+from sklearn_flipad.reproduction.search.starts import Starts
+
+__all__ = ["GuidedSearch"]
+
+
+class GuidedSearch:
+    """A search from an encoder's guess, and from further starts where that does not decide."""
+
+    def __init__(self, process, encoder, metric, plan, random_state):
+        self.process, self.metric, self.plan = process, metric, plan
+        self.objective = Objective.of(process)
+        self.starts = Starts(process, encoder, metric, plan, self.objective.make, random_state)
+
+    def bounds(self, X):
+        """Bounds that reject samples, learned from the generator's own; a warning if they fail."""
+        records = self._records(X)
+        warn_if_not_reproduced(records, self.plan)
+        return learn_bounds(records, self.plan)
+
+    def find(self, X):
+        """The best latents of samples, as :class:`Found`."""
+        records = self._records(X)
+        return Found(
+            torch.stack([record.latents for record in records]),
+            torch.tensor([record.condition for record in records], device=self.process.device),
+            np.array([record.distance for record in records]),
+            np.array([record.outcome for record in records]),
+            np.array([record.n_iter for record in records]),
+        )
+
+    def _records(self, X):
+        targets = self.process.targets(X)
+        with self.process.running():
+            starts = self.starts.of(targets)
+            escapes = self.starts.escapes(like=starts[0][0])
+            return search_latents(self.objective, self.metric, targets, starts, self.plan, escapes)

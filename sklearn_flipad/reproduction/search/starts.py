@@ -1,0 +1,93 @@
+"""Starting points of the latent search."""
+
+from itertools import cycle, islice
+
+import numpy as np
+import torch
+
+from sklearn_flipad.base.lanes import in_lanes
+from sklearn_flipad.base.randomness import separate_stream
+
+__all__ = ["Starts", "draw_starts"]
+
+#: Purpose of the random starts.
+_STARTS = 2
+#: Every so many starts after a minimum, noise leads out of it.
+_ESCAPE_EVERY = 8
+
+
+def draw_starts(process, n, random_state):
+    """Random latents (n, n_features) and conditions (n,)."""
+    rng = separate_stream(random_state, _STARTS)
+    ((latents, conditions),) = process.draw_latents(n, rng)
+    return latents, conditions
+
+
+class Starts:
+    """The encoder's guess, its corrections, parts of it with noise, and random latents.
+
+    `make` maps latents and conditions to processed samples. Random numbers are drawn once, so that
+    the starts of a sample do not depend on the others.
+    """
+
+    def __init__(self, process, encoder, metric, plan, make, random_state):
+        self.encoder, self.plan, self.make = encoder, plan, make
+        self.dtype = process.latent_dtype
+        self.scale, self.moves = metric.scale, plan.options.moves
+        n_features = process.space.n_features
+        rng = separate_stream(random_state, _STARTS)
+        self.noise = rng.standard_normal((len(self.moves), n_features))
+        n_escapes = max(plan.n_restarts - plan.n_conditions + 1, 0)
+        plain = [None] * (_ESCAPE_EVERY - 1)
+        spreads = islice(cycle([*plain, plan.options.escape]), n_escapes)
+        noise = metric.scale * rng.standard_normal((n_escapes, n_features))
+        self._escapes = [
+            None if spread is None else spread * row
+            for spread, row in zip(spreads, noise, strict=True)
+        ]
+        n_drawn = plan.n_restarts - plan.options.n_corrections - len(self.moves)
+        self.drawn, _ = draw_starts(process, max(n_drawn, 1), random_state)
+
+    def of(self, targets):
+        """Pairs of latents (n, n_features) and conditions (n,), in the order of their use."""
+        guess, ranking = self.encoder.guess(targets)
+        guess = guess.to(self.dtype)
+        scale = torch.from_numpy(self.scale).to(guess)
+        mean = torch.as_tensor(self.encoder.latent_mean).to(guess)
+        n_conditions, n_restarts = ranking.shape[1], self.plan.n_restarts
+        n_corrections = self.plan.options.n_corrections
+        n_corrections = np.clip(n_restarts - n_conditions + 1, 0, n_corrections)
+        # The guess with each condition, and its corrections.
+        guesses = [guess] * n_conditions + self._corrected(guess, ranking[:, 0], n_corrections)
+        starts = []
+        for number in range(n_restarts + 1):
+            condition = ranking[:, number % n_conditions]
+            moved = number - len(guesses)
+            if moved < 0:
+                latents = guesses[number]
+            elif moved < len(self.moves):
+                part, spread = self.moves[moved]
+                noise = torch.from_numpy(self.noise[moved]).to(guess)
+                latents = mean + part * (guess - mean) + spread * noise * scale
+            else:
+                row = (moved - len(self.moves)) % len(self.drawn)
+                latents = self.drawn[row].expand_as(guess).clone()
+            starts.append((latents, condition))
+        return starts
+
+    def escapes(self, like):
+        """Noise (n_features,), or None, for each of the last starts, after a minimum."""
+        return [None if row is None else torch.from_numpy(row).to(like) for row in self._escapes]
+
+    def _corrected(self, guess, conditions, n):
+        """The guess, corrected once, twice and so on up to `n` times."""
+        size = self.plan.batch_size
+        found = [guess]
+        for _ in range(n):
+            parts = []
+            for part in zip(found[-1].split(size), conditions.split(size), strict=True):
+                with torch.no_grad():
+                    made = in_lanes(self.make, len(part[0]), *part)
+                parts.append(self.encoder.guess(made)[0].to(guess))
+            found.append(found[-1] + guess - torch.cat(parts))
+        return found[1:]
