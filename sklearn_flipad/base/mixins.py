@@ -1,4 +1,4 @@
-"""What transformers of samples, and outlier detectors with a threshold, have in common."""
+"""Mixins of sample transformers and of outlier detectors with a threshold."""
 
 from functools import wraps
 
@@ -25,7 +25,7 @@ class SampleTransformerMixin(TransformerMixin):
 
 
 def _frames_of_rows_only(wrapped):
-    """A method that scikit-learn has wrapped to return data frames, for rows alone."""
+    """The method, whose output scikit-learn wraps into data frames only if the input is rows."""
     plain = wrapped.__wrapped__
 
     @wraps(plain)

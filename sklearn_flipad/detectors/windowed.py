@@ -16,7 +16,8 @@ from sklearn_flipad.base.estimators import (
     training_rows,
 )
 from sklearn_flipad.base.labels import check_labels
-from sklearn_flipad.base.sample_lists import WindowGrid, as_sample_list, check_geometry
+from sklearn_flipad.base.sample_lists import as_sample_list
+from sklearn_flipad.detectors._window_grid import WindowGrid, check_geometry
 
 __all__ = ["WindowScores", "WindowedDetector"]
 

@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.parallel import in_batches
-from sklearn_flipad.base.samples import from_gray_levels
 from sklearn_flipad.operators import ChainOperator, ScaleOperator
 from sklearn_flipad.solvers import LassoProblem
 from sklearn_flipad.solvers.batch import lanes_for

@@ -8,13 +8,9 @@ from scipy import fft
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.mixins import SampleTransformerMixin
-from sklearn_flipad.base.samples import (
-    check_samples,
-    from_gray_levels,
-    record_samples,
-    shape_of,
-)
+from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
 
 __all__ = ["DCTTransformer", "RawTransformer"]
 

@@ -8,14 +8,9 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.mixins import SampleTransformerMixin
-from sklearn_flipad.base.samples import (
-    check_features,
-    check_samples,
-    from_gray_levels,
-    record_samples,
-    shape_of,
-)
+from sklearn_flipad.base.samples import check_features, check_samples, record_samples, shape_of
 from sklearn_flipad.final_layer.checks import check_range
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.generators.activations import ACTIVATION_NAMES, OutputActivation

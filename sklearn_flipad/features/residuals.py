@@ -10,10 +10,11 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.modules import device_of, evaluating, moved_to
 from sklearn_flipad.base.parallel import in_batches
-from sklearn_flipad.base.samples import check_samples, from_gray_levels, record_samples, shape_of
+from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
 
 __all__ = ["ResidualTransformer"]
 

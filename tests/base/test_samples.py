@@ -17,7 +17,8 @@ from sklearn_flipad import (
     InlierScaler,
     RawTransformer,
 )
-from sklearn_flipad.base.samples import as_array, from_gray_levels, to_gray_levels
+from sklearn_flipad.base.gray_levels import from_gray_levels, to_gray_levels
+from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
     Downscale,

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from sklearn_flipad.base.gray_levels import from_gray_levels, to_gray_levels
 from sklearn_flipad.base.lanes import in_lanes
 from sklearn_flipad.base.modules import evaluating, moved_to, run_generator, unwrap
 from sklearn_flipad.base.randomness import seeded
-from sklearn_flipad.base.samples import from_gray_levels, to_gray_levels
 from sklearn_flipad.generators.output_range import find_output_range
 from sklearn_flipad.generators.process.latent_space import LatentSpace
 from sklearn_flipad.generators.process.processing import Processing
