@@ -30,7 +30,7 @@ def _frames_of_rows_only(wrapped):
 
     @wraps(plain)
     def method(self, X, *args, **kwargs):
-        # What comes in as rows leaves as rows, and nothing else does.
+        # The output has rows if and only if the input does.
         return (wrapped if len(shape_of(X)) == 2 else plain)(self, X, *args, **kwargs)
 
     return method

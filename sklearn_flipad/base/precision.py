@@ -82,7 +82,7 @@ def _settings():
 
 
 def _apply(precisions, tf32, matmul, deterministic, benchmark):
-    # Both ways to set them: where they contradict each other, torch refuses to read either.
+    # Set in both ways: if they contradict each other, torch refuses to read either.
     cudnn = torch.backends.cudnn
     if tf32 is not None:
         cudnn.allow_tf32 = tf32

@@ -32,7 +32,7 @@ __all__ = [
     "shape_of",
 ]
 
-#: The first is what other types become.
+#: Types that are kept; others become the first.
 _DTYPES = (np.float64, np.float32, np.uint8)
 #: Sizes of the last axis that suggest that it holds the channels.
 _CHANNELS = (1, 3, 4)
@@ -93,7 +93,7 @@ def check_samples(
             raise ValueError(
                 "X holds gray levels (uint8), but the output of the model is unbounded, so "
                 "nothing says which values 0 and 255 stand for. Pass "
-                "output_range=(low, high) where the layer or the estimator is made, or floats."
+                "output_range=(low, high) to the layer or the estimator, or pass floats."
             )
     elif array.ndim > 2 or shape is not None or rows_are_samples:
         low, high = value_range or output_range or (-inf, inf)

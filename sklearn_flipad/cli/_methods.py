@@ -21,7 +21,7 @@ from sklearn_flipad import (
     make_spectral,
     make_whitened,
 )
-from sklearn_flipad.calibration.rules import as_rule
+from sklearn_flipad.calibration import as_rule
 from sklearn_flipad.detectors import MLP
 
 __all__ = ["METHODS", "WINDOWED", "Request", "check_sizes", "fit"]
