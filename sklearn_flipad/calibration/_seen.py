@@ -37,8 +37,8 @@ def check_fresh(X, seen):
     )
     if 2 * known.sum() > len(known):
         raise ValueError(
-            message + "Pass others, or hold out negatives: give the calibrator "
-            "reference='what they are' and fit again."
+            message + "Pass others, or hold out negatives: pass their name as reference= to the "
+            "calibrator and fit again."
         )
     advice = "Leave them out, unless equal samples are common in this population."
     warnings.warn(message + advice, UserWarning, stacklevel=4)

@@ -138,7 +138,7 @@ class EvidenceMixin:
             raise NotFittedError(
                 "There is no reference population. Call calibrate_reference(X, name=...) with "
                 "samples of one that the detector was not trained on, or hold out negatives: "
-                "pass the calibrator reference='what they are' and fit again."
+                "pass their name as reference= to the calibrator and fit again."
             )
         return rule.p_values(-calibrator.reference_scores_, self.score_samples(X))
 

@@ -103,7 +103,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         self.other = other
 
     def check_fit(self, X=None, y=None, **params):
-        """Check what can be known before anything is fitted.
+        """Validate everything that can be before anything is fitted.
 
         Parameters
         ----------

@@ -41,7 +41,7 @@ def layer():
     return FinalLayer.from_module(module, input_shape=(4, 8, 8), activation="tanh")
 
 
-#: What an estimator makes of raw images.
+#: Results of estimators on raw images.
 READERS = {
     "raw": lambda X, layer: RawTransformer().fit_transform(X),
     "dct": lambda X, layer: DCTTransformer().fit_transform(X),
