@@ -63,7 +63,8 @@ def rows_of(estimator, X):
     A pipeline gets samples as they are: its first step may need their shape.
     """
     if is_ragged(X):
-        return _checked_ragged(estimator, X)
+        _check_takes_sizes(estimator, X)
+        return X
     if len(shape_of(X)) <= 2 or isinstance(_thawed(estimator), Pipeline):
         return X
     if not _is_from("pyod", estimator) and get_tags(_thawed(estimator)).input_tags.three_d_array:
@@ -72,8 +73,8 @@ def rows_of(estimator, X):
     return X.reshape(len(X), -1)
 
 
-def _checked_ragged(estimator, X):
-    """Samples of different sizes; raise ValueError if the estimator does not take them."""
+def _check_takes_sizes(estimator, X):
+    """Raise ValueError if the estimator does not take samples of different sizes."""
     if not hasattr(last_step(estimator), "n_windows"):
         sizes = list(dict.fromkeys("x".join(map(str, x.shape)) for x in X))
         name = type(last_step(estimator)).__name__
@@ -82,7 +83,6 @@ def _checked_ragged(estimator, X):
             "takes one. Pass windows= to the make_* function that made the attributor, or put its "
             "detector into a WindowedDetector."
         )
-    return X
 
 
 def window_counts(estimator, X):
