@@ -28,7 +28,7 @@ from sklearn_flipad import (
     LatentEncoder,
     make_reproduction,
 )
-from sklearn_flipad.base.samples import to_gray_levels
+from sklearn_flipad.base.gray_levels import to_gray_levels
 from sklearn_flipad.generators import latent_batches, sample
 from sklearn_flipad.operators import ConvOperator
 from sklearn_flipad.solvers import DouglasRachford, LassoProblem

@@ -25,7 +25,7 @@ from sklearn_flipad import (
     make_smf,
     make_whitened,
 )
-from sklearn_flipad.base.samples import to_gray_levels
+from sklearn_flipad.base.gray_levels import to_gray_levels
 
 OWNER, *SIBLINGS = SCALES
 RANGE = (0, 255)

@@ -51,9 +51,7 @@ def _write_methods():
     """Write the table of methods that ``method.rst`` includes."""
     with open(Path(__file__).parent / "_methods.csv", "w", newline="") as file:
         write = csv.writer(file).writerow
-        write(
-            ["Name", "Function", "Judges by", "Needs of the model", "Judges", "Trained"]
-        )
+        write(["Name", "Function", "Judges by", "Needs of the model", "Judges", "Trained"])
         for method in METHODS.values():
             function = f":func:`~sklearn_flipad.{method.make.__name__}`"
             trained = "yes" if method.trains_on_negatives else "no"

@@ -1,1 +1,1 @@
-"""Internal: what all rooms stand on. Samples, labels, devices, precision, randomness, modules."""
+"""Internal: what all rooms build on: samples, labels, devices, precision, randomness, modules."""

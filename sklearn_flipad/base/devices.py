@@ -1,4 +1,4 @@
-"""Choosing a torch device."""
+"""Torch devices."""
 
 import torch
 
@@ -6,22 +6,7 @@ __all__ = ["resolve_device"]
 
 
 def resolve_device(device):
-    """The torch device that a parameter ``device`` means.
-
-    Parameters
-    ----------
-    device : str, torch.device or None
-        None means CUDA where there is one, else the CPU.
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    ValueError
-        If there is no such device on this machine.
-    """
+    """Torch device that a parameter ``device`` names; for None CUDA if available, else the CPU."""
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -1,14 +1,14 @@
-"""What scikit-learn's and PyOD's estimators need to serve as detectors.
+"""Estimators of scikit-learn and PyOD as detectors.
 
 =====================  =====================================================================
-Estimator              How it is used
+Estimator              Use
 =====================  =====================================================================
-ignores labels         fitted to the model's samples alone
+ignores labels         fitted to the model's samples only
 classifier             fitted to the labeled samples
-takes rows only        samples of more axes are flattened
-``score_samples``      how normal a sample is; else ``decision_function``, else
-                       ``predict_proba`` of the class +1
-PyOD                   ``decision_function`` says how anomalous a sample is
+takes only rows        samples with more axes are flattened
+has ``score_samples``  larger scores are more normal; else ``decision_function``, else
+                       ``predict_proba`` of class +1
+from PyOD              ``decision_function`` is larger for more anomalous samples
 =====================  =====================================================================
 """
 
@@ -24,6 +24,7 @@ from sklearn_flipad.base.sample_lists import is_ragged
 from sklearn_flipad.base.samples import as_array, shape_of
 
 __all__ = [
+    "adopt_features",
     "check_detector",
     "last_step",
     "normality",
@@ -37,18 +38,7 @@ _SUPERVISED = ("classifier", "regressor")
 
 
 def check_detector(estimator):
-    """Refuse an estimator that gives no scores.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Detector or classifier, perhaps not yet fitted.
-
-    Raises
-    ------
-    ValueError
-        If it has none of the methods that could say how normal a sample is.
-    """
+    """Raise ValueError if an estimator has no method that scores samples."""
     if _method(estimator) is None:
         name = type(last_step(estimator)).__name__
         hint = " Pass novelty=True to it." if name == "LocalOutlierFactor" else ""
@@ -56,20 +46,7 @@ def check_detector(estimator):
 
 
 def training_rows(estimator, labels):
-    """The rows that an estimator is fitted to, and the labels it is given.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Detector or classifier.
-    labels : ndarray of int, shape (n,), or None
-        +1, -1 and 0; None where there are none.
-
-    Returns
-    -------
-    rows : ndarray of bool, shape (n,), or slice
-    labels : ndarray of int or None
-    """
+    """Rows that an estimator is fitted to, a mask or slice, and the labels it gets, or None."""
     last = last_step(estimator)
     if labels is None:
         return slice(None), None
@@ -81,21 +58,13 @@ def training_rows(estimator, labels):
 
 
 def rows_of(estimator, X):
-    """Samples as the estimator takes them: flattened, if it takes rows only.
+    """Samples of shape (n, n_features) for estimators that take only rows, else unchanged.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Detector or classifier. Pipelines get samples as they are.
-    X : array-like, shape (n, ...)
-        Samples.
-
-    Returns
-    -------
-    array-like, shape (n, ...) or (n, n_features)
+    A pipeline gets samples as they are: its first step may need their shape.
     """
     if is_ragged(X):
-        return _checked_ragged(estimator, X)
+        _check_takes_sizes(estimator, X)
+        return X
     if len(shape_of(X)) <= 2 or isinstance(_thawed(estimator), Pipeline):
         return X
     if not _is_from("pyod", estimator) and get_tags(_thawed(estimator)).input_tags.three_d_array:
@@ -104,8 +73,8 @@ def rows_of(estimator, X):
     return X.reshape(len(X), -1)
 
 
-def _checked_ragged(estimator, X):
-    """Samples that differ in size, for an estimator that takes them."""
+def _check_takes_sizes(estimator, X):
+    """Raise ValueError if the estimator does not take samples of different sizes."""
     if not hasattr(last_step(estimator), "n_windows"):
         sizes = list(dict.fromkeys("x".join(map(str, x.shape)) for x in X))
         name = type(last_step(estimator)).__name__
@@ -114,51 +83,20 @@ def _checked_ragged(estimator, X):
             "takes one. Pass windows= to the make_* function that made the attributor, or put its "
             "detector into a WindowedDetector."
         )
-    return X
 
 
 def window_counts(estimator, X):
-    """Number of windows of each sample; None for an estimator that has no windows.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted detector.
-    X : array-like, or sequence of array-like
-        Samples.
-
-    Returns
-    -------
-    ndarray of int, shape (n,), or None
-    """
+    """Number of windows of each sample, shape (n,); None for estimators without windows."""
     estimator = _thawed(estimator)
     return estimator.n_windows(X) if hasattr(estimator, "n_windows") else None
 
 
 def normality(estimator, X):
-    """How normal a fitted estimator says that samples are.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted detector or classifier.
-    X : array-like, shape (n, ...)
-        Samples.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        Larger for more normal samples.
-
-    Raises
-    ------
-    ValueError
-        If a score is not finite, or there is more than one for a sample.
-    """
+    """Scores of a fitted detector, float64 of shape (n,), larger for more normal samples."""
     method, name = _method(estimator), type(last_step(estimator)).__name__
     rows, n = rows_of(estimator, X), _num_samples(X)
     is_own = _is_from("sklearn_flipad", last_step(estimator))
-    # Matrix products round in another way for a few odd rows; the library's own detectors know.
+    # Matrix products round differently for a few odd rows; the library's own detectors pad them.
     if n % LANES and not is_own and isinstance(rows, np.ndarray):
         rows = np.concatenate([rows, np.repeat(rows[-1:], -n % LANES, axis=0)])
     scores = np.asarray(getattr(estimator, method)(rows), dtype=np.float64)[:n]
@@ -166,16 +104,24 @@ def normality(estimator, X):
         scores = scores[:, list(estimator.classes_).index(1)]
     if scores.ndim != 1:
         raise ValueError(
-            f"{name} gives scores of shape {scores.shape}; one score for each sample is needed."
+            f"{name} returns scores of shape {scores.shape}; one score per sample is needed."
         )
     bad = ~np.isfinite(scores)
     if bad.any():
         raise ValueError(
             f"{name} gives {bad.sum()} of {len(scores)} samples a score that is NaN or infinite; "
             f"the first is sample {bad.argmax()}. Its training may have diverged, or the samples "
-            "are far from all that it was fitted to."
+            "are far from those that it was fitted to."
         )
     return -scores if _is_from("pyod", last_step(estimator)) else scores
+
+
+def adopt_features(estimator, fitted):
+    """Record on an estimator the number and names of features that a fitted part has seen."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        vars(estimator).pop(name, None)
+        if hasattr(fitted, name):
+            setattr(estimator, name, getattr(fitted, name))
 
 
 def _method(estimator):
@@ -189,7 +135,7 @@ def _thawed(estimator):
 
 
 def last_step(estimator):
-    """The estimator itself, or the last step of a pipeline, also if it is frozen."""
+    """The estimator itself, or the last step if it is a pipeline; frozen ones are unwrapped."""
     estimator = _thawed(estimator)
     return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
 
@@ -201,7 +147,7 @@ def _is_from(package, estimator):
 
 
 def _ignores_labels(estimator):
-    """Whether a detector's ``fit`` takes labels and does nothing with them."""
+    """Return whether a detector's ``fit`` takes labels but does not use them."""
     if _is_from("pyod", estimator):
         return type(estimator).__name__ != "XGBOD"  # PyOD's one supervised detector
     # Others inherit from scikit-learn's base classes, and have a `fit` of their own.

@@ -1,6 +1,6 @@
-"""What a label is: +1 for samples of the model, -1 for others, 0 for unlabeled ones.
+"""Labels: +1 for samples of the model, -1 for others, 0 for unlabeled ones.
 
-Of several models, the name of the one that made the sample.
+With several models, a label is the name of the model that made the sample.
 """
 
 import numpy as np
@@ -19,26 +19,9 @@ __all__ = [
 
 
 def check_labels(y, n_samples):
-    """Validate attribution labels.
+    """Labels +1, -1 and 0, int64 of shape (n_samples,); all 0 if y is None.
 
-    Parameters
-    ----------
-    y : array-like of shape (n,) or None
-        +1 for the model's own samples, -1 for others, 0 for unlabeled ones. None means
-        that all are unlabeled. 1 and 0 alone are the two classes as scikit-learn's
-        meta-estimators encode them, and so are True and False.
-    n_samples : int
-        How many there must be.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        Of +1, -1 and 0.
-
-    Raises
-    ------
-    ValueError
-        If y has another length or holds other labels.
+    0 and 1 alone, or booleans, are the two classes as scikit-learn's meta-estimators encode them.
     """
     if y is None:
         return np.zeros(n_samples, dtype=np.int64)
@@ -63,17 +46,9 @@ def check_labels(y, n_samples):
 
 
 def classes_of(y):
-    """The labels that stand for other samples and for the model's own.
+    """Labels of others and of the model's samples in the encoding of y, ndarray of shape (2,).
 
-    Parameters
-    ----------
-    y : array-like of shape (n,) or None
-        Labels.
-
-    Returns
-    -------
-    ndarray, shape (2,)
-        ``[-1, 1]``, or ``[0, 1]`` or ``[False, True]`` where y has those.
+    ``[-1, 1]``, or ``[0, 1]`` or ``[False, True]`` if y holds those.
     """
     if y is not None:
         y = column_or_1d(as_array(y))
@@ -83,28 +58,12 @@ def classes_of(y):
 
 
 def _is_encoded(y):
-    """Whether y holds both 0 and 1 and nothing else, or booleans."""
+    """Return whether y is boolean, or holds both 0 and 1 and nothing else."""
     return y.dtype == bool or np.array_equal(np.unique(y), (0, 1))
 
 
 def inlier_rows(y):
-    """The rows that statistics of the inliers are taken over.
-
-    Parameters
-    ----------
-    y : ndarray of int, shape (n,)
-        Labels +1, -1 and 0.
-
-    Returns
-    -------
-    ndarray of int
-        Rows labeled +1; all rows, where none is labeled.
-
-    Raises
-    ------
-    ValueError
-        If rows are labeled -1, but none +1.
-    """
+    """Indices of the samples labeled +1, or of all samples if none is labeled."""
     if (y == 1).any():
         return np.flatnonzero(y == 1)
     if (y == -1).any():
@@ -113,24 +72,7 @@ def inlier_rows(y):
 
 
 def own_samples(X, y):
-    """The samples of the model, for detectors that learn from them alone.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n, ...)
-        Samples.
-    y : array-like of shape (n,) or None
-        Labels; None means that all are the model's.
-
-    Returns
-    -------
-    ndarray, shape (n_own, ...)
-
-    Raises
-    ------
-    ValueError
-        If y is not valid or holds no +1.
-    """
+    """Samples labeled +1, shape (n_own, ...), for one-class detectors; all if y is None."""
     if y is None:
         return X
     own = check_labels(y, len(X)) == 1
@@ -142,18 +84,7 @@ def own_samples(X, y):
 
 
 def check_two_classes(y):
-    """Refuse labeled data of one class only.
-
-    Parameters
-    ----------
-    y : ndarray of int, shape (n,)
-        Labels +1, -1 and 0.
-
-    Raises
-    ------
-    ValueError
-        If samples are labeled, but not both +1 and -1 occur.
-    """
+    """Raise ValueError if some samples are labeled, but not both +1 and -1 occur."""
     n_inliers, n_outliers = int((y == 1).sum()), int((y == -1).sum())
     if (n_inliers or n_outliers) and not (n_inliers and n_outliers):
         n_unlabeled = int((y == 0).sum())
@@ -166,26 +97,7 @@ def check_two_classes(y):
 
 
 def check_model_names(y, models, other):
-    """Validate labels that name the model of each sample.
-
-    Parameters
-    ----------
-    y : array-like of str, shape (n,)
-        Labels.
-    models : list of str
-        Names of the models.
-    other : str
-        Label of samples of all other sources.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-
-    Raises
-    ------
-    ValueError
-        If y has another shape, or a label that is none of these.
-    """
+    """Labels of shape (n,), each one of `models` or `other`."""
     y = column_or_1d(as_array(y), warn=True)
     known = {*models, other}
     unknown = [repr(label) for label in dict.fromkeys(y.tolist()) if label not in known]

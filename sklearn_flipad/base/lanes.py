@@ -1,4 +1,4 @@
-"""Batches of whole lanes, so that rounding does not depend on how many samples there are."""
+"""Batches of whole lanes, so that rounding does not depend on the number of samples."""
 
 import torch
 
@@ -11,22 +11,22 @@ LANES = 16
 
 
 def whole_lanes(n):
-    """Smallest multiple of the lanes that is at least `n`."""
+    """Smallest multiple of :data:`LANES` that is at least `n`."""
     return -(-n // LANES) * LANES
 
 
 def fill_lanes(chosen):
-    """Numbers of the chosen rows, shape ``(n_kept,)``, then of others that fill up the lanes."""
+    """Indices of the chosen rows, shape (n_kept,), then of others that fill up the last lane."""
     return torch.argsort(~chosen, stable=True)[: whole_lanes(int(chosen.sum()))]
 
 
 def in_lanes(function, n_rows, *tensors):
-    """Result, shape ``(n_rows, ...)``, of a function that is called with whole lanes of rows."""
+    """Result, shape (n_rows, ...), of a function that is called with whole lanes of rows."""
     missing = -n_rows % LANES
     padded = [torch.cat([t, t[-1:].repeat(missing, *[1] * (t.ndim - 1))]) for t in tensors]
     return function(*padded)[:n_rows]
 
 
 def column(values, like):
-    """Values per sample, shape ``(n, 1, ..., 1)``, that broadcast over `like`, in its type."""
+    """Values per sample as a column, shape (n, 1, ..., 1), in the type of `like`, to broadcast."""
     return values.to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))

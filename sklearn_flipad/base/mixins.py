@@ -1,4 +1,4 @@
-"""What transformers of samples, and outlier detectors with a threshold, have in common."""
+"""Mixins of sample transformers and of outlier detectors with a threshold."""
 
 from functools import wraps
 
@@ -25,12 +25,12 @@ class SampleTransformerMixin(TransformerMixin):
 
 
 def _frames_of_rows_only(wrapped):
-    """A method that scikit-learn has wrapped to return data frames, for rows alone."""
+    """The method, whose output scikit-learn wraps into data frames only if the input is rows."""
     plain = wrapped.__wrapped__
 
     @wraps(plain)
     def method(self, X, *args, **kwargs):
-        # What comes in as rows leaves as rows, and nothing else does.
+        # The output has rows if and only if the input does.
         return (wrapped if len(shape_of(X)) == 2 else plain)(self, X, *args, **kwargs)
 
     return method

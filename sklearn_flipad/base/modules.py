@@ -1,4 +1,4 @@
-"""Running the modules of others: unwrapping, eval mode, and what they return."""
+"""Running user-defined modules: unwrapping, eval mode, checks of their output."""
 
 import copy
 import threading
@@ -13,29 +13,14 @@ from sklearn_flipad.base.randomness import seeded
 
 __all__ = ["device_of", "evaluating", "moved_to", "run_generator", "training", "unwrap"]
 
-#: Uses of modules in eval mode under way, and the modes before the first.
+#: By module: number of running uses in eval mode, and all modes before the first.
 _LOCK, _EVALUATED = threading.Lock(), {}
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
 
 
 def unwrap(generator):
-    """The module inside ``DataParallel``, ``AveragedModel`` or ``torch.compile`` wrappers.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        A generator.
-
-    Returns
-    -------
-    torch.nn.Module
-
-    Raises
-    ------
-    ValueError
-        If it is no module.
-    """
+    """The module inside ``DataParallel``, ``AveragedModel`` or ``torch.compile`` wrappers."""
     while True:
         if isinstance(generator, _WRAPPERS):
             generator = generator.module
@@ -53,25 +38,13 @@ def unwrap(generator):
 
 
 def device_of(module):
-    """The device of a module's parameters, the CPU if it has none."""
+    """Device of a module's parameters; the CPU if it has none."""
     parameter = next(module.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
 
 
 def moved_to(module, device):
-    """The module if it is on the device, else a copy of it there: the user's stays where it is.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        A module.
-    device : torch.device
-        Where it shall run.
-
-    Returns
-    -------
-    torch.nn.Module
-    """
+    """The module if it is on the device, else a copy there: the user's module stays where it is."""
     if torch.empty(0, device=device).device == device_of(module):
         return module
     return copy.deepcopy(module).to(device)
@@ -79,9 +52,9 @@ def moved_to(module, device):
 
 @contextmanager
 def evaluating(module):
-    """Eval mode and full precision, no gradients; every submodule's mode is restored afterwards.
+    """Run in eval mode and full precision without gradients; restore all submodules' modes.
 
-    Where several threads run one module, the last that is done with it restores the modes.
+    If several threads use one module, the last to finish restores the modes.
     """
     with _LOCK:
         uses, modes = _EVALUATED.get(id(module), (0, None))
@@ -114,38 +87,13 @@ def _put_into_eval_mode(module):
 
 @contextmanager
 def training(seed, device):
-    """Gradients, even where the caller has switched them off, full precision, and a seed.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of torch's generators, see :func:`~sklearn_flipad.base.randomness.seeded`.
-    device : torch.device
-        Where the training runs.
-    """
+    """Seed torch and enable gradients, also under the caller's ``no_grad``, in full precision."""
     with seeded(seed, device), torch.inference_mode(False), torch.enable_grad(), full_precision():
         yield
 
 
 def run_generator(generator, inputs):
-    """Samples of a generator for a batch of inputs.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator.
-    inputs : tuple of torch.Tensor
-        Its arguments.
-
-    Returns
-    -------
-    torch.Tensor, shape (n, *output_shape)
-
-    Raises
-    ------
-    ValueError
-        If it returns something else, or another number of samples.
-    """
+    """Samples of a generator for a batch of inputs, tensor of shape (n, *output_shape)."""
     x = generator(*inputs)
     if not isinstance(x, torch.Tensor):
         raise ValueError(

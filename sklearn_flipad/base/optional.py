@@ -6,7 +6,7 @@ __all__ = ["import_optional", "import_pyplot"]
 
 
 def import_optional(module, what, extra):
-    """The module of an optional dependency, or an ImportError that says which extra installs it."""
+    """Module of an optional dependency; ImportError says which extra installs it."""
     try:
         import_module(module.partition(".")[0])
         return import_module(module)
@@ -15,5 +15,5 @@ def import_optional(module, what, extra):
 
 
 def import_pyplot():
-    """The module ``matplotlib.pyplot``."""
+    """Module ``matplotlib.pyplot``."""
     return import_optional("matplotlib.pyplot", "Plotting needs matplotlib", "plot")

@@ -1,4 +1,4 @@
-"""Copies of generators whose weights are ordinary parameters."""
+"""Copies of generators whose weights are plain parameters."""
 
 import copy
 
@@ -14,27 +14,11 @@ __all__ = ["plain_copy", "weights_of"]
 
 
 def plain_copy(generator):
-    """Copy a generator, with the weights that it computes turned into parameters.
+    """Copy of a generator in eval mode, without gradients, whose computed weights are parameters.
 
     Weight and spectral normalization, pruning masks and other parametrizations are replaced by
-    the weights that they give in eval mode, so that a change of a weight is a change of what
-    the generator uses.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator, which stays as it is.
-
-    Returns
-    -------
-    torch.nn.Module
-        An independent copy in eval mode, whose parameters ask for no gradients.
-
-    Raises
-    ------
-    ValueError
-        If `generator` is no module or a TorchScript module, or a layer's weights cannot be
-        turned into parameters.
+    the weights that they give in eval mode, so that changing a weight changes what the generator
+    uses.
     """
     generator = unwrap(generator)
     if isinstance(generator, torch.jit.ScriptModule):
@@ -89,19 +73,7 @@ def _fold_parametrizations(module):
 
 
 def weights_of(generator):
-    """List the weights of a generator: its floating parameters of at least two axes.
-
-    Biases and the scales and statistics of normalizations are left out.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator.
-
-    Returns
-    -------
-    list of torch.nn.Parameter
-    """
+    """Floating-point parameters with at least two axes: no biases, no normalization scales."""
     return [
         value for value in generator.parameters() if value.ndim > 1 and value.is_floating_point()
     ]

@@ -1,4 +1,4 @@
-"""Arithmetic in the precision that a tensor's type promises."""
+"""Arithmetic in the precision of a tensor's type."""
 
 import threading
 from contextlib import contextmanager
@@ -16,13 +16,12 @@ _BEFORE = None
 
 @contextmanager
 def full_precision():
-    """Float32 that is computed as float32, and the same result each time.
+    """Compute float32 as float32, with the same result each time.
 
-    On CUDA, torch rounds what enters a convolution to 10 bits unless it is told otherwise
-    (TensorFloat-32), about a thousandth, which is more than the rounding of a sample to gray
-    levels. Within the block that, the like for matrix products, autocast and algorithms whose
-    result changes from call to call are switched off. A generator that switches autocast on
-    itself still has it.
+    On CUDA, torch by default rounds the inputs of convolutions to 10 bits (TensorFloat-32), about
+    a thousandth, which is more than rounding a sample to gray levels. Within the block that, its
+    equivalent for matrix products, autocast and nondeterministic algorithms are off. A generator
+    that turns autocast on itself still gets it.
     """
     _enter()
     try:
@@ -34,9 +33,9 @@ def full_precision():
 
 @contextmanager
 def plain_defaults():
-    """New tensors and layers are float32 and on the CPU, whatever the caller has set.
+    """Create tensors and layers in float32 on the CPU, whatever defaults the caller has set.
 
-    The type is one for the process, so this is for the making of networks under the lock of
+    The default type is global, so networks are built under the lock of
     :func:`~sklearn_flipad.base.randomness.seeded`.
     """
     before = torch.get_default_dtype()
@@ -83,7 +82,7 @@ def _settings():
 
 
 def _apply(precisions, tf32, matmul, deterministic, benchmark):
-    # Both ways to set them: where they contradict each other, torch refuses to read either.
+    # Set in both ways: if they contradict each other, torch refuses to read either.
     cudnn = torch.backends.cudnn
     if tf32 is not None:
         cudnn.allow_tf32 = tf32

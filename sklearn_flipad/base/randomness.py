@@ -1,4 +1,4 @@
-"""Seeds that leave torch's global random numbers as they were."""
+"""Seeds that leave torch's global random state unchanged."""
 
 import threading
 from contextlib import contextmanager
@@ -16,16 +16,9 @@ _LOCK = threading.RLock()
 
 @contextmanager
 def seeded(seed, device="cpu"):
-    """Torch's global generators seeded, and as they were afterwards.
+    """Seed torch's global generators, also that of a CUDA `device`, and restore them afterwards.
 
-    One thread at a time: others that ask for it wait.
-
-    Parameters
-    ----------
-    seed : int
-        Seed.
-    device : str or torch.device, default="cpu"
-        A CUDA device whose generator is seeded beside that of the CPU.
+    Only one thread at a time: others wait.
     """
     device = torch.device(device)
     devices = [device] if device.type == "cuda" else []
@@ -41,36 +34,15 @@ def seeded(seed, device="cpu"):
 
 
 def draw_seed(random_state):
-    """A seed for torch: a function of an int, a draw from anything else.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        A seed, or random numbers.
-
-    Returns
-    -------
-    int
-    """
+    """Seed for torch: determined by an int, drawn from anything else."""
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def separate_stream(random_state, purpose):
-    """Random numbers that are not those of `sample` for the same seed.
+    """Random numbers that differ from those of `sample` for the same seed, and by `purpose`.
 
-    Latents that an attributor has used, in its mean activation or as starting points, would
-    otherwise be those of the samples that calibrate it.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None
-        A seed, or random numbers to use as they are.
-    purpose : int
-        Streams of different purposes are independent.
-
-    Returns
-    -------
-    numpy.random.RandomState
+    Otherwise the latents that an attributor has used, for its mean activation or as starting
+    points, would be those of the samples that calibrate it. A RandomState is used as it is.
     """
     if isinstance(random_state, Integral):
         return np.random.RandomState([random_state, purpose])

@@ -1,15 +1,15 @@
-"""What a sample is: the one place that decides what arrays, gray levels and shapes mean.
+"""Samples: the one place that defines the meaning of arrays, types and shapes.
 
 =====================  =====================================================================
 Given                  Read as
 =====================  =====================================================================
-uint8                  gray levels 0..255; they stand for values in ``output_range``
-other integers         gray levels where the samples are images or signals and all lie in
-                       0..255, refused there otherwise; numbers in the rows of a table
-floats                 values in ``output_range``; others are refused, but for rounding
-tensors, lists, ...    what the array would be that holds the same values
-flattened rows         samples whose shape is known; else the rows of a table
-another axis order     refused, with the transposition that is missing
+uint8                  gray levels 0..255, which stand for values in ``output_range``
+other integers         of images and signals: gray levels, or an error outside 0..255; in rows
+                       of a table: numbers
+floats                 values in ``output_range``; an error outside, except for rounding
+tensors, lists, ...    an array of the same values
+flattened rows         samples if their shape is known, else rows of a table
+another axis order     an error that names the missing transposition
 =====================  =====================================================================
 """
 
@@ -20,44 +20,26 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array, validate_data
 
+from sklearn_flipad.base.gray_levels import as_gray_levels
+
 __all__ = [
     "as_array",
-    "as_gray_levels",
     "as_image_batch",
     "check_features",
     "check_samples",
-    "from_gray_levels",
+    "float_type",
     "record_samples",
     "shape_of",
-    "to_gray_levels",
 ]
 
-#: The first is what other types become.
+#: Types that are kept; others become the first.
 _DTYPES = (np.float64, np.float32, np.uint8)
 #: Sizes of the last axis that suggest that it holds the channels.
 _CHANNELS = (1, 3, 4)
 
 
 def as_array(X):
-    """An array of the same values, for what is not one already.
-
-    Parameters
-    ----------
-    X : array-like
-        Array, tensor, data frame, or a sequence of any of them.
-
-    Returns
-    -------
-    object
-        A torch tensor, or a sequence of tensors, as an ndarray, with bfloat16 as float32.
-        Anything else as :func:`numpy.asarray` has it, but a data frame or a sparse matrix
-        as it is.
-
-    Raises
-    ------
-    ValueError
-        If X is a masked array with masked values.
-    """
+    """Tensors and sequences as an ndarray, bfloat16 as float32; data frames as they are."""
     if isinstance(X, list | tuple) and len(X) and isinstance(X[0], torch.Tensor):
         X = torch.stack([torch.as_tensor(x) for x in X])
     if isinstance(X, torch.Tensor):
@@ -71,17 +53,7 @@ def as_array(X):
 
 
 def shape_of(X):
-    """The shape of an array, tensor, data frame or nested sequence.
-
-    Parameters
-    ----------
-    X : array-like
-        Samples.
-
-    Returns
-    -------
-    tuple of int
-    """
+    """Shape of an array, tensor, data frame or nested sequence."""
     return tuple(as_array(X).shape)
 
 
@@ -94,41 +66,15 @@ def check_samples(
     value_range=None,
     sample_shape=None,
     images=False,
+    rows_are_samples=False,
 ):
-    """Validate raw samples, and give them one meaning.
+    """Samples as uint8, float32 or float64 in the layout of X; raise ValueError if invalid.
 
-    Nothing of the estimator is changed; :func:`record_samples` does that at the end of fit.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        Names itself in messages.
-    X : array-like, shape (n, *sample_shape) or (n, n_features)
-        Samples.
-    reset : bool, default=False
-        Whether X is what an estimator is being fitted to. Otherwise it must be laid out as the
-        samples were that the estimator was fitted to, if it was.
-    output_range : pair of float, default=None
-        Values that the gray levels 0 and 255 stand for. None: there are no such values, so
-        gray levels are refused.
-    value_range : pair of float, default=None
-        Smallest and largest value that floats may have, possibly infinite; `output_range`
-        by default.
-    sample_shape : tuple of int, default=None
-        The shape that one sample must have; any if None.
-    images : bool, default=False
-        Whether samples are images ``(channels, height, width)``, unless they come as rows.
-
-    Returns
-    -------
-    ndarray of uint8, float32 or float64
-        X in its own layout.
-
-    Raises
-    ------
-    ValueError
-        If X is empty, holds NaN or infinity, is out of range, or has another shape or axis
-        order than expected.
+    Gray levels 0 and 255 stand for `output_range`; without it they are refused. Floats must lie in
+    `value_range`, by default `output_range`; those in rows of unknown shape only if
+    `rows_are_samples`. X must have the layout seen in fit, unless `reset`. `images` have the shape
+    (channels, height, width), unless they come as rows. The estimator is not changed;
+    :func:`record_samples` does that at the end of fit.
     """
     array, precision = _checked_array(estimator, X)
     shape = sample_shape or (None if reset else getattr(estimator, "_sample_shape", None))
@@ -147,43 +93,25 @@ def check_samples(
             raise ValueError(
                 "X holds gray levels (uint8), but the output of the model is unbounded, so "
                 "nothing says which values 0 and 255 stand for. Pass "
-                "output_range=(low, high) where the layer or the estimator is made, or floats."
+                "output_range=(low, high) to the layer or the estimator, or pass floats."
             )
-    elif array.ndim > 2 or shape is not None:
+    elif array.ndim > 2 or shape is not None or rows_are_samples:
         low, high = value_range or output_range or (-inf, inf)
         _check_range(array, low, high, precision, hasattr(estimator, "output_range"))
         _warn_of_unit_range(array, output_range)
     return array
 
 
+def float_type(array):
+    """Type of features of an array: float64 if it is float64, else float32."""
+    return np.float64 if array.dtype == np.float64 else np.float32
+
+
 def check_features(estimator, X, *, reset=False, dtype=None, same_scale=True):
-    """Validate features: numbers whose scale is no concern of the estimator.
+    """Features of any scale as a finite ndarray, of type `dtype` if given.
 
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        Names itself in messages.
-    X : array-like, shape (n, ...)
-        Features. uint8 counts as numbers here, but a model that was fitted to them meets no
-        other floats than whole ones, and the other way round.
-    reset : bool, default=False
-        As in :func:`check_samples`.
-    dtype : numpy.dtype, default=None
-        Type to convert to; by default uint8, float32 and float64 stay and others become
-        float64.
-    same_scale : bool, default=True
-        Whether X has to be on the scale of the samples seen in fit, as what is to be
-        transformed back is not.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    ValueError
-        If X is empty, not finite in `dtype`, laid out in another way than in fit, or on
-        another scale.
+    uint8 counts as numbers here. With `same_scale`, X must not hold gray levels if fit saw other
+    floats, nor other floats if fit saw gray levels.
     """
     array, _ = _checked_array(estimator, X)
     if not reset:
@@ -200,19 +128,9 @@ def check_features(estimator, X, *, reset=False, dtype=None, same_scale=True):
 
 
 def record_samples(estimator, X, array):
-    """Let an estimator remember the layout of the samples that it was fitted to.
+    """Record the layout of the samples seen in fit, X as given and `array` as checked.
 
-    Called at the end of fit, so that what is refused leaves no trace.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        Gets ``n_features_in_``, the number of elements of one sample, and, for data frames,
-        ``feature_names_in_``.
-    X : array-like
-        What was passed to fit.
-    array : ndarray
-        What :func:`check_samples` or :func:`check_features` made of it.
+    Called at the end of fit, so that a fit that fails leaves no trace.
     """
     vars(estimator).pop("feature_names_in_", None)
     if array.ndim <= 2:
@@ -226,106 +144,14 @@ def record_samples(estimator, X, array):
 
 
 def as_image_batch(X, image_shape=None):
-    """Rows of flattened images in their shape; images as they are.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n, channels, height, width) or (n, n_features)
-        Images.
-    image_shape : tuple of int, default=None
-        Shape ``(channels, height, width)`` of flattened images.
-
-    Returns
-    -------
-    ndarray, shape (n, channels, height, width)
-        A row that says nothing of its shape is one pixel high.
-    """
+    """Images of shape (n, channels, height, width); rows of unknown shape are one pixel high."""
     if X.ndim == 4:
         return X
     return X.reshape(len(X), *(image_shape or (1, 1, X.shape[1])))
 
 
-def as_gray_levels(array, given):
-    """Integers that are no table's numbers as the gray levels that they are.
-
-    Parameters
-    ----------
-    array : ndarray
-        Their values, in any type.
-    given : numpy.dtype
-        The type in which they were given.
-
-    Returns
-    -------
-    ndarray
-        uint8, if `given` is a type of integers.
-
-    Raises
-    ------
-    ValueError
-        If they are none from 0 to 255, or only 0 and 1.
-    """
-    if array.dtype == np.uint8 or given.kind not in "biu":
-        return array
-    low, high = array.min(), array.max()
-    if given.kind == "b" or (low >= 0 and high == 1):
-        raise ValueError(
-            f"X holds only 0 and 1 ({given}), which could be black and white or the gray levels "
-            "0 and 1. Pass uint8 gray levels (0 is black, 255 is white), or floats."
-        )
-    if low < 0 or high > 255:
-        raise ValueError(
-            f"X holds integers from {low:g} to {high:g} ({given}). Integers are gray levels "
-            "from 0 to 255; scale others to floats in the range of the model's output."
-        )
-    return array.astype(np.uint8)
-
-
-def from_gray_levels(x, output_range):
-    """Gray levels as the values that they stand for; other types as they are.
-
-    Linear and exact: 0 and 255 are the ends of `output_range`.
-
-    Parameters
-    ----------
-    x : ndarray or torch.Tensor
-        Samples.
-    output_range : pair of float
-        Values of the gray levels 0 and 255.
-
-    Returns
-    -------
-    ndarray or torch.Tensor
-        float64 for uint8 samples, else `x`.
-    """
-    if x.dtype not in (np.uint8, torch.uint8):
-        return x
-    low, high = output_range
-    levels = x.double() if isinstance(x, torch.Tensor) else x.astype(np.float64)
-    return levels * ((high - low) / 255) + low
-
-
-def to_gray_levels(x, output_range):
-    """Values as the nearest gray levels; what is outside of the range is clipped.
-
-    Parameters
-    ----------
-    x : ndarray of float
-        Samples.
-    output_range : pair of float
-        Values that become the gray levels 0 and 255.
-
-    Returns
-    -------
-    ndarray of uint8
-    """
-    low, high = output_range
-    levels = np.rint((x.astype(np.float64) - low) * (255 / (high - low)))
-    return np.clip(levels, 0, 255).astype(np.uint8)
-
-
 def _checked_array(estimator, X):
-    """X as an array that torch can use, and the precision that its floats came in."""
+    """X as an array that torch can use, and the precision of the floats it was given in."""
     given = as_array(X)
     dtype = getattr(X, "dtype", getattr(given, "dtype", None))
     half = {torch.bfloat16: 2.0**-7, torch.float16: 2.0**-10, np.dtype(np.float16): 2.0**-10}
@@ -361,7 +187,7 @@ def _check_shape(shape, sample_shape):
 
 
 def _missing_step(shape, sample_shape):
-    """Advice on how to bring an array into the right shape, where that can be told."""
+    """Advice on how to bring an array into the right shape, if that is clear."""
     if shape[1:] == (*sample_shape[1:], sample_shape[0]):
         return " The channels come last: pass np.moveaxis(X, -1, 1)."
     if shape == sample_shape:
@@ -387,7 +213,7 @@ def _check_image_axes(shape):
 
 
 def _check_layout(estimator, X, array):
-    """Compare with the samples that were seen in fit."""
+    """Raise ValueError if the layout is not that of the samples seen in fit."""
     expected = getattr(estimator, "n_features_in_", None)
     if expected is None:
         return
@@ -422,7 +248,7 @@ def _check_finite(array, problem="contains NaN or infinity"):
 
 
 def _check_range(array, low, high, precision, is_parameter):
-    """Refuse floats outside the range, but for rounding in the type they came in."""
+    """Raise ValueError for floats outside the range by more than the rounding of their type."""
     if low == -inf and high == inf:
         return
     slack = 4 * precision * max(abs(end) for end in (low, high) if abs(end) < inf)
@@ -443,7 +269,7 @@ def _check_range(array, low, high, precision, is_parameter):
 
 
 def _warn_of_unit_range(array, output_range):
-    """Images scaled to [0, 1] also lie in [-1, 1], where they mean something else."""
+    """Warn of samples scaled to [0, 1], where the expected range [-1, 1] has another meaning."""
     if output_range is None or not (output_range[0] < 0 and output_range[1] >= 1):
         return
     least, largest = array.min(), array.max()
@@ -459,12 +285,12 @@ def _warn_of_unit_range(array, output_range):
 
 
 def _whole_numbers(array):
-    """Whether floats could be gray levels: whole numbers from 0 to 255."""
+    """Return whether all values are whole numbers from 0 to 255, as gray levels are."""
     return array.min() >= 0 and array.max() <= 255 and bool((array == np.rint(array)).all())
 
 
 def _check_same_scale(estimator, array):
-    """Refuse gray levels after floats and floats after gray levels."""
+    """Raise ValueError for gray levels after floats, or floats after gray levels."""
     levels = getattr(estimator, "_saw_levels", None)
     is_levels = array.dtype == np.uint8
     if levels is None or levels == is_levels:

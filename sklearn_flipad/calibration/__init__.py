@@ -6,7 +6,7 @@ from sklearn_flipad.calibration.martingale import ConformalMartingale
 from sklearn_flipad.calibration.open_set import OpenSetAttributor
 from sklearn_flipad.calibration.open_set_evidence import OpenSetEvidence
 from sklearn_flipad.calibration.p_values import conformal_p_values
-from sklearn_flipad.calibration.rules import PAC, Conformal, Quantile, ThresholdRule
+from sklearn_flipad.calibration.rules import PAC, Conformal, Quantile, ThresholdRule, as_rule
 from sklearn_flipad.calibration.sets import (
     rank_sum_p_value,
     select_with_fdr,
@@ -26,6 +26,7 @@ __all__ = [
     "OpenSetEvidence",
     "Quantile",
     "ThresholdRule",
+    "as_rule",
     "calibrator_of",
     "conformal_p_values",
     "rank_sum_p_value",

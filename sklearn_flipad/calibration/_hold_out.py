@@ -1,4 +1,4 @@
-"""Which rows the detector is fitted to, and which are held out."""
+"""Rows to fit the detector to, and rows to hold out."""
 
 from numbers import Real
 from typing import NamedTuple
@@ -11,17 +11,7 @@ __all__ = ["HoldOut", "check_name", "check_size", "hold_out"]
 
 
 class HoldOut(NamedTuple):
-    """Rows by use.
-
-    Attributes
-    ----------
-    training : ndarray of int, or None
-        What the detector is fitted to; None, if it is already.
-    calibration : ndarray of int
-        Inliers held out.
-    reference : ndarray of int
-        Negatives held out.
-    """
+    """Indices of the rows to train on, None for a fitted detector, and of held-out samples."""
 
     training: np.ndarray | None
     calibration: np.ndarray
@@ -29,7 +19,7 @@ class HoldOut(NamedTuple):
 
 
 def hold_out(X, labels, *, estimator, cv, reference, params, random_state):
-    """Divide the rows; negatives are held out of training if there is a name for them."""
+    """Split of the rows; negatives are held out too if `reference` names their population."""
     inliers, negatives = np.flatnonzero(labels == 1), np.flatnonzero(labels == -1)
     if not len(inliers):
         raise ValueError(
@@ -39,11 +29,11 @@ def hold_out(X, labels, *, estimator, cv, reference, params, random_state):
         negatives = negatives[:0]
     else:
         check_name(reference)
-    if reference is not None and len(negatives) < 2:
-        raise ValueError(
-            f"reference={reference!r} names the population of the negatives, of which some are "
-            f"held out: y must hold at least 2 samples labeled -1, got {len(negatives)}."
-        )
+        if len(negatives) < 2:
+            raise ValueError(
+                f"reference={reference!r} names the population of the negatives, of which some "
+                f"are held out: y must hold at least 2 samples labeled -1, got {len(negatives)}."
+            )
     if isinstance(estimator, FrozenEstimator):
         return HoldOut(None, inliers, negatives)
     if isinstance(cv, Real):
@@ -51,7 +41,7 @@ def hold_out(X, labels, *, estimator, cv, reference, params, random_state):
             raise ValueError(
                 "Holding out inliers needs at least 2 of them, got n_samples=1 labeled +1."
             )
-        # One split for each class, the inliers first: those held out do not depend on `reference`.
+        # Each class is split apart, inliers first: those held out do not depend on `reference`.
         held_out = [
             train_test_split(rows, test_size=cv, random_state=random_state)[1]
             if len(rows)
@@ -72,7 +62,7 @@ def hold_out(X, labels, *, estimator, cv, reference, params, random_state):
     if len(overlap):
         raise ValueError(
             f"cv holds out {len(overlap)} rows that it also trains on, the first is row "
-            f"{overlap[0]}: what is held out must be as new to the detector as suspects are."
+            f"{overlap[0]}: held-out samples must be as new to the detector as suspects are."
         )
     negatives = np.intersect1d(tested, negatives)
     if reference is not None and not len(negatives):
@@ -84,7 +74,7 @@ def hold_out(X, labels, *, estimator, cv, reference, params, random_state):
 
 
 def check_size(rows, rule, *, fnr, estimator, cv, n_inliers):
-    """Refuse a false-negative rate for which too few inliers are held out."""
+    """Raise ValueError if too few inliers are held out for the false-negative rate."""
     needed = rule.min_size(fnr)
     if len(rows.calibration) >= needed:
         return
@@ -100,7 +90,7 @@ def check_size(rows, rule, *, fnr, estimator, cv, n_inliers):
 
 
 def check_name(name):
-    """Refuse what does not name a reference population."""
+    """Raise TypeError or ValueError if a reference population has no name."""
     if not isinstance(name, str):
         raise TypeError(f"A reference population needs a name that says what it is, got {name!r}.")
     if not name.strip():

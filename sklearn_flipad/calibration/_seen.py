@@ -1,4 +1,4 @@
-"""Which samples an estimator was fitted to, so that they are not taken for fresh ones."""
+"""Digests of the samples seen in fit, which are no fresh samples of a reference population."""
 
 import warnings
 from hashlib import blake2b
@@ -12,7 +12,7 @@ __all__ = ["check_fresh", "digests"]
 
 
 def digests(X, rows=slice(None)):
-    """A hash of 64 bits for each sample; none, where samples are no arrays of numbers."""
+    """64-bit digest of each row, uint64 of shape (n_rows,); empty if X holds no numbers."""
     if is_ragged(X):
         X = [as_array(sample) for sample in X]
     else:
@@ -26,19 +26,19 @@ def digests(X, rows=slice(None)):
 
 
 def check_fresh(X, seen):
-    """Refuse samples that were seen in fit; warn where they may be equal by chance."""
+    """Raise ValueError if most samples were seen in fit; warn if a few are equal to such."""
     known = np.isin(digests(X), seen)
     if not known.any():
         return
     message = (
         f"{known.sum()} of {len(known)} samples are equal to samples that the detector was fitted "
-        f"to; the first is sample {known.argmax()}. Scores of such samples are not those of "
-        "fresh ones, and p-values against them would be wrong. "
+        f"to; the first is sample {known.argmax()}. Such samples do not score as new ones do, and "
+        "p-values against them would be wrong. "
     )
     if 2 * known.sum() > len(known):
         raise ValueError(
-            message + "Pass others, or hold out negatives: give the calibrator "
-            "reference='what they are' and fit again."
+            message + "Pass others, or hold out negatives: pass their name as reference= to the "
+            "calibrator and fit again."
         )
     advice = "Leave them out, unless equal samples are common in this population."
     warnings.warn(message + advice, UserWarning, stacklevel=4)

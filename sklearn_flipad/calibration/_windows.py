@@ -1,4 +1,4 @@
-"""For which numbers of windows of a sample a calibration holds."""
+"""Numbers of windows for which a calibration holds."""
 
 import warnings
 
@@ -12,7 +12,7 @@ __all__ = ["check_windows", "warn_of_sizes", "window_range"]
 #: Level of the test whether samples of few windows are missed more or less often than others.
 _LEVEL = 0.05
 
-#: Attributes of a calibrator, and what no longer holds beyond them.
+#: By attribute of a calibrator: the samples, and the rate that holds only within their range.
 _RANGES = {
     "calibration_windows_": ("the own samples that calibrate", "the false-negative rate"),
     "reference_windows_": ("the samples of the reference population", "the false-positive rate"),
@@ -20,20 +20,12 @@ _RANGES = {
 
 
 def window_range(counts):
-    """Smallest and largest number of windows of samples; None without windows."""
+    """Smallest and largest number of windows, shape (2,); None without windows."""
     return None if counts is None else np.array([counts.min(), counts.max()])
 
 
 def warn_of_sizes(counts, missed):
-    """Warn where the false-negative rate depends on the number of windows.
-
-    Parameters
-    ----------
-    counts : ndarray of int, shape (n,), or None
-        Number of windows of each own sample that calibrates; None without windows.
-    missed : ndarray of bool, shape (n,)
-        Which of them are beyond the threshold.
-    """
+    """Warn if own samples of few windows are `missed` more or less often than those of many."""
     if counts is None or counts.min() == counts.max():
         return
     # The larger half would be empty where most samples have the largest number.
@@ -46,16 +38,15 @@ def warn_of_sizes(counts, missed):
             "The false-negative rate depends on the size of a sample: of the own samples that "
             f"calibrate, {of_few} of {few.sum()} with up to {int(most)} windows are beyond the "
             f"threshold, and {of_many} of {(~few).sum()} with more. Only its average is the one "
-            "that was chosen. Fit an attributor for each size, with own samples of that size.",
+            "that was chosen. Fit one attributor per size, with own samples of that size.",
             stacklevel=3,
         )
 
 
 def check_windows(calibrator, X):
-    """Warn of samples with more or fewer windows than those that a calibrator knows.
+    """Warn of samples with more or fewer windows than those that the calibrator was fitted to.
 
-    A statistic of many windows varies less than one of a few, so that a threshold for the one is
-    none for the other.
+    The mean over many windows varies less than that over few, so they need other thresholds.
     """
     ranges = {name: getattr(calibrator, name, None) for name in _RANGES}
     if all(found is None for found in ranges.values()):

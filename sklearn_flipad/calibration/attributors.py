@@ -1,4 +1,4 @@
-"""The calibrator of an attributor, and estimators that are made of several attributors."""
+"""Calibrators of attributors, and estimators made of several attributors."""
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection._search import BaseSearchCV
@@ -22,8 +22,8 @@ def calibrator_of(attributor):
     Returns
     -------
     estimator
-        What the attributor ends with, which is no
-        :class:`~sklearn_flipad.FNRThresholdCalibrator` if it is not calibrated.
+        The last step. It is an :class:`~sklearn_flipad.FNRThresholdCalibrator` if the attributor
+        is calibrated.
     """
     if isinstance(attributor, FrozenEstimator):
         return calibrator_of(attributor.estimator)
@@ -42,13 +42,12 @@ class NamedAttributors(_BaseComposition):
     """
 
     def get_params(self, deep=True):
-        """Parameters of this estimator and of its attributors.
+        """Get the parameters of this estimator and of its attributors.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether to give the attributors and their parameters too, as
-            ``<name>__<parameter>``.
+            Whether to include the attributors and their parameters, as ``<name>__<parameter>``.
 
         Returns
         -------
@@ -72,7 +71,7 @@ class NamedAttributors(_BaseComposition):
         return self
 
     def _check_attributors(self):
-        """Refuse what is no list of names and calibrated attributors."""
+        """Raise ValueError unless `estimators` are pairs of names and calibrated attributors."""
         if not self.estimators:
             raise ValueError("estimators is empty; pass a list of (name, attributor) pairs.")
         for pair in self.estimators:
@@ -85,6 +84,7 @@ class NamedAttributors(_BaseComposition):
             last = calibrator_of(attributor)
             if not isinstance(last, FNRThresholdCalibrator):
                 raise ValueError(
-                    f"The attributor {name!r} is no FNRThresholdCalibrator and does not end with "
-                    f"one, but with {type(last).__name__}; only calibrated scores can be compared."
+                    f"The attributor {name!r} is not an FNRThresholdCalibrator and does not end "
+                    f"with one, but with {type(last).__name__}; only calibrated scores can be "
+                    "compared."
                 )

@@ -1,4 +1,4 @@
-"""Evidence that grows with every sample, and that may be looked at after each."""
+"""Evidence that grows with every sample and may be looked at after each."""
 
 from bisect import bisect_left, insort
 from numbers import Real
@@ -8,8 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad.calibration.p_values import check_scores, count_at_least
-from sklearn_flipad.calibration.rules.base import check_probability
+from sklearn_flipad.calibration._scores import check_probability, check_scores, count_at_least
 
 __all__ = ["ConformalMartingale"]
 
@@ -32,15 +31,15 @@ class ConformalMartingale(BaseEstimator):
     alternative : {"two-sided", "larger", "smaller"}, default="two-sided"
         Which later scores speak against the hypothesis:
 
-        - ``"two-sided"``: higher or lower ones, as when something has changed in front of the
-          attributor: another resize, another codec;
+        - ``"two-sided"``: higher or lower ones, as after a change of what samples go through:
+          another resize, another codec;
         - ``"larger"``: higher ones, against "all suspects so far are the model's", with the
           calibrator's ``calibration_scores_``;
         - ``"smaller"``: lower ones, against "no suspect so far is the model's, all are from the
           reference population", with the calibrator's ``reference_scores_``.
     jump : float, default=0.01
-        Share of the capital that is spread anew over all bets after each sample, in [0, 1). A
-        larger one finds a late change faster, 0 is best where every sample differs.
+        Share of the capital that is spread evenly over all bets after each sample, in [0, 1). A
+        larger one finds a late change faster; 0 is best if every sample differs.
 
     Attributes
     ----------
@@ -62,11 +61,11 @@ class ConformalMartingale(BaseEstimator):
     multiplies the capital by ``r^(k - 1)`` over its mean for r from 1 to N, where r is how many
     scores, this one included, are at least as extreme, and k <= 1. Ties count against the
     gambler, so nothing is drawn at random, and with ties the capital is at most that of a
-    martingale. It is the average over several k, and over both sides where the alternative has
-    two.
+    martingale. It is the average over several k, and over both sides if the alternative is
+    two-sided.
 
-    Scores have to come in the order in which they arose, or in one that was fixed without regard
-    to them. Samples that belong together, such as frames of one video, are not exchangeable with
+    Scores must come in the order in which they arose, or in one that was fixed without looking
+    at them. Samples that belong together, such as frames of one video, are not exchangeable with
     independent ones.
 
     References
@@ -134,8 +133,8 @@ class ConformalMartingale(BaseEstimator):
         ----------
         scores : array-like of shape (n,)
             Anomaly scores, minus ``score_samples``, in their order; ``anomaly_scores`` of
-            :class:`~sklearn_flipad.calibration.Evidence`. Calling it with parts one after the
-            other is the same as calling it once.
+            :class:`~sklearn_flipad.calibration.Evidence`. Several calls with parts are the same
+            as one call.
 
         Returns
         -------
@@ -167,7 +166,7 @@ class ConformalMartingale(BaseEstimator):
         return self
 
     def alarm(self, level=0.01):
-        """Whether the hypothesis is rejected.
+        """Return whether the hypothesis is rejected.
 
         Parameters
         ----------
@@ -189,7 +188,7 @@ class ConformalMartingale(BaseEstimator):
         return self.p_value_ <= level
 
     def _counts(self, scores):
-        """How many, the score included, are as extreme; shape (n, 1), or (n, 2) for both sides."""
+        """Numbers of scores as extreme, this one included, shape (n, 1), or (n, 2) if two-sided."""
         signs = {"larger": (1,), "smaller": (-1,), "two-sided": (1, -1)}[self.alternative]
         sides = []
         for sign in signs:

@@ -1,4 +1,4 @@
-"""P-values and verdicts of whatever ends with a calibrator."""
+"""P-values and verdicts of calibrators and of pipelines that end with one."""
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -8,8 +8,8 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_flipad.base.estimators import normality, window_counts
 from sklearn_flipad.calibration._hold_out import check_name
 from sklearn_flipad.calibration._seen import check_fresh
+from sklearn_flipad.calibration._weighing import Calibration
 from sklearn_flipad.calibration._windows import window_range
-from sklearn_flipad.calibration.evidence import check_levels, weigh
 from sklearn_flipad.calibration.rules import as_rule
 
 __all__ = ["EvidenceMixin"]
@@ -20,14 +20,14 @@ def _is_calibrated(estimator):
 
 
 class EvidenceMixin:
-    """Weigh what ``score_samples`` says against calibration scores.
+    """Weigh ``score_samples`` against calibration scores.
 
-    What cannot be answered is refused before anything is scored. A class that is no calibrator
-    itself overrides ``_calibrator`` and ``_features``.
+    Everything is validated before samples are scored. A class that is not a calibrator itself
+    overrides ``_calibrator`` and ``_features``.
     """
 
     def _calibrator(self):
-        """The calibrator whose scores and rule count."""
+        """The calibrator, whose scores and rule are used."""
         return self
 
     def _features(self, X):
@@ -38,7 +38,7 @@ class EvidenceMixin:
     def calibrate_reference(self, X, *, name):
         """Score samples of a reference population, for :meth:`p_reference` and :meth:`verdict`.
 
-        It takes the place of an earlier one; the detector and its threshold stay as they are.
+        It replaces an earlier one; the detector and its threshold stay as they are.
 
         Parameters
         ----------
@@ -46,7 +46,7 @@ class EvidenceMixin:
             Samples of one population, drawn as the suspects would be if they came from there,
             that the detector was not fitted to.
         name : str
-            What they are, for example "camera photographs, JPEG".
+            Name of the population, for example "camera photographs, JPEG".
 
         Returns
         -------
@@ -55,7 +55,7 @@ class EvidenceMixin:
         Raises
         ------
         TypeError
-            If `name` is no string.
+            If `name` is not a string.
         ValueError
             If `name` is blank, most samples are those that the detector was fitted to, or as
             :meth:`score_samples`.
@@ -78,13 +78,14 @@ class EvidenceMixin:
 
     @available_if(_is_calibrated)
     def p_own(self, X):
-        """How often a sample of the model scores at least as badly as each suspect.
+        """P-values of the hypothesis that the model made each suspect.
 
-        A small p-value is evidence against the model: a sample of the model gets one of at
-        most a with probability at most a, whatever the detector is worth. A large one is no
-        evidence for the model, since samples of others may score as well. By the calibrator's
-        rule: "conformal" averages over calibration sets; "pac" gives upper bounds that hold with
-        its confidence.
+        How often a sample of the model scores at least as badly. A small p-value is evidence
+        against the model: a sample of the model gets one of at most a with probability at most
+        a, however good the detector is. A large one is no evidence for the model, since samples
+        of others may score as well. The calibrator's rule computes them: with "conformal" they
+        are valid on average over calibration sets, with "pac" they are upper bounds that hold
+        with its confidence.
 
         Parameters
         ----------
@@ -107,11 +108,12 @@ class EvidenceMixin:
 
     @available_if(_is_calibrated)
     def p_reference(self, X):
-        """How often a sample of the reference population scores at least as well.
+        """P-values of the hypothesis that each suspect is from the reference population.
 
-        A small p-value is evidence that the suspect is not from the reference population: a
-        sample of that population gets one of at most a with probability at most a. It speaks of
-        that population and of no other: another model's samples may get small ones too.
+        How often a sample of that population scores at least as well. A small p-value is evidence
+        that the suspect is not from there: a sample of that population gets one of at most a with
+        probability at most a. It says nothing about others: another model's samples may get small
+        ones too.
 
         Parameters
         ----------
@@ -136,7 +138,7 @@ class EvidenceMixin:
             raise NotFittedError(
                 "There is no reference population. Call calibrate_reference(X, name=...) with "
                 "samples of one that the detector was not trained on, or hold out negatives: "
-                "pass the calibrator reference='what they are' and fit again."
+                "pass their name as reference= to the calibrator and fit again."
             )
         return rule.p_values(-calibrator.reference_scores_, self.score_samples(X))
 
@@ -151,8 +153,8 @@ class EvidenceMixin:
         fnr : float, default=None
             Level at which the model is rejected, in (0, 1); that of the calibrator by default.
         fpr : float, default=0.05
-            Level at which the reference population is rejected, in (0, 1); of no effect without
-            one.
+            Level at which the reference population is rejected, in (0, 1); without effect if
+            there is none.
 
         Returns
         -------
@@ -163,11 +165,11 @@ class EvidenceMixin:
         NotImplementedError
             If the rule is "quantile", which has no p-values.
         ValueError
-            If a level is not in (0, 1) or takes more calibration or reference samples than there
+            If a level is not in (0, 1) or needs more calibration or reference samples than there
             are; the message says how many. Or as ``score_samples``.
         """
         calibration = self._calibration(fnr, fpr)
-        return weigh(-self.score_samples(X), **calibration)
+        return calibration.weigh(-self.score_samples(X))
 
     @available_if(_is_calibrated)
     def weigh(self, anomaly_scores, *, fnr=None, fpr=0.05):
@@ -190,7 +192,7 @@ class EvidenceMixin:
         NotImplementedError, ValueError
             As in :meth:`evidence`.
         """
-        return weigh(anomaly_scores, **self._calibration(fnr, fpr))
+        return self._calibration(fnr, fpr).weigh(anomaly_scores)
 
     @available_if(_is_calibrated)
     def verdict(self, X, *, fnr=None, fpr=0.05):
@@ -210,9 +212,9 @@ class EvidenceMixin:
             - ``"not own"``: the model is rejected, the reference population is not;
             - ``"undecided"``: neither is rejected, or both.
 
-            Of the model's samples, at most `fnr` are called "not own"; of the reference
-            population's, at most `fpr` are called "own"; both as the calibrator's rule means
-            it. Without a reference population, nothing is called "own".
+            At most `fnr` of the model's samples are called "not own", and at most `fpr` of the
+            reference population's are called "own", in the sense of the calibrator's rule.
+            Without a reference population, nothing is called "own".
 
         Raises
         ------
@@ -222,18 +224,16 @@ class EvidenceMixin:
         return self.evidence(X, fnr=fnr, fpr=fpr).verdicts
 
     def _calibration(self, fnr, fpr):
-        """What scores are weighed against, if the levels can be reached."""
+        """The calibration at these levels; ValueError if they need more scores than there are."""
         calibrator, rule = self._checked()
-        calibration = {
-            "rule": rule,
-            "calibration_scores": calibrator.calibration_scores_,
-            "fnr": calibrator.fnr if fnr is None else fnr,
-            "reference_scores": getattr(calibrator, "reference_scores_", None),
-            "reference_name": getattr(calibrator, "reference_name_", None),
-            "fpr": fpr,
-        }
-        check_levels(**calibration)
-        return calibration
+        return Calibration(
+            rule=rule,
+            own_scores=calibrator.calibration_scores_,
+            fnr=calibrator.fnr if fnr is None else fnr,
+            reference_scores=getattr(calibrator, "reference_scores_", None),
+            reference_name=getattr(calibrator, "reference_name_", None),
+            fpr=fpr,
+        )
 
     def _checked(self):
         """The fitted calibrator and its rule, which has p-values."""

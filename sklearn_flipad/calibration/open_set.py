@@ -1,6 +1,4 @@
-"""Which of several models made a sample, or none of them."""
-
-import warnings
+"""Attribution to one of several models, or to none of them."""
 
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
@@ -15,12 +13,13 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from sklearn_flipad.base.estimators import adopt_features
 from sklearn_flipad.base.labels import check_model_names
+from sklearn_flipad.calibration._shared_layers import warn_of_shared_layers
+from sklearn_flipad.calibration._weighing import Calibration
 from sklearn_flipad.calibration.attributors import NamedAttributors, calibrator_of
-from sklearn_flipad.calibration.evidence import check_levels, weigh
 from sklearn_flipad.calibration.open_set_evidence import OpenSetEvidence
 from sklearn_flipad.calibration.rules import as_rule
-from sklearn_flipad.final_layer import FinalLayer
 
 __all__ = ["OpenSetAttributor"]
 
@@ -29,7 +28,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
     """Find the models that cannot be excluded, with one attributor for each model.
 
     Each suspect gets a set of models: those that its attributors do not reject. An empty set
-    says that none of the models made it; a set of several, that these attributors cannot tell
+    means that none of the models made it; a set of several, that these attributors cannot tell
     which of them did.
 
     Parameters
@@ -55,21 +54,21 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
     classes_ : ndarray of str, shape (n_models + 1,)
         Names of the models and `other`, sorted.
     n_features_in_ : int
-        Number of features seen in fit, where the attributors say so.
+        Number of features seen in fit, if the attributors have it.
 
     See Also
     --------
     CombinedDetector : Several attributors of one model.
-    sklearn.multiclass.OneVsRestClassifier : Decides for one class always.
+    sklearn.multiclass.OneVsRestClassifier : Always decides for one class.
 
     Notes
     -----
-    Of the samples of a model, at most ``fnr`` of its attributor have a set without it, on
-    average over calibration sets with the rule "conformal", with a confidence with "pac". That
-    holds for each model alone, however many there are and whatever the others are, and needs no
-    correction for their number, since only the attributor of the true model can be wrong. For the
-    same reason at most ``fnr`` of them have an empty set. Samples of models that are not listed
-    may be in the set of any: how often depends on what the attributors can tell.
+    Of the samples of a model, at most a fraction ``fnr``, that of its attributor, have a set
+    without the model: on average over calibration sets with the rule "conformal", with a
+    confidence with "pac". That holds for each model, whichever and however many the others are,
+    and needs no correction for their number, since only the attributor of the true model can be
+    wrong. For the same reason at most ``fnr`` of them have an empty set. The sets of samples of
+    models that are not listed may hold any model: how often depends on the attributors.
 
     References
     ----------
@@ -104,7 +103,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         self.other = other
 
     def check_fit(self, X=None, y=None, **params):
-        """Check what can be known before anything is fitted.
+        """Validate everything that can be before anything is fitted.
 
         Parameters
         ----------
@@ -131,7 +130,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
             elif hasattr(estimator, "check_fit"):
                 labels = _one_vs_rest(y, name)
                 _naming(name, estimator.check_fit, X, labels, **routed[name].fit)
-        _warn_of_shared_layers(self.estimators)
+        warn_of_shared_layers(self.estimators)
 
     def fit(self, X=None, y=None, **params):
         """Fit each attributor to the samples of its model against all others.
@@ -139,7 +138,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         Parameters
         ----------
         X : array-like, shape (n, ...), default=None
-            Samples, as the attributors take them. Not needed where all are frozen.
+            Samples, as the attributors take them. Not needed if all are frozen.
         y : array-like of str, shape (n,), default=None
             The name of the model that made each sample, or `other`. Samples of the other models
             are negatives of a model, as are those labeled `other`.
@@ -153,10 +152,10 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         Raises
         ------
         ValueError
-            If `estimators` is no list of names and attributors, a rule has no p-values, an
+            If `estimators` is not a list of names and attributors, a rule has no p-values, an
             attributor that is to be fitted names a reference population, y has a label that is
             neither a name nor `other`, there are no samples of a model whose attributor is to be
-            fitted, or as the attributors raise. What can be known before is checked before the
+            fitted, or as the attributors raise. Everything that can be is checked before the
             first is fitted.
         NotFittedError
             If a frozen attributor is not fitted.
@@ -164,7 +163,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         Warns
         -----
         UserWarning
-            If models have the same final layer, which attributors of theirs invert.
+            If models have the same final layer, and their attributors invert it.
         """
         X, y = indexable(X, y)
         self.check_fit(X, y, **params)
@@ -182,23 +181,20 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         self.named_estimators_ = dict(zip(names, fitted, strict=True))
         self.models_ = np.array(names)
         self.classes_ = np.unique([*names, self.other])
-        for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
-            if hasattr(fitted[0], name):
-                setattr(self, name, getattr(fitted[0], name))
+        adopt_features(self, fitted[0])
         return self
 
     def evidence(self, X, *, fnr=None):
         """Weigh each suspect against each model.
 
-        All that the other methods return comes from it; suspects are scored once.
+        Suspects are scored once; the other methods return parts of the evidence.
 
         Parameters
         ----------
         X : array-like, shape (n, ...)
             Suspects.
         fnr : float, default=None
-            Level at which each model is excluded, in (0, 1); of each its own by default.
+            Level at which each model is excluded, in (0, 1); that of its attributor by default.
 
         Returns
         -------
@@ -207,7 +203,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         Raises
         ------
         ValueError
-            If `fnr` is not in (0, 1) or takes more calibration samples of a model than there
+            If `fnr` is not in (0, 1) or needs more calibration samples of a model than there
             are; the message says which and how many. Or as the attributors raise.
         """
         calibrations = self._calibrations(fnr)
@@ -235,7 +231,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         Raises
         ------
         ValueError
-            If the shape is another one, or as in :meth:`evidence`.
+            If the shape is wrong, or as in :meth:`evidence`.
         """
         calibrations = self._calibrations(fnr)
         scores = np.asarray(anomaly_scores, dtype=np.float64)
@@ -255,7 +251,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
 
     def _weighed(self, scores, calibrations):
         by_model = {
-            name: weigh(column, **calibration)
+            name: calibration.weigh(column)
             for column, (name, calibration) in zip(scores, calibrations.items(), strict=True)
         }
         return OpenSetEvidence(by_model, self.other)
@@ -289,12 +285,12 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         X : array-like, shape (n, ...)
             Suspects.
         fnr : float, default=None
-            Level at which each model is excluded, in (0, 1); of each its own by default.
+            Level at which each model is excluded, in (0, 1); that of its attributor by default.
 
         Returns
         -------
         ndarray of bool, shape (n, n_models)
-            A row without any True: none of the models.
+            Rows without any True stand for none of the models.
 
         Raises
         ------
@@ -314,10 +310,10 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         Returns
         -------
         ndarray of str, shape (n,)
-            `other` where the set is empty, the name of the model where it holds one. Where it
-            holds several, the one with the largest p-value, the first of those that tie: a
-            guess among models that the attributors cannot tell apart there, without an error
-            rate. Who has to defend a name takes :meth:`predict_set`.
+            `other` if the set is empty, the name of the model if it holds one. If it holds
+            several, the one with the largest p-value, the first of those that tie: a guess among
+            models that the attributors cannot tell apart, without an error rate. Use
+            :meth:`predict_set` for claims that have one.
 
         Raises
         ------
@@ -327,7 +323,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         return self.evidence(X).predictions
 
     def get_metadata_routing(self):
-        """Where metadata go: to the ``fit`` of each attributor.
+        """Get the metadata routing: parameters go to the ``fit`` of each attributor.
 
         Returns
         -------
@@ -349,7 +345,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         self._validate_params()
         self._check_attributors()
         if self.other in [name for name, _ in self.estimators]:
-            raise ValueError(f"{self.other!r} is the label of other sources, and of a model too.")
+            raise ValueError(f"{self.other!r} is the label of other sources and of a model.")
         for name, estimator in self.estimators:
             calibrator = calibrator_of(estimator)
             try:
@@ -364,7 +360,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
                 )
 
     def _checked_labels(self, X, y):
-        """The labels, if the attributors that are to be fitted can be; None if none is."""
+        """Labels of shape (n,), for attributors that are to be fitted; None if there are none."""
         unfitted = [name for name, part in self.estimators if not _is_frozen(part)]
         if not unfitted:
             return None
@@ -395,47 +391,21 @@ def _is_frozen(estimator):
     return isinstance(estimator, FrozenEstimator)
 
 
-def _warn_of_shared_layers(estimators):
-    """Warn of models whose attributors invert one and the same final layer."""
-    sharing = {}
-    for name, estimator in estimators:
-        estimator = estimator.estimator if _is_frozen(estimator) else estimator
-        values = estimator.get_params().values()
-        for digest in {v.map_fingerprint for v in values if isinstance(v, FinalLayer)}:
-            sharing.setdefault(digest, []).append(repr(name))
-    for names in sharing.values():
-        if len(names) > 1:
-            warnings.warn(
-                f"{', '.join(names[:-1])} and {names[-1]} have the same final layer, as diffusion "
-                "models with the same autoencoder do: its inversion cannot tell their samples "
-                "apart. Make them one model, or expect both in the sets of such samples.",
-                stacklevel=4,
-            )
-
-
 def _one_vs_rest(y, name):
-    """+1 for the samples of a model, -1 for others; None where all are the model's."""
+    """Labels +1 for samples of a model and -1 for others; None if all are the model's."""
     own = y == name
     return None if own.all() else np.where(own, 1, -1)
 
 
 def _calibration(attributor, fnr):
-    """What scores of an attributor are weighed against, if the level can be reached."""
+    """Own samples that calibrate an attributor, at the level `fnr`, by default its own."""
     calibrator = calibrator_of(attributor)
-    calibration = {
-        "rule": as_rule(calibrator.rule),
-        "calibration_scores": calibrator.calibration_scores_,
-        "fnr": calibrator.fnr if fnr is None else fnr,
-        "reference_scores": None,
-        "reference_name": None,
-        "fpr": 0.5,  # of no effect without a reference population
-    }
-    check_levels(**calibration)
-    return calibration
+    rule, level = as_rule(calibrator.rule), calibrator.fnr if fnr is None else fnr
+    return Calibration(rule, calibrator.calibration_scores_, level)
 
 
 def _naming(name, function, *args, **kwargs):
-    """Call a function of one attributor; its errors say of which."""
+    """Result of a function of one attributor, whose name is added to errors."""
     try:
         return function(*args, **kwargs)
     except ValueError as error:

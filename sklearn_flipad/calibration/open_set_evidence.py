@@ -60,7 +60,7 @@ class OpenSetEvidence:
 
     @property
     def sets(self):
-        """Whether each model cannot be excluded at its level, shape (n, n_models)."""
+        """Sets of models that cannot be excluded at their levels, bool of shape (n, n_models)."""
         rejected = [evidence.own_rejected for evidence in self.by_model.values()]
         return ~np.stack(rejected, axis=1)
 

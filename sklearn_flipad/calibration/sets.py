@@ -7,17 +7,16 @@ et al., 2023). The suspects themselves must be independent draws: many frames of
 copies of one file, are one suspect.
 
 P-values of the rule PAC are upper bounds, larger than conformal ones for any confidence of at least
-0.64, and may take their place there.
+0.64, and may be used instead.
 
-Of `p_own`, the null hypothesis for each suspect is that the model made it; of `p_reference`,
+For `p_own`, the null hypothesis for each suspect is that the model made it; for `p_reference`,
 that it is from the reference population.
 """
 
 import numpy as np
 from scipy import stats
 
-from sklearn_flipad.calibration.p_values import check_p_values, check_scores
-from sklearn_flipad.calibration.rules.base import check_probability
+from sklearn_flipad.calibration._scores import check_p_values, check_probability, check_scores
 
 __all__ = ["rank_sum_p_value", "select_with_fdr", "simes_p_value", "true_discovery_bound"]
 
@@ -25,7 +24,7 @@ __all__ = ["rank_sum_p_value", "select_with_fdr", "simes_p_value", "true_discove
 def simes_p_value(p_values):
     """Simes' p-value of the hypothesis that all null hypotheses hold.
 
-    Of `p_own`: "the model made all of these". Of `p_reference`: "all of these are from the
+    For `p_own`: "the model made all of these". For `p_reference`: "all of these are from the
     reference population, none from the model".
 
     Parameters
@@ -67,10 +66,10 @@ def rank_sum_p_value(calibration_scores, scores, *, alternative="larger"):
 
     Wilcoxon's rank-sum test, also called Mann and Whitney's. If "all of these are from the model"
     holds, suspects and calibration samples are exchangeable, so the test keeps its level, whatever
-    the detector and whichever calibration set. Where all suspects come from one other place,
-    as the rows of a table do, it is far stronger than Simes' test: it adds up what is too little
-    in each, and is not bound by the smallest p-value that the calibration set can give. Where a
-    few of many are foreign, Simes' test is the stronger.
+    the detector and the calibration set. If all suspects come from one other source, as the rows
+    of a table do, it is far more powerful than Simes' test: it adds up evidence that is weak in
+    each, and is not bound by the smallest p-value that the calibration set can give. If only a few
+    of many are foreign, Simes' test is more powerful.
 
     Parameters
     ----------
@@ -118,10 +117,10 @@ def rank_sum_p_value(calibration_scores, scores, *, alternative="larger"):
 def true_discovery_bound(p_values, *, confidence=0.95, subset=None):
     """Lower confidence bound for the number of false null hypotheses.
 
-    Of `p_own`: how many suspects, at least, the model did not make. Of `p_reference`: how many, at
-    least, are not from the reference population, which is how many the model made if every suspect
-    is from one of the two. Closed testing with Simes' test: the bounds for all subsets hold at the
-    same time, so a subset may be chosen after the p-values were seen.
+    For `p_own`: how many suspects, at least, the model did not make. For `p_reference`: how many,
+    at least, are not from the reference population, which is how many the model made if every
+    suspect is from one of the two. Closed testing with Simes' test: the bounds for all subsets hold
+    at the same time, so a subset may be chosen after the p-values were seen.
 
     Parameters
     ----------
@@ -175,9 +174,9 @@ def true_discovery_bound(p_values, *, confidence=0.95, subset=None):
 def select_with_fdr(p_values, *, fdr=0.05):
     """Suspects whose null hypotheses are rejected with a controlled false discovery rate.
 
-    Of `p_own`: suspects that the model did not make. Of `p_reference`: suspects that are not from
+    For `p_own`: suspects that the model did not make. For `p_reference`: suspects that are not from
     the reference population. The expected fraction of errors in the list is at most `fdr`. It says
-    nothing of a single suspect in it.
+    nothing about a single suspect in it.
 
     Parameters
     ----------

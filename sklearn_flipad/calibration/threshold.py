@@ -1,4 +1,4 @@
-"""Place a detector's threshold where a chosen false-negative rate is met."""
+"""Thresholds of detectors for a chosen false-negative rate."""
 
 from numbers import Real
 
@@ -16,6 +16,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
 
 from sklearn_flipad.base.estimators import (
+    adopt_features,
     check_detector,
     last_step,
     normality,
@@ -25,7 +26,7 @@ from sklearn_flipad.base.estimators import (
 )
 from sklearn_flipad.base.labels import check_labels, classes_of
 from sklearn_flipad.base.samples import as_array
-from sklearn_flipad.calibration._blindness import check_sight
+from sklearn_flipad.calibration._constant_scores import check_scores_differ
 from sklearn_flipad.calibration._hold_out import check_size, hold_out
 from sklearn_flipad.calibration._seen import digests
 from sklearn_flipad.calibration._windows import check_windows, warn_of_sizes, window_range
@@ -34,12 +35,8 @@ from sklearn_flipad.calibration.rules import RULES, ThresholdRule, as_rule
 
 __all__ = ["FNRThresholdCalibrator"]
 
-
 #: Attributes that not every fitted calibrator has.
-_OPTIONAL = (
-    *("reference_scores_", "reference_name_", "reference_windows_", "calibration_windows_"),
-    *("n_features_in_", "feature_names_in_"),
-)
+_OPTIONAL = ("reference_scores_", "reference_name_", "reference_windows_", "calibration_windows_")
 
 
 class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -58,7 +55,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         :class:`sklearn.svm.OneClassSVM`, are fitted to the model's samples alone, all others
         get the labels. An already fitted one is passed as
         :class:`sklearn.frozen.FrozenEstimator`; then all inliers calibrate.
-        Transformers that learn from samples, as :class:`~sklearn_flipad.InlierScaler`,
+        Transformers that learn from samples, such as :class:`~sklearn_flipad.InlierScaler`,
         belong in here, in a pipeline with the detector: before the calibrator they would
         see the held-out inliers, which would then score lower than new ones.
     fnr : float, default=0.005
@@ -71,15 +68,16 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         - ``"pac"``, :class:`~sklearn_flipad.calibration.PAC`: the rate is at most `fnr` with
           a confidence of 0.95; ``PAC(confidence=0.99)`` for another one.
     cv : float, cross-validation splitter or iterable, default=0.2
-        Fraction of the inliers to hold out, or what yields one pair of training and test
-        rows; of the test rows, the inliers calibrate. Scores of detectors that were
+        Fraction of the inliers to hold out, or a splitter or iterable that yields one pair of
+        training and test rows, whose test inliers calibrate. Scores of detectors that were
         fitted apart cannot be pooled, so more than one split is refused.
     reference : str, default=None
-        What the negatives are, for example "camera photographs". If named, `cv` holds out
-        negatives too, as the reference population of :meth:`p_reference` and :meth:`verdict`;
-        with a fitted detector, all of them are. :meth:`calibrate_reference` takes another one.
+        Name of the population of the negatives, for example "camera photographs". If given, `cv`
+        holds out negatives too, as the reference population of :meth:`p_reference` and
+        :meth:`verdict`; with a fitted detector, all of them. :meth:`calibrate_reference` takes
+        another one.
     random_state : int, RandomState instance or None, default=None
-        Seed of the split, where `cv` is a fraction.
+        Seed of the split if `cv` is a fraction.
 
     Attributes
     ----------
@@ -92,22 +90,23 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
     offset_ : float
         Minus the threshold: samples with ``score_samples(X) >= offset_`` are inliers.
     reference_scores_ : ndarray of float64, shape (n_reference,)
-        Anomaly scores of the reference population, sorted, where there is one.
+        Anomaly scores of the reference population, sorted, if there is one.
     reference_name_ : str
-        What it is.
+        Name of the reference population.
     calibration_windows_, reference_windows_ : ndarray of int, shape (2,)
-        Smallest and largest number of windows of the samples that these scores are of, where the
-        detector is a :class:`~sklearn_flipad.detectors.WindowedDetector`.
+        Smallest and largest number of windows of the samples with these scores, if the detector
+        is a :class:`~sklearn_flipad.detectors.WindowedDetector`.
     classes_ : ndarray, shape (2,)
-        ``[-1, 1]``; ``[0, 1]`` or ``[False, True]`` where y has those, as scikit-learn's
+        ``[-1, 1]``; ``[0, 1]`` or ``[False, True]`` if y holds those, as scikit-learn's
         meta-estimators encode classes.
     n_features_in_ : int
-        Number of features seen in fit, where the detector says so.
+        Number of features seen in fit, if the detector has it.
 
     See Also
     --------
     sklearn_flipad.calibration.Conformal : The default rule.
-    sklearn.model_selection.TunedThresholdClassifierCV : Its model in scikit-learn.
+    sklearn.model_selection.TunedThresholdClassifierCV : The similar meta-estimator of
+        scikit-learn.
 
     Notes
     -----
@@ -159,16 +158,15 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         self.random_state = random_state
 
     def check_fit(self, X, y=None, **params):
-        """Check what can be known before anything is fitted.
+        """Validate everything that can be before anything is fitted.
 
-        The parameters and labels, both classes where the detector needs them, and whether
-        there are enough inliers for `fnr`. X may be samples whose features are not yet
-        computed.
+        The parameters and labels, both classes if the detector needs them, and the number of
+        inliers that `fnr` needs. X may be samples whose features are not yet computed.
 
         Parameters
         ----------
         X : array-like, shape (n, ...)
-            Samples; only their number counts, and what `cv` makes of them.
+            Samples; only their number and the split by `cv` count.
         y : array-like of shape (n,), default=None
             Labels, as in :meth:`fit`.
         **params : dict
@@ -209,7 +207,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             False, are the two classes.
         **params : dict
             ``groups`` goes to the splitter `cv`, anything else to the detector's ``fit``,
-            restricted to the rows that it is fitted to; by metadata routing, where that is
+            restricted to the rows that it is fitted to; by metadata routing if that is
             enabled.
 
         Returns
@@ -221,7 +219,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         ValueError
             If a parameter or y is not valid, or `fnr` needs more held-out inliers than
             there are; the message says how many. Nothing is fitted then. Also if the fitted
-            detector gives all samples, the model's and others, the same score.
+            detector gives all samples, the model's and others', the same score.
 
         Warns
         -----
@@ -237,14 +235,14 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         if training is None:
             estimator, training = self.estimator, calibration[:0]
         else:
-            # None, not all ones, so that the detector knows there are no labels.
+            # None, not all ones, tells the detector that there are no labels.
             kept, to_fit = training_rows(self.estimator, None if y is None else labels[training])
             training = training[kept]
             options = _check_method_params(X, routed.estimator.fit, indices=training)
             samples = rows_of(self.estimator, _safe_indexing(X, training))
             estimator = clone(self.estimator).fit(samples, to_fit, **options)
         scores = -normality(estimator, _safe_indexing(X, calibration))
-        check_sight(estimator, scores, X, np.flatnonzero(labels == -1))
+        check_scores_differ(estimator, scores, X, np.flatnonzero(labels == -1))
         threshold = as_rule(self.rule).threshold(scores, self.fnr)
         if hasattr(last_step(estimator), "check_threshold"):
             last_step(estimator).check_threshold(scores, threshold)
@@ -269,22 +267,20 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         self.threshold_ = threshold
         self.offset_ = -threshold
         self.classes_ = classes_of(y)
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(estimator, name):
-                setattr(self, name, getattr(estimator, name))
+        adopt_features(self, estimator)
         return self
 
     def _routed(self, params):
-        """Parameters of fit by where they go."""
+        """Parameters of fit by their destination, ``splitter.split`` and ``estimator.fit``."""
         if _routing_enabled():
-            nothing = {"splitter": Bunch(split={})}  # where cv is a fraction
+            nothing = {"splitter": Bunch(split={})}  # if cv is a fraction
             return Bunch(**{**nothing, **process_routing(self, "fit", **params)})
         groups = {name: params[name] for name in ("groups",) if params.get(name) is not None}
         others = {name: value for name, value in params.items() if name != "groups"}
         return Bunch(splitter=Bunch(split=groups), estimator=Bunch(fit=others))
 
     def get_metadata_routing(self):
-        """Where metadata go: ``groups`` to the splitter, others to the detector.
+        """Get the metadata routing: ``groups`` go to the splitter, the rest to the detector.
 
         Returns
         -------
@@ -309,7 +305,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         )
 
     def score_samples(self, X):
-        """Minus the anomaly score, as the detector gives it; larger is more normal.
+        """Minus the anomaly score of the detector; larger is more normal.
 
         Parameters
         ----------
@@ -328,8 +324,8 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         Warns
         -----
         UserWarning
-            If samples have more or fewer windows than those that calibrate, or than those of the
-            reference population.
+            If samples have more or fewer windows than the calibration samples, or than those of
+            the reference population.
         """
         check_is_fitted(self)
         scores = normality(self.estimator_, X)
@@ -352,7 +348,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         return self.score_samples(X) - self.offset_
 
     def predict(self, X):
-        """Decide which samples were made by the model.
+        """Decide which samples the model made.
 
         Parameters
         ----------
@@ -368,14 +364,14 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         return self.classes_[(decisions >= 0).astype(int)]
 
     def score(self, X, y, sample_weight=None):
-        """Fraction of the labeled samples that are decided rightly.
+        """Accuracy on the labeled samples.
 
         Parameters
         ----------
         X : array-like, shape (n, ...)
             Samples or features.
         y : array-like of shape (n,)
-            Labels; where they are +1 and -1, samples labeled 0 are left out.
+            Labels; if they are +1 and -1, samples labeled 0 are left out.
         sample_weight : array-like of shape (n,), default=None
             Weights of the samples.
 
@@ -392,7 +388,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         y = as_array(y)
         if -1 in self.classes_:
             labeled = np.flatnonzero(check_labels(y, _num_samples(X)) != 0)
-            if np.array_equal(np.unique(y), (0, 1)):  # after +1 and -1, 0 is no class
+            if np.array_equal(np.unique(y), (0, 1)):  # fitted to +1 and -1, so 0 is no class
                 labeled = np.flatnonzero(y != 0)
             if not len(labeled):
                 raise ValueError("No sample is labeled: y holds zeros only.")

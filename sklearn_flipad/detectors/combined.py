@@ -6,7 +6,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad.base.estimators import last_step, window_counts
+from sklearn_flipad.base.estimators import adopt_features, last_step, window_counts
 from sklearn_flipad.base.mixins import OffsetMixin
 from sklearn_flipad.calibration.attributors import NamedAttributors, calibrator_of
 
@@ -14,7 +14,7 @@ __all__ = ["CombinedDetector"]
 
 
 def _judges_windows(combined):
-    """Whether all of its attributors take samples that differ in size."""
+    """Return whether all attributors take samples that differ in size."""
     parts = [last_step(calibrator_of(estimator).estimator) for _, estimator in combined.estimators]
     return all(hasattr(part, "n_windows") for part in parts)
 
@@ -34,9 +34,9 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
         that ends with one, as :func:`~sklearn_flipad.make_flipad` returns, or a search over
         the parameters of such. All are given the same samples.
     combine : {"max", "mean"}, default="max"
-        - ``"max"``: one attributor that finds a sample strange is enough; one that
-          cannot tell costs a little, because the joint threshold has to be higher;
-        - ``"mean"``: several weak signs add up, but attributors that cannot tell
+        - ``"max"``: a single attributor that finds a sample anomalous is enough; one that
+          sees no difference costs a little, because it raises the joint threshold;
+        - ``"mean"``: several weak signs add up, but attributors that see no difference
           dilute them.
 
     Attributes
@@ -49,8 +49,8 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
         The thresholds t, and their distances t - m from the medians.
     offset_ : float
         -1: with ``"max"``, samples that every attributor accepts are inliers. The
-        joint false-negative rate is then up to the sum of theirs;
-        :class:`~sklearn_flipad.FNRThresholdCalibrator` makes it what it should be.
+        joint false-negative rate is then up to the sum of theirs; calibrate it by
+        :class:`~sklearn_flipad.FNRThresholdCalibrator`.
 
     See Also
     --------
@@ -109,14 +109,11 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
         self.named_estimators_ = dict(zip(names, fitted, strict=True))
         self.thresholds_, self.scales_ = np.array(thresholds), np.array(scales)
         self.offset_ = -1.0
-        for name in ("n_features_in_", "feature_names_in_"):
-            vars(self).pop(name, None)
-            if hasattr(fitted[0], name):
-                setattr(self, name, getattr(fitted[0], name))
+        adopt_features(self, fitted[0])
         return self
 
     def check_fit(self, X, y=None):
-        """Check what the attributors can know before they are fitted.
+        """Validate everything that can be before the attributors are fitted.
 
         Parameters
         ----------
@@ -160,9 +157,9 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
 
     @available_if(_judges_windows)
     def n_windows(self, X):
-        """Number of windows of each sample, for the attributor that takes the most.
+        """Count the windows of each sample, for the attributor that takes the most.
 
-        Available where all of them judge windows.
+        Available if all of them judge windows.
 
         Parameters
         ----------
@@ -202,13 +199,13 @@ def _check_rate(name, calibrator):
     if calibrator.fnr > 0.5:
         raise ValueError(
             f"The attributor {name!r} has fnr={calibrator.fnr:g}; a threshold below the median of "
-            "the inliers is no unit for scores. Give it a rate of at most 0.5."
+            "the inliers cannot scale scores. Give it a rate of at most 0.5."
         )
 
 
 def _scale(attributor):
-    """The threshold and its distance from the median of the calibration scores."""
+    """Threshold of an attributor and its distance from the median of the calibration scores."""
     calibrator = calibrator_of(attributor)
     distance = calibrator.threshold_ - np.median(calibrator.calibration_scores_)
-    # Half of the inliers or more may score the same.
+    # The distance is 0 if half of the inliers or more score the same.
     return calibrator.threshold_, distance or calibrator.calibration_scores_.std() or 1.0

@@ -9,25 +9,27 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _num_samples, check_is_fitted
 from skorch import NeuralNet
-from skorch.callbacks import Callback, LRScheduler
-from tqdm.auto import tqdm
+from skorch.callbacks import LRScheduler
 
 from sklearn_flipad.base.devices import resolve_device
 from sklearn_flipad.base.labels import check_labels, check_two_classes
 from sklearn_flipad.base.mixins import OffsetMixin
 from sklearn_flipad.base.modules import training
-from sklearn_flipad.base.precision import full_precision, plain_defaults
+from sklearn_flipad.base.precision import plain_defaults
 from sklearn_flipad.base.randomness import draw_seed, seeded
 from sklearn_flipad.base.samples import check_features, record_samples
 from sklearn_flipad.calibration.rules import Quantile
-from sklearn_flipad.detectors.loss import DeepSADLoss, squared_distance
+from sklearn_flipad.detectors._distance import SCORED_AT_ONCE, distances
+from sklearn_flipad.detectors._training import (
+    Progress,
+    check_converged,
+    check_variation,
+    drop_training,
+)
+from sklearn_flipad.detectors.loss import DeepSADLoss
 from sklearn_flipad.detectors.networks import MLP, LeNet
 
 __all__ = ["DeepSADDetector"]
-
-# Networks take other code paths, with other rounding, for batches of other sizes: with any but
-# one and the same size, a sample would have another score alone than among others.
-SCORED_AT_ONCE = 32
 
 
 class DeepSADDetector(OffsetMixin, BaseEstimator):
@@ -62,20 +64,20 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         Samples in a training step, >= 2.
     center : {"all", "inliers"}, default="all"
         Training samples whose mean initial representation is the center. ``"all"`` is the
-        paper's. Labeled outliers that lie much farther out than the inliers, as they may after
-        whitening, draw it to themselves; ``"inliers"`` leaves them out.
+        paper's choice. Labeled outliers much farther out than the inliers, as there may be after
+        whitening, pull the center toward themselves; ``"inliers"`` leaves them out.
     min_center : float, default=0.1
-        Coordinates of the center are kept at least so far from 0, >= 0; a coordinate at
-        0 could be reached by zero weights.
+        Smallest distance of the center's coordinates from 0, >= 0; a coordinate at 0 could be
+        reached by zero weights.
     fnr : float, default=0.005
         Fraction of the training inliers that the detector's own threshold calls
         outliers. Training scores are optimistic: for a false-negative rate that holds on
         new samples use :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     device : str or torch.device, default=None
-        Where to train; CUDA if there is one, else the CPU.
+        Device to train on; by default CUDA if available, else the CPU.
     random_state : int, RandomState instance or None, default=None
-        Seed of the weights and of the order of the samples. Torch's global generator is
-        left as it was.
+        Seed of the weights and of the order of the samples. Torch's global random state does
+        not change.
     verbose : int, default=0
         Whether to show a progress bar.
 
@@ -167,12 +169,12 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         self.verbose = verbose
 
     def get_params(self, deep=True):
-        """Parameters of this detector.
+        """Get the parameters of this detector.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether to give the entries of `module_params` too, as ``module__<name>``.
+            Whether to include the entries of `module_params`, as ``module__<name>``.
 
         Returns
         -------
@@ -226,7 +228,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If labeled outliers end nearer to the center than the inliers.
+            If labeled outliers end up no farther from the center than the inliers.
         """
         self._validate_params()
         array = check_features(self, X, reset=True, dtype=np.float32)
@@ -235,7 +237,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         if len(array) < 2:
             raise ValueError("Training needs at least 2 samples, got n_samples=1.")
         inliers = array[y == 1] if (y == 1).any() else array
-        _check_variation(inliers)
+        check_variation(inliers)
         device = resolve_device(self.device)
         seed = draw_seed(self.random_state)
         with training(seed, device):
@@ -246,9 +248,9 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
             net.criterion_.center = center.to(device)
             net.partial_fit(array, y.astype(np.float32))
         history = net.history[:, "train_loss"]
-        _check_converged(history)
-        _drop_training(net)
-        scores = _distances(net, inliers)
+        check_converged(history)
+        drop_training(net)
+        scores = distances(net, inliers)
         self._check_ranking(scores, array[y == -1], net)
         self.net_ = net
         self.center_ = center.numpy()
@@ -295,7 +297,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = check_features(self, X, dtype=np.float32)
-        return -_distances(self.net_, X.reshape(-1, *self._network_shape))
+        return -distances(self.net_, X.reshape(-1, *self._network_shape))
 
     def _build_net(self, sample_shape, n_samples, seed, device):
         module = self.module or (LeNet if len(sample_shape) in (2, 3) else MLP)
@@ -315,10 +317,10 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
             # Batch norm cannot be trained on a batch of one.
             iterator_train__drop_last=n_samples % self.batch_size == 1,
             iterator_train__generator=torch.Generator().manual_seed(seed),
-            # A loader draws a seed even if it needs none; not from the global generator.
+            # A loader always draws a seed; with a generator of its own not from the global one.
             iterator_valid__batch_size=SCORED_AT_ONCE,
             iterator_valid__generator=torch.Generator(),
-            callbacks=[("schedule", schedule), ("progress", _Progress(self.verbose))],
+            callbacks=[("schedule", schedule), ("progress", Progress(self.verbose))],
             module__input_shape=tuple(sample_shape),
             device=str(device),
             verbose=0,
@@ -326,12 +328,12 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         )
 
     def _untrained_net(self, module, arguments, sample_shape):
-        """A net for scoring alone, whose weights and center are to be set."""
+        """A net for scoring only, whose weights and center are to be set."""
         detector = DeepSADDetector(module=module, module_params=arguments, eta=self.eta)
         device = resolve_device(self.device)
         with seeded(0, device), plain_defaults():
             net = detector._build_net(sample_shape, 2, 0, device).initialize()
-        _drop_training(net)
+        drop_training(net)
         return net
 
     def _set_center(self, center):
@@ -339,21 +341,21 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         self.net_.criterion_.center = torch.tensor(center, device=device)
 
     def _initial_center(self, net, X):
-        """Mean initial representation, each coordinate at least `min_center` from 0."""
+        """Mean initial representation, shape (rep_dim,), with coordinates kept off 0."""
         total = sum(batch.double().sum(dim=0) for batch in net.forward_iter(X))
         center = (total / len(X)).float()
         away = center.abs().clamp_min(self.min_center)
         return torch.where(center < 0, -away, away)
 
     def _check_ranking(self, scores, outliers, net):
-        """Warn where the detector would call outliers inliers, even those that it has seen."""
-        if not len(outliers) or np.median(_distances(net, outliers)) > np.median(scores):
+        """Warn if most of the outliers seen in training are no farther out than the inliers."""
+        if not len(outliers) or np.median(distances(net, outliers)) > np.median(scores):
             return
         advice = "train for more epochs, or pass another detector"
         if self.center == "all":
             advice = 'pass center="inliers" to DeepSADDetector'
         warnings.warn(
-            "After training, most outliers of the training are no farther from the center than "
+            "After training, most of the training outliers are no farther from the center than "
             f"inliers are, so that other samples will be taken for the model's: {advice}.",
             UserWarning,
             stacklevel=3,
@@ -364,63 +366,3 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.non_deterministic = self.random_state is None
         return tags
-
-
-class _Progress(Callback):
-    """A progress bar over the epochs."""
-
-    def __init__(self, verbose):
-        self.verbose = verbose
-
-    def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(
-            total=net.max_epochs, desc="training", unit="epoch", disable=not self.verbose
-        )
-
-    def on_epoch_end(self, net, **kwargs):
-        self.bar_.set_postfix(loss=f"{net.history[-1, 'train_loss']:.4f}")
-        self.bar_.update()
-
-    def on_train_end(self, net, **kwargs):
-        self.bar_.close()
-        del self.bar_  # a bar cannot be pickled
-
-
-def _drop_training(net):
-    """Drop what training alone needs, several times the size of the network."""
-    net.optimizer_.zero_grad(set_to_none=True)
-    net.optimizer_ = net.callbacks = None
-    net.callbacks_ = []
-
-
-def _check_variation(inliers):
-    """Networks without biases cannot bring a single point to their center."""
-    if len(inliers) > 1 and (inliers == inliers[0]).all():
-        raise ValueError(
-            f"All {len(inliers)} inliers have the same features, from which a network cannot learn "
-            "how they vary. If any difference is evidence, pass another detector, such as "
-            "sklearn.mixture.GaussianMixture(covariance_type='spherical')."
-        )
-
-
-def _distances(net, X):
-    """Distances of samples to the center, float64."""
-    n = len(X)
-    X = np.pad(X, ((0, -n % SCORED_AT_ONCE), *[(0, 0)] * (X.ndim - 1)))
-    center = net.criterion_.center.cpu()
-    with torch.inference_mode(False), full_precision():
-        distances = [
-            squared_distance(representation, center).double().sqrt()
-            for representation in net.forward_iter(X)
-        ]
-    return torch.cat(distances).numpy()[:n]
-
-
-def _check_converged(history):
-    """Refuse a network whose loss is no longer a number."""
-    bad = [epoch for epoch, loss in enumerate(history, start=1) if not np.isfinite(loss)]
-    if bad:
-        raise ValueError(
-            f"The training diverged: its loss is NaN or infinite from epoch {bad[0]} on. Scale the "
-            "features, for example by InlierScaler, or lower lr."
-        )

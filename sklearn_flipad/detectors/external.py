@@ -1,4 +1,4 @@
-"""Detectors and classifiers of other libraries, on samples of any shape."""
+"""Detectors and classifiers of other libraries, for samples of any shape."""
 
 from numbers import Real
 
@@ -22,15 +22,16 @@ __all__ = ["ExternalDetector"]
 
 
 class ExternalDetector(OffsetMixin, MetaEstimatorMixin, BaseEstimator):
-    """A detector or classifier of scikit-learn, PyOD or others, with one meaning of its scores.
+    """Wrap a detector or classifier of scikit-learn, PyOD or another library.
 
-    Samples of more than two axes are flattened for estimators that take rows only. Detectors of
-    scikit-learn and PyOD that ignore labels are fitted to the model's samples alone, classifiers
+    Samples with more than two axes are flattened for estimators that take only rows. Detectors of
+    scikit-learn and PyOD that ignore labels are fitted only to the model's samples, classifiers
     to the labeled ones. Scores are those of ``score_samples``, ``decision_function`` or
-    ``predict_proba``, the first that there is; the sign of PyOD's is turned.
+    ``predict_proba``, the first that exists; the sign of PyOD's scores is flipped.
 
-    The ``make_*`` functions put a detector from elsewhere into one of these by themselves, and
-    :class:`~sklearn_flipad.FNRThresholdCalibrator` needs none; a pipeline of one's own does.
+    The ``make_*`` functions wrap other detectors by themselves, and
+    :class:`~sklearn_flipad.FNRThresholdCalibrator` takes them as they are; custom pipelines need
+    the wrapper.
 
     Parameters
     ----------
@@ -122,7 +123,7 @@ class ExternalDetector(OffsetMixin, MetaEstimatorMixin, BaseEstimator):
         check_labels(y, _num_samples(X))
 
     def score_samples(self, X):
-        """How normal samples are; larger is more normal.
+        """Score samples; larger is more normal.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""SM-F: a model's PRNU fingerprint (Appendix E)."""
+"""SM-F: the PRNU fingerprint of a model (Appendix E)."""
 
 from numbers import Integral, Real
 
@@ -14,7 +14,7 @@ from sklearn_flipad.base.labels import own_samples
 from sklearn_flipad.base.mixins import OffsetMixin
 from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
 from sklearn_flipad.calibration.rules import Quantile
-from sklearn_flipad.detectors.prnu import noise_residual
+from sklearn_flipad.detectors._prnu import noise_residual
 
 __all__ = ["FingerprintDetector"]
 
@@ -22,14 +22,14 @@ __all__ = ["FingerprintDetector"]
 class FingerprintDetector(OffsetMixin, BaseEstimator):
     """Correlate the noise residual of an image with the mean residual of a model.
 
-    Only the model's own samples, labeled +1, make the fingerprint; others are ignored.
+    Only the model's own samples, labeled +1, contribute to the fingerprint.
 
     Parameters
     ----------
     sigma : float, default=5
         Standard deviation of the noise in gray levels of 0..255, > 0.
     levels : int, default=4
-        Levels of the wavelet decomposition; fewer where the images are too small for it.
+        Levels of the wavelet decomposition; fewer if the images are too small.
     fnr : float, default=0.005
         Fraction of the training inliers that the detector's own threshold calls
         outliers; see :class:`~sklearn_flipad.FNRThresholdCalibrator` for one that holds
@@ -50,10 +50,10 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
     fingerprint_ : ndarray of float64, shape (height, width)
         Mean noise residual of the model's samples.
     n_samples_seen_ : int
-        How many there were.
+        Number of the model's samples seen.
     offset_ : float
         Samples with ``score_samples(X) >= offset_`` are called inliers. 0 after
-        :meth:`partial_fit`, which keeps no samples to place a threshold by.
+        :meth:`partial_fit`, which keeps no samples to choose a threshold.
     n_features_in_ : int
         Number of elements of one image.
 
@@ -136,7 +136,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         images = self._checked(X, reset=True)
         own = own_samples(images, y)
         fingerprint = self._sum_of_residuals(own) / len(own)
-        # Computed anew, so that the residuals of all images are never in memory at once.
+        # Residuals are computed again, so that those of all images are never in memory at once.
         scores = self._correlations(own, fingerprint)
         self.fingerprint_, self.n_samples_seen_ = fingerprint, len(own)
         self.offset_ = -Quantile().threshold(-scores, self.fnr)
@@ -197,7 +197,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         return self._correlations(self._checked(X, reset=False), self.fingerprint_)
 
     def _correlations(self, images, fingerprint):
-        """Correlation of each image's residual with a fingerprint."""
+        """Correlation of each image's residual with a fingerprint, shape (n,)."""
         fingerprint = _standardized(fingerprint[None])[0] / fingerprint.size
         # Summed row by row: a matrix product rounds differently for other numbers of rows.
         scores = [
@@ -206,13 +206,13 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         return np.concatenate(scores)
 
     def _checked(self, X, *, reset):
-        """Images in their shape."""
+        """Images of shape (n, channels, height, width)."""
         given = shape_of(X)
         shape = self.image_shape if reset else self._image_shape
         if shape is None and len(given) == 2:
             raise ValueError(
-                "X is 2-D: a row does not say how its pixels lie, and an image one pixel high has "
-                "no residual. Pass image_shape=(channels, height, width)."
+                "X is 2-D: rows do not tell the shape of the images, and images one pixel high "
+                "have no residual. Pass image_shape=(channels, height, width)."
             )
         X = check_samples(
             self, X, reset=reset, output_range=self.output_range, sample_shape=shape, images=True
@@ -230,7 +230,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         return sum(batch.sum(axis=0) for batch in self._residuals(images))
 
     def _residuals(self, X):
-        """Residuals of one batch after another, in order."""
+        """Yield the residuals of each batch in order."""
         low, high = self.output_range
 
         def residual(rows):
@@ -253,7 +253,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
 
 
 def _standardized(images):
-    """Flattened, with mean 0 and standard deviation 1; constant images become 0."""
+    """Images as rows with mean 0 and standard deviation 1; constant ones as 0."""
     flat = images.reshape(len(images), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
     deviation = flat.std(axis=1, keepdims=True)

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from sklearn_flipad.detectors._distance import squared_distance
+
 __all__ = ["DeepSADLoss"]
 
 
@@ -39,8 +41,3 @@ class DeepSADLoss(nn.Module):
         d = squared_distance(representation, self.center)
         labeled = self.eta * (d + self.eps) ** y
         return torch.where(y == 0, d, labeled).mean()
-
-
-def squared_distance(representation, center):
-    """Squared Euclidean distance of each row to the center."""
-    return torch.square(representation - center).sum(dim=1)

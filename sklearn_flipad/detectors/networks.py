@@ -1,4 +1,4 @@
-"""The feature extractors of DeepSAD (Appendix G.7; Ruff et al., ICLR 2020).
+"""Feature extractors of DeepSAD (Appendix G.7; Ruff et al., ICLR 2020).
 
 None has a bias or an affine normalization: either would let the network map everything
 to the center (Ruff et al., ICML 2018, Section 3.3).
@@ -77,9 +77,7 @@ class MLP(nn.Module):
 
     def __init__(self, input_shape, hidden=(512, 1024, 512, 256), rep_dim=128):
         super().__init__()
-        width = 1
-        for side in input_shape:
-            width *= side
+        width = prod(input_shape)
         layers = [nn.Flatten()]
         for n_units in hidden:
             layers += [

@@ -1,4 +1,4 @@
-"""Samples of any size, judged window by window."""
+"""Detection in samples of any size, window by window."""
 
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -16,23 +16,24 @@ from sklearn_flipad.base.estimators import (
     training_rows,
 )
 from sklearn_flipad.base.labels import check_labels
-from sklearn_flipad.base.sample_lists import WindowGrid, as_sample_list, check_geometry
+from sklearn_flipad.base.sample_lists import as_sample_list
+from sklearn_flipad.detectors._window_grid import WindowGrid, check_geometry
 
 __all__ = ["WindowScores", "WindowedDetector"]
 
-#: Elements of the windows whose features are held at a time.
+#: Elements of the windows that are scored at a time.
 _MAX_ELEMENTS = 2**22
 
 
 @dataclass(frozen=True, eq=False)
 class WindowScores:
-    """What :meth:`WindowedDetector.score_windows` returns for one sample.
+    """Scores of the windows of one sample, from :meth:`WindowedDetector.score_windows`.
 
     Attributes
     ----------
     starts : ndarray of int, shape (n_windows, n_axes)
-        First element of each window along the axes of the sample but that of the channels; in
-        front the number of the frame, where there are frames.
+        First element of each window along the axes of the sample after the channels; with
+        frames, preceded by the number of the frame.
     shape : tuple of int
         Shape ``(channels, *sides)`` of a window.
     scores : ndarray of float64, shape (n_windows,)
@@ -45,14 +46,14 @@ class WindowScores:
 
 
 class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
-    """A detector of windows of one size as a detector of samples of any size.
+    """Detect anomalies in samples of any size by a detector of windows of one size.
 
     Each sample is cut into windows, spread evenly from end to end, the detector is fitted to all
     windows with the labels of their samples, and the score of a sample is the mean, or another
-    statistic, of those of its windows.
+    statistic, of the scores of its windows.
 
-    Inside of an :class:`~sklearn_flipad.FNRThresholdCalibrator`, samples are held out, never
-    windows of a sample that is also trained on, and the threshold is one of samples. The
+    Inside an :class:`~sklearn_flipad.FNRThresholdCalibrator`, whole samples are held out, never
+    windows of a sample that is also trained on, and the threshold applies to samples. The
     ``make_*`` functions build that with ``windows=``.
 
     Parameters
@@ -61,8 +62,8 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         Features, scaler and detector of windows: a pipeline, or anything else that
         :class:`~sklearn_flipad.FNRThresholdCalibrator` takes.
     size : int, tuple of int or None
-        Sides of a window, in elements along the axes of a sample but that of the channels. With
-        None, a sample is one window, or each of its frames.
+        Sides of a window, in elements along the axes after the channels. With None, a sample, or
+        each of its frames, is one window.
     stride : int or tuple of int, default=None
         Largest distance between the starts of neighboring windows, at most `size`, so that all of
         a sample is covered; `size` by default.
@@ -73,20 +74,20 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
     unit : int or tuple of int, default=1
         Windows start at multiples of this, the period of a final layer.
     max_windows : int, default=None
-        Windows of a sample at most. Of a sample with more, some are drawn, always the same of a
-        sample of the same size. All by default.
+        Largest number of windows per sample. Of a sample with more, some are drawn, the same ones
+        for samples of the same size. All by default.
     frames : bool, default=False
         Whether the first axis of a sample holds frames, as of a video ``(frames, channels,
         height, width)``. Windows are cut from each frame.
     pool : {"mean", "min"} or float, default="mean"
-        The score of a sample from those of its windows: their mean, the least normal one, or a
-        quantile in (0, 1). The mean is best where all of a sample has one source; the least
-        normal window and low quantiles notice samples of which a part has been replaced.
+        Score of a sample from those of its windows: their mean, the least normal one, or a
+        quantile in (0, 1). The mean is best if all of a sample has one source; the least normal
+        window and low quantiles find samples of which a part was replaced.
     phases : bool, default=False
-        Whether to try each element of a period (`unit`) as the first that windows start from, and
-        to judge a sample by the windows of the best: for suspects that may have been cropped by
-        any number of elements. It costs as many times as much, and `fit` takes the windows of the
-        first, since own samples are whole there.
+        Whether to try each element of a period (`unit`) as the start of the windows, and to judge
+        a sample by the phase with the best score: for suspects that may have been cropped by any
+        number of elements. It multiplies the cost by the number of phases. `fit` uses only the
+        first phase, since own samples are not cropped.
 
     Attributes
     ----------
@@ -97,14 +98,14 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
 
     See Also
     --------
-    FNRThresholdCalibrator : Places the threshold; warns of suspects with another number of
-        windows than the samples that it was calibrated on.
+    FNRThresholdCalibrator : Places the threshold; warns of suspects with more or fewer windows
+        than the samples that it was calibrated on.
 
     Notes
     -----
-    Samples are passed as an array, or as a list or an array of objects where they differ in size:
-    scikit-learn's splitters, searches and pipelines take lists of samples as they take arrays.
-    All must have one type, since gray levels and floats mean different things.
+    Samples are passed as an array, or as a list or an array of objects if they differ in size:
+    scikit-learn's splitters, searches and pipelines take lists of samples just like arrays. All
+    samples must have one type, since gray levels and floats mean different things.
 
     Examples
     --------
@@ -165,7 +166,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         X : array-like, shape (n, ...), or sequence of array-like
             Samples ``(channels, ...)``, or ``(frames, channels, ...)``.
         y : array-like of shape (n,), default=None
-            +1 for the model's samples, -1 for others, 0 for unlabeled; windows have the label of
+            +1 for the model's samples, -1 for others, 0 for unlabeled; windows get the label of
             their sample.
 
         Returns
@@ -193,7 +194,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         return self
 
     def check_fit(self, X, y=None):
-        """Check what can be known before features are computed.
+        """Validate everything that can be before features are computed.
 
         Parameters
         ----------
@@ -214,7 +215,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
             last.check_fit(X, y)
 
     def n_windows(self, X):
-        """Number of windows of each sample, on which the spread of its score depends.
+        """Count the windows of each sample, on which the spread of its score depends.
 
         Parameters
         ----------
@@ -236,7 +237,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         return np.array([len(places) for places in starts])
 
     def score_windows(self, X):
-        """Score each window; with `phases`, those of the phase in which a sample scores best.
+        """Score each window; with `phases`, those of the phase with the best sample score.
 
         Parameters
         ----------
@@ -251,8 +252,8 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a sample is smaller than a window or has other channels than in fit, or as the
-            detector.
+            If a sample is smaller than a window or has other channels than in fit, or as raised
+            by the detector.
         """
         check_is_fitted(self)
         samples, grid = as_sample_list(X), self._grid()
@@ -318,7 +319,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
 
 
 def _located(samples, grid, expected=None, shift=None):
-    """The shape of all windows, and where those of each sample start."""
+    """Shape of all windows, and for each sample their starts, shape (n_windows, n_axes)."""
     starts = []
     for number, sample in enumerate(samples):
         name = f"Sample {number}"
@@ -326,8 +327,8 @@ def _located(samples, grid, expected=None, shift=None):
         expected = shape if expected is None else expected
         if shape != tuple(expected):
             raise ValueError(
-                f"{name} has windows of shape {shape}, and those of others, or of fit, have shape "
-                f"{tuple(expected)}: samples may differ in size, but not in channels or axes."
+                f"{name} has windows of shape {shape}, but those of other samples or of fit have "
+                f"shape {tuple(expected)}: samples may differ in size, but not in channels or axes."
             )
         starts.append(grid.starts(sample, name, shift))
     return tuple(expected), starts

@@ -11,10 +11,11 @@ from sklearn.utils._param_validation import Interval, validate_params
 from torch import nn
 from tqdm.auto import tqdm
 
+from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.modules import device_of, evaluating, run_generator, training, unwrap
 from sklearn_flipad.base.plain_copies import plain_copy
 from sklearn_flipad.base.randomness import draw_seed, seeded
-from sklearn_flipad.base.samples import as_array, from_gray_levels
+from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.generators.latents import latent_batches
 from sklearn_flipad.generators.output_range import find_output_range
 

@@ -2,7 +2,8 @@
 
 from sklearn_flipad.features.images import DCTTransformer, RawTransformer
 from sklearn_flipad.features.inliers import ChannelSelector, InlierScaler
-from sklearn_flipad.features.inversion import FinalLayerInverter, InversionResult
+from sklearn_flipad.features.inversion import FinalLayerInverter
+from sklearn_flipad.features.inversion_result import InversionResult
 from sklearn_flipad.features.preactivation import PreactivationTransformer
 from sklearn_flipad.features.residuals import ResidualTransformer
 from sklearn_flipad.features.signals import SpectrogramTransformer

@@ -1,4 +1,4 @@
-"""Inverting samples batch by batch, outside of any estimator."""
+"""Final-layer inversion batch by batch, independent of the estimator."""
 
 import threading
 import time
@@ -10,8 +10,8 @@ import torch
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.parallel import in_batches
-from sklearn_flipad.base.samples import from_gray_levels
 from sklearn_flipad.operators import ChainOperator, ScaleOperator
 from sklearn_flipad.solvers import LassoProblem
 from sklearn_flipad.solvers.batch import lanes_for
@@ -30,7 +30,7 @@ _MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 #: Activations in one batch for ``batch_size="auto"``: a few buffers of this size fit
 #: into the cache of a CPU core and keep a GPU busy.
 _AUTO_ELEMENTS = 2**21
-#: Of rows, more: threads share a batch, and each operation must be worth the call.
+#: More for rows: threads share a batch, and operations must be large enough to be worth a call.
 _AUTO_ELEMENTS_OF_ROWS, _AUTO_ROWS = 2**23, 16_384
 #: Layers whose solver states are kept; each takes up to some ten megabytes.
 _MAX_STATES = 8
@@ -39,25 +39,10 @@ _LOCK = threading.RLock()
 
 
 def weighted_operator(layer, device, weights):
-    """The linear map of a layer in activations that have all the same penalty.
+    """Linear map of a layer in activations that all have the same penalty, and their factors.
 
-    The penalty of each branch times its weight is that of activations which are so many times
-    as large, and their columns so many times smaller.
-
-    Parameters
-    ----------
-    layer : FinalLayer
-        The final layer.
-    device : torch.device
-        Where to compute.
-    weights : tuple of float
-        One per branch, see :class:`~sklearn_flipad.FinalLayerInverter`.
-
-    Returns
-    -------
-    operator : LinearOperator
-    factors : torch.Tensor
-        What its inputs are multiplied by; they broadcast over one activation.
+    A penalty times a branch's weight is the penalty of activations that are so many times larger,
+    with columns so many times smaller. The factors turn them into the layer's activations.
     """
     operator = layer.operator(device)
     if set(weights) == {1.0}:
@@ -70,33 +55,19 @@ def weighted_operator(layer, device, weights):
 
 
 def prepared(solver, operator, layer, weights):
-    """What a solver computes of a layer alone, once for both, the weights and the device.
+    """Keyword ``state`` for the solver's ``solve``, computed once per layer, weights and device.
 
-    Parameters
-    ----------
-    solver : solver
-        Solver; without a method ``prepare``, or where it is not hashable, nothing is kept.
-    operator : LinearOperator
-        The linear map, from :func:`weighted_operator`.
-    layer : FinalLayer
-        The final layer that it is of.
-    weights : tuple of float
-        The weights that it was made with.
-
-    Returns
-    -------
-    dict
-        ``{"state": state}`` for the solver's ``solve``, or nothing.
+    Empty for solvers without ``prepare``; not kept for solvers that are not hashable.
     """
     if not hasattr(solver, "prepare"):
         return {}
-    # The solver itself, not its hash: an address can be another's once its owner is gone.
+    # The solver itself, not its hash or id, which another solver may have once it is gone.
     key = (solver, layer.fingerprint, str(operator.device), weights)
     try:
         hash(key)
     except TypeError:
         return {"state": solver.prepare(operator)}
-    # Held while a state is built, so that of two threads one builds it and one waits.
+    # Held while a state is built, so that two threads do not build the same one.
     with _LOCK:
         if key not in _STATES:
             _STATES[key] = solver.prepare(operator)
@@ -107,7 +78,7 @@ def prepared(solver, operator, layer, weights):
 
 
 def auto_batch_size(layer):
-    """Samples that are solved together unless told otherwise."""
+    """Number of samples that are solved together by default."""
     n_elements = _AUTO_ELEMENTS_OF_ROWS if _is_of_rows(layer) else _AUTO_ELEMENTS
     n_inputs = int(np.prod(layer.input_shape))
     lanes = lanes_for(n_inputs)  # a part of one would cost as much as all of it
@@ -121,31 +92,9 @@ def _is_of_rows(layer):
 def invert_batches(
     layer, X, lams, *, weights, solver, tol, max_iter, clip_eps, batch_size, device, verbose=0
 ):
-    """Yield the solutions of samples, batch by batch.
+    """Yield rows, activations (n_batch, *input_shape) and LassoResult by batch and penalty.
 
-    Parameters
-    ----------
-    layer : FinalLayer
-        The final layer.
-    X : ndarray, shape (n, *output_shape)
-        Checked samples.
-    lams : sequence of float
-        Penalties; each is warm-started from the one before.
-    weights : tuple of float
-        Of the penalty in each branch, see :func:`weighted_operator`.
-    solver : solver
-        Solves the batches.
-    tol, max_iter, clip_eps, batch_size, device, verbose
-        See :class:`~sklearn_flipad.FinalLayerInverter`.
-
-    Yields
-    ------
-    rows : slice
-        Rows of X.
-    activations : torch.Tensor, shape (n_batch, *input_shape)
-        The estimated activations.
-    result : LassoResult
-        Their certificates. For each batch, one triple for each of `lams`.
+    Each penalty of `lams` starts from the solution of the one before.
     """
     operator, factors = weighted_operator(layer, device, weights)
     state = prepared(solver, operator, layer, weights)
@@ -179,24 +128,7 @@ def invert_batches(
 
 
 def pooled_shape(shape, pool_size):
-    """Shape of activations after max-pooling.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Shape of one activation.
-    pool_size : int or None
-        Side of the windows.
-
-    Returns
-    -------
-    tuple of int
-
-    Raises
-    ------
-    ValueError
-        If there are no spatial axes or they are shorter than a window.
-    """
+    """Shape of activations after max-pooling; unchanged for a `pool_size` of None."""
     if pool_size is None:
         return shape
     if len(shape) - 1 not in _MAX_POOL:
@@ -211,7 +143,7 @@ def pooled_shape(shape, pool_size):
 
 
 def pool(activations, pool_size):
-    """Max-pool a batch of activations, as an ndarray of float32."""
+    """Max-pooled activations as an ndarray of float32."""
     if pool_size is not None:
         activations = _MAX_POOL[activations.ndim - 2](activations, pool_size)
     return activations.cpu().numpy()

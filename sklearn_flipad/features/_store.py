@@ -1,4 +1,4 @@
-"""A content-addressed store of features on disk."""
+"""Content-addressed store of features on disk."""
 
 import hashlib
 import sqlite3
@@ -13,37 +13,20 @@ _FILE = "features.sqlite"
 _SCHEMA = b"CREATE TABLE entries (key TEXT PRIMARY KEY, content BLOB NOT NULL, used REAL NOT NULL)"
 #: Seconds that a process waits for another one to finish writing.
 _PATIENCE = 60
-#: What damaged files raise; a message may hold bytes of the file.
+#: Errors from damaged files; their messages may hold bytes of the file.
 _DAMAGE = (sqlite3.Error, UnicodeDecodeError)
 #: Entries that are removed at a time when the store is full.
 _EVICTED = 64
 
 
 class FeatureStore:
-    """Features by a digest of the sample and of all that its features depend on.
+    """Features by a digest of the sample and of everything else that they depend on, `context`.
 
     An SQLite file of plain bytes: entries appear whole or not at all, several processes may
-    share it, and the entries used least recently leave when it grows past its limit. Each entry
-    carries a digest of its key and content, so that one that was damaged counts as missing.
-    Nothing in it is ever unpickled or run. Who can write to the folder can still replace
-    features by others: share it with those alone whose word you would take.
-
-    Parameters
-    ----------
-    folder : path-like
-        Where the store is kept; made if it does not exist.
-    size_limit : int
-        Bytes of the entries.
-    context : str
-        What the features depend on besides the sample.
-    shape : tuple of int
-        Shape of the features of one sample.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be read and written, or its file is no store; the message names it
-        and what to do.
+    share it, and the least recently used entries leave when it grows past `size_limit` bytes. Each
+    entry carries a digest of its key and content, so that a damaged one counts as missing. Nothing
+    in it is ever unpickled or run. But whoever can write to the folder can replace features: they
+    are not verified.
     """
 
     def __init__(self, folder, *, size_limit, context, shape):
@@ -70,7 +53,7 @@ class FeatureStore:
         self._connection.close()
 
     def keys(self, X):
-        """One key for each sample of X."""
+        """Keys of the samples, one for each row of X."""
         keys = []
         for sample in np.ascontiguousarray(X):
             digest = self._context.copy()
@@ -80,7 +63,7 @@ class FeatureStore:
         return keys
 
     def get(self, keys):
-        """Features and duality gap of each sample, None where there is no whole entry."""
+        """Pairs of features and duality gap, None for keys without an intact entry."""
         found = []
         with self._transaction():
             for key in keys:
@@ -102,7 +85,7 @@ class FeatureStore:
         return np.frombuffer(content, np.float32, offset=40).reshape(self._shape), gap
 
     def put(self, keys, features, gaps):
-        """Store a batch of samples."""
+        """Store the features and gaps of a batch of samples."""
         rows = []
         for key, sample, gap in zip(keys, features, gaps, strict=True):
             content = np.float64(gap).tobytes() + sample.tobytes()
@@ -118,7 +101,7 @@ class FeatureStore:
                     break
 
     def _size(self):
-        """Bytes that entries take, in whole pages."""
+        """Bytes in the pages that entries use."""
         pages, free, page_size = (
             self._connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
@@ -135,7 +118,7 @@ class FeatureStore:
             self._fail(error)
 
     def _check_schema(self):
-        """A file that somebody else wrote must not bring views or triggers of its own."""
+        """Raise if the file holds anything else, such as views or triggers of its own."""
         found = self._connection.execute("SELECT type, sql FROM sqlite_master").fetchall()
         if set(found) != {(b"table", _SCHEMA), (b"index", None)}:
             raise sqlite3.DatabaseError("it holds something else than entries")
@@ -145,7 +128,7 @@ class FeatureStore:
             self._connection.close()
         raise OSError(
             f"The store of features in cache_dir={str(self._path.parent)!r} cannot be used: "
-            f"{error}. If the folder is read-only, full or busy, choose another one or mend that; "
+            f"{error}. If the folder is read-only, full or busy, fix that or choose another one; "
             f"if {_FILE} is damaged, delete it: features are then computed again."
         ) from error
 

@@ -1,133 +1,22 @@
-"""The features of RawPAD and DCTPAD: values and DCT coefficients (Appendix G.7)."""
+"""Features of RawPAD and DCTPAD: values and DCT coefficients (Appendix G.7)."""
 
 from numbers import Integral, Real
 
 import numpy as np
 from PIL import Image
 from scipy import fft
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_flipad.base.mixins import SampleTransformerMixin
-from sklearn_flipad.base.samples import (
-    check_samples,
-    from_gray_levels,
-    record_samples,
-    shape_of,
-)
+from sklearn_flipad.features._stateless import StatelessTransformer
 
 __all__ = ["DCTTransformer", "RawTransformer"]
-
-
-class StatelessTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator):
-    """A stateless transformer of images or signals that may come flattened."""
-
-    _takes_images = True
-
-    def fit(self, X, y=None):
-        """Validate the parameters and the samples; nothing is learned.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, channels, height, width), (n, channels, length) or \
-(n, n_features)
-            Images or signals: uint8 gray levels, or floats in `output_range`. Rows of unknown
-            shape may hold any floats.
-        y : Ignored
-            Not used.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a parameter or X is not valid.
-        """
-        self._validate_params()
-        array = self._checked(X, reset=True)
-        n_features_out = int(np.prod(self._out_shape(self._shape_of_one(array))))
-        record_samples(self, X, array)
-        self._n_features_out = n_features_out
-        return self
-
-    def transform(self, X):
-        """Compute the features.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, channels, height, width), (n, channels, length) or \
-(n, n_features)
-            Images or signals: uint8 gray levels, or floats in `output_range`. Rows of unknown
-            shape may hold any floats.
-
-        Returns
-        -------
-        ndarray, shape (n, channels, ...) or (n, n_features_out)
-            Rows for rows. float64 for float64 input, else float32.
-
-        Raises
-        ------
-        ValueError
-            If X is empty, not finite or of another shape than in fit.
-        """
-        self._validate_params()
-        X = self._checked(X)
-        shape = self._shape_of_one(X)
-        self._out_shape(shape)  # refuses a crop that does not fit
-        samples = X if X.ndim > 2 else X.reshape(len(X), *shape)
-        if X.dtype == np.uint8:
-            samples = from_gray_levels(samples, self.output_range).astype(np.float32)
-        features = self._transform(samples)
-        return features if X.ndim > 2 else features.reshape(len(X), -1)
-
-    def _checked(self, X, *, reset=False):
-        shape = shape_of(X)
-        # One channel is a signal's; more could be the rows of an image whose channel is missing.
-        unclear = self._takes_images and self.image_shape is None
-        if unclear and len(shape) == 3 and shape[1] != 1:
-            raise ValueError(
-                f"X must have shape (n, channels, height, width) or (n, n_features), got {shape}. "
-                "For images of one channel pass X[:, None]. For signals (n, channels, length) pass "
-                f"image_shape={shape[1:]}."
-            )
-        return check_samples(
-            self,
-            X,
-            reset=reset,
-            output_range=self.output_range,
-            sample_shape=self.image_shape,
-            images=len(shape) != 3,
-        )
-
-    def _shape_of_one(self, X):
-        """Shape of one sample; a row that says nothing of its shape is one pixel high."""
-        if X.ndim > 2:
-            return X.shape[1:]
-        shape = self.image_shape or getattr(self, "_sample_shape", None)
-        if shape is None and self._side() is not None:
-            raise ValueError(
-                "X is 2-D, so resizing or cropping needs image_shape=(channels, height, width)."
-            )
-        return shape or (1, 1, X.shape[1])
-
-    def __sklearn_is_fitted__(self):
-        return True
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 class DCTTransformer(StatelessTransformer):
     """Logarithmic DCT spectra of images or signals.
 
     The orthonormal DCT-II of each channel, of two dimensions for images and of one for signals,
-    the logarithm of its absolute value plus a small constant, and, if asked, the central crop of
-    that.
+    the logarithm of its absolute value plus a small constant, and optionally its central crop.
 
     Parameters
     ----------
@@ -159,8 +48,8 @@ class DCTTransformer(StatelessTransformer):
     Notes
     -----
     The transformer is stateless: transform works without fit, which only remembers the
-    layout and the kind of the samples. Images of type uint8 are taken to `output_range`
-    first.
+    layout and the kind of the samples. Gray levels (uint8) are first mapped to
+    `output_range`.
 
     References
     ----------
@@ -204,9 +93,9 @@ class DCTTransformer(StatelessTransformer):
 
 
 class RawTransformer(StatelessTransformer):
-    """Pixels, or the values of signals, resized or cropped.
+    """Pixels of images or values of signals, resized or cropped.
 
-    Samples of type uint8 are taken to `output_range`; floats are left as they are.
+    Gray levels (uint8) are mapped to `output_range`; floats are left as they are.
 
     Parameters
     ----------
@@ -305,6 +194,6 @@ def _central_crop(samples, size):
 
 
 def _nearest(side, size):
-    """Source rows of a nearest-neighbor resize, as Pillow takes them."""
+    """Source indices of a nearest-neighbor resize in Pillow, shape (size,)."""
     ramp = Image.fromarray(np.arange(side, dtype=np.int32)[None])
     return np.asarray(ramp.resize((size, 1), Image.Resampling.NEAREST))[0]

@@ -1,4 +1,4 @@
-"""Steps that use the labels: standardizing by inliers and selecting channels."""
+"""Transformers that use the labels: standardizing by inliers and selecting channels."""
 
 from numbers import Integral, Real
 
@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.labels import check_labels, inlier_rows
 from sklearn_flipad.base.mixins import SampleTransformerMixin
-from sklearn_flipad.base.samples import as_array, check_features, record_samples
+from sklearn_flipad.base.samples import as_array, check_features, float_type, record_samples
 
 __all__ = ["ChannelSelector", "InlierScaler"]
 
@@ -21,13 +21,13 @@ class InlierScaler(OneToOneFeatureMixin, SampleTransformerMixin, BaseEstimator):
     """Standardize each feature by the mean and the deviation of the inliers.
 
     ``(x - mean) / (std + eps)`` elementwise, with the statistics of the samples labeled
-    +1; of all samples, where none is labeled.
+    +1; of all samples, if none is labeled.
 
     Parameters
     ----------
     eps : float, default=0.05
         Added to the standard deviations, >= 0, so that features that hardly vary are not
-        blown up.
+        amplified without bound.
 
     Attributes
     ----------
@@ -83,9 +83,9 @@ class InlierScaler(OneToOneFeatureMixin, SampleTransformerMixin, BaseEstimator):
         for rows in gen_batches(len(inliers), 256):  # no second copy of X in memory
             statistics.partial_fit(X[inliers[rows]].reshape(rows.stop - rows.start, -1))
         if not np.isfinite(statistics.var_).all():
-            raise ValueError("X holds values too large for their variance to be a number.")
+            raise ValueError("X holds values too large for their variance to be finite.")
         scale = np.sqrt(statistics.var_) + self.eps
-        shape, dtype = X.shape[1:], _float_type(X)
+        shape, dtype = X.shape[1:], float_type(X)
         self.mean_ = statistics.mean_.reshape(shape).astype(dtype)
         self.scale_ = np.where(scale > 0, scale, 1).reshape(shape).astype(dtype)
         record_samples(self, given, X)
@@ -113,7 +113,7 @@ class InlierScaler(OneToOneFeatureMixin, SampleTransformerMixin, BaseEstimator):
         X = check_features(self, X)
         shape = (len(X), *self.mean_.shape)
         scaled = (X.reshape(shape) - self.mean_) / self.scale_
-        return scaled.astype(_float_type(X), copy=False).reshape(X.shape)
+        return scaled.astype(float_type(X), copy=False).reshape(X.shape)
 
     def inverse_transform(self, X):
         """Undo the standardization.
@@ -135,7 +135,7 @@ class InlierScaler(OneToOneFeatureMixin, SampleTransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = check_features(self, X, same_scale=False)
         restored = X.reshape(len(X), *self.mean_.shape) * self.scale_ + self.mean_
-        return restored.astype(_float_type(X), copy=False).reshape(X.shape)
+        return restored.astype(float_type(X), copy=False).reshape(X.shape)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -243,7 +243,7 @@ class ChannelSelector(SelectorMixin, SampleTransformerMixin, BaseEstimator):
         return kept.reshape(len(X), -1) if X.ndim == 2 else kept
 
     def inverse_transform(self, X):
-        """Put channels back into their places; those that were left out are 0.
+        """Put channels back into their places; those that were dropped are 0.
 
         Parameters
         ----------
@@ -277,7 +277,7 @@ class ChannelSelector(SelectorMixin, SampleTransformerMixin, BaseEstimator):
         return mask
 
     def _get_support_mask(self):
-        """Whether each element of a flattened sample is kept."""
+        """Whether each element of a flattened sample is kept, bool of shape (n_features,)."""
         check_is_fitted(self)
         return np.repeat(self._kept_channels(), int(np.prod(self._channel_shape)))
 
@@ -285,7 +285,3 @@ class ChannelSelector(SelectorMixin, SampleTransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-def _float_type(X):
-    return np.float64 if X.dtype == np.float64 else np.float32

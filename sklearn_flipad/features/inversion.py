@@ -1,57 +1,29 @@
 """Final-layer inversion as a transformer (Section 4.3)."""
 
-import warnings
-from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sklearn_flipad.base.devices import resolve_device
 from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.samples import check_samples, record_samples
+from sklearn_flipad.features._convergence import warn_unconverged
 from sklearn_flipad.features._engine import auto_batch_size, invert_batches, pool, pooled_shape
 from sklearn_flipad.features._store import FeatureStore
+from sklearn_flipad.features.inversion_result import InversionResult
 from sklearn_flipad.final_layer import FinalLayer
 from sklearn_flipad.final_layer.branches import branch_weights
 from sklearn_flipad.solvers import FISTA, DouglasRachford
 
-__all__ = ["FinalLayerInverter", "InversionResult"]
+__all__ = ["FinalLayerInverter"]
 
-#: Ratio of the rows' norms beyond which a layer of a table is ill-scaled.
-_UNEVEN = 1e3
-#: To be raised when a change of the code changes the features.
+#: Increase when a change of the code changes the features.
 _STORE_FORMAT = 4
-
-
-@dataclass(frozen=True, eq=False)
-class InversionResult:
-    """What :meth:`FinalLayerInverter.invert` returns.
-
-    Attributes
-    ----------
-    activations : ndarray of float32, shape (n, *input_shape)
-        The estimated activations before the final layer.
-    objective : ndarray of float64, shape (n,)
-        Value of the lasso problem (8).
-    gap : ndarray of float64, shape (n,)
-        Relative duality gap: the objective exceeds the minimum by at most this fraction.
-    n_iter : ndarray of int64, shape (n,)
-        Iterations.
-    converged : ndarray of bool, shape (n,)
-        Whether the gap reached ``tol``.
-    """
-
-    activations: np.ndarray
-    objective: np.ndarray
-    gap: np.ndarray
-    n_iter: np.ndarray
-    converged: np.ndarray
 
 
 class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator):
@@ -62,8 +34,8 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
 
         minimize ||G z - o||² + lam ||z - z_mean||₁
 
-    With skip connections into the sample (:attr:`FinalLayer.branch_shapes`), z is the row of all
-    branches' activations, and the penalty of each has a weight of its own.
+    With skip connections into the sample (:attr:`FinalLayer.branch_shapes`), z concatenates the
+    activations of all branches, and each branch has its own weight of the penalty.
 
     The features of a sample depend on no other sample, on no batch size and on no order.
 
@@ -75,34 +47,34 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         Penalty, from 1e-20 to 1e20. There is no factor 1/2 before the square, so this is twice the
         ``alpha`` of formulations that have one; the paper's 0.0005 is such an ``alpha``.
     solver : {"auto", "douglas-rachford", "fista"} or a solver, default="auto"
-        How the problem is solved; ``"auto"`` is ``"douglas-rachford"``. A solver is an
+        Solver of the lasso problem; ``"auto"`` is ``"douglas-rachford"``. A solver is an
         object with the method ``solve`` of
         :class:`~sklearn_flipad.solvers.DouglasRachford`.
     tol : float, default=1e-2
-        Relative duality gap at which a sample is solved.
+        Relative duality gap at which a sample counts as solved.
     max_iter : int, default=2000
         Largest number of iterations.
     branch_weights : {"columns", "equal"} or sequence of float, default="columns"
-        For layers with several branches: what `lam` is multiplied by in each. ``"columns"`` takes
-        the root mean square norm of the branch's columns of G, relative to the branch of most
-        activations, whose weight is 1: what one unit of penalty may change of a sample is then
-        the same in all branches. ``"equal"`` is 1 everywhere.
+        For layers with several branches: factors of `lam` in each. ``"columns"`` takes the root
+        mean square norm of the branch's columns of G, relative to the branch with most
+        activations, whose weight is 1: a unit of penalty may then change the sample by as much in
+        all branches. ``"equal"`` is 1 everywhere.
     pool_size : int, default=None
-        Side of the windows of a max-pooling of the activations, done batch by batch so
-        that the memory stays flat; no pooling by default.
+        Side of the windows for max-pooling the activations, batch by batch so that the
+        memory does not grow with n; no pooling by default.
     clip_eps : float, default=1e-4
         Saturated values of a bounded output activation, which have no finite preimage,
         are moved into its range by this much, in units of half its width.
     batch_size : int or "auto", default="auto"
         Samples solved together.
     device : str or torch.device, default=None
-        Where to compute; CUDA if there is one, else the CPU.
+        Device to compute on; by default CUDA if available, else the CPU.
     cache_dir : path-like, default=None
         Folder of a store of features, so that a sample is never inverted twice with the
         same layer, penalty and solver: not for another fold or classifier of a grid
-        search, not in another process, not after a restart. No store by default. A solver
-        of your own must have a ``repr`` that tells its settings. Share the folder only with
-        those whose features you would take unseen.
+        search, not in another process, not after a restart. No store by default. The ``repr``
+        of a custom solver must include its settings. Do not share the folder with untrusted
+        users: cached features are not verified.
     cache_limit : int, default=8 * 2**30
         Size of that folder in bytes; the entries used least recently leave first.
     verbose : int, default=0
@@ -252,7 +224,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
                         features[row], gap[row] = entry
                 missing = np.array([row for row, entry in enumerate(found) if entry is None], int)
                 self._fill(features, gap, X, missing, store, keys)
-        self._warn_unconverged(gap)
+        warn_unconverged(gap, self.tol, self.max_iter, self.final_layer)
         return features.reshape(len(X), -1) if flat else features
 
     def transform_path(self, X, lams):
@@ -268,7 +240,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         Returns
         -------
         ndarray of float32, shape (n_lams, n, ...)
-            What :meth:`transform` returns for each penalty, in the order of `lams`.
+            Results of :meth:`transform` for each penalty, in the order of `lams`.
 
         Raises
         ------
@@ -292,7 +264,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
             place = order[index % len(lams)]
             features[place, rows] = pool(activations, self.pool_size)
             gap[place, rows] = result.gap.cpu().numpy()
-        self._warn_unconverged(gap.ravel())
+        warn_unconverged(gap, self.tol, self.max_iter, self.final_layer)
         return features.reshape(*gap.shape, -1) if flat else features
 
     def invert(self, X):
@@ -325,7 +297,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         ]
         columns = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
         result = InversionResult(*columns)
-        self._warn_unconverged(result.gap)
+        warn_unconverged(result.gap, self.tol, self.max_iter, self.final_layer)
         return result
 
     def inverse_transform(self, activations):
@@ -364,7 +336,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         return samples.reshape(len(samples), -1) if flat else samples
 
     def _fill(self, features, gap, X, missing, store=None, keys=None):
-        """Compute the features and gaps of the `missing` rows, storing each batch."""
+        """Compute the features and gaps of the `missing` rows in place, and store each batch."""
         if not len(missing):
             return
         for rows, activations, result in self._solve_batches(X[missing], [self.lam]):
@@ -378,8 +350,8 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         solver = self._solver()
         if " at 0x" in repr(solver):
             raise ValueError(
-                f"cache_dir needs a solver whose repr tells its settings, got {solver!r}: features "
-                "of another one could be taken for its own. Make it a dataclass."
+                f"cache_dir needs a solver whose repr includes its settings, got {solver!r}: it "
+                "could get the features of a solver with other settings. Make it a dataclass."
             )
         depends_on = (self.lam, solver, self.tol, self.max_iter, self.pool_size, self.clip_eps)
         depends_on += (self.final_layer.fingerprint, torch.__version__, self._device().type)
@@ -403,7 +375,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         )
 
     def _validated(self, X):
-        """X with the sample shape, and whether it came flattened."""
+        """X of shape (n, *output_shape), and whether it came flattened."""
         self._validate_params()
         X = self._checked(X)
         shape = self.final_layer.output_shape
@@ -422,7 +394,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         return auto_batch_size(self.final_layer) if self.batch_size == "auto" else self.batch_size
 
     def _solve_batches(self, X, lams):
-        """Yield rows, activations and result for each batch and each of `lams`."""
+        """Yield rows, activations and LassoResult for each batch and each of `lams`."""
         return invert_batches(
             self.final_layer,
             X,
@@ -446,31 +418,6 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
 
     def _feature_shape(self):
         return pooled_shape(self.final_layer.input_shape, self.pool_size)
-
-    def _warn_unconverged(self, gap):
-        missed = ~(gap <= self.tol)
-        if missed.any():
-            warnings.warn(
-                f"{missed.sum()} of {len(gap)} inversions missed tol={self.tol:g} after "
-                f"max_iter={self.max_iter} iterations; the largest relative duality gap is "
-                f"{np.max(gap):.2g}. {self._remedy()}",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-
-    def _remedy(self):
-        layer = self.final_layer
-        if layer.kind == "linear" and layer.output_scale is None:
-            norms = np.linalg.norm(layer.weight.astype(np.float64), axis=1)
-            norms = norms[norms > 0]
-            if norms.max() > _UNEVEN * norms.min():
-                return (
-                    f"The columns of the layer's output differ in size by a factor of "
-                    f"{norms.max() / norms.min():.1g}, so the smaller ones do not count: build "
-                    "the layer with output_scale=, the deviation of each column, as "
-                    "from_generator does."
-                )
-        return "Raise max_iter or tol."
 
     @property
     def _n_features_out(self):

@@ -1,4 +1,4 @@
-"""Samples with the output activation undone: what a final layer returned."""
+"""Samples before the output activation."""
 
 from numbers import Real
 
@@ -8,29 +8,24 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.mixins import SampleTransformerMixin
-from sklearn_flipad.base.samples import (
-    check_features,
-    check_samples,
-    from_gray_levels,
-    record_samples,
-    shape_of,
-)
+from sklearn_flipad.base.samples import check_features, check_samples, float_type, record_samples
 from sklearn_flipad.final_layer.checks import check_range
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.generators.activations import ACTIVATION_NAMES, OutputActivation
 
 __all__ = ["PreactivationTransformer"]
 
-#: Samples that float64 copies are made of at a time.
+#: Samples that are copied to float64 at a time.
 _N_ROWS = 256
 
 
 class PreactivationTransformer(OneToOneFeatureMixin, SampleTransformerMixin, BaseEstimator):
     """Undo the output activation of samples, ``o = sigma^-1(x)``, elementwise.
 
-    That is the target of the final-layer inversion. It needs the activation and not the
-    weights, so whoever knows no more of a model than that it ends in tanh can use it.
+    That is the target of the final-layer inversion. It needs only the activation and no weights:
+    knowing that a model ends in tanh is enough.
 
     Parameters
     ----------
@@ -52,7 +47,7 @@ class PreactivationTransformer(OneToOneFeatureMixin, SampleTransformerMixin, Bas
     See Also
     --------
     FinalLayerInverter : Goes on to the activations before the final layer.
-    InlierWhitener : What these features gain from.
+    InlierWhitener : Improves detection on these features.
 
     Notes
     -----
@@ -90,7 +85,7 @@ class PreactivationTransformer(OneToOneFeatureMixin, SampleTransformerMixin, Bas
         Parameters
         ----------
         final_layer : FinalLayer
-            Its output activation and range are taken.
+            Final layer, whose output activation and range are used.
         clip_eps : float, default=1e-4
             See :class:`PreactivationTransformer`.
 
@@ -181,16 +176,13 @@ class PreactivationTransformer(OneToOneFeatureMixin, SampleTransformerMixin, Bas
         return check_range(self.output_range, self._activation())
 
     def _checked(self, X, *, reset=False):
-        shape = shape_of(X)
-        # Rows are samples too: their values have to lie in the range of the activation.
-        is_row = len(shape) == 2 and (reset or not hasattr(self, "_sample_shape"))
         return check_samples(
             self,
             X,
             reset=reset,
             output_range=self._output_range(),
             value_range=self._activation().range,
-            sample_shape=shape[1:] if is_row else None,
+            rows_are_samples=True,
         )
 
     def __sklearn_is_fitted__(self):
@@ -205,8 +197,8 @@ class PreactivationTransformer(OneToOneFeatureMixin, SampleTransformerMixin, Bas
 
 
 def _by_batches(function, X):
-    """Apply an elementwise function of float64 tensors, in the float type of X."""
-    result = np.empty(X.shape, np.float64 if X.dtype == np.float64 else np.float32)
+    """Result of an elementwise function of float64 tensors, in the shape and float type of X."""
+    result = np.empty(X.shape, float_type(X))
     for rows in gen_batches(len(X), _N_ROWS):
         result[rows] = function(torch.from_numpy(X[rows])).numpy()
     return result

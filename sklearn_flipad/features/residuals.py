@@ -1,4 +1,4 @@
-"""What an autoencoder leaves of a sample."""
+"""Residuals of autoencoders."""
 
 import numpy as np
 import torch
@@ -10,43 +10,44 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.modules import device_of, evaluating, moved_to
 from sklearn_flipad.base.parallel import in_batches
-from sklearn_flipad.base.samples import check_samples, from_gray_levels, record_samples, shape_of
+from sklearn_flipad.base.samples import check_samples, record_samples
 
 __all__ = ["ResidualTransformer"]
 
-#: Samples under way at a time; each goes through the autoencoder alone.
+#: Samples in progress at a time; each goes through the autoencoder alone.
 _N_ROWS = 16
 
 
 class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator):
-    """The difference between samples and what an autoencoder makes of them.
+    """Differences between samples and their reconstructions by an autoencoder.
 
     ``f(x) - f(A(x))`` or ``f(x - A(x))``, where A ends in the model's decoder and f are features.
-    What is in a sample by chance, speech or a scene, mostly cancels, and what the decoder adds
-    to all of its samples remains. An autoencoder is also a vocoder behind the spectrogram that
-    it takes.
+    The content of a sample, speech or a scene, mostly cancels, and traces that the decoder leaves
+    in all of its samples remain. A vocoder behind the spectrogram that it takes is an autoencoder
+    too.
 
     Parameters
     ----------
     autoencoder : torch.nn.Module
-        Maps a batch of samples, floats of the model's own range, to their reconstructions, in
-        the same shape, and to the same ones each time: of an encoder's distribution take the
-        mean. Samples go through it one by one, in eval mode. Clones share it.
+        Maps a batch of samples, floats in the model's own range, to their reconstructions, in
+        the same shape. It must be deterministic: use the mean of an encoder's distribution.
+        Samples go through it one by one, in eval mode. Clones share it.
     features : transformer, default=None
         A stateless transformer, such as a :class:`~sklearn_flipad.SpectrogramTransformer`; the
-        values themselves by default. Where it has an `output_range`, it is given the right one.
+        values themselves by default. If it has an `output_range`, that is set.
     difference : {"features", "samples"}, default="features"
-        What the difference is taken of. Where a reconstruction follows a sample value by value,
-        ``"samples"`` shows the least. Where it has another phase, as a vocoder's, only features
-        agree.
+        Whether to subtract features, or samples before features are computed. Differences of
+        ``"samples"`` show the smallest deviations of reconstructions that follow a sample value
+        by value. If reconstructions have another phase, as a vocoder's do, only features agree.
     output_range : pair of float or None, default=(-1, 1)
         Values of the model that stand for the gray levels 0 and 255. Reconstructions are clipped
         to them, as files are. With None, floats may have any values, and uint8 images are refused.
     device : str or torch.device, default=None
-        Where to run the autoencoder; where it is by default.
+        Device of the autoencoder; by default the one that it is on.
 
     Attributes
     ----------
@@ -60,8 +61,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
 
     References
     ----------
-    Ricker et al., "AEROBLADE", CVPR 2024, judge images by the distance to what an autoencoder
-    makes of them; Albright and McCloskey, CVPR Workshops 2019, by that to the generator's range.
+    Ricker et al., "AEROBLADE", CVPR 2024, judge images by the distance to an autoencoder's
+    reconstruction; Albright and McCloskey, CVPR Workshops 2019, by that to the generator's range.
 
     Examples
     --------
@@ -114,8 +115,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         ------
         ValueError
             If a parameter or X is not valid, the features have to be fitted, or the autoencoder
-            returns something else than finite reconstructions in the shape of the samples, or
-            other ones each time.
+            does not return finite reconstructions in the shape of the samples, the same ones each
+            time.
         """
         self._validate_params()
         array = self._checked(X, reset=True)
@@ -129,7 +130,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         if not np.array_equal(made, again):
             raise ValueError(
                 "autoencoder returns other reconstructions of the same sample each time. Pass one "
-                "that draws no random numbers: of an encoder's distribution take the mean."
+                "that draws no random numbers: use the mean of an encoder's distribution."
             )
         n_features_out = self._difference(x, made).size
         record_samples(self, X, array)
@@ -137,7 +138,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         return self
 
     def transform(self, X):
-        """Reconstruct, and take differences.
+        """Compute the residuals.
 
         Parameters
         ----------
@@ -163,7 +164,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         return residuals if X.ndim > 2 else residuals.reshape(len(X), -1)
 
     def reconstruct(self, X):
-        """What the autoencoder makes of samples.
+        """Reconstruct samples by the autoencoder.
 
         Parameters
         ----------
@@ -184,19 +185,16 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         return self._reconstructed(self._values(self._checked(X)))
 
     def _checked(self, X, *, reset=False):
-        shape = shape_of(X)
-        # Rows are samples too: their values have to lie in the range that reconstructions have.
-        is_row = len(shape) == 2 and (reset or not hasattr(self, "_sample_shape"))
         return check_samples(
             self,
             X,
             reset=reset,
             output_range=self.output_range,
-            sample_shape=shape[1:] if is_row else None,
+            rows_are_samples=True,
         )
 
     def _values(self, X, shape=None):
-        """Floats of the model's range, in the shape of the samples."""
+        """Floats in the model's range, shape (n, *shape), by default the shape of X."""
         if X.dtype == np.uint8:
             X = from_gray_levels(X, self.output_range).astype(np.float32)
         return X if shape is None else X.reshape(len(X), *shape)
@@ -219,8 +217,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         module, dtype = moved_to(module, device), _float_type(module)
 
         def reconstruct(rows):
-            # One by one: networks round otherwise in batches of other sizes. In copies, which
-            # may be written to.
+            # One by one: networks round differently in batches of other sizes. Copies, since the
+            # module may write to its input.
             return [module(torch.tensor(one[None], dtype=dtype, device=device)) for one in x[rows]]
 
         made = np.empty_like(x)
@@ -247,20 +245,20 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
 
 
 def _to_be_fitted(features):
-    """The first transformer that is not stateless, None if there is none."""
+    """First transformer that is not stateless, None if there is none."""
     parts = [part for _, part in features.steps] if isinstance(features, Pipeline) else [features]
     parts = [part for part in parts if part not in (None, "passthrough")]
     return next((part for part in parts if get_tags(part).requires_fit), None)
 
 
 def _float_type(module):
-    """The type of a module's parameters."""
+    """Floating type of a module's parameters, float32 if it has none."""
     types = (p.dtype for p in module.parameters() if p.dtype.is_floating_point)
     return next(types, torch.float32)
 
 
 def _checked_reconstruction(made, shape, number):
-    """What the autoencoder returned for one sample, as an array."""
+    """Reconstruction of one sample as float64; ValueError if its shape or a value is invalid."""
     if not isinstance(made, torch.Tensor) or made.shape != shape:
         what = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Spectra of short parts of a signal."""
+"""Spectra of short frames of a signal."""
 
 from numbers import Integral, Real
 
@@ -9,7 +9,7 @@ from scipy.signal import windows
 from sklearn.utils._param_validation import Interval
 
 from sklearn_flipad.base.samples import shape_of
-from sklearn_flipad.features.images import StatelessTransformer
+from sklearn_flipad.features._stateless import StatelessTransformer
 
 __all__ = ["SpectrogramTransformer"]
 
@@ -33,13 +33,13 @@ class SpectrogramTransformer(StatelessTransformer):
         Samples from the start of a frame to that of the next; a quarter of `n_fft` by default.
         Samples after the last whole frame are not used.
     average : bool, default=False
-        Whether features are the means over all frames, one for each channel and frequency. Few
-        and stable, they are the fingerprint that a model leaves in all of its sounds.
+        Whether features are the means over all frames, one for each channel and frequency. They
+        are few and stable: the fingerprint that a model leaves in all of its sounds.
     eps : float, default=1e-5
-        Constant inside the logarithm, > 0. By default of the size that rounding to 16 bits has
-        for signals in [-1, 1].
+        Constant inside the logarithm, > 0. The default is the size of rounding to 16 bits for
+        signals in [-1, 1].
     output_range : pair of float or None, default=(-1, 1)
-        Values that floats may have. With None, any.
+        Range of floats; None for any.
     image_shape : tuple of int, default=None
         Shape ``(channels, length)`` of signals of several channels that come flattened. Without
         it, each row of a 2-D X is a signal of one channel.
@@ -56,7 +56,7 @@ class SpectrogramTransformer(StatelessTransformer):
 
     Notes
     -----
-    The transformer is stateless, as :class:`DCTTransformer`.
+    The transformer is stateless, like :class:`DCTTransformer`.
 
     References
     ----------
@@ -122,7 +122,7 @@ class SpectrogramTransformer(StatelessTransformer):
         return self.hop_length or max(self.n_fft // 4, 1)
 
     def _shape_of_one(self, X):
-        """A row that says nothing of its shape is one channel."""
+        """Shape (channels, length) of one signal; rows of unknown shape are one channel."""
         shape = super()._shape_of_one(X)
         return shape if len(shape) == 2 else (1, X.shape[-1])
 

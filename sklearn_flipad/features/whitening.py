@@ -1,4 +1,4 @@
-"""Decorrelating features by the covariance of the inliers."""
+"""Whitening of features by the covariance of the inliers."""
 
 import warnings
 from numbers import Integral, Real
@@ -11,17 +11,16 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklearn_flipad.base.labels import check_labels, inlier_rows
-from sklearn_flipad.base.samples import as_array, check_features, record_samples
+from sklearn_flipad.base.samples import as_array, check_features, float_type, record_samples
 from sklearn_flipad.operators.products import aligned, product
 
 __all__ = ["InlierWhitener"]
 
 #: Features in a block unless told otherwise: an eigendecomposition of about a minute.
 _MAX_BLOCK = 4096
-#: Rows of a product. All products have as many, so that a sample's result is always computed
-#: in the same way.
+#: Rows of every product, so that a sample's result is always computed in the same way.
 _N_ROWS = 64
-#: Rows that fit makes float64 copies of.
+#: Rows that fit copies to float64 at a time.
 _N_ROWS_FIT = 256
 
 
@@ -30,19 +29,19 @@ class InlierWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     ``(x - mean) @ v_i * (lambda_i + ridge * mean(lambda)) ** (-exponent / 2)`` for each
     eigenvector ``v_i`` of the inliers' covariance and its eigenvalue ``lambda_i``. Inliers are
-    the samples labeled +1; all samples, where none is labeled. It takes the place of
+    the samples labeled +1; all samples, if none is labeled. It replaces
     :class:`~sklearn_flipad.InlierScaler`: directions in which the samples of a model hardly
-    vary, and which tell it from its relatives, are hidden in correlations that scaling each
-    feature leaves as they are.
+    vary, and which tell it from similar models, are hidden in correlations that scaling each
+    feature leaves unchanged.
 
     Parameters
     ----------
     ridge : float, default=1e-4
-        Added to the variances, in units of their mean over all features, >= 0: directions
-        that vary much less than that are not blown up. What samples rounded to gray levels
-        hold in such directions is noise.
+        Added to the variances, in units of their mean over all features, >= 0, so that
+        directions that vary much less than that are not amplified: in samples rounded to gray
+        levels they are noise.
     exponent : float, default=1.0
-        How far to go, in [0, 1]: 1 gives each direction the same variance, 0 only rotates.
+        Strength in [0, 1]: 1 gives each direction the same variance, 0 only rotates.
     block : int, default=None
         Number of contiguous features that are whitened together, in the order of flattened
         samples; correlations between blocks stay. Memory grows with the number of features
@@ -56,10 +55,10 @@ class InlierWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     variances_ : ndarray of float64, shape (n_features,)
         Eigenvalues of the covariance, falling within each block.
     components_ : ndarray, shape (n_features, n_block_features)
-        Eigenvectors, one a row. A row has the entries of its own block, and zeros behind
-        them if that block is the last one and smaller.
+        Eigenvectors as rows. A row has the entries of its own block, padded with zeros if
+        that block is the last one and smaller.
     scale_ : ndarray of float64, shape (n_features,)
-        What the rotated features are multiplied by.
+        Factors of the rotated features.
     block_size_ : int
         Number of features in a block.
     n_inliers_ : int
@@ -75,11 +74,11 @@ class InlierWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     Notes
     -----
-    Rotated features have no order in space, so images leave as rows. The covariance divides by
-    the number of inliers less 1. With no more inliers than features in a block it is singular:
-    new samples of the model then stand out in the directions in which the inliers happen not to
-    vary, as far as `ridge` lets them, and a detector tells nothing. Two to three times as many
-    inliers as features were enough on the shipped generators.
+    Rotated features have no spatial order, so images become rows. The covariance divides by the
+    number of inliers minus 1. With no more inliers than features in a block it is singular: new
+    samples of the model then stand out in the directions in which the inliers happen not to vary,
+    as far as `ridge` allows, and detection fails. Two to three times as many inliers as features
+    were enough on the shipped generators.
 
     The squared norm of fully whitened features is the squared Mahalanobis distance to the mean
     of the inliers.
@@ -136,7 +135,7 @@ class InlierWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         flat, size = X.reshape(len(X), -1), _block_size(X, self.block)
         mean = _mean(flat, rows)
         variances, n_flat = np.empty(flat.shape[1]), 0
-        dtype = _float_type(X)
+        dtype = float_type(X)
         components = np.zeros((flat.shape[1], size), dtype)
         for columns in gen_batches(flat.shape[1], size):
             covariance = _covariance(flat[:, columns], rows, mean[columns])
@@ -146,7 +145,7 @@ class InlierWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         if n_flat and self.exponent and not self.ridge:
             raise ValueError(
                 f"The covariance of {len(rows)} inliers is singular in blocks of {size} features: "
-                f"in {n_flat} directions no inlier varies, and ridge=0 would divide by 0. Pass "
+                f"inliers do not vary in {n_flat} directions, and ridge=0 would divide by 0. Pass "
                 "ridge > 0, more inliers than there are features in a block, or leave out "
                 "features that are constant or follow from others."
             )
@@ -181,7 +180,7 @@ class InlierWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         """
         check_is_fitted(self)
         X = check_features(self, X)
-        dtype = _float_type(X)
+        dtype = float_type(X)
         X = X.reshape(len(X), -1)
         whitened = np.empty(X.shape, dtype)
         for columns, vectors in self._blocks(dtype):
@@ -226,7 +225,7 @@ class InlierWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return restored.reshape(len(X), *getattr(self, "_sample_shape", X.shape[1:]))
 
     def _blocks(self, dtype):
-        """Yield the columns of each block and its eigenvectors."""
+        """Yield the columns of each block and its eigenvectors, shape (n_columns, n_columns)."""
         for columns in gen_batches(len(self.components_), self.block_size_):
             width = columns.stop - columns.start
             yield columns, self.components_[columns, :width].astype(dtype, copy=False)
@@ -254,10 +253,6 @@ def _block_size(X, block):
     return -(-n_features // -(-n_features // _MAX_BLOCK))
 
 
-def _float_type(X):
-    return np.float64 if X.dtype == np.float64 else np.float32
-
-
 def _mean(X, rows):
     total = np.zeros(X.shape[1])
     for batch in gen_batches(len(rows), _N_ROWS_FIT):
@@ -266,7 +261,7 @@ def _mean(X, rows):
 
 
 def _covariance(X, rows, mean):
-    """Covariance in float64, with no second copy of X in memory."""
+    """Covariance in float64, shape (n_features, n_features), without a second copy of X."""
     total = np.zeros((X.shape[1], X.shape[1]))
     with np.errstate(over="ignore", invalid="ignore"):
         for batch in gen_batches(len(rows), _N_ROWS_FIT):
@@ -274,7 +269,7 @@ def _covariance(X, rows, mean):
             total += centered.T @ centered
     total /= max(len(rows) - 1, 1)
     if not np.isfinite(total).all():
-        raise ValueError("X holds values too large for their covariance to be a number.")
+        raise ValueError("X holds values too large for their covariance to be finite.")
     return total
 
 
@@ -289,13 +284,13 @@ def _warn_of_few(n_inliers, size):
 
 
 def _n_flat(variances):
-    """Number of directions whose variance is but rounding."""
+    """Number of directions whose variance is rounding noise."""
     noise = len(variances) * np.finfo(np.float64).eps * variances.max()
     return int((variances <= noise).sum())
 
 
 def _falling_eigh(covariance):
-    """Eigenvalues, the largest first, and eigenvectors as rows, each with one sign."""
+    """Eigenvalues in falling order and eigenvectors as rows, each with a defined sign."""
     values, vectors = np.linalg.eigh(covariance)
     vectors = vectors.T[::-1]
     largest = np.abs(vectors).argmax(axis=1)
@@ -304,7 +299,7 @@ def _falling_eigh(covariance):
 
 
 def _product(rows, matrix):
-    """Rows times a matrix, in a product of :data:`_N_ROWS` rows whatever their number."""
+    """Rows times a matrix, always as a product of :data:`_N_ROWS` rows."""
     padded = np.zeros((_N_ROWS, rows.shape[1]), rows.dtype)
     padded[: len(rows)] = rows
     with torch.no_grad():

@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 from tqdm.auto import tqdm
 
+from sklearn_flipad.base.gray_levels import to_gray_levels
 from sklearn_flipad.base.modules import device_of, evaluating, run_generator, unwrap
 from sklearn_flipad.base.randomness import draw_seed, seeded
-from sklearn_flipad.base.samples import to_gray_levels
 from sklearn_flipad.generators.latents import latent_batches
 from sklearn_flipad.generators.output_range import find_output_range
 

@@ -4,8 +4,9 @@ from numbers import Integral
 
 import numpy as np
 
+from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.optional import import_pyplot
-from sklearn_flipad.base.samples import as_array, from_gray_levels
+from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.plotting.samples import _draw, _to_show
 
 __all__ = ["InversionDisplay"]

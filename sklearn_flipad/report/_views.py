@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 
-from sklearn_flipad.base.samples import to_gray_levels
+from sklearn_flipad.base.gray_levels import to_gray_levels
 from sklearn_flipad.detectors import CombinedDetector
 from sklearn_flipad.features import FinalLayerInverter
 from sklearn_flipad.report._pictures import gray_picture, line_plot, signed_picture

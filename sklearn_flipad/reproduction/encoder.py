@@ -10,10 +10,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.lanes import in_lanes
 from sklearn_flipad.base.modules import moved_to
 from sklearn_flipad.base.precision import full_precision
-from sklearn_flipad.base.samples import check_samples, from_gray_levels
+from sklearn_flipad.base.samples import check_samples
 from sklearn_flipad.generators.process.generative_process import GenerativeProcess
 from sklearn_flipad.generators.process.latent_function import LatentFunction
 from sklearn_flipad.reproduction.encoding.networks import make_encoder_network, n_outputs_of

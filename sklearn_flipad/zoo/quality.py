@@ -12,8 +12,8 @@ import torch
 from sklearn.utils import gen_batches
 from torch import nn
 
+from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.modules import evaluating
-from sklearn_flipad.base.samples import from_gray_levels
 from sklearn_flipad.storage.arrays import load_arrays, save_arrays
 
 __all__ = [

@@ -10,8 +10,8 @@ from sklearn.utils._param_validation import Interval, validate_params
 from tqdm.auto import tqdm
 
 from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.gray_levels import to_gray_levels
 from sklearn_flipad.base.randomness import seeded
-from sklearn_flipad.base.samples import to_gray_levels
 from sklearn_flipad.generators.sampling import sample
 from sklearn_flipad.zoo.checkpoints import locked, read_checkpoint, write_checkpoint
 from sklearn_flipad.zoo.checks import (

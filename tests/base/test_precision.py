@@ -30,7 +30,7 @@ def settings():
 
 @pytest.fixture(params=["as it is", "high", "new settings", "benchmark"])
 def user_settings(request):
-    """What a user may have set, and what torch says of it."""
+    """Settings that a user may have made, as torch reports them."""
     cudnn, before = torch.backends.cudnn, torch.backends.cudnn.conv.fp32_precision
     if request.param == "high":
         torch.set_float32_matmul_precision("high")
@@ -48,7 +48,7 @@ def test_settings_are_restored(user_settings):
         assert set(settings()[0]) == {"ieee"}
         assert torch.backends.cudnn.deterministic
         assert not torch.backends.cudnn.benchmark
-        # What torch, or a generator, asks for within the block can be answered.
+        # Torch, or a generator, can read the settings within the block.
         assert not torch.backends.cudnn.allow_tf32
         assert not torch.backends.cuda.matmul.allow_tf32
         with full_precision():

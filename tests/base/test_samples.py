@@ -17,7 +17,8 @@ from sklearn_flipad import (
     InlierScaler,
     RawTransformer,
 )
-from sklearn_flipad.base.samples import as_array, from_gray_levels, to_gray_levels
+from sklearn_flipad.base.gray_levels import from_gray_levels, to_gray_levels
+from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
     Downscale,
@@ -40,7 +41,7 @@ def layer():
     return FinalLayer.from_module(module, input_shape=(4, 8, 8), activation="tanh")
 
 
-#: What an estimator makes of raw images.
+#: Results of estimators on raw images.
 READERS = {
     "raw": lambda X, layer: RawTransformer().fit_transform(X),
     "dct": lambda X, layer: DCTTransformer().fit_transform(X),

@@ -12,7 +12,7 @@ import torch
 from sklearn.covariance import EmpiricalCovariance
 
 from sklearn_flipad.calibration import Conformal, OpenSetEvidence
-from sklearn_flipad.calibration.evidence import weigh
+from sklearn_flipad.calibration._weighing import Calibration
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -160,15 +160,7 @@ def test_rows_of_several_models(script):
     open_set = script("open_set")
     p_values = np.array([[0.5, 0.001], [0.2, 0.3], [0.001, 0.4], [0.001, 0.001]])
     by_model = {
-        name: weigh(
-            -column,
-            rule=Conformal(),
-            calibration_scores=-np.linspace(0, 1, 400),
-            fnr=0.005,
-            reference_scores=None,
-            reference_name=None,
-            fpr=0.5,
-        )
+        name: Calibration(Conformal(), -np.linspace(0, 1, 400), 0.005).weigh(-column)
         for name, column in zip("ab", p_values.T, strict=True)
     }
     evidence = OpenSetEvidence(by_model, "other")

@@ -9,8 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, PredefinedSplit, ShuffleSplit
 
 from sklearn_flipad import FNRThresholdCalibrator
-from sklearn_flipad.calibration import PAC, Conformal, Quantile
-from sklearn_flipad.calibration.rules import as_rule
+from sklearn_flipad.calibration import PAC, Conformal, Quantile, as_rule
 
 
 class FirstColumn(BaseEstimator):

@@ -253,7 +253,7 @@ def test_what_attributors_may_be(data, fitted):
         ({"a": part(0)}, {}, "must be an instance of 'list'"),
         ([part(0)], {}, "name, attributor"),
         ([(0, part(0))], {}, "name, attributor"),
-        ([("a", Column())], {}, "'a' is no FNRThresholdCalibrator .* but with Column"),
+        ([("a", Column())], {}, "'a' is not an FNRThresholdCalibrator .* but with Column"),
         ([("a", OpenSetAttributor(parts()))], {}, "but with OpenSetAttributor"),
         ([("a", part(0)), ("a", part(1))], {}, "not unique"),
         ([("a__b", part(0))], {}, "__"),

@@ -100,7 +100,7 @@ def test_parameters_of_the_parts(parts):
     ("estimators", "match"),
     [
         ([], "is empty"),
-        ([("a", Column())], "'a' is no FNRThresholdCalibrator .* but with Column"),
+        ([("a", Column())], "'a' is not an FNRThresholdCalibrator .* but with Column"),
         ([("a", FNRThresholdCalibrator(Column(), fnr=0.6))], "'a' has fnr=0.6"),
         ([("a", _part(0)), ("a", _part(1))], "not unique"),
         ([("a__b", _part(0))], "__"),

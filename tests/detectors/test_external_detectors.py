@@ -148,5 +148,5 @@ def test_several_scores_for_a_sample_are_refused(images):
     X, y = images
     classes = np.where(y == 1, np.arange(600) % 2, 2)
     many = FrozenEstimator(SVC().fit(X.reshape(600, -1), classes))
-    with pytest.raises(ValueError, match="one score for each sample is needed"):
+    with pytest.raises(ValueError, match="one score per sample is needed"):
         FNRThresholdCalibrator(many, fnr=0.1).fit(X.reshape(600, -1), y)

@@ -1,4 +1,4 @@
-"""FinalLayerInverter: what goes in, what comes out, and what it must not depend on."""
+"""FinalLayerInverter: inputs, outputs, and independence of batches and order."""
 
 import warnings
 
@@ -7,7 +7,8 @@ import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation, parallel
+from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
+from sklearn_flipad.base import parallel
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.generators import sample
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem

@@ -230,7 +230,7 @@ def test_threads_share_a_module_in_train_mode():
 
 
 def own(coder, n, seed):
-    """What the coder makes of random signals."""
+    """Reconstructions of random signals by the coder."""
     rng = np.random.default_rng(seed)
     return reconstructed(coder, rng.uniform(-1, 1, (n, 1, 40)).astype(np.float32))
 

@@ -13,7 +13,7 @@ from sklearn_flipad import (
     make_smf,
     make_sminv,
 )
-from sklearn_flipad.detectors.prnu import noise_residual, wiener_adaptive
+from sklearn_flipad.detectors._prnu import noise_residual, wiener_adaptive
 from sklearn_flipad.generators import sample
 from sklearn_flipad.reproduction import FeatureDistance
 from sklearn_flipad.reproduction._inception import inception_distance

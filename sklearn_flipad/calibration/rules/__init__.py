@@ -12,12 +12,12 @@ RULES = {"conformal": Conformal(), "quantile": Quantile(), "pac": PAC()}
 
 
 def as_rule(rule):
-    """The rule that a name stands for; a rule as it is.
+    """Get a threshold rule by its name; a rule is returned as it is.
 
     Parameters
     ----------
-    rule : ThresholdRule or str
-        A rule, or a key of `RULES`.
+    rule : {"conformal", "quantile", "pac"} or ThresholdRule
+        A rule, or the name of one with its default settings.
 
     Returns
     -------
@@ -27,6 +27,12 @@ def as_rule(rule):
     ------
     ValueError
         If there is no rule of that name.
+
+    Examples
+    --------
+    >>> from sklearn_flipad.calibration import as_rule
+    >>> as_rule("pac")
+    PAC(confidence=0.95)
     """
     if isinstance(rule, ThresholdRule):
         return rule

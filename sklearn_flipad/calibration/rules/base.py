@@ -1,20 +1,20 @@
-"""The interface of a threshold rule."""
+"""Interface of threshold rules."""
 
 from abc import ABC, abstractmethod
 
 import numpy as np
 
-from sklearn_flipad.calibration.p_values import check_scores, count_at_least
+from sklearn_flipad.calibration._scores import check_scores, count_at_least
 
-__all__ = ["ThresholdRule", "check_probability"]
+__all__ = ["ThresholdRule"]
 
 
 class ThresholdRule(ABC):
-    """Place a threshold by the anomaly scores of inliers that the detector was not fitted on.
+    """Base class of rules that place a threshold by the anomaly scores of held-out inliers.
 
-    A rule of one's own overrides ``min_size`` and ``_threshold``, and ``_p_values`` if it has
-    p-values. It should be immutable and compare equal where its settings are equal, as frozen
-    dataclasses do.
+    Subclasses override ``min_size`` and ``_threshold``, and ``_p_values`` if they have p-values.
+    They should be immutable and compare equal if their settings are equal, as frozen dataclasses
+    do.
     """
 
     @abstractmethod
@@ -100,30 +100,11 @@ class ThresholdRule(ABC):
 
     @abstractmethod
     def _threshold(self, scores, fnr):
-        """The threshold for sorted, finite scores, of which there are enough."""
+        """Threshold for sorted, finite scores of shape (n,), of which there are enough."""
 
     def _p_values(self, n_at_least, n):
-        """P-values, where `n_at_least` of n calibration scores are at least as large."""
+        """P-values from how many of the n calibration scores are at least as large."""
         raise NotImplementedError(
-            f"{self!r} has no p-values, since it does not keep its rate; "
+            f"{self!r} has no p-values, since its rate is not guaranteed; "
             "Conformal() and PAC() have them: pass rule='conformal' or rule='pac'."
         )
-
-
-def check_probability(name, value):
-    """Refuse what is not strictly between 0 and 1.
-
-    Parameters
-    ----------
-    name : str
-        What the error calls the value.
-    value : float
-        The probability.
-
-    Raises
-    ------
-    ValueError
-        If it is not in (0, 1).
-    """
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must lie strictly between 0 and 1, got {value}.")

@@ -1,9 +1,10 @@
-"""Conformal thresholds: valid on average, for any number of scores."""
+"""Thresholds that are valid on average, for any number of scores."""
 
 from dataclasses import dataclass
 from math import ceil
 
-from sklearn_flipad.calibration.rules.base import ThresholdRule, check_probability
+from sklearn_flipad.calibration._scores import check_probability
+from sklearn_flipad.calibration.rules.base import ThresholdRule
 
 __all__ = ["Conformal"]
 

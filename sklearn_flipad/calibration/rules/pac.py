@@ -1,4 +1,4 @@
-"""Thresholds that hold with a chosen confidence."""
+"""Thresholds that are valid with a chosen confidence."""
 
 from dataclasses import dataclass
 from math import ceil, log
@@ -6,7 +6,8 @@ from math import ceil, log
 import numpy as np
 from scipy import stats
 
-from sklearn_flipad.calibration.rules.base import ThresholdRule, check_probability
+from sklearn_flipad.calibration._scores import check_probability
+from sklearn_flipad.calibration.rules.base import ThresholdRule
 
 __all__ = ["PAC"]
 
@@ -19,7 +20,7 @@ class PAC(ThresholdRule):
     inliers is at most `fnr`, for any distribution. It takes at least
     ``log(1 - confidence) / log(1 - fnr)`` scores. A p-value is, with that confidence, an
     upper bound of how often the model's samples score at least as high as the suspect; the
-    confidence is that of one suspect, not of many at once.
+    confidence is for one suspect, not for many at once.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ class PAC(ThresholdRule):
         return self._bounds(n)[n_at_least]
 
     def _bounds(self, n):
-        """Upper Clopper-Pearson bounds of a rate, for 0 to n events among n."""
+        """Upper Clopper-Pearson bounds of a rate, for 0 to n events among n, shape (n + 1,)."""
         counts = np.arange(n)
         bounds = stats.beta.ppf(self.confidence, counts + 1, n - counts)
         # Rounding guards against a bound landing a bit above the rate that it is.

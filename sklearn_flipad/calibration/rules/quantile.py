@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sklearn_flipad.calibration.rules.base import ThresholdRule, check_probability
+from sklearn_flipad.calibration._scores import check_probability
+from sklearn_flipad.calibration.rules.base import ThresholdRule
 
 __all__ = ["Quantile"]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from sklearn_flipad.base.gray_levels import from_gray_levels, to_gray_levels
 from sklearn_flipad.base.lanes import in_lanes
-from sklearn_flipad.base.samples import from_gray_levels, to_gray_levels
 from sklearn_flipad.generators.process.processing import Processing
 
 __all__ = ["GenerativeProcess"]

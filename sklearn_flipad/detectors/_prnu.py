@@ -8,43 +8,18 @@ from sklearn_flipad.base.optional import import_optional
 __all__ = ["noise_residual", "wiener_adaptive"]
 
 _WINDOWS = (3, 5, 7, 9)
-#: ITU-R BT.601, as everywhere where color becomes gray.
+#: Weights of red, green and blue, ITU-R BT.601.
 _GRAY = (0.299, 0.587, 0.114)
 
 
 def noise_residual(images, *, sigma=5.0, wavelet="db4", levels=4):
-    """What a wavelet denoiser removes from images.
+    """Noise that a wavelet denoiser removes from images of gray levels, shape (n, height, width).
 
-    The detail coefficients of a wavelet decomposition go through an adaptive Wiener
-    filter that keeps their noise, and the approximation is dropped. Colors become gray,
-    row and column means are removed, and a Wiener filter in the Fourier domain takes out
-    what is periodic.
-
-    Parameters
-    ----------
-    images : ndarray of float64, shape (n, channels, height, width)
-        Gray levels 0..255 in 1 or 3 channels.
-    sigma : float, default=5
-        Standard deviation of the noise in gray levels.
-    wavelet : str, default="db4"
-        Name of the wavelet.
-    levels : int, default=4
-        Levels of the decomposition; fewer where the images are too small for it.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, height, width)
-
-    Raises
-    ------
-    ImportError
-        If PyWavelets is missing.
-
-    References
-    ----------
-    Lukas, Fridrich and Goljan, "Digital camera identification from sensor pattern
-    noise", IEEE TIFS 2006; Marra et al., "Do GANs leave artificial fingerprints?", MIPR
-    2019.
+    The detail coefficients go through an adaptive Wiener filter that keeps their noise, and the
+    approximation is dropped. Colors become gray, row and column means are removed, and a Wiener
+    filter in the Fourier domain removes periodic patterns. Small images get fewer `levels`. See
+    Lukas, Fridrich and Goljan, "Digital camera identification from sensor pattern noise", IEEE TIFS
+    2006; Marra et al., "Do GANs leave artificial fingerprints?", MIPR 2019.
     """
     pywt = import_optional("pywt", "Noise residuals need PyWavelets", "fingerprint")
     height, width = images.shape[2:]
@@ -58,22 +33,10 @@ def noise_residual(images, *, sigma=5.0, wavelet="db4", levels=4):
 
 
 def wiener_adaptive(x, noise_variance):
-    """The noise in zero-mean coefficients whose local variance varies.
+    """Noise in zero-mean coefficients, shape (..., height, width), whose local variance varies.
 
-    The variance of the signal is the least, over windows of 3, 5, 7 and 9 pixels a side,
-    of what the local mean square exceeds the noise by.
-
-    Parameters
-    ----------
-    x : ndarray of float64, shape (..., height, width)
-        Coefficients.
-    noise_variance : float or ndarray that broadcasts, >= 0
-        Variance of the noise.
-
-    Returns
-    -------
-    ndarray of float64, shape (..., height, width)
-        ``x * noise_variance / (signal_variance + noise_variance)``.
+    The variance of the signal is the smallest excess of the local mean square over the noise, in
+    windows of 3, 5, 7 and 9 pixels a side.
     """
     square = x**2
     axes = (x.ndim - 2, x.ndim - 1)
@@ -86,7 +49,7 @@ def wiener_adaptive(x, noise_variance):
 
 
 def _zero_mean(x):
-    """Remove row and column means on each of the four interleaved pixel grids."""
+    """Residuals without row and column means, on each of the four interleaved pixel grids."""
     x = x - x.mean(axis=(1, 2), keepdims=True)
     for i in (0, 1):
         for j in (0, 1):
@@ -98,7 +61,7 @@ def _zero_mean(x):
 
 
 def _wiener_fourier(x):
-    """Keep the noise of the spectrum's magnitude, so that periodic patterns go."""
+    """Residuals without periodic patterns: only the noise of the spectrum's magnitude is kept."""
     spectrum = fft.fft2(x, axes=(1, 2))
     magnitude = np.abs(spectrum) / np.sqrt(x[0].size)
     variance = x.var(axis=(1, 2), keepdims=True, ddof=1)
