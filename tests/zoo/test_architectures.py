@@ -6,19 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_flipad import FinalLayer, OutputActivation
-from sklearn_flipad.generators import sample
-from sklearn_flipad.zoo import (
+from benchmarks.zoo.batch_norm import recalibrate_batch_norm
+from benchmarks.zoo.discriminators import (
     ConditionalConvDiscriminator,
-    ConditionalDCGANGenerator,
     ConvDiscriminator,
-    DCGANGenerator,
     EBGANDiscriminator,
     LSGANDiscriminator,
-    LSGANGenerator,
-    initialize_weights,
-    recalibrate_batch_norm,
 )
+from benchmarks.zoo.initialization import initialize_weights
+from sklearn_flipad import FinalLayer, OutputActivation
+from sklearn_flipad.generators import sample
+from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator, LSGANGenerator
 
 
 def test_paper_architectures():

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_flipad.zoo import load_fashion_classifier
-from sklearn_flipad.zoo.measure_quality import train_fashion_classifier
-from sklearn_flipad.zoo.pretrained import load_generator
-from sklearn_flipad.zoo.recipes import RECIPES, train_recipe
+from benchmarks.zoo.measure_quality import train_fashion_classifier
+from benchmarks.zoo.quality import load_fashion_classifier
+from benchmarks.zoo.recipes import RECIPES, train_recipe
+from sklearn_flipad.zoo.files.cards import load_generator
 
 X = np.random.default_rng(0).integers(0, 256, (256, 1, 32, 32), dtype=np.uint8)
 

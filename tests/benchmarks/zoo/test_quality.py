@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_flipad.datasets import load_fashion_sample
-from sklearn_flipad.generators import sample
-from sklearn_flipad.zoo import (
+from benchmarks.zoo.quality import (
     fashion_frechet_distance,
     frechet_distance,
     load_fashion_classifier,
-    load_pretrained,
-    pretrained_card,
 )
+from sklearn_flipad.datasets import load_fashion_sample
+from sklearn_flipad.generators import sample
+from sklearn_flipad.zoo import load_pretrained, pretrained_card
 
 SEEDS_0 = ["fashion/dcgan-0", "fashion/ebgan-0", "fashion/lsgan-0", "fashion/wgan-gp-0"]
 
