@@ -1,12 +1,12 @@
-"""The shipped generators, and saving and loading of generators."""
+"""The shipped generators, and loading of generators from files."""
+
+import json
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
-from benchmarks.zoo.generator_files import save_generator
-from benchmarks.zoo.initialization import initialize_weights
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import (
@@ -16,7 +16,7 @@ from sklearn_flipad.zoo import (
     pretrained_card,
     pretrained_samples,
 )
-from sklearn_flipad.zoo.files.cards import load_generator
+from sklearn_flipad.zoo.files.cards import floating, load_generator
 
 SEEDS_0 = ["fashion/dcgan-0", "fashion/ebgan-0", "fashion/lsgan-0", "fashion/wgan-gp-0"]
 
@@ -61,9 +61,11 @@ SPEC = ["DCGANGenerator", {"latent_dim": 8, "channels": [16, 8], "out_channels":
 
 @pytest.fixture
 def saved(tmp_path):
-    """Stem of a generator that was saved."""
-    generator = initialize_weights(DCGANGenerator(8, (16, 8), 1))
-    save_generator(generator, {"generator": SPEC}, tmp_path / "model-0.5")
+    """Stem of the card and the weights of a generator."""
+    weights = floating(DCGANGenerator(8, (16, 8), 1).state_dict())
+    tensors = {name: value.half() for name, value in weights.items()}
+    safetensors.torch.save_file(tensors, tmp_path / "model-0.5.safetensors")
+    (tmp_path / "model-0.5.json").write_text(json.dumps({"generator": SPEC}))
     return tmp_path / "model-0.5"
 
 

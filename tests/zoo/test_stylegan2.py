@@ -1,4 +1,4 @@
-"""StyleGAN2: what it computes, its training, published layouts of weights, and its final layer."""
+"""StyleGAN2: the published computation, published layouts of weights, and its final layer."""
 
 import re
 from math import sqrt

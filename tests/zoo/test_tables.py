@@ -1,15 +1,11 @@
-"""KL-WGAN: its networks, objective and training, and the shipped generators of Redwine."""
+"""The shipped generators of Redwine."""
 
 import numpy as np
 import pytest
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter
 from sklearn_flipad.generators import sample
-from sklearn_flipad.zoo import (
-    list_pretrained,
-    load_pretrained,
-    pretrained_samples,
-)
+from sklearn_flipad.zoo import list_pretrained, load_pretrained, pretrained_samples
 
 NAMES = list_pretrained("redwine")
 

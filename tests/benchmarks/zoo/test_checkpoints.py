@@ -321,7 +321,7 @@ needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and 
 
 def start(target, *args):
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "torch._dynamo"])
     process = context.Process(target=_with_threads, args=(torch.get_num_threads(), target, *args))
     process.start()
     return process

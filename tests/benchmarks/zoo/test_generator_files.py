@@ -9,11 +9,11 @@ from benchmarks.zoo.generator_files import save_generator
 from benchmarks.zoo.initialization import initialize_weights
 from benchmarks.zoo.sample_files import save_grid
 from sklearn_flipad.generators import sample
-from sklearn_flipad.zoo import (
-    DCGANGenerator,
-)
+from sklearn_flipad.zoo import DCGANGenerator
 from sklearn_flipad.zoo.files.cards import load_generator
 from sklearn_flipad.zoo.files.samples import load_grid
+
+SPEC = ["DCGANGenerator", {"latent_dim": 8, "channels": (16, 8), "out_channels": 1}]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -26,29 +26,17 @@ def test_grid(channels, tmp_path):
 
 def test_save_and_load(tmp_path):
     generator = initialize_weights(DCGANGenerator(8, (16, 8), 1)).eval()
-    card = {
-        "generator": ("DCGANGenerator", {"latent_dim": 8, "channels": (16, 8), "out_channels": 1})
-    }
-    save_generator(generator, card, tmp_path / "a")
+    save_generator(generator, {"generator": SPEC}, tmp_path / "a")
     back = load_generator(tmp_path / "a")
     for name, value in generator.state_dict().items():
         if value.is_floating_point():
             assert torch.equal(value.half().float(), back.state_dict()[name])
 
 
-SPEC = ["DCGANGenerator", {"latent_dim": 8, "channels": [16, 8], "out_channels": 1}]
-
-
-@pytest.fixture
-def saved(tmp_path):
-    """Stem of a generator that was saved."""
-    generator = initialize_weights(DCGANGenerator(8, (16, 8), 1))
-    save_generator(generator, {"generator": SPEC}, tmp_path / "model-0.5")
-    return tmp_path / "model-0.5"
-
-
-def test_stems_may_have_dots(saved):
-    names = sorted(p.name for p in saved.parent.iterdir())
+def test_stems_may_have_dots(tmp_path):
+    saved = tmp_path / "model-0.5"
+    save_generator(initialize_weights(DCGANGenerator(8, (16, 8), 1)), {"generator": SPEC}, saved)
+    names = sorted(p.name for p in tmp_path.iterdir())
     assert names == ["model-0.5.json", "model-0.5.png", "model-0.5.safetensors"]
     X = sample(load_generator(str(saved)), 16, random_state=0)
     np.testing.assert_array_equal(load_grid(f"{saved}.png"), X)
