@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from output import add_out, read_rows
 
+from benchmarks.zoo.quality import load_fashion_classifier
 from sklearn_flipad import (
     DeepSADDetector,
     FinalLayer,
@@ -25,7 +26,7 @@ from sklearn_flipad.detectors import MLP
 from sklearn_flipad.evaluation import attribution_scores
 from sklearn_flipad.generators import sample
 from sklearn_flipad.reproduction import FeatureDistance
-from sklearn_flipad.zoo import load_fashion_classifier, load_pretrained
+from sklearn_flipad.zoo import load_pretrained
 
 #: Restarts and steps of the latent searches, far below the paper's 10 and 1,000.
 SMINV = {"SM-Inv l2": (2, 100), "SM-Inv features": (1, 50)}

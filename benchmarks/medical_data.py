@@ -17,18 +17,14 @@ from packages import debian_files
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from sklearn_flipad.zoo import (
-    ConditionalConvDiscriminator,
-    ConditionalDCGANGenerator,
-    ConvDiscriminator,
-    CrossEntropyObjective,
-    DCGANGenerator,
-    WassersteinGPObjective,
-    initialize_weights,
-    train_gan,
-)
-from sklearn_flipad.zoo.batch_norm import recalibrate_batch_norm
-from sklearn_flipad.zoo.pretrained import load_generator, save_generator
+from benchmarks.zoo.batch_norm import recalibrate_batch_norm
+from benchmarks.zoo.discriminators import ConditionalConvDiscriminator, ConvDiscriminator
+from benchmarks.zoo.generator_files import save_generator
+from benchmarks.zoo.initialization import initialize_weights
+from benchmarks.zoo.objectives import CrossEntropyObjective, WassersteinGPObjective
+from benchmarks.zoo.training import train_gan
+from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator
+from sklearn_flipad.zoo.files.cards import load_generator
 
 __all__ = ["NAMES", "generator", "slices"]
 

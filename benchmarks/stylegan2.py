@@ -15,12 +15,13 @@ import numpy as np
 from attribution import FNRS, Setting, judge_attributor, one_layer_detector
 from output import add_out, read_rows
 
+from benchmarks.zoo.quality import fashion_frechet_distance
+from benchmarks.zoo.recipes import train_recipe
 from sklearn_flipad import FinalLayer, make_dctpad, make_flipad, make_rawpad, make_smf
 from sklearn_flipad.datasets import load_fashion_mnist, load_fashion_sample
 from sklearn_flipad.generators import sample
-from sklearn_flipad.zoo import fashion_frechet_distance, load_pretrained
-from sklearn_flipad.zoo.pretrained import load_generator
-from sklearn_flipad.zoo.recipes import train_recipe
+from sklearn_flipad.zoo import load_pretrained
+from sklearn_flipad.zoo.files.cards import load_generator
 
 SETTING = Setting(n_own=800, n_real=200, n_test=100)
 #: Of the penalty in each branch, by the name of the method.

@@ -13,18 +13,15 @@ import pandas as pd
 import torch
 from packages import downloaded
 
+from benchmarks.zoo.discriminators import KLWGANCritic
+from benchmarks.zoo.objectives import KLWassersteinObjective
+from benchmarks.zoo.training import train_gan
 from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.datasets import load_redwine
 from sklearn_flipad.generators import sample
 from sklearn_flipad.storage.arrays import write_atomically
 from sklearn_flipad.tabular import TablePreparer, sample_sdv
-from sklearn_flipad.zoo import (
-    KLWassersteinObjective,
-    KLWGANCritic,
-    KLWGANGenerator,
-    load_pretrained,
-    train_gan,
-)
+from sklearn_flipad.zoo import KLWGANGenerator, load_pretrained
 
 OTHERS = ("TVAE", "CTGAN", "CopulaGAN")
 #: Grades of white wines in the wheel, by file: those of each file that no other has.

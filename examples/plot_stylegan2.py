@@ -21,13 +21,15 @@ import torch
 from sklearn.base import clone
 from sklearn.preprocessing import FunctionTransformer
 
+from benchmarks.zoo.objectives import NonSaturatingObjective
+from benchmarks.zoo.stylegan2_discriminator import StyleGAN2Discriminator
+from benchmarks.zoo.training import train_gan
 from sklearn_flipad import DeepSADDetector, FinalLayer, FinalLayerInverter, make_flipad
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.generators import sample
 from sklearn_flipad.plotting import SampleGridDisplay, ScoreHistogramDisplay
-from sklearn_flipad.zoo import StyleGAN2Discriminator, StyleGAN2Generator, train_gan
-from sklearn_flipad.zoo.objectives import NonSaturatingObjective
+from sklearn_flipad.zoo import StyleGAN2Generator
 
 real = load_fashion_sample()
 

@@ -1,8 +1,8 @@
-"""Weights of published generators of mammograms, in the layout in which medigan passes them on.
+"""Weights of published generators of mammograms, in the layout of medigan.
 
 The training code of Szafranowska et al. keeps a generator's convolutions under ``main``, its first
-ones also under ``first_layers``, and what maps a condition to a vector under ``embed_nn``, which is
-there without being used where the generator is unconditional.
+ones also under ``first_layers``, and the layers that map a condition to a vector under
+``embed_nn``, which an unconditional generator has too, unused.
 """
 
 import re
@@ -12,17 +12,17 @@ import torch
 from torch.nn import functional
 
 from sklearn_flipad.zoo.architectures import ConditionalDCGANGenerator, DCGANGenerator
-from sklearn_flipad.zoo.weight_files import read_weights
+from sklearn_flipad.zoo.files.weights import differing_shapes, read_weights
 
 __all__ = ["load_medigan"]
 
-#: Of torch's batch normalization; no file has it.
+#: Default of torch's batch normalization; files do not store it.
 _EPS = 1e-5
 _ADVICE = "Convert it where you trust it: torch.save(generator.state_dict(), path)."
 
 
 def load_medigan(path, *, conditions=(0.0, 1.0), leakiness=0.1):
-    """Read a DCGAN, WGAN-GP or C-DCGAN generator of medigan's from a local file.
+    """Read a DCGAN, WGAN-GP or C-DCGAN generator of medigan from a local file.
 
     Parameters
     ----------
@@ -31,30 +31,29 @@ def load_medigan(path, *, conditions=(0.0, 1.0), leakiness=0.1):
         of a model of medigan, whose ``generator`` is taken, or the state dict of a generator.
         Nothing is unpickled.
     conditions : sequence of float, default=(0.0, 1.0)
-        For a C-DCGAN whose condition is a number: the values that stand for its classes, in
-        their order.
+        For a C-DCGAN whose condition is a number: the value of each class, in order.
     leakiness : float, default=0.1
-        For a C-DCGAN: slope of the leaky ReLU of its condition, which no file has.
+        For a C-DCGAN: slope of the leaky ReLU of its condition, which files do not store.
 
     Returns
     -------
     DCGANGenerator or ConditionalDCGANGenerator
-        In eval mode, on the CPU, without gradients. Sizes are those of the weights.
+        In eval mode, on the CPU, without gradients, with the sizes of the weights.
 
     Raises
     ------
     ValueError
-        If the file is damaged or would have to be unpickled, or holds another network, which is
-        said by its key.
+        If the file is damaged or would have to be unpickled, or holds another network; the
+        message names the first key that differs.
 
     Notes
     -----
-    What medigan computes of a condition, a linear layer and a leaky ReLU of an embedding or of a
-    number, is one vector for each class. These are the returned generator's embedding.
+    medigan maps a condition, an embedding or a number, to a vector by a linear layer and a leaky
+    ReLU. The vectors of the classes are the embedding of the returned generator.
 
-    Code that comes with models of this layout writes images of ``255 (x + 1)``, cut off to
-    integers: black is -1 and white 0, and values above 0 overflow. For files that were written so,
-    pass ``output_range=(-1, 0)`` and own samples that the same code has written.
+    Code that comes with models of this layout writes images as ``255 (x + 1)``, truncated to
+    integers: black is -1 and white 0, and values above 0 overflow. For such files, pass
+    ``output_range=(-1, 0)`` and own samples that the same code has written.
 
     References
     ----------
@@ -93,7 +92,7 @@ def load_medigan(path, *, conditions=(0.0, 1.0), leakiness=0.1):
 
 
 def _convolutions(state, path):
-    """The weights of the transposed convolutions, in their order."""
+    """Weights of the transposed convolutions, in their order."""
     numbers = [re.fullmatch(r"main\.(\d+)\.weight", key) for key in state]
     keys = sorted((int(match[1]), match[0]) for match in numbers if match)
     found = [state[key] for _, key in keys if state[key].ndim == 4]
@@ -106,7 +105,7 @@ def _convolutions(state, path):
 
 
 def _main(state, path):
-    """The generator's own part, once what stands there twice is the same."""
+    """State dict of ``main``; raise ValueError if ``first_layers`` differs, or for other keys."""
     main = {}
     for key, value in state.items():
         place, _, rest = key.partition(".")
@@ -122,19 +121,15 @@ def _main(state, path):
 
 
 def _check(main, generator, path):
-    """Refuse by their keys what is missing, unknown or of another shape."""
-    expected = {key: tuple(value.shape) for key, value in generator.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in main.items()}
-    for key in {**expected, **found}:
-        if found.get(key) != expected.get(key):
-            raise ValueError(
-                f"{path} does not hold a DCGAN generator: {key} is {found.get(key, 'absent')} "
-                f"instead of {expected.get(key, 'absent')}."
-            )
+    """Raise ValueError if weights are missing, unknown or of another shape."""
+    for key, (found, expected) in differing_shapes(main, generator.state_dict()).items():
+        raise ValueError(
+            f"{path} does not hold a DCGAN generator: {key} is {found} instead of {expected}."
+        )
 
 
 def _width(condition, path):
-    """How many values a condition is mapped to."""
+    """Number of values that a condition is mapped to."""
     linear = condition.get("1.weight" if _is_categorical(condition) else "0.weight")
     if linear is None or linear.ndim != 2:
         raise ValueError(f"{path} has no linear layer under 'embed_nn'.")
@@ -146,7 +141,7 @@ def _is_categorical(condition):
 
 
 def _table(condition, conditions, leakiness, path):
-    """The vector of each class."""
+    """Vector of each class, shape (n_classes, n_values)."""
     try:
         if _is_categorical(condition):
             linear = functional.linear(

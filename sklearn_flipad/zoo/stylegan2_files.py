@@ -1,7 +1,7 @@
-"""Weights of published StyleGAN2 generators, in the layouts in which they are passed on.
+"""Weights of published StyleGAN2 generators, in the two common layouts.
 
-rosinality's ``stylegan2-pytorch`` keeps a generator under ``g_ema``, with one name for each
-convolution; NVIDIA's ``stylegan2-ada-pytorch`` names them by resolution. Both compute the same.
+rosinality's ``stylegan2-pytorch`` keeps a generator under ``g_ema`` and numbers its convolutions;
+NVIDIA's ``stylegan2-ada-pytorch`` names them by resolution. Both compute the same.
 """
 
 import re
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import torch
 
-from sklearn_flipad.zoo.stylegan2 import StyleGAN2Generator, resampling_filter
-from sklearn_flipad.zoo.weight_files import read_weights
+from sklearn_flipad.zoo.files.weights import differing_shapes, read_weights
+from sklearn_flipad.zoo.stylegan2 import StyleGAN2Generator
 
 __all__ = ["load_stylegan2"]
 
-#: Keys of NVIDIA's layout that say nothing of samples without truncation.
+#: Keys that are for truncation alone.
 _UNUSED = re.compile(r"mapping\.w_avg|latent_avg|mean_latent")
 _FILTER = re.compile(r".*(resample_filter|\.kernel)")
-#: Where a file would have to be unpickled.
+#: End of the message about a file that would have to be unpickled.
 _ADVICE = (
     "A pickle of NVIDIA's has to be converted where you trust it: "
     "torch.save(G_ema.state_dict(), path)."
@@ -48,26 +48,25 @@ def load_stylegan2(path, *, noise_mode="fixed", output="clamp"):
     ------
     ValueError
         If the file is damaged or would have to be unpickled, is of neither layout, or holds
-        another network: a conditional one, one of another configuration, or one whose fixed noise
-        is missing.
+        another network: a conditional one, one of another configuration, or one without its fixed
+        noise.
     """
     read = read_weights(Path(path), "g_ema", _ADVICE)
-    state = _without_filters(_renamed(read, path), path)
+    state = _renamed(read, path)
     generator = _empty(state, path, noise_mode, output)
+    state = _without_filters(state, generator.synthesis.b4.resample_filter, path)
     expected = generator.state_dict()
     if noise_mode == "latent":
         state = {**{key: expected[key] for key in expected if "noise_const" in key}, **state}
-    found = {key: tuple(value.shape) for key, value in state.items()}
-    shapes = {key: tuple(value.shape) for key, value in expected.items()}
-    if found != shapes:
-        other = [key for key in {**shapes, **found} if found.get(key) != shapes.get(key)]
+    other = differing_shapes(state, expected)
+    if other:
         listed = ", ".join(
-            f"{key} ({found.get(key, 'absent')} instead of {shapes.get(key, 'absent')})"
-            for key in other[:_MAX_LISTED]
+            f"{key} ({found} instead of {shape})"
+            for key, (found, shape) in list(other.items())[:_MAX_LISTED]
         )
         more = " and others" if len(other) > _MAX_LISTED else ""
         hint = ""
-        if all("noise_const" in key and key not in found for key in other):
+        if all("noise_const" in key and key not in state for key in other):
             hint = " Its noise is not fixed: pass noise_mode='latent'."
         raise ValueError(
             f"{path} does not hold an unconditional StyleGAN2 generator with skip connections: "
@@ -78,7 +77,7 @@ def load_stylegan2(path, *, noise_mode="fixed", output="clamp"):
 
 
 def _renamed(state, path):
-    """The state with NVIDIA's names and shapes."""
+    """State dict with NVIDIA's names and shapes."""
     if "synthesis.b4.const" in state:
         return {key: value for key, value in state.items() if not _UNUSED.fullmatch(key)}
     if "input.input" not in state:
@@ -90,12 +89,13 @@ def _renamed(state, path):
     for key, value in state.items():
         if not _UNUSED.fullmatch(key):
             name, *rest = _by_resolution(key)
-            renamed[".".join([name, *map(_part, rest)])] = _reshaped(key, value)
+            parts = [_PARTS.get(part, part) for part in rest]
+            renamed[".".join([name, *parts])] = _reshaped(key, value)
     return renamed
 
 
 def _by_resolution(key):
-    """The name that a layer of rosinality's has at NVIDIA, and what remains of a key."""
+    """NVIDIA's name of a layer of rosinality's, and the rest of the key."""
     head, *rest = key.split(".")
     first = {"input": "const", "conv1": "conv1", "to_rgb1": "torgb"}
     if head == "input":
@@ -117,7 +117,7 @@ def _by_resolution(key):
     return (key,)
 
 
-#: Parts of rosinality's layers, by their names at NVIDIA.
+#: Names of the parts of layers, rosinality's to NVIDIA's.
 _PARTS = {
     "conv.weight": "weight",
     "conv.modulation.weight": "affine.weight",
@@ -127,10 +127,6 @@ _PARTS = {
 }
 
 
-def _part(name):
-    return _PARTS.get(name, name)
-
-
 def _reshaped(key, value):
     if key == "input.input" or key.endswith("conv.weight"):
         return value[0]
@@ -138,23 +134,23 @@ def _reshaped(key, value):
         return value.reshape(value.shape[-2:])
     if key.endswith("noise.weight"):
         return value.reshape(())
-    is_bias = key.endswith(("activate.bias",)) or re.fullmatch(r"to_rgb.*\d\.bias", key)
+    is_bias = key.endswith("activate.bias") or re.fullmatch(r"to_rgb.*\d\.bias", key)
     return value.flatten() if is_bias else value
 
 
-def _without_filters(state, path):
-    """The state without the filters, which are always the same."""
+def _without_filters(state, expected, path):
+    """State dict without the filters, each of which is checked to be the expected one."""
     kept = {}
     for key, value in state.items():
         if not _FILTER.fullmatch(key):
             kept[key] = value
-        elif not torch.allclose(value / value.sum(), resampling_filter(), atol=1e-6):
+        elif not torch.allclose(value / value.sum(), expected, atol=1e-6):
             raise ValueError(f"{path} has another resampling filter, {key}, than StyleGAN2.")
     return kept
 
 
 def _empty(state, path, noise_mode, output):
-    """A generator of the architecture that the shapes of the weights tell."""
+    """Untrained generator whose architecture fits the shapes of the weights."""
     blocks = {}
     for key, value in state.items():
         match = re.fullmatch(r"synthesis\.b(\d+)\.torgb\.weight", key)

@@ -1,23 +1,23 @@
-"""The generator and the critic of KL-WGAN for tables (Appendix G.6 of the FLIPAD paper)."""
+"""The generator of KL-WGAN for tables (Appendix G.6 of the FLIPAD paper)."""
 
 from itertools import pairwise
 
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-__all__ = ["KLWGANCritic", "KLWGANGenerator"]
+__all__ = ["KLWGANGenerator"]
 
 
 class KLWGANGenerator(nn.Module):
     """Fully connected generator of KL-WGAN for the rows of a table.
 
     Linear layers with leaky ReLU between them; those between hidden layers are spectrally
-    normalized. The last, ``Linear(hidden[-1], n_columns)``, has no activation behind it.
+    normalized. No activation follows the last, ``Linear(hidden[-1], n_columns)``.
 
     Parameters
     ----------
     n_columns : int, default=11
-        Number of columns, which should be standardized.
+        Number of columns of the table, standardized.
     latent_dim : int, default=10
         Number of latent dimensions; latents have shape ``(n, latent_dim)``.
     hidden : sequence of int, default=(300, 300)
@@ -38,7 +38,7 @@ class KLWGANGenerator(nn.Module):
 
     def __init__(self, n_columns=11, latent_dim=10, hidden=(300, 300)):
         super().__init__()
-        #: What the constructor was called with.
+        #: Arguments of the constructor.
         self.arguments = {
             "n_columns": n_columns,
             "latent_dim": latent_dim,
@@ -54,30 +54,3 @@ class KLWGANGenerator(nn.Module):
 
     def forward(self, z):
         return self.main(z.reshape(len(z), *self.latent_shape))
-
-
-class KLWGANCritic(nn.Module):
-    """Fully connected critic of KL-WGAN, spectrally normalized throughout.
-
-    Parameters
-    ----------
-    n_columns : int, default=11
-        Number of columns.
-    hidden : sequence of int, default=(300, 300)
-        Widths of the hidden layers.
-
-    References
-    ----------
-    Song and Ermon, ICML 2020; see :class:`KLWGANGenerator`.
-    """
-
-    def __init__(self, n_columns=11, hidden=(300, 300)):
-        super().__init__()
-        layers = []
-        for width, n_units in pairwise((n_columns, *hidden)):
-            layers += [spectral_norm(nn.Linear(width, n_units)), nn.LeakyReLU()]
-        layers.append(spectral_norm(nn.Linear(hidden[-1], 1)))
-        self.main = nn.Sequential(*layers)
-
-    def forward(self, x):
-        return self.main(x).flatten()

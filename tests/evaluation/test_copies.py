@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
+from benchmarks.zoo.initialization import initialize_weights
 from sklearn_flipad.base.plain_copies import plain_copy
 from sklearn_flipad.evaluation import (
     distilled_copy,
@@ -19,12 +20,7 @@ from sklearn_flipad.evaluation import (
 )
 from sklearn_flipad.evaluation.near_copies import NEAR_COPIES
 from sklearn_flipad.generators import sample
-from sklearn_flipad.zoo import (
-    ConditionalDCGANGenerator,
-    DCGANGenerator,
-    initialize_weights,
-    load_pretrained,
-)
+from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator, load_pretrained
 
 UNTRAINED = [name for name in NEAR_COPIES if name not in ("distilled", "fine-tuned")]
 

@@ -6,6 +6,7 @@ import torch
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
+from benchmarks.zoo.initialization import initialize_weights
 from sklearn_flipad import (
     FingerprintDetector,
     FNRThresholdCalibrator,
@@ -18,7 +19,7 @@ from sklearn_flipad.generators import sample
 from sklearn_flipad.reproduction import FeatureDistance
 from sklearn_flipad.reproduction._inception import inception_distance
 from sklearn_flipad.reproduction.search.distances import euclidean_distance
-from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator, initialize_weights
+from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator
 
 
 @pytest.fixture(scope="module")

@@ -1,34 +1,34 @@
 """Measure the quality of the shipped generators.
 
-``python -m sklearn_flipad.zoo.measure_quality`` writes the Fréchet distance of each shipped
-generator of images, and the distances of the tables of the others, into its model card.
-``--only redwine`` measures those of one data set. ``--retrain`` first trains the classifier
-again, in whose features the distance is taken.
+``python -m benchmarks.zoo.measure_quality`` writes into each model card the Fréchet distance of the
+generator's images, or the distances of its table. ``--only redwine`` measures the generators of one
+data set. ``--retrain`` first trains the classifier again, in whose features the Fréchet distance is
+taken.
 """
 
 import argparse
 import json
-from pathlib import Path
+from importlib.resources import files
 
 import numpy as np
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from sklearn_flipad.base.randomness import seeded
-from sklearn_flipad.datasets import load_fashion_mnist, load_redwine
-from sklearn_flipad.generators.sampling import sample
-from sklearn_flipad.storage.arrays import write_atomically
-from sklearn_flipad.tabular import TablePreparer
-from sklearn_flipad.zoo.pretrained import list_pretrained, load_pretrained, pretrained_card
-from sklearn_flipad.zoo.quality import (
+from benchmarks.zoo.quality import (
     FashionClassifier,
     fashion_frechet_distance,
     load_fashion_classifier,
     save_fashion_classifier,
     to_network,
 )
-from sklearn_flipad.zoo.table_quality import table_distances
+from benchmarks.zoo.table_quality import table_distances
+from sklearn_flipad.base.randomness import seeded
+from sklearn_flipad.datasets import load_fashion_mnist, load_redwine
+from sklearn_flipad.generators.sampling import sample
+from sklearn_flipad.storage.arrays import write_atomically
+from sklearn_flipad.tabular import TablePreparer
+from sklearn_flipad.zoo import list_pretrained, load_pretrained, pretrained_card
 
 __all__ = ["train_fashion_classifier"]
 
@@ -36,29 +36,7 @@ _BATCH_SIZE = 128
 
 
 def train_fashion_classifier(X, y, *, n_epochs=5, random_state=0):
-    """Train the classifier.
-
-    Parameters
-    ----------
-    X : ndarray of uint8, shape (n, 1, 32, 32)
-        Images.
-    y : ndarray of int, shape (n,)
-        Their classes, 0 to 9.
-    n_epochs : int, default=5
-        Passes over the images.
-    random_state : int, default=0
-        Seed.
-
-    Returns
-    -------
-    FashionClassifier
-        In eval mode.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer images than one batch of 128 holds, or another number of classes.
-    """
+    """Train the classifier on uint8 images (n, 1, 32, 32) and their classes, 0 to 9."""
     if len(X) != len(y) or len(X) < _BATCH_SIZE:
         raise ValueError(
             f"Expected at least {_BATCH_SIZE} images and one class for each, got {len(X)} images "
@@ -84,7 +62,7 @@ def train_fashion_classifier(X, y, *, n_epochs=5, random_state=0):
 
 def _write(name, entry, values):
     """Add an entry to the model card of a shipped generator."""
-    path = Path(__file__).parent / "weights" / f"{name.replace('/', '-')}.json"
+    path = files("sklearn_flipad.zoo") / "weights" / f"{name.replace('/', '-')}.json"
     card = pretrained_card(name) | {entry: values}
     write_atomically(path, (json.dumps(card, indent=1) + "\n").encode())
     print(f"{name:20} {values}", flush=True)
@@ -122,9 +100,9 @@ def _measure_tables():
         _write(name, "table_distances", values | {"n_samples": len(rows)})
 
 
-def _main(argv=None):
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=["fashion", "redwine"], help="one data set; both")
+    parser.add_argument("--only", choices=["fashion", "redwine"], help="one data set of the two")
     parser.add_argument("--retrain", action="store_true", help="train the classifier again")
     parser.add_argument("--threads", type=int, default=None, help="CPU threads")
     args = parser.parse_args(argv)
@@ -137,4 +115,4 @@ def _main(argv=None):
 
 
 if __name__ == "__main__":
-    _main()
+    main()

@@ -7,22 +7,10 @@ __all__ = ["initialize_weights"]
 
 
 def initialize_weights(module, random_state=0):
-    """Draw convolution weights from N(0, 0.02²) and batch-norm scales from N(1, 0.02²).
+    """Draw convolutions from N(0, 0.02²), batch-norm scales from N(1, 0.02²), in place.
 
-    The initialization of DCGAN (Radford et al., ICLR 2016), seeded. Embeddings of classes
-    are drawn from N(0, 1), like latents.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        Network to initialize in place.
-    random_state : int, default=0
-        Seed.
-
-    Returns
-    -------
-    torch.nn.Module
-        The same module.
+    This is DCGAN's initialization (Radford et al., ICLR 2016). Embeddings of classes are drawn
+    from N(0, 1), like latents.
     """
     rng = torch.Generator().manual_seed(random_state)
     for layer in module.modules():

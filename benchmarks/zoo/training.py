@@ -9,20 +9,21 @@ import torch
 from sklearn.utils._param_validation import Interval, validate_params
 from tqdm.auto import tqdm
 
-from sklearn_flipad.base.devices import resolve_device
-from sklearn_flipad.base.gray_levels import to_gray_levels
-from sklearn_flipad.base.randomness import seeded
-from sklearn_flipad.generators.sampling import sample
-from sklearn_flipad.zoo.checkpoints import locked, read_checkpoint, write_checkpoint
-from sklearn_flipad.zoo.checks import (
+from benchmarks.zoo.checkpoints import locked, read_checkpoint, write_checkpoint
+from benchmarks.zoo.checks import (
     as_values,
     check_grids,
     check_networks,
     check_schedule,
     check_training_samples,
 )
-from sklearn_flipad.zoo.grids import N_SAMPLES, save_grid
-from sklearn_flipad.zoo.settings import training_settings
+from benchmarks.zoo.sample_files import save_grid
+from benchmarks.zoo.settings import training_settings
+from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.gray_levels import to_gray_levels
+from sklearn_flipad.base.randomness import seeded
+from sklearn_flipad.generators.sampling import sample
+from sklearn_flipad.zoo.files.samples import N_SAMPLES
 
 __all__ = ["train_gan"]
 
@@ -58,82 +59,36 @@ def train_gan(
     callback=None,
     verbose=1,
 ):
-    """Train a generator against a discriminator, in place.
+    """Train a generator against a discriminator, in place; return the mean losses of each epoch.
 
-    The defaults are the paper's (Appendix G.2). With the same seed, machine and number
-    of threads the weights are the same, whether or not training was interrupted between
-    checkpoints.
+    The defaults are the paper's (Appendix G.2). With the same seed, machine and number of threads
+    the weights are the same, whether or not training was interrupted between checkpoints.
 
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        Maps latents of shape ``(n, *generator.latent_shape)`` to images in [-1, 1], or to the
-        rows of a table. Like the discriminator, it is moved to `device` and left in training mode,
-        with its weights in channels-last memory format.
-    discriminator : torch.nn.Module
-        What `objective` expects.
-    X : array-like, shape (n, channels, height, width) or (n, n_columns)
-        Training images of uint8, or the rows of a table of floats, which should be standardized.
-    objective : object
-        ``discriminator_loss(discriminator, real, fake)`` and
-        ``generator_loss(discriminator, fake)``.
-    labels : array-like of int, shape (n,), default=None
-        Class of each sample. Both networks then take the labels of the batch as their
-        second argument, and the objective gets the discriminator with them filled in.
-    n_epochs : int, default=50
-        Passes over the samples, those of the checkpoint included.
-    batch_size : int, default=128
-        Samples per step; an incomplete last batch is skipped.
-    learning_rate : float, default=2e-4
-        Learning rate of both Adam optimizers.
-    betas : pair of float, default=(0.5, 0.999)
-        Adam's averaging coefficients.
-    n_critic : int, default=1
-        The generator is updated every `n_critic`-th step.
-    random_state : int, default=0
-        Seed of the shuffling, the latents and dropout. The weights are taken as they
-        are, see :func:`initialize_weights`.
-    device : str or torch.device, default=None
-        Where to train; CUDA if there is one, else the CPU.
-    checkpoint : path-like, default=None
-        File that is written after every epoch. If it exists, training continues from it: the
-        weights of both networks are replaced by those of the checkpoint. Everything else that
-        decides the result has to be the same: `X`, `labels`, `batch_size`, `learning_rate`,
-        `betas`, `n_critic`, `random_state`, the ``repr`` of `objective`, and the layers of both
-        networks. `n_epochs` may grow. `device` and the version of torch may change, but the
-        weights then differ from those of an uninterrupted training. Only one training at a
-        time can use the file; an empty file with the suffix ``.lock`` stays beside it.
-    sample_dir : path-like, default=None
-        For images: folder for a grid of samples after every epoch, ``epoch-001.png`` and so on:
-        always for the same latents, in eval mode. The training is the same with and
-        without it. With `labels`, the generator must have a method ``sampler``, as
-        :class:`~sklearn_flipad.zoo.ConditionalDCGANGenerator` has.
-    callback : callable, default=None
-        Called as ``callback(epoch, generator, losses)`` after every epoch, once its checkpoint
-        is written. It may draw random numbers; the training has its own.
-    verbose : int, default=1
-        Whether to show a progress bar.
+    The generator maps latents (n, *generator.latent_shape) to images in [-1, 1], or to the rows of
+    a table. Both networks are moved to `device` and left in training mode, in channels-last memory
+    format; their weights are taken as they are (see ``initialize_weights``). `X` are uint8 images
+    (n, channels, height, width), or float rows (n, n_columns), which should be standardized. With
+    `labels` both networks take those of the batch as their second argument, and the objective gets
+    the discriminator with them filled in.
 
-    Returns
-    -------
-    list of dict
-        Mean discriminator and generator loss of every epoch.
+    `objective` has ``discriminator_loss(discriminator, real, fake)`` and
+    ``generator_loss(discriminator, fake)``. An epoch skips an incomplete last batch and updates the
+    generator in every `n_critic`-th step, by Adam with `learning_rate` and `betas`.
 
-    Raises
-    ------
-    ValueError
-        If the samples, labels, networks or parameters do not fit together, or the checkpoint is
-        damaged or that of another training. Nothing has been changed then.
-    RuntimeError
-        If another training uses the checkpoint. Nothing has been changed then either.
-    FloatingPointError
-        If a loss or a weight is no longer finite. The checkpoint is then that of the epoch
-        before.
+    A `checkpoint` is written after every epoch. If it exists, training continues from it: its
+    weights replace those of the networks, and its epochs count. All that decides the result has to
+    be the same; only `n_epochs` may grow, and `device` and the version of torch may change, though
+    the weights then differ from those of an uninterrupted training. Only one training at a time can
+    use the file; an empty file ``.lock`` stays beside it.
 
-    Warns
-    -----
-    UserWarning
-        If another version of torch wrote the checkpoint.
+    `sample_dir` gets a grid ``epoch-001.png`` of images after every epoch, always for the same
+    latents, in eval mode; the training is the same without it. ``callback(epoch, generator,
+    losses)`` is called after every epoch, once its checkpoint is written, and may draw random
+    numbers.
+
+    ValueError (samples, networks, parameters or a checkpoint that do not fit) and RuntimeError (a
+    checkpoint in use) leave everything unchanged. FloatingPointError, for a loss or a weight that
+    is not finite, leaves the checkpoint of the epoch before.
     """
     networks = {"generator": generator, "discriminator": discriminator}
     X, labels = check_training_samples(X, labels)
@@ -212,10 +167,10 @@ class _Run:
 
     @contextmanager
     def random_numbers(self):
-        """Torch's global random numbers are those of the training, for one epoch.
+        """Make torch's global random numbers those of the training, for one epoch.
 
-        Those of the CPU go on from epoch to epoch. Those of an accelerator, which only
-        dropout and the like draw, start again from a seed of the epoch.
+        Those of the CPU go on from epoch to epoch. Those of an accelerator, drawn only by dropout
+        and the like, start again from a seed of the epoch.
         """
         seed = np.random.SeedSequence([self.seed, len(self.history)]).generate_state(1)
         with seeded(int(seed[0]), self.device):
@@ -242,9 +197,9 @@ class _Run:
         self.history.append({"discriminator": float(means[0]), "generator": float(means[1])})
 
     def _step(self, real, condition, *, update_generator):
-        """One discriminator update and, if asked, one generator update.
+        """Update the discriminator and, if asked, the generator; return both losses.
 
-        `condition` is a tuple of what both networks take after their first argument.
+        `condition` is a tuple of further arguments of both networks.
         """
         generator, discriminator = self.networks.values()
         judge = (lambda x: discriminator(x, *condition)) if condition else discriminator
@@ -287,7 +242,7 @@ class _Run:
         }
 
     def restore(self, state):
-        """Take up a state, which has been checked."""
+        """Take up a state that has been checked."""
         for name, net in self.networks.items():
             net.load_state_dict(state["networks"][name])
             self.optimizers[name].load_state_dict(state["optimizers"][name])
@@ -297,7 +252,7 @@ class _Run:
 
 @contextmanager
 def _constant(module):
-    """No gradients for the parameters of a module."""
+    """Keep the parameters of a module without gradients."""
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     module.requires_grad_(False)
     try:

@@ -7,23 +7,24 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_flipad.generators import sample
-from sklearn_flipad.zoo import (
+from benchmarks.zoo.batch_norm import recalibrate_batch_norm
+from benchmarks.zoo.discriminators import (
     ConditionalConvDiscriminator,
-    ConditionalDCGANGenerator,
     ConvDiscriminator,
-    CrossEntropyObjective,
-    DCGANGenerator,
     EBGANDiscriminator,
+    LSGANDiscriminator,
+)
+from benchmarks.zoo.initialization import initialize_weights
+from benchmarks.zoo.objectives import (
+    CrossEntropyObjective,
     EnergyObjective,
     LeastSquaresObjective,
-    LSGANDiscriminator,
     WassersteinGPObjective,
-    initialize_weights,
-    recalibrate_batch_norm,
-    train_gan,
 )
-from sklearn_flipad.zoo.grids import load_grid
+from benchmarks.zoo.training import train_gan
+from sklearn_flipad.generators import sample
+from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator
+from sklearn_flipad.zoo.files.samples import load_grid
 
 
 def _small_gan(kind):

@@ -1,18 +1,19 @@
-"""Train a generator of the zoo: ``python -m sklearn_flipad.zoo dcgan --seed 0``.
+"""Train a generator of the zoo: ``python -m benchmarks.zoo dcgan --seed 0``.
 
-A training that was interrupted continues from its checkpoint.
+An interrupted training continues from its checkpoint.
 """
 
 import argparse
 
 import torch
 
+from benchmarks.zoo.recipes import RECIPES, data_of, train_recipe
 from sklearn_flipad.datasets import load_fashion_mnist, load_redwine
 from sklearn_flipad.tabular import TablePreparer
-from sklearn_flipad.zoo.recipes import RECIPES, data_of, train_recipe
 
 
 def main(argv=None):
+    """Train the generator that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--seed", type=int, default=0)
@@ -34,7 +35,7 @@ def main(argv=None):
 
 
 def load_training_data(data):
-    """What the recipes of a data set are trained on."""
+    """Images or standardized rows of a data set, by its name."""
     if data == "redwine":
         return TablePreparer(decimals=None).fit_transform(load_redwine())
     return load_fashion_mnist()

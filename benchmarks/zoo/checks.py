@@ -1,4 +1,4 @@
-"""Checks of a training that come before it changes anything."""
+"""Checks that come before a training changes anything."""
 
 from pathlib import Path
 
@@ -13,25 +13,7 @@ __all__ = ["as_values", "check_grids", "check_networks", "check_schedule", "chec
 
 
 def check_training_samples(X, labels):
-    """Training samples and labels as arrays.
-
-    Parameters
-    ----------
-    X : array-like, shape (n, channels, height, width) or (n, n_columns)
-        Images of uint8, or the rows of a table of floats.
-    labels : array-like of int, shape (n,), or None
-        Their classes.
-
-    Returns
-    -------
-    X : ndarray of uint8, or of float32
-    labels : ndarray of int64, shape (n,), or None
-
-    Raises
-    ------
-    ValueError
-        If either has another type or shape, a row is not finite, or a label is negative.
-    """
+    """Samples, uint8 images or float32 rows, and labels, int64 or None, of a training as arrays."""
     X = np.asarray(as_array(X))
     if X.ndim == 2 and X.dtype.kind == "f":
         X = X.astype(np.float32)
@@ -55,40 +37,13 @@ def check_training_samples(X, labels):
 
 
 def as_values(X, device="cpu"):
-    """Training samples as the networks take them.
-
-    Parameters
-    ----------
-    X : ndarray of uint8 or float32
-        Samples.
-    device : str or torch.device, default="cpu"
-        Where they go.
-
-    Returns
-    -------
-    torch.Tensor of float32
-        Images in [-1, 1]; rows as they are.
-    """
+    """Training samples as the networks take them: images in [-1, 1], rows as they are."""
     x = torch.from_numpy(X).to(device)
     return x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x
 
 
 def check_schedule(n_samples, batch_size, n_critic, betas):
-    """Refuse a schedule in which a network would never be updated.
-
-    Parameters
-    ----------
-    n_samples : int
-        Number of training samples.
-    batch_size, n_critic, betas
-        See :func:`~sklearn_flipad.zoo.train_gan`.
-
-    Raises
-    ------
-    ValueError
-        If there is no full batch, the generator has no update in an epoch, or `betas` are not
-        two numbers in [0, 1).
-    """
+    """Raise ValueError if a network would never be updated, or for invalid `betas`."""
     if n_samples < batch_size:
         raise ValueError(
             f"X holds {n_samples} samples, fewer than one batch of {batch_size}; lower batch_size."
@@ -103,24 +58,10 @@ def check_schedule(n_samples, batch_size, n_critic, betas):
 
 
 def check_networks(networks, X, labels):
-    """Refuse networks that do not fit the samples, without changing them.
+    """Raise ValueError if networks, generator and discriminator, do not fit the samples.
 
-    Both are called once, in eval mode, so that what does not fit fails before the first step.
-
-    Parameters
-    ----------
-    networks : dict of str to torch.nn.Module
-        ``generator`` and ``discriminator``.
-    X : ndarray of uint8 or float32
-        Training samples.
-    labels : ndarray of int64, shape (n,), or None
-        Their classes.
-
-    Raises
-    ------
-    ValueError
-        If the generator has no ``latent_shape`` or makes samples of another shape, a network
-        cannot be called, or has nothing to train.
+    Both are called once, in eval mode, so that a misfit shows before the first step; nothing is
+    changed.
     """
     if not hasattr(networks["generator"], "latent_shape"):
         raise ValueError(
@@ -163,25 +104,7 @@ def _call(name, network, *inputs):
 
 
 def check_grids(X, labels, generator, folder):
-    """Refuse what no grids of samples could be written for.
-
-    Parameters
-    ----------
-    X : ndarray of uint8 or float32
-        Training samples.
-    labels : ndarray of int64, shape (n,), or None
-        Their classes.
-    generator : torch.nn.Module
-        The generator.
-    folder : path-like
-        Where the grids are to go.
-
-    Raises
-    ------
-    ValueError
-        If the samples are no images of one or three channels, `folder` is a file, or a
-        conditional generator has no method ``sampler``.
-    """
+    """Raise ValueError if no grids of samples can be written."""
     if Path(folder).exists() and not Path(folder).is_dir():
         raise ValueError(f"sample_dir must be a folder, but {folder} is a file.")
     if X.ndim != 4 or X.shape[1] not in (1, 3):

@@ -6,30 +6,14 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-__all__ = ["read_weights"]
+__all__ = ["differing_shapes", "read_weights"]
 
 
 def read_weights(path, part, advice):
-    """The state dict of a generator in a file.
+    """State dict of a generator in a safetensors or torch file, without ``DataParallel``'s prefix.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        A safetensors file, or one that ``torch.load(..., weights_only=True)`` reads.
-    part : str
-        Key under which checkpoints of several networks keep the generator's.
-    advice : str
-        What to do with a file that would have to be unpickled, a sentence.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-        Without the prefix of ``DataParallel``.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged, would have to be unpickled, or holds no state dict.
+    Checkpoints of several networks keep it under the key `part`. `advice` ends the message about
+    files that would have to be unpickled.
     """
     try:
         if path.suffix == ".safetensors":
@@ -47,3 +31,13 @@ def read_weights(path, part, advice):
     if not isinstance(content, dict) or not all(map(torch.is_tensor, content.values())):
         raise ValueError(f"{path} holds no state dict of a generator.")
     return {str(key).removeprefix("module."): value for key, value in content.items()}
+
+
+def differing_shapes(state, expected):
+    """Keys of state dicts whose shapes differ, with both shapes, or ``"absent"`` for a shape."""
+    found = {key: tuple(value.shape) for key, value in state.items()}
+    wanted = {key: tuple(value.shape) for key, value in expected.items()}
+    shapes = {
+        key: (found.get(key, "absent"), wanted.get(key, "absent")) for key in {**wanted, **found}
+    }
+    return {key: pair for key, pair in shapes.items() if pair[0] != pair[1]}

@@ -21,13 +21,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class CrossEntropyObjective:
-    """Non-saturating GAN loss with soft labels (DCGAN).
-
-    Parameters
-    ----------
-    real_label, fake_label : float, default=0.9, 0.1
-        Targets of the discriminator.
-    """
+    """Non-saturating GAN loss with soft labels (DCGAN)."""
 
     real_label: float = 0.9
     fake_label: float = 0.1
@@ -50,17 +44,9 @@ class CrossEntropyObjective:
 class NonSaturatingObjective:
     """Non-saturating loss with a gradient penalty on real images, R1 (StyleGAN2).
 
-    Parameters
-    ----------
-    penalty : float, default=1
-        Weight of half the squared gradient of the logits with respect to real images.
-    probability : float, default=1/16
-        Part of the updates that have the penalty, drawn, with a weight that makes up for it.
-
-    References
-    ----------
-    Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018; Karras
-    et al., CVPR 2020, who add the penalty to every 16th update.
+    The penalty, half the squared gradient of the logits with respect to real images, is due to
+    Mescheder et al., ICML 2018; Karras et al., CVPR 2020, add it to every 16th update. Here the
+    updates that have it are drawn, with `probability`, and its weight makes up for the others.
     """
 
     penalty: float = 1.0
@@ -87,11 +73,8 @@ class NonSaturatingObjective:
 class WassersteinGPObjective:
     """Wasserstein loss with gradient penalty (WGAN-GP).
 
-    Parameters
-    ----------
-    penalty : float, default=10
-        Weight of the squared deviation of the critic's gradient norm from one, taken
-        between real and generated images.
+    `penalty` weighs the squared deviation of the critic's gradient norm from one, taken between
+    real and generated images.
     """
 
     penalty: float = 10.0
@@ -126,18 +109,11 @@ class LeastSquaresObjective:
 
 @dataclass(frozen=True)
 class EnergyObjective:
-    """Energy loss with pull-away term (EBGAN).
+    """Energy loss with pull-away term (EBGAN), of a discriminator that returns energies and codes.
 
-    The discriminator returns ``(energy, code)``.
-
-    Parameters
-    ----------
-    margin : float, default=1
-        Energy, in mean squared error, above which a generated image no longer
-        interests the discriminator.
-    pull_away : float, default=0.1
-        Weight of the mean squared cosine between the codes of different generated
-        images, which the generator lowers to stay diverse.
+    Generated images whose energy, a mean squared error, is above `margin` do not count for the
+    discriminator. The pull-away term, the mean squared cosine between the codes of different
+    generated images, keeps the generator diverse.
     """
 
     margin: float = 1.0
@@ -161,12 +137,9 @@ class EnergyObjective:
 class KLWassersteinObjective:
     """Hinge loss with generated samples weighted by their density ratio (KL-WGAN).
 
-    The weights ``exp(d) / mean(exp(d))`` of a batch, d being what the critic says of its
-    generated samples, estimate the ratio of the densities of real and generated samples.
-
-    References
-    ----------
-    Song and Ermon, "Bridging the Gap Between f-GANs and Wasserstein GANs", ICML 2020.
+    The weights ``exp(d) / mean(exp(d))`` of a batch, d being the critic's values of its generated
+    samples, estimate the ratio of the densities of real and generated samples (Song and Ermon,
+    ICML 2020).
     """
 
     def discriminator_loss(self, discriminator, real, fake):

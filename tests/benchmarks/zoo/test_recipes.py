@@ -1,19 +1,24 @@
 """The recipes of the shipped generators."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
-from sklearn_flipad.zoo import load_fashion_classifier
-from sklearn_flipad.zoo.measure_quality import train_fashion_classifier
-from sklearn_flipad.zoo.pretrained import load_generator
-from sklearn_flipad.zoo.recipes import RECIPES, train_recipe
+from benchmarks.zoo import recipes
+from benchmarks.zoo.measure_quality import train_fashion_classifier
+from benchmarks.zoo.quality import load_fashion_classifier
+from benchmarks.zoo.recipes import RECIPES, train_recipe
+from sklearn_flipad.zoo.files.cards import load_generator
 
 X = np.random.default_rng(0).integers(0, 256, (256, 1, 32, 32), dtype=np.uint8)
 
 
 def test_recipe_writes_what_it_returns(tmp_path, monkeypatch):
     monkeypatch.setitem(RECIPES["dcgan"]["training"], "n_epochs", 1)
+    few = partial(recipes.recalibrate_batch_norm, n_batches=2)
+    monkeypatch.setattr(recipes, "recalibrate_batch_norm", few)
     folders = {"out_dir": tmp_path / "out", "work_dir": tmp_path / "work"}
     generator = train_recipe("dcgan", X, seed=3, verbose=0, **folders)
     back = load_generator(tmp_path / "out" / "fashion-dcgan-3")

@@ -1,11 +1,10 @@
 """Fréchet distance of a generator's samples to the real images.
 
-The features are those of a small classifier of Fashion-MNIST that is part of the package,
-with the mean and covariance of the test split's features beside it, so a distance can
-be measured without the data.
+The features are those of a small trained classifier of Fashion-MNIST, stored with the mean and
+covariance of the test split's features, so that a distance can be measured without the data.
 """
 
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -31,8 +30,8 @@ _FORMAT = "sklearn_flipad.FashionClassifier"
 class FashionClassifier(nn.Module):
     """A small convolutional classifier of 32x32 gray images into Fashion-MNIST's classes.
 
-    ``features`` maps images ``(n, 1, 32, 32)`` in [-1, 1] to 64 non-negative features,
-    ``head`` those to 10 logits.
+    ``features`` maps images (n, 1, 32, 32) in [-1, 1] to 64 non-negative features, ``head`` those
+    to 10 logits.
     """
 
     def __init__(self):
@@ -55,46 +54,14 @@ class FashionClassifier(nn.Module):
 
 
 def load_fashion_classifier():
-    """The trained classifier that is part of the package.
-
-    Returns
-    -------
-    FashionClassifier
-        In eval mode, on the CPU, with fixed weights. Its attribute ``features`` maps images
-        ``(n, 1, 32, 32)`` in [-1, 1] to 64 features.
-    """
+    """The trained classifier, in eval mode, on the CPU, without gradients."""
     return _load()[0]
 
 
 def frechet_distance(mean, covariance, other_mean, other_covariance):
     """Squared Fréchet (2-Wasserstein) distance of two normal distributions.
 
-    Parameters
-    ----------
-    mean : array-like, shape (n_features,)
-        Mean of the one.
-    covariance : array-like, shape (n_features, n_features)
-        Its covariance.
-    other_mean : array-like, shape (n_features,)
-        Mean of the other.
-    other_covariance : array-like, shape (n_features, n_features)
-        Its covariance.
-
-    Returns
-    -------
-    float
-
-    References
-    ----------
-    Dowson and Landau, "The Fréchet distance between multivariate normal distributions",
-    Journal of Multivariate Analysis 1982; Heusel et al., "GANs Trained by a Two
-    Time-Scale Update Rule Converge to a Local Nash Equilibrium", NeurIPS 2017.
-
-    Examples
-    --------
-    >>> from sklearn_flipad.zoo import frechet_distance
-    >>> frechet_distance([0.0], [[1.0]], [3.0], [[4.0]])
-    10.0
+    Dowson and Landau, Journal of Multivariate Analysis 1982; Heusel et al., NeurIPS 2017.
     """
     values, vectors = np.linalg.eigh(covariance)
     root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
@@ -105,25 +72,10 @@ def frechet_distance(mean, covariance, other_mean, other_covariance):
 
 
 def fashion_frechet_distance(X):
-    """Fréchet distance of images to Fashion-MNIST's test split, in a classifier's features.
+    """Squared Fréchet distance of uint8 images (n, 1, 32, 32) to Fashion-MNIST's test split.
 
-    As with FID, values of unequal numbers of images do not compare: fewer images come
-    out further away.
-
-    Parameters
-    ----------
-    X : ndarray of uint8, shape (n, 1, 32, 32)
-        Images at the contrast of :func:`~sklearn_flipad.datasets.load_fashion_mnist`.
-
-    Returns
-    -------
-    float
-        The squared distance.
-
-    Raises
-    ------
-    ValueError
-        If the images have another shape or type, or there are fewer than two.
+    The images have the contrast of :func:`~sklearn_flipad.datasets.load_fashion_mnist`. As with
+    FID, values of unequal numbers of images do not compare: fewer images come out further away.
     """
     X = np.asarray(X)
     if X.dtype != np.uint8 or X.shape[1:] != (1, 32, 32) or len(X) < 2:
@@ -136,15 +88,7 @@ def fashion_frechet_distance(X):
 
 
 def save_fashion_classifier(classifier, X):
-    """Write a trained classifier, and the statistics of real images, into the package.
-
-    Parameters
-    ----------
-    classifier : FashionClassifier
-        The classifier.
-    X : ndarray of uint8, shape (n, 1, 32, 32)
-        Real images to measure distances to.
-    """
+    """Store a trained classifier with the statistics of the features of real images."""
     state = classifier.state_dict().items()
     arrays = {name: value.numpy() for name, value in state if value.is_floating_point()}
     arrays["mean"], arrays["covariance"] = _statistics(classifier, X)
@@ -153,7 +97,7 @@ def save_fashion_classifier(classifier, X):
 
 
 def _path():
-    return files(__package__) / "weights" / "fashion-classifier.safetensors"
+    return Path(__file__).parent / "weights" / "fashion-classifier.safetensors"
 
 
 def _load():
@@ -166,17 +110,7 @@ def _load():
 
 
 def to_network(X):
-    """Gray levels as the classifier takes them, in [-1, 1].
-
-    Parameters
-    ----------
-    X : ndarray of uint8, shape (n, 1, 32, 32)
-        Images.
-
-    Returns
-    -------
-    torch.Tensor of float32, shape (n, 1, 32, 32)
-    """
+    """Images of uint8 as the classifier takes them, float32 in [-1, 1]."""
     return from_gray_levels(torch.from_numpy(X), (-1.0, 1.0)).float()
 
 

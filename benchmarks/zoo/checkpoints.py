@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from benchmarks.zoo.settings import compare_settings
 from sklearn_flipad.storage.arrays import remove_partials, write_atomically
-from sklearn_flipad.zoo.settings import compare_settings
 
 __all__ = ["locked", "read_checkpoint", "write_checkpoint"]
 
@@ -21,27 +21,10 @@ _MAX_LINES = 10
 
 @contextmanager
 def locked(path):
-    """A checkpoint held by one training alone, for the time of a ``with`` block.
+    """Hold a checkpoint for one training alone; yield its path with symbolic links resolved.
 
-    The lock is the operating system's, on a file ``<path>.lock`` that stays behind empty:
-    when a process ends, however it ends, its lock is gone.
-
-    Parameters
-    ----------
-    path : path-like
-        The checkpoint, which need not exist.
-
-    Yields
-    ------
-    pathlib.Path
-        The path with symbolic links resolved.
-
-    Raises
-    ------
-    RuntimeError
-        If another training holds it.
-    ValueError
-        If it is a folder.
+    The lock is the operating system's, on a file ``<path>.lock`` that stays behind empty: when a
+    process ends, however it ends, its lock is gone.
     """
     path = Path(path).resolve()  # two names of one file are one checkpoint
     if path.is_dir():
@@ -65,15 +48,8 @@ def locked(path):
 def write_checkpoint(path, settings, state):
     """Write a checkpoint that appears whole or not at all.
 
-    Parameters
-    ----------
-    path : path-like
-        File to write.
-    settings : dict
-        See :func:`~sklearn_flipad.zoo.settings.training_settings`.
-    state : dict
-        ``networks`` and ``optimizers``, state dicts by name; ``rng``, the state of the CPU's
-        random numbers; ``history``, a list with the losses of each epoch.
+    `state` has ``networks`` and ``optimizers``, state dicts by name; ``rng``, the state of the
+    CPU's random numbers; and ``history``, the losses of each epoch.
     """
     content = {
         "format": _FORMAT,
@@ -86,36 +62,10 @@ def write_checkpoint(path, settings, state):
 
 
 def read_checkpoint(path, settings, networks, n_epochs):
-    """Read the checkpoint of a training and check that it can be continued with.
+    """State in a checkpoint, on the CPU, once it is known to fit a training.
 
-    Nothing is changed: `networks` are only compared with what the file holds.
-
-    Parameters
-    ----------
-    path : path-like
-        File that :func:`write_checkpoint` wrote.
-    settings : dict
-        The settings that the stored ones must equal.
-    networks : dict of str to torch.nn.Module
-        The networks that the stored weights must fit.
-    n_epochs : int
-        How many epochs the checkpoint may hold at most.
-
-    Returns
-    -------
-    dict
-        What was passed as `state`, on the CPU.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged or no checkpoint, or is one of a training with other settings
-        or of more epochs.
-
-    Warns
-    -----
-    UserWarning
-        If another version of torch wrote it: its results can differ in the last digits.
+    Nothing is changed: `networks` are only compared with the stored weights, and `settings` with
+    the stored ones. Another version of torch, which can differ in the last digits, is warned of.
     """
     state = _read(path)
     if not isinstance(state, dict) or state.get("format") != _FORMAT:
@@ -184,7 +134,7 @@ def _damaged(path, error):
 
 
 def _check_fits(state, networks):
-    """Raise an error if anything that is going to be loaded could not be."""
+    """Raise an error if a part of the state cannot be loaded."""
     if not isinstance(state["torch"], str):
         raise ValueError("it does not name a version of torch")
     for name, network in networks.items():

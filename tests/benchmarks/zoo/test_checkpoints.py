@@ -12,15 +12,12 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.zoo.discriminators import ConvDiscriminator
+from benchmarks.zoo.initialization import initialize_weights
+from benchmarks.zoo.objectives import CrossEntropyObjective, LeastSquaresObjective
+from benchmarks.zoo.training import train_gan
 from sklearn_flipad.storage import arrays
-from sklearn_flipad.zoo import (
-    ConvDiscriminator,
-    CrossEntropyObjective,
-    DCGANGenerator,
-    LeastSquaresObjective,
-    initialize_weights,
-    train_gan,
-)
+from sklearn_flipad.zoo import DCGANGenerator
 
 X = np.random.default_rng(0).integers(0, 256, (32, 1, 16, 16), dtype=np.uint8)
 LABELS = np.zeros(32, dtype=np.int64)
@@ -324,7 +321,7 @@ needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and 
 
 def start(target, *args):
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "torch._dynamo"])
     process = context.Process(target=_with_threads, args=(torch.get_num_threads(), target, *args))
     process.start()
     return process

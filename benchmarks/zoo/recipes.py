@@ -1,10 +1,8 @@
 """Recipes of the shipped generators.
 
-``python -m sklearn_flipad.zoo dcgan --seed 0`` trains ``fashion/dcgan-0`` from
-Fashion-MNIST, showing its progress, and writes the files that are part of the
-package: the weights (safetensors, half precision), the model card (JSON) and a few
-samples (a grid as PNG, or rows as CSV). ``kl-wgan`` trains ``redwine/kl-wgan-0``. A
-training that was interrupted continues from its checkpoint.
+``python -m benchmarks.zoo dcgan --seed 0`` trains ``fashion/dcgan-0`` on Fashion-MNIST and writes
+the files that are part of the package: the weights (safetensors, half precision), the model card
+(JSON) and a few samples (a grid as PNG, or rows as CSV). ``kl-wgan`` trains ``redwine/kl-wgan-0``.
 """
 
 from datetime import UTC, datetime
@@ -12,14 +10,16 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.zoo import discriminators, objectives, stylegan2_discriminator
+from benchmarks.zoo.batch_norm import recalibrate_batch_norm
+from benchmarks.zoo.generator_files import save_generator
+from benchmarks.zoo.initialization import initialize_weights
+from benchmarks.zoo.training import train_gan
+from sklearn_flipad import zoo
 from sklearn_flipad.base.randomness import seeded
-from sklearn_flipad.zoo import architectures, objectives, stylegan2, table_networks
-from sklearn_flipad.zoo.batch_norm import recalibrate_batch_norm
-from sklearn_flipad.zoo.initialization import initialize_weights
-from sklearn_flipad.zoo.pretrained import load_generator, save_generator
-from sklearn_flipad.zoo.training import train_gan
+from sklearn_flipad.zoo.files.cards import load_generator
 
-__all__ = ["RECIPES", "train_recipe"]
+__all__ = ["RECIPES", "data_of", "train_recipe"]
 
 _DCGAN = ("DCGANGenerator", {"latent_dim": 64, "channels": (128, 64, 32), "out_channels": 1})
 _LSGAN = (
@@ -102,13 +102,15 @@ RECIPES = {
 }
 
 
-#: What the recipes are trained on, and what the cards say of it.
+#: Data that the recipes are trained on, and their descriptions on the cards.
 _DATA = {
     "fashion": "Fashion-MNIST train split, {n} images, padded to 32x32, contrast 0.75",
     "redwine": "Redwine, {n} rows, standardized columns",
 }
 #: Recipes whose networks draw their weights when they are made, as in their authors' code.
-_DRAWN_BY_CLASS = {"kl-wgan": table_networks, "stylegan2": stylegan2}
+_DRAWN_BY_CLASS = ("kl-wgan", "stylegan2")
+#: Modules of the classes that recipes name.
+_MODULES = (zoo, discriminators, stylegan2_discriminator, objectives)
 #: Losses that a card has at most.
 _MAX_LOSSES = 60
 
@@ -118,56 +120,32 @@ def data_of(recipe):
     return "redwine" if recipe == "kl-wgan" else "fashion"
 
 
-def _build(module, spec):
+def _build(spec):
     name, params = spec
+    module = next(module for module in _MODULES if name in module.__all__)
     return getattr(module, name)(**params)
 
 
 def _networks(recipe, seed):
-    """The networks of a recipe with the weights that the training starts from."""
+    """Generator and discriminator of a recipe, with the weights that the training starts from."""
     spec, seeds = RECIPES[recipe], (2 * seed, 2 * seed + 1)
     for role, part_seed in zip(("generator", "discriminator"), seeds, strict=True):
         if recipe in _DRAWN_BY_CLASS:
             with seeded(part_seed):
-                yield _build(_DRAWN_BY_CLASS[recipe], spec[role])
+                yield _build(spec[role])
         else:
-            yield initialize_weights(_build(architectures, spec[role]), part_seed)
+            yield initialize_weights(_build(spec[role]), part_seed)
 
 
 def train_recipe(
     recipe, X, *, seed=0, out_dir=".", work_dir=".", sample_dir=None, verbose=1, callback=None
 ):
-    """Train a generator of the zoo and write its weights and model card.
+    """Train a generator of the zoo, write its files, and return it as it was saved.
 
-    Parameters
-    ----------
-    recipe : str
-        A key of `RECIPES`.
-    X : ndarray, shape (n, 1, 32, 32) or (n, 11)
-        Training images of uint8; for ``"kl-wgan"``, the standardized rows of Redwine.
-    seed : int, default=0
-        Seed of the weights and of the training.
-    out_dir : path-like, default="."
-        Where ``fashion-<recipe>-<seed>.safetensors``, ``.json`` and ``.png`` go; for
-        ``"kl-wgan"``, ``redwine-kl-wgan-<seed>`` with ``.csv`` in place of ``.png``.
-    work_dir : path-like, default="."
-        Where the checkpoint is kept.
-    sample_dir : path-like, default=None
-        Where a grid of samples goes after every epoch; for images.
-    verbose : int, default=1
-        Whether to show progress bars.
-    callback : callable, default=None
-        See :func:`~sklearn_flipad.zoo.train_gan`.
-
-    Returns
-    -------
-    torch.nn.Module
-        The generator as it was saved, that is, rounded to half precision.
-
-    Raises
-    ------
-    ValueError
-        If there is no such recipe, or the checkpoint in `work_dir` is that of another training.
+    `X` are uint8 images (n, 1, 32, 32) or, for ``"kl-wgan"``, the standardized rows of Redwine. The
+    files ``<data>-<recipe>-<seed>`` go to `out_dir`, the checkpoint to `work_dir`, and a grid of
+    images after every epoch to `sample_dir`; for `callback` see
+    :func:`~benchmarks.zoo.training.train_gan`.
     """
     if recipe not in RECIPES:
         raise ValueError(f"Unknown recipe {recipe!r}; there are {', '.join(RECIPES)}.")
@@ -181,7 +159,7 @@ def train_recipe(
         generator,
         discriminator,
         X,
-        objective=_build(objectives, spec["objective"]),
+        objective=_build(spec["objective"]),
         random_state=seed,
         checkpoint=Path(work_dir) / f"{data}-{recipe}-{seed}.ckpt",
         sample_dir=sample_dir,
@@ -195,7 +173,7 @@ def train_recipe(
         **{key: spec[key] for key in ("generator", "discriminator", "objective", "training")},
         "seed": seed,
         "data": _DATA[data].format(n=len(X)),
-        "command": f"python -m sklearn_flipad.zoo {recipe} --seed {seed}",
+        "command": f"python -m benchmarks.zoo {recipe} --seed {seed}",
         "torch": torch.__version__,
         "date": datetime.now(UTC).date().isoformat(),
         "history": history[:: -(-len(history) // _MAX_LOSSES)],

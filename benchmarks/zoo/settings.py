@@ -11,26 +11,10 @@ __all__ = ["compare_settings", "training_settings"]
 
 
 def training_settings(networks, X, labels, objective, **values):
-    """Describe a training by values that can be stored and compared.
+    """Describe a training by strings, numbers, tuples and None, to be stored and compared.
 
-    Parameters
-    ----------
-    networks : dict of str to torch.nn.Module
-        The networks by name. Their layers and the shapes of their weights count, the
-        weights themselves do not.
-    X : ndarray, shape (n, ...)
-        Training samples, of which a digest is kept.
-    labels : ndarray, shape (n,), or None
-        Their classes, likewise.
-    objective : object
-        Told by its ``repr``, without addresses in memory.
-    **values
-        Further settings: numbers or tuples of numbers.
-
-    Returns
-    -------
-    dict
-        Strings, numbers, tuples of numbers and None by name.
+    Of the networks, layers and the shapes of weights count, but not the weights; of the samples and
+    labels, a digest; of the objective its ``repr``, without addresses in memory.
     """
     settings = {
         **values,
@@ -48,18 +32,7 @@ def training_settings(networks, X, labels, objective, **values):
 
 
 def compare_settings(stored, given):
-    """Say in which settings two trainings differ.
-
-    Parameters
-    ----------
-    stored, given : dict
-        What :func:`training_settings` returned for the one and the other.
-
-    Returns
-    -------
-    list of str
-        A line for each setting that differs, with both values.
-    """
+    """Lines that say in which settings two trainings differ, with both values."""
     names = [*given, *(name for name in stored if name not in given)]
     return [
         f"{name}: {stored.get(name, 'absent')} in the checkpoint, {given.get(name, 'absent')} given"

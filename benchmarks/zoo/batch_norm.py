@@ -11,31 +11,9 @@ __all__ = ["recalibrate_batch_norm"]
 
 
 def recalibrate_batch_norm(generator, n_batches=100, batch_size=128, random_state=0):
-    """Replace the running batch-norm statistics by averages over fresh latents.
+    """Replace running batch-norm statistics by averages over fresh latents, in place.
 
-    The exponential averages of training lag behind the last weights; samples drawn in
-    eval mode should see the statistics of the final generator.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        Generator with ``latent_shape`` or a method ``sampler``, changed in place.
-    n_batches : int, default=100
-        Number of batches that are averaged over, at least 1.
-    batch_size : int, default=128
-        Latents per batch, at least 2.
-    random_state : int, default=0
-        Seed of the latents, and of what the generator draws itself.
-
-    Returns
-    -------
-    torch.nn.Module
-        The same generator, in eval mode.
-
-    Raises
-    ------
-    ValueError
-        If there are too few latents, or nothing says which the generator takes.
+    The exponential averages of training lag behind the last weights.
     """
     if n_batches < 1 or batch_size < 2:
         raise ValueError(

@@ -1,0 +1,1 @@
+"""Training of the generators that the package ships, and measures of their quality."""

@@ -1,0 +1,1 @@
+"""Internal: weights, model cards and samples of generators in files."""
