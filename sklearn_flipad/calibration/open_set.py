@@ -16,6 +16,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_flipad.base.labels import check_model_names
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.attributors import NamedAttributors, calibrator_of
 from sklearn_flipad.calibration.evidence import check_levels, weigh
 from sklearn_flipad.calibration.open_set_evidence import OpenSetEvidence
@@ -98,6 +99,10 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
     """
 
     _parameter_constraints: dict = {"estimators": [list, tuple], "other": [str]}
+    _stored = Stored(
+        ("estimators_", "named_estimators_", "models_", "classes_"),
+        ("n_features_in_", "feature_names_in_"),
+    )
 
     def __init__(self, estimators, *, other="other"):
         self.estimators = estimators

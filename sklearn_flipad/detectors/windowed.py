@@ -17,6 +17,7 @@ from sklearn_flipad.base.estimators import (
 )
 from sklearn_flipad.base.labels import check_labels
 from sklearn_flipad.base.sample_lists import WindowGrid, as_sample_list, check_geometry
+from sklearn_flipad.base.stored import Stored
 
 __all__ = ["WindowScores", "WindowedDetector"]
 
@@ -133,6 +134,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         "pool": [StrOptions({"mean", "min"}), Interval(Real, 0, 1, closed="neither")],
         "phases": ["boolean"],
     }
+    _stored = Stored(("estimator_", "window_shape_"))
 
     def __init__(
         self,

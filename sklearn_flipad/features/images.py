@@ -15,6 +15,7 @@ from sklearn_flipad.base.samples import (
     record_samples,
     shape_of,
 )
+from sklearn_flipad.base.stored import Stored
 
 __all__ = ["DCTTransformer", "RawTransformer"]
 
@@ -22,6 +23,7 @@ __all__ = ["DCTTransformer", "RawTransformer"]
 class StatelessTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator):
     """A stateless transformer of images or signals that may come flattened."""
 
+    _stored = Stored.stateless("_n_features_out")
     _takes_images = True
 
     def fit(self, X, y=None):

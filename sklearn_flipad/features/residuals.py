@@ -14,6 +14,7 @@ from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.modules import device_of, evaluating, moved_to
 from sklearn_flipad.base.parallel import in_batches
 from sklearn_flipad.base.samples import check_samples, from_gray_levels, record_samples, shape_of
+from sklearn_flipad.base.stored import Stored
 
 __all__ = ["ResidualTransformer"]
 
@@ -80,6 +81,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         "output_range": [tuple, list, None],
         "device": [str, torch.device, None],
     }
+    _stored = Stored.stateless("_n_features_out")
 
     def __init__(
         self,

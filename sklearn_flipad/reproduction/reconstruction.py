@@ -20,6 +20,7 @@ from sklearn_flipad.base.parallel import in_batches
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.base.randomness import separate_stream
 from sklearn_flipad.base.samples import as_array, check_samples, record_samples
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.generators.output_range import find_output_range
 from sklearn_flipad.generators.process.generative_process import GenerativeProcess
@@ -180,6 +181,7 @@ class ReconstructionDetector(OffsetMixin, BaseEstimator):
         "random_state": [Interval(Integral, 0, None, closed="left")],
         "verbose": ["verbose"],
     }
+    _stored = Stored.stateless("encoder_", "metric_", "bounds_", "offset_")
 
     def __init__(
         self,
