@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_flipad.base.estimators import adopt_features
 from sklearn_flipad.base.labels import check_model_names
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration._shared_layers import warn_of_shared_layers
 from sklearn_flipad.calibration._weighing import Calibration
 from sklearn_flipad.calibration.attributors import NamedAttributors, calibrator_of
@@ -97,6 +98,10 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
     """
 
     _parameter_constraints: dict = {"estimators": [list, tuple], "other": [str]}
+    _stored = Stored(
+        ("estimators_", "named_estimators_", "models_", "classes_"),
+        ("n_features_in_", "feature_names_in_"),
+    )
 
     def __init__(self, estimators, *, other="other"):
         self.estimators = estimators

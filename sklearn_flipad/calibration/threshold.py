@@ -26,6 +26,7 @@ from sklearn_flipad.base.estimators import (
 )
 from sklearn_flipad.base.labels import check_labels, classes_of
 from sklearn_flipad.base.samples import as_array
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration._constant_scores import check_scores_differ
 from sklearn_flipad.calibration._hold_out import check_size, hold_out
 from sklearn_flipad.calibration._seen import digests
@@ -139,6 +140,13 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         "reference": [str, None],
         "random_state": ["random_state"],
     }
+    _stored = Stored(
+        ("estimator_", "calibration_scores_", "threshold_", "offset_", "classes_"),
+        (
+            *("n_features_in_", "feature_names_in_", "reference_name_", "reference_scores_"),
+            *("calibration_windows_", "reference_windows_", "_seen"),
+        ),
+    )
 
     def __init__(
         self,

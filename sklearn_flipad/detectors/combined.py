@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.estimators import adopt_features, last_step, window_counts
 from sklearn_flipad.base.mixins import OffsetMixin
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.attributors import NamedAttributors, calibrator_of
 
 __all__ = ["CombinedDetector"]
@@ -76,6 +77,10 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
         "estimators": [list, tuple],
         "combine": [StrOptions({"max", "mean"})],
     }
+    _stored = Stored(
+        ("estimators_", "named_estimators_", "thresholds_", "scales_", "offset_"),
+        ("n_features_in_", "feature_names_in_"),
+    )
 
     def __init__(self, estimators, *, combine="max"):
         self.estimators = estimators

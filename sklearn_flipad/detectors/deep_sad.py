@@ -18,6 +18,7 @@ from sklearn_flipad.base.modules import training
 from sklearn_flipad.base.precision import plain_defaults
 from sklearn_flipad.base.randomness import draw_seed, seeded
 from sklearn_flipad.base.samples import check_features, record_samples
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.detectors._distance import SCORED_AT_ONCE, distances
 from sklearn_flipad.detectors._training import (
@@ -132,6 +133,7 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+    _stored = Stored.with_samples("net_", "center_", "history_", "offset_", "_network_shape")
 
     def __init__(
         self,

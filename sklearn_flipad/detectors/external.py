@@ -16,6 +16,7 @@ from sklearn_flipad.base.estimators import (
 from sklearn_flipad.base.labels import check_labels
 from sklearn_flipad.base.mixins import OffsetMixin
 from sklearn_flipad.base.samples import check_features, record_samples
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
 
 __all__ = ["ExternalDetector"]
@@ -65,6 +66,7 @@ class ExternalDetector(OffsetMixin, MetaEstimatorMixin, BaseEstimator):
         "estimator": [HasMethods(["fit"])],
         "fnr": [Interval(Real, 0, 1, closed="neither")],
     }
+    _stored = Stored.with_samples("estimator_", "offset_")
 
     def __init__(self, estimator, *, fnr=0.005):
         self.estimator = estimator

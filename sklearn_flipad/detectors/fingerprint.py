@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from sklearn_flipad.base.labels import own_samples
 from sklearn_flipad.base.mixins import OffsetMixin
 from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.detectors._prnu import noise_residual
 
@@ -88,6 +89,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     }
+    _stored = Stored.with_samples("fingerprint_", "n_samples_seen_", "offset_", "_image_shape")
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from sklearn_flipad.base.estimators import (
 )
 from sklearn_flipad.base.labels import check_labels
 from sklearn_flipad.base.sample_lists import as_sample_list
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.detectors._window_grid import WindowGrid, check_geometry
 
 __all__ = ["WindowScores", "WindowedDetector"]
@@ -134,6 +135,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         "pool": [StrOptions({"mean", "min"}), Interval(Real, 0, 1, closed="neither")],
         "phases": ["boolean"],
     }
+    _stored = Stored(("estimator_", "window_shape_"))
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.samples import record_samples
+from sklearn_flipad.base.stored import Stored
 
 __all__ = ["StatelessPerturbation", "noise_of"]
 
@@ -14,6 +15,7 @@ __all__ = ["StatelessPerturbation", "noise_of"]
 class StatelessPerturbation(SampleTransformerMixin, BaseEstimator):
     """A transformer that learns nothing; subclasses check samples in ``_checked``."""
 
+    _stored = Stored.stateless()
     #: Types that ``transform`` keeps.
     _dtypes = ("float64", "float32")
 

@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
+from sklearn_flipad.base.stored import Stored
 
 __all__ = ["StatelessTransformer"]
 
@@ -13,6 +14,7 @@ __all__ = ["StatelessTransformer"]
 class StatelessTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator):
     """Base class of stateless transformers of images or signals, which may come flattened."""
 
+    _stored = Stored.stateless("_n_features_out")
     _takes_images = True
 
     def fit(self, X, y=None):

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_flipad.base.labels import check_labels, inlier_rows
 from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.samples import as_array, check_features, float_type, record_samples
+from sklearn_flipad.base.stored import Stored
 
 __all__ = ["ChannelSelector", "InlierScaler"]
 
@@ -53,6 +54,7 @@ class InlierScaler(OneToOneFeatureMixin, SampleTransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {"eps": [Interval(Real, 0, None, closed="left")]}
+    _stored = Stored.with_samples("mean_", "scale_")
 
     def __init__(self, *, eps=0.05):
         self.eps = eps
@@ -178,6 +180,7 @@ class ChannelSelector(SelectorMixin, SampleTransformerMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "k": [Interval(Integral, 1, None, closed="left"), StrOptions({"all"})]
     }
+    _stored = Stored.with_samples("scores_", "_channel_shape")
 
     def __init__(self, *, k="all"):
         self.k = k

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn_flipad.base.devices import resolve_device
 from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.samples import check_samples, record_samples
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.features._convergence import warn_unconverged
 from sklearn_flipad.features._engine import auto_batch_size, invert_batches, pool, pooled_shape
 from sklearn_flipad.features._store import FeatureStore
@@ -130,6 +131,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
         "cache_limit": [Interval(Integral, 1, None, closed="left")],
         "verbose": ["verbose"],
     }
+    _stored = Stored.stateless()
 
     def __init__(
         self,

@@ -10,7 +10,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.mixins import SampleTransformerMixin
-from sklearn_flipad.base.samples import check_features, check_samples, float_type, record_samples
+from sklearn_flipad.base.samples import (
+    check_features,
+    check_samples,
+    float_type,
+    record_samples,
+)
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.final_layer.checks import check_range
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.generators.activations import ACTIVATION_NAMES, OutputActivation
@@ -72,6 +78,7 @@ class PreactivationTransformer(OneToOneFeatureMixin, SampleTransformerMixin, Bas
         "output_range": [tuple, list, None],
         "clip_eps": [Interval(Real, 0, 1, closed="neither")],
     }
+    _stored = Stored.stateless()
 
     def __init__(self, activation="tanh", *, output_range=None, clip_eps=1e-4):
         self.activation = activation

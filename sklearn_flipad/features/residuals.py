@@ -15,6 +15,7 @@ from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.modules import device_of, evaluating, moved_to
 from sklearn_flipad.base.parallel import in_batches
 from sklearn_flipad.base.samples import check_samples, record_samples
+from sklearn_flipad.base.stored import Stored
 
 __all__ = ["ResidualTransformer"]
 
@@ -81,6 +82,7 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
         "output_range": [tuple, list, None],
         "device": [str, torch.device, None],
     }
+    _stored = Stored.stateless("_n_features_out")
 
     def __init__(
         self,

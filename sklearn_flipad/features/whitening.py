@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklearn_flipad.base.labels import check_labels, inlier_rows
 from sklearn_flipad.base.samples import as_array, check_features, float_type, record_samples
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.operators.products import aligned, product
 
 __all__ = ["InlierWhitener"]
@@ -98,6 +99,9 @@ class InlierWhitener(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         "exponent": [Interval(Real, 0, 1, closed="both")],
         "block": [Interval(Integral, 1, None, closed="left"), None],
     }
+    _stored = Stored.with_samples(
+        *("mean_", "variances_", "components_", "scale_", "block_size_", "n_inliers_")
+    )
 
     def __init__(self, *, ridge=1e-4, exponent=1.0, block=None):
         self.ridge = ridge

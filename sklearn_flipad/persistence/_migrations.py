@@ -1,5 +1,7 @@
 """Descriptions of earlier protocols as those of the next."""
 
+from sklearn_flipad.persistence._nodes import nodes_of
+
 __all__ = ["split_reconstruction"]
 
 #: Parameters of the former ReconstructionDetector that its successors do not have.
@@ -10,16 +12,10 @@ _AUTO = {"n_restarts": 10, "max_iter": 1000}
 
 
 def split_reconstruction(description, arrays):
-    """Protocol 1 as 2: the ReconstructionDetector is a ReproductionDetector or a SMInvDetector."""
-    nodes = [description["attributor"]]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, dict):
-            if node.get("class") == "ReconstructionDetector":
-                node |= _successor(node["params"])
-            nodes.extend(node.values())
-        elif isinstance(node, list):
-            nodes.extend(node)
+    """Protocol 1 as 2: the ReconstructionDetector is a ReproductionDetector or an SMInvDetector."""
+    for node in nodes_of(description["attributor"]):
+        if node.get("class") == "ReconstructionDetector":
+            node |= _successor(node["params"])
     return description, arrays
 
 

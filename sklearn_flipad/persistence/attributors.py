@@ -19,8 +19,7 @@ from sklearn_flipad.persistence._protocol import (
     read_description,
     reason,
 )
-from sklearn_flipad.storage.arrays import write_atomically
-from sklearn_flipad.storage.container import pack
+from sklearn_flipad.storage.arrays import save_arrays
 from sklearn_flipad.storage.files import printable
 
 __all__ = ["load_attributor", "save_attributor"]
@@ -98,7 +97,7 @@ def save_attributor(attributor, path, *, notes=None):
         "attributor": tree,
         "notes": notes,
     }
-    write_atomically(path, pack(writer.arrays, description))
+    save_arrays(path, writer.arrays, description)
 
 
 def load_attributor(path, *, objects=None, device=None, max_bytes=2**33):

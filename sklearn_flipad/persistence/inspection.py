@@ -1,27 +1,15 @@
-"""What a file says of an attributor, of which nothing is built."""
+"""Descriptions of files of attributors, of which nothing is built."""
 
 import hashlib
 from dataclasses import dataclass
 
-from sklearn_flipad.final_layer.codec import map_digest
 from sklearn_flipad.persistence._protocol import INVALID, read_description, reason
+from sklearn_flipad.persistence._view import View, as_printable
+from sklearn_flipad.pipelines import method_of
 from sklearn_flipad.storage.files import printable
 
 __all__ = ["AttributorDescription", "ModelDescription", "inspect_attributor"]
 
-#: The ``make_*`` function of each first step.
-_METHODS = {
-    "FinalLayerInverter": "flipad",
-    "RawTransformer": "rawpad",
-    "DCTTransformer": "dctpad",
-    "SpectrogramTransformer": "spectral",
-    "PreactivationTransformer": "whitened",
-    "ResidualTransformer": "residual",
-    "FingerprintDetector": "smf",
-    "ReproductionDetector": "reproduction",
-    "SMInvDetector": "sminv",
-    "CombinedDetector": "combined",
-}
 _SEVERAL = "OpenSetAttributor"
 
 
@@ -157,42 +145,68 @@ def inspect_attributor(path, *, max_bytes=2**33):
     """
     arrays, description, content = read_description(path, max_bytes)
     try:
-        found = _described(description, arrays)
+        found = _described(arrays, description)
     except INVALID as error:
         raise ValueError(f"{printable(path)} cannot be read: {reason(error)}.") from error
     digest = hashlib.sha256(content).hexdigest()
     return AttributorDescription(printable(path), digest, len(content), **found)
 
 
-def _described(description, arrays):
-    """The attributes, but for those of the file."""
+def _described(arrays, description):
+    """Values of an AttributorDescription, except those of the file."""
     tree = description["attributor"]
-    nodes = dict(_shared(tree))
-    models = {}
+    view, models = View(arrays, tree), {}
     if tree["class"] == _SEVERAL:
-        parts = _Description(arrays, nodes).parts(tree)
-        models = {name: ModelDescription(**found) for name, found in parts}
-        found = _of_all(_Description(arrays, nodes).outline(tree), models.values())
+        parts = _models(view, tree)
+        models = {printable(name): ModelDescription(**_model(view, node)) for name, node in parts}
+        found = _several(view, tree, models.values())
     else:
-        found = _Description(arrays, nodes).of(tree)
+        found = _model(view, tree)
     return {
         "protocol": int(description["protocol"]),
         "versions": {printable(k): printable(v) for k, v in description["versions"].items()},
         **found,
         "needs": {printable(k): printable(v["what"]) for k, v in description["needs"].items()},
-        "notes": _printable(dict(description.get("notes", {}))),
+        "notes": as_printable(dict(description.get("notes", {}))),
         "models": models,
     }
 
 
-def _of_all(outline, models):
-    """What is said of several models together."""
+def _model(view, tree):
+    """Values of a ModelDescription."""
+    steps, parameters, generators = view.outline(tree)
+    calibrator = _last(view, tree)
+    first, window_shape = _first(view, tree), None
+    if first["class"] == "WindowedDetector":
+        window_shape = tuple(int(side) for side in first["fitted"]["window_shape_"]["items"])
+        first = _first(view, first["fitted"]["estimator_"])
+    fitted = calibrator["fitted"]
+    reference = fitted.get("reference_name_")
+    method = method_of(first["class"])
+    return {
+        "method": "other" if method is None else method.name,
+        "steps": steps,
+        "parameters": parameters,
+        "fnr": float(calibrator["params"]["fnr"]),
+        "n_calibration": _size(view, fitted["calibration_scores_"]),
+        "reference_name": None if reference is None else printable(reference),
+        "n_reference": 0 if reference is None else _size(view, fitted["reference_scores_"]),
+        "sample_shape": None if window_shape else _sample_shape(view, first),
+        "window_shape": window_shape,
+        "generators": generators,
+    }
+
+
+def _several(view, tree, models):
+    """The same values for several models together."""
+    steps, parameters, _ = view.outline(tree)
     # All are given the same suspects.
     shapes = {model.sample_shape for model in models}
     windows = {model.window_shape for model in models}
     return {
-        **outline,
         "method": _SEVERAL,
+        "steps": steps,
+        "parameters": parameters,
         "fnr": None,
         "n_calibration": None,
         "reference_name": None,
@@ -203,195 +217,50 @@ def _of_all(outline, models):
     }
 
 
-def _shared(node):
-    """Pairs of number and node, of the nodes that others may refer to."""
-    if isinstance(node, dict):
-        if "id" in node and node.get("kind") != "same":
-            yield node["id"], node
-        node = list(node.values())
-    if isinstance(node, list):
-        for part in node:
-            yield from _shared(part)
+def _models(view, tree):
+    """Yield names of models, and the nodes of their attributors."""
+    fitted = tree["fitted"]
+    for name, node in zip(fitted["models_"]["items"], fitted["estimators_"], strict=True):
+        node = view.node(node)
+        while node["class"] == "FrozenEstimator":
+            node = view.node(node["params"]["estimator"])
+        yield name, node
 
 
-class _Description:
-    """Walks through what :class:`Writer` wrote."""
-
-    def __init__(self, arrays, nodes):
-        self.arrays, self.nodes = arrays, nodes
-        self.steps, self.parameters, self.generators = {}, {}, {}
-        self._texts = {}
-
-    def outline(self, tree):
-        """Steps and parameters."""
-        self._walk(tree, "")
-        return {"steps": self.steps, "parameters": self.parameters}
-
-    def of(self, tree):
-        """What is said of the attributor of one model."""
-        outline = self.outline(tree)
-        calibrator = self._last(tree)
-        first, window_shape = self._first(tree), None
-        if first["class"] == "WindowedDetector":
-            window_shape = tuple(int(side) for side in first["fitted"]["window_shape_"]["items"])
-            first = self._first(first["fitted"]["estimator_"])
-        fitted = calibrator["fitted"]
-        reference = fitted.get("reference_name_")
-        return {
-            **outline,
-            "method": _METHODS.get(first["class"], "other"),
-            "fnr": float(calibrator["params"]["fnr"]),
-            "n_calibration": self._size(fitted["calibration_scores_"]),
-            "reference_name": None if reference is None else printable(reference),
-            "n_reference": 0 if reference is None else self._size(fitted["reference_scores_"]),
-            "sample_shape": None if window_shape else self._sample_shape(first),
-            "window_shape": window_shape,
-            "generators": tuple(self.generators),
-        }
-
-    def parts(self, tree):
-        """Names of several models, and what is said of the attributor of each."""
-        fitted = tree["fitted"]
-        for name, part in zip(fitted["models_"]["items"], fitted["estimators_"], strict=True):
-            part = self._resolved(part)
-            while part["class"] == "FrozenEstimator":
-                part = self._resolved(part["params"]["estimator"])
-            yield printable(name), _Description(self.arrays, self.nodes).of(part)
-
-    def _resolved(self, node):
-        """A node, where it stands elsewhere that one."""
-        is_same = isinstance(node, dict) and node.get("kind") == "same"
-        return self.nodes[node["id"]] if is_same else node
-
-    def _last(self, node):
-        """The calibrator."""
-        node = self._resolved(node)
-        return self._last(node["params"]["steps"][-1]["items"][1]) if _has_steps(node) else node
-
-    def _first(self, node):
-        """The estimator that samples come to."""
-        node = self._resolved(node)
-        if _has_steps(node):
-            return self._first(node["params"]["steps"][0]["items"][1])
-        if node["class"] in ("FNRThresholdCalibrator", "FrozenEstimator"):
-            return self._first(node["fitted"].get("estimator_", node["params"]["estimator"]))
-        return node
-
-    def _sample_shape(self, node):
-        """The shape of the samples of an estimator."""
-        fitted, params = node.get("fitted", {}), node.get("params", {})
-        for place in (fitted.get("_sample_shape"), fitted.get("_image_shape")):
-            if place is not None:
-                return tuple(int(side) for side in place["items"])
-        if (layer := self._resolved(params.get("final_layer"))) is not None:
-            return tuple(int(side) for side in layer["description"]["output_shape"])
-        if "estimators_" in fitted:
-            return self._sample_shape(self._first(fitted["estimators_"][0]))
-        if "n_features_in_" in fitted:
-            return (int(fitted["n_features_in_"]),)
-        return None
-
-    def _size(self, node):
-        return len(self.arrays[node["array"]])
-
-    def _walk(self, node, prefix):
-        """Collect an estimator's parameters, and those of the estimators in it."""
-        for name, value in node.get("params", {}).items():
-            name = prefix + printable(name)
-            parts = _named_parts(value) if name.endswith(("steps", "estimators")) else None
-            if parts is not None:
-                for part, estimator in parts:
-                    self._estimator(estimator, prefix + printable(part))
-            elif _is_estimator(self._resolved(value)):
-                self._estimator(value, name)
-            else:
-                self.parameters[name] = self._shown(value)
-                if name.endswith(("generator", "autoencoder")):
-                    self.generators[self.parameters[name]] = None
-
-    def _estimator(self, node, name):
-        node = self._resolved(node)
-        if not _is_estimator(node):
-            self.steps[name] = str(self._shown(node))
-            return
-        self.steps[name] = self._shown(node)
-        self._walk(node, f"{name}__")
-
-    def _shown(self, node):
-        """A value, or a text that names it."""
-        if isinstance(node, list):
-            return [self._shown(item) for item in node]
-        if not isinstance(node, dict):
-            return _printable(node)
-        text = self._text(node)
-        if "id" in node and node["kind"] != "same":
-            self._texts[node["id"]] = text
-        return text
-
-    def _text(self, node):
-        match node:
-            case {"kind": "same", "id": number}:
-                return (
-                    self._texts[number]
-                    if number in self._texts
-                    else self._shown(self.nodes[number])
-                )
-            case {"kind": "tuple", "items": list(items)}:
-                return [self._shown(item) for item in items]
-            case {"kind": "dict", "items": dict(items)}:
-                return {printable(key): self._shown(item) for key, item in items.items()}
-            case {"kind": "float", "value": str(value)}:
-                return printable(value)
-            case {"kind": "array" | "scalar", "array": name}:
-                array = self.arrays[name]
-                return array[()].item() if array.ndim == 0 else f"array of shape {array.shape}"
-            case {"kind": "value" | "splitter", "class": str(name), "items": dict(items)}:
-                arguments = (f"{key}={self._shown(item)}" for key, item in items.items())
-                return printable(f"{name}({', '.join(arguments)})")
-            case {"kind": "final_layer", "arrays": dict(names), "description": layer}:
-                shapes = " to ".join("x".join(map(str, layer[k])) for k in _SHAPES if k in layer)
-                parts = layer.get("kind", "final layer"), shapes, layer["activation"]["name"]
-                digest = map_digest({key: self.arrays[name] for key, name in names.items()}, layer)
-                parts += (f"map {digest[:12]}",)
-                return printable(", ".join(parts))
-            case {"kind": "module", "build": build}:
-                return self._module(build)
-            case {"kind": "object", "name": str(name)}:
-                return printable(name)
-            case {"class": str(name)}:
-                return printable(name)
-        return printable(str(node["kind"]))
-
-    @staticmethod
-    def _module(build):
-        if "zoo" in build:
-            return printable(f"sklearn_flipad.zoo:{build['zoo']}")
-        return printable(str(build.get("object", "a network of the library")))
+def _last(view, node):
+    """The node of the calibrator."""
+    node = view.node(node)
+    return _last(view, node["params"]["steps"][-1]["items"][1]) if _has_steps(node) else node
 
 
-_SHAPES = ("input_shape", "output_shape")
-
-
-def _is_estimator(node):
-    return isinstance(node, dict) and node.get("kind") == "estimator"
-
-
-def _named_parts(value):
-    """Steps of a pipeline, or named estimators; None for anything else."""
-    if not isinstance(value, list):
-        return None
-    parts = [item["items"] for item in value if isinstance(item, dict) and "items" in item]
-    return parts if len(parts) == len(value) else None
+def _first(view, node):
+    """The node of the estimator that samples come to."""
+    node = view.node(node)
+    if _has_steps(node):
+        return _first(view, node["params"]["steps"][0]["items"][1])
+    if node["class"] in ("FNRThresholdCalibrator", "FrozenEstimator"):
+        return _first(view, node["fitted"].get("estimator_", node["params"]["estimator"]))
+    return node
 
 
 def _has_steps(node):
     return "steps" in node.get("params", {})
 
 
-def _printable(value):
-    """JSON values whose texts any terminal takes."""
-    if isinstance(value, dict):
-        return {printable(key): _printable(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_printable(part) for part in value]
-    return printable(value) if isinstance(value, str) else value
+def _sample_shape(view, node):
+    """The shape of the samples of an estimator; None if the node does not tell it."""
+    fitted, params = node.get("fitted", {}), node.get("params", {})
+    for place in (fitted.get("_sample_shape"), fitted.get("_image_shape")):
+        if place is not None:
+            return tuple(int(side) for side in place["items"])
+    if (layer := view.node(params.get("final_layer"))) is not None:
+        return tuple(int(side) for side in layer["description"]["output_shape"])
+    if "estimators_" in fitted:
+        return _sample_shape(view, _first(view, fitted["estimators_"][0]))
+    if "n_features_in_" in fitted:
+        return (int(fitted["n_features_in_"]),)
+    return None
+
+
+def _size(view, node):
+    return len(view.arrays[node["array"]])

@@ -17,6 +17,7 @@ from sklearn_flipad.base.lanes import LANES
 from sklearn_flipad.base.mixins import OffsetMixin
 from sklearn_flipad.base.parallel import in_batches
 from sklearn_flipad.base.samples import as_array, check_samples, record_samples
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.generators.process.generative_process import GenerativeProcess
 from sklearn_flipad.reproduction._inception import inception_distance
@@ -40,6 +41,7 @@ def _has_threshold(detector):
 class _SearchDetector(OffsetMixin, BaseEstimator):
     """Minus the distance of a sample to the best reconstruction that a search finds for it."""
 
+    _stored = Stored.stateless("offset_")
     #: Attributes that fit may set.
     _fitted_names = ("offset_",)
 

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.base.randomness import separate_stream
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.reproduction._module_encoder import ModuleEncoder
 from sklearn_flipad.reproduction._search_detector import _SearchDetector
 from sklearn_flipad.reproduction.encoder import LatentEncoder
@@ -129,6 +130,7 @@ class ReproductionDetector(_SearchDetector):
     without artificial watermark?" (LatentTracer), ICML 2024.
     """
 
+    _stored = Stored.stateless("encoder_", "metric_", "bounds_", "offset_")
     _fitted_names = ("offset_", "encoder_", "metric_", "bounds_")
 
     _parameter_constraints: dict = {

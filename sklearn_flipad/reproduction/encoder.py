@@ -15,6 +15,7 @@ from sklearn_flipad.base.lanes import in_lanes
 from sklearn_flipad.base.modules import moved_to
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.base.samples import check_samples
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.generators.process.generative_process import GenerativeProcess
 from sklearn_flipad.generators.process.latent_function import LatentFunction
 from sklearn_flipad.reproduction.encoding.networks import make_encoder_network, n_outputs_of
@@ -117,6 +118,12 @@ class LatentEncoder(BaseEstimator):
         "random_state": [Interval(Integral, 0, None, closed="left")],
         "verbose": ["verbose"],
     }
+    _stored = Stored(
+        (
+            *("module_", "metric_", "history_", "processing_", "_statistics", "_output_range"),
+            *("sample_shape_", "latent_shape_", "n_conditions_"),
+        )
+    )
 
     def __init__(
         self,

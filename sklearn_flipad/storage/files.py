@@ -1,12 +1,23 @@
-"""What a path leads to, found out before it is opened."""
+"""Regular files: checked before they are opened, and written whole or not at all."""
 
 import errno
+import glob
 import hashlib
 import os
 import re
 import stat
+import uuid
+from pathlib import Path
 
-__all__ = ["check_regular", "file_digest", "file_kind", "printable", "read_regular"]
+__all__ = [
+    "check_regular",
+    "file_digest",
+    "file_kind",
+    "printable",
+    "read_regular",
+    "remove_partials",
+    "write_atomically",
+]
 
 _KINDS = {
     stat.S_IFREG: "file",
@@ -21,23 +32,9 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def file_kind(path):
-    """Kind of what a path leads to, links followed.
+    """``"file"``, ``"folder"``, ``"FIFO"``, ``"socket"`` or ``"device"``, links followed.
 
-    Parameters
-    ----------
-    path : path-like
-        Any path. It is not opened: opening a FIFO waits for a writer, and opening a device
-        may act on it.
-
-    Returns
-    -------
-    {"file", "folder", "FIFO", "socket", "device"}
-
-    Raises
-    ------
-    OSError
-        If the path cannot be reached; FileNotFoundError if it, or what it links to, does
-        not exist.
+    The path is not opened: opening a FIFO waits for a writer, and opening a device may act on it.
     """
     try:
         mode = os.stat(path).st_mode
@@ -50,47 +47,14 @@ def file_kind(path):
 
 
 def check_regular(path):
-    """Refuse what is not a regular file, before it is opened.
-
-    Parameters
-    ----------
-    path : path-like
-        File to be read.
-
-    Raises
-    ------
-    ValueError
-        If it is a folder, a FIFO, a socket or a device.
-    OSError
-        If it cannot be reached.
-    """
+    """Raise ValueError if a path leads to anything but a regular file, before it is opened."""
     kind = file_kind(path)
     if kind != "file":
         raise ValueError(f"{printable(path)} is a {kind}, not a file.")
 
 
 def read_regular(path, max_bytes):
-    """Read a regular file, whatever becomes of its path in between.
-
-    Parameters
-    ----------
-    path : path-like
-        File to read.
-    max_bytes : int
-        Largest file that is read.
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    ValueError
-        If it is a folder, a FIFO, a socket or a device, or is larger; the message is the reason
-        alone.
-    OSError
-        If it cannot be reached or read.
-    """
+    """The bytes of a regular file of limited size; messages of ValueErrors lack the file's name."""
     kind = file_kind(path)
     if kind == "file":
         # The path may lead elsewhere by now: a FIFO that is opened so does not wait.
@@ -110,35 +74,45 @@ def read_regular(path, max_bytes):
     raise ValueError(f"a {kind}, not a file")
 
 
-def file_digest(path):
-    """SHA-256 of the content of a file, which is not held in memory.
+def write_atomically(path, content):
+    """Write bytes, or what ``content(file)`` writes, so that interruptions leave no part of them.
 
-    Parameters
-    ----------
-    path : path-like
-        File to read.
-
-    Returns
-    -------
-    str
-        Hexadecimal.
+    The old file is replaced when the new one is complete.
     """
+    path = Path(path)
+    # Not by tempfile, whose files nobody else may read.
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with open(partial, "xb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # a power failure must not leave the name without content
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def remove_partials(path):
+    """Remove what killed writers of a file left beside it.
+
+    Call it only while nobody else writes the file: what they are writing would be removed too.
+    """
+    path = Path(path)
+    for partial in path.parent.glob(f"{glob.escape(path.name)}.{'[0-9a-f]' * 32}.partial"):
+        partial.unlink(missing_ok=True)
+
+
+def file_digest(path):
+    """SHA-256 of a file in hex digits, computed without loading it whole."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def printable(text):
-    """Text that any terminal and log takes.
-
-    Parameters
-    ----------
-    text : str or path-like
-        A path or a message that may hold one.
-
-    Returns
-    -------
-    str
-        The text with control characters, and bytes that are not UTF-8, escaped.
-    """
+    """A text or path with control characters, and bytes that are not UTF-8, escaped."""
     text = text if isinstance(text, str) else os.fsdecode(text)
     return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.tabular._columns import NumberColumn, read_column
 
 __all__ = ["TablePreparer"]
@@ -80,6 +81,7 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         "drop": ["array-like"],
         "max_categories": [Interval(Integral, 2, None, closed="left")],
     }
+    _stored = Stored(("columns_", "n_features_in_", "feature_names_in_"))
 
     def __init__(self, *, decimals="auto", missing="raise", drop=(), max_categories=50):
         self.decimals = decimals

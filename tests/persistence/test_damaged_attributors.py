@@ -16,8 +16,9 @@ from sklearn.svm import OneClassSVM
 
 from sklearn_flipad import DeepSADDetector, load_attributor, make_whitened, save_attributor
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.persistence import _protocol, _skops
-from sklearn_flipad.storage import container
+from sklearn_flipad.persistence import _protocol
+from sklearn_flipad.persistence.kinds import scikit_learn
+from sklearn_flipad.storage.arrays import pack, unpack
 
 skops = pytest.importorskip("skops.io")
 
@@ -258,35 +259,35 @@ def test_another_version_of_scikit_learn_brings_a_warning(table, path, monkeypat
 
 
 def test_trees_that_lead_out_of_their_nodes_are_refused(forest, table):
-    name = _skops.full_name(forest)
+    name = scikit_learn.full_name(forest)
     for field, value in (("left_child", 0), ("right_child", 10**6), ("feature", 99)):
-        broken = _skops.from_bytes(_skops.to_bytes(forest), name)
+        broken = scikit_learn.from_bytes(scikit_learn.to_bytes(forest), name)
         tree = broken.estimators_[1].tree_
         nodes = tree.__getstate__()["nodes"].copy()
         nodes[field][0] = value
         tree.__setstate__({**tree.__getstate__(), "nodes": nodes})
         with pytest.raises(ValueError, match="lead nowhere"):
-            _skops.from_bytes(skops.dumps(broken), name)
+            scikit_learn.from_bytes(skops.dumps(broken), name)
 
 
 def test_bytes_of_scikit_learn_are_checked(forest):
-    content = _skops.to_bytes(forest)
+    content = scikit_learn.to_bytes(forest)
     with pytest.raises(ValueError, match=r"OneClassSVM cannot be read: there is .*StandardScaler"):
-        _skops.from_bytes(skops.dumps(StandardScaler()), "sklearn.svm._classes.OneClassSVM")
+        scikit_learn.from_bytes(skops.dumps(StandardScaler()), "sklearn.svm._classes.OneClassSVM")
     with pytest.raises(ValueError, match="Untrusted types"):
-        _skops.from_bytes(skops.dumps(Own()), "sklearn.svm._classes.OneClassSVM")
+        scikit_learn.from_bytes(skops.dumps(Own()), "sklearn.svm._classes.OneClassSVM")
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("schema.json", b" " * 10**7)
     with pytest.raises(ValueError, match="larger than they say"):
-        _skops.from_bytes(bomb.getvalue(), _skops.full_name(forest))
+        scikit_learn.from_bytes(bomb.getvalue(), scikit_learn.full_name(forest))
     assert len(content) > len(bomb.getvalue())
 
 
 def test_the_container_keeps_arrays(path):
     arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array(True), "c": np.empty((0, 3), "f4")}
-    content = container.pack(arrays, {"text": 'ü\ud800"sha256":"' + "0" * 64})
-    found, description, _ = container.unpack(content)
+    content = pack(arrays, {"text": 'ü\ud800"sha256":"' + "0" * 64})
+    found, description = unpack(content)
     assert description["text"].startswith("ü\ud800")
     assert found.keys() == arrays.keys()
     for name, array in arrays.items():

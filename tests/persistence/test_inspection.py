@@ -30,7 +30,7 @@ from sklearn_flipad.calibration import PAC
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.persistence._reader import Reader
 from sklearn_flipad.persistence.inspection import ModelDescription
-from sklearn_flipad.storage import container
+from sklearn_flipad.storage.arrays import pack, unpack
 
 X = np.random.default_rng(0).integers(60, 200, (80, 1, 8, 8), dtype=np.uint8)
 Y = np.repeat([1, -1], 40)
@@ -192,7 +192,7 @@ def test_damage_is_found_as_in_loading(path):
 
 def test_made_up_descriptions_are_refused_or_shown_as_plain_text(path):
     """Their checksums are right, and what they say is not what anybody writes."""
-    arrays, description, _ = container.unpack(path.read_bytes())
+    arrays, description = unpack(path.read_bytes())
     rng, odd = np.random.default_rng(0), [None, [], {}, 7, "\x1b[31m\n", [{"kind": "same"}], -1.5]
     n_refused = 0
     for _ in range(300):
@@ -200,7 +200,7 @@ def test_made_up_descriptions_are_refused_or_shown_as_plain_text(path):
         places = list(_places(changed))
         node, key = places[rng.integers(len(places))]
         node[key] = odd[rng.integers(len(odd))]
-        path.write_bytes(container.pack(arrays, changed))
+        path.write_bytes(pack(arrays, changed))
         try:
             found = inspect_attributor(path)
         except ValueError:

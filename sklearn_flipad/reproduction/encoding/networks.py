@@ -23,6 +23,12 @@ def make_encoder_network(sample_shape, n_outputs):
     Images are halved by convolutions until a side has at most 4 pixels, signals quartered, and
     tables go through linear layers.
     """
+    network = nn.Sequential(*_layers(sample_shape, n_outputs))
+    network.made_for = (tuple(sample_shape), n_outputs)  # files hold this in place of the code
+    return network
+
+
+def _layers(sample_shape, n_outputs):
     n_axes = len(sample_shape) - 1
     if n_axes == 0:
         return _perceptron(sample_shape[0], n_outputs, 8 * _WIDTH)
@@ -46,7 +52,7 @@ def make_encoder_network(sample_shape, n_outputs):
         ]
         sides = [(side + 2 * padding - kernel) // stride + 1 for side in sides]
         channels, width = width, min(2 * width, _LAST_WIDTH)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * prod(sides), n_outputs))
+    return [*layers, nn.Flatten(), nn.Linear(channels * prod(sides), n_outputs)]
 
 
 def _perceptron(n_inputs, n_outputs, width):
@@ -54,4 +60,4 @@ def _perceptron(n_inputs, n_outputs, width):
     for _ in range(3):
         layers += [nn.Linear(n_inputs, width), nn.LayerNorm(width), nn.LeakyReLU(0.2, inplace=True)]
         n_inputs = width
-    return nn.Sequential(*layers, nn.Linear(width, n_outputs))
+    return [*layers, nn.Linear(width, n_outputs)]

@@ -1,8 +1,7 @@
-"""Estimators of scikit-learn as bytes, by skops, and what is trusted in such bytes.
+"""Estimators of scikit-learn, stored by skops.
 
-Nothing is trusted beyond what skops trusts by itself, but for the trees of forests. skops does
-not trust them because scikit-learn follows the numbers in them without looking. Here they are
-looked at.
+Nothing is trusted beyond what skops trusts by itself, except the trees of forests. skops does not
+trust them because scikit-learn follows the numbers in them unchecked; here they are checked.
 """
 
 import copy
@@ -15,8 +14,9 @@ import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
 
 from sklearn_flipad.base.optional import import_optional
+from sklearn_flipad.persistence.kinds.kind import Kind, refusing
 
-__all__ = ["from_bytes", "full_name", "is_sklearn", "to_bytes"]
+__all__ = ["KINDS", "from_bytes", "full_name", "to_bytes"]
 
 _TREE = "sklearn.tree._tree.Tree"
 #: Estimators that compare samples with the number of features of each tree before they go down.
@@ -36,20 +36,8 @@ def full_name(estimator):
     return f"{type(estimator).__module__}.{type(estimator).__qualname__}"
 
 
-def is_sklearn(estimator):
-    """Whether an object is an estimator of scikit-learn, and not of a subclass elsewhere."""
-    is_own = type(estimator).__module__.partition(".")[0] == "sklearn"
-    return is_own and hasattr(estimator, "get_params") and not isinstance(estimator, type)
-
-
 def to_bytes(estimator):
-    """An estimator of scikit-learn as bytes.
-
-    Raises
-    ------
-    ValueError
-        If it has parts that could not be loaded without trusting them blindly.
-    """
+    """An estimator as bytes; ValueError if they could only be loaded by trusting them blindly."""
     skops = _import_skops()
     if getattr(estimator, "_fit_method", None) in _SEARCH_TREES:
         estimator = copy.copy(estimator)
@@ -74,24 +62,14 @@ def to_bytes(estimator):
 
 
 def from_bytes(content, name, version=None):
-    """The estimator that :func:`to_bytes` wrote.
-
-    Parameters
-    ----------
-    content : bytes
-        What it wrote.
-    name : str
-        The class that it must be, with its module.
-    version : str, default=None
-        Version of scikit-learn that wrote it; another one than this brings a warning.
-    """
+    """The estimator of a class, by its full name; a warning if another version wrote it."""
     skops = _import_skops()
     try:
         _check_sizes(content)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InconsistentVersionWarning)  # once is enough
             estimator = skops.loads(content, trusted=_trusted(name.rpartition(".")[2]))
-        if full_name(estimator) != name or not is_sklearn(estimator):
+        if full_name(estimator) != name or not _is_own(estimator):
             raise ValueError(f"there is {full_name(estimator)} in its place")
         _check_trees(estimator)
         _restore_search_tree(estimator)
@@ -109,8 +87,14 @@ def from_bytes(content, name, version=None):
     return estimator
 
 
+def _is_own(estimator):
+    """Whether an object is an estimator of scikit-learn, and not of a subclass elsewhere."""
+    is_own = type(estimator).__module__.partition(".")[0] == "sklearn"
+    return is_own and hasattr(estimator, "get_params") and not isinstance(estimator, type)
+
+
 def _check_sizes(content):
-    """Refuse an archive that is larger than its bytes once it is unpacked."""
+    """Raise ValueError if an archive is larger than its bytes once it is unpacked."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
     stored = all(member.compress_type == zipfile.ZIP_STORED for member in members)
@@ -123,7 +107,7 @@ def _trusted(name):
 
 
 def _check_trees(estimator):
-    """Refuse trees that would lead out of their nodes, out of a sample or around in circles."""
+    """Raise ValueError if a tree leads out of its nodes, out of a sample or in circles."""
     for owner in _owners_of_trees(estimator, set()):
         tree = owner.tree_
         nodes = np.arange(tree.node_count)
@@ -136,7 +120,7 @@ def _check_trees(estimator):
 
 
 def _owners_of_trees(value, seen):
-    """All objects with an attribute ``tree_`` in an object, wherever they are."""
+    """Yield the objects with an attribute ``tree_`` in an object, wherever they are."""
     if id(value) in seen:
         return
     seen.add(id(value))
@@ -170,6 +154,19 @@ def _restore_search_tree(estimator):
 
 
 def _import_skops():
-    """The module skops.io."""
     what = "Attributors with estimators of scikit-learn inside are stored by skops"
     return import_optional("skops.io", what, "skops")
+
+
+def _take_apart(estimator, path, writer):
+    with refusing(path):
+        content = np.frombuffer(to_bytes(estimator), np.uint8)
+    return {"class": full_name(estimator), "array": writer.put(content, path)}
+
+
+def _put_together(node, reader):
+    content = reader.take(node["array"]).tobytes()
+    return from_bytes(content, node["class"], reader.sklearn_version)
+
+
+KINDS = (Kind("sklearn", lambda value, path: _is_own(value), _take_apart, _put_together),)

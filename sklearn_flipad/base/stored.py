@@ -1,0 +1,32 @@
+"""Declarations of the fitted attributes that files hold."""
+
+from dataclasses import dataclass
+
+__all__ = ["Stored"]
+
+#: Attributes that ``record_samples`` sets, and those that it sets for some samples.
+_RECORDED = ("n_features_in_", "_saw_levels", "_saw_whole_numbers")
+_LAYOUT = ("_sample_shape", "feature_names_in_")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Names of fitted attributes, the value of an estimator's class attribute ``_stored``.
+
+    Instances with other attributes are not saved, so that none is left out unnoticed.
+    """
+
+    #: Attributes of every fitted instance.
+    fitted: tuple = ()
+    #: Attributes of some instances.
+    optional: tuple = ()
+
+    @classmethod
+    def with_samples(cls, *fitted):
+        """Names for a class whose ``fit`` calls ``record_samples``."""
+        return cls((*fitted, *_RECORDED), _LAYOUT)
+
+    @classmethod
+    def stateless(cls, *optional):
+        """Names for a class that also works without ``fit``, which calls ``record_samples``."""
+        return cls((), (*optional, *_RECORDED, *_LAYOUT))

@@ -1,0 +1,1 @@
+"""Internal: the kinds of values that files of attributors hold."""
