@@ -15,10 +15,10 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn_flipad.base.devices import resolve_device
 from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.samples import check_samples, record_samples
+from sklearn_flipad.features._branch_weights import branch_weights
 from sklearn_flipad.features._engine import auto_batch_size, invert_batches, pool, pooled_shape
 from sklearn_flipad.features._store import FeatureStore
 from sklearn_flipad.final_layer import FinalLayer
-from sklearn_flipad.final_layer.branches import branch_weights
 from sklearn_flipad.solvers import FISTA, DouglasRachford
 
 __all__ = ["FinalLayerInverter", "InversionResult"]
@@ -460,8 +460,8 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
 
     def _remedy(self):
         layer = self.final_layer
-        if layer.kind == "linear" and layer.output_scale is None:
-            norms = np.linalg.norm(layer.weight.astype(np.float64), axis=1)
+        if layer.output_scale is None and [link.kind for link in layer.links] == ["linear"]:
+            norms = np.linalg.norm(layer.links[0].weight.astype(np.float64), axis=1)
             norms = norms[norms > 0]
             if norms.max() > _UNEVEN * norms.min():
                 return (

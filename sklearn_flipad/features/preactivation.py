@@ -9,6 +9,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_flipad.base.mixins import SampleTransformerMixin
+from sklearn_flipad.base.output_ranges import check_range
 from sklearn_flipad.base.samples import (
     check_features,
     check_samples,
@@ -16,7 +17,6 @@ from sklearn_flipad.base.samples import (
     record_samples,
     shape_of,
 )
-from sklearn_flipad.final_layer.checks import check_range
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.generators.activations import ACTIVATION_NAMES, OutputActivation
 
@@ -178,7 +178,7 @@ class PreactivationTransformer(OneToOneFeatureMixin, SampleTransformerMixin, Bas
         return OutputActivation(self.activation) if is_name else self.activation
 
     def _output_range(self):
-        return check_range(self.output_range, self._activation())
+        return check_range(self.output_range, self._activation().range)
 
     def _checked(self, X, *, reset=False):
         shape = shape_of(X)

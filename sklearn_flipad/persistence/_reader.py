@@ -114,10 +114,10 @@ class Reader:
         return import_class(SPLITTERS, node["class"])(**self._items(node))
 
     def _read_final_layer(self, node):
-        from sklearn_flipad.final_layer import FinalLayer, codec
+        from sklearn_flipad.final_layer import FinalLayer
 
         arrays = {key: self._take(name) for key, name in node["arrays"].items()}
-        return codec.from_parts(FinalLayer, arrays, node["description"])
+        return FinalLayer.from_parts(arrays, node["description"])
 
     def _read_feature_distance(self, node):
         from sklearn_flipad.reproduction import FeatureDistance

@@ -277,9 +277,7 @@ class Writer:
     # Others
 
     def _final_layer(self, layer, path):
-        from sklearn_flipad.final_layer import codec
-
-        arrays, description = codec.to_parts(layer)
+        arrays, description = layer.to_parts()
         names = {key: self.put(array, f"{path}/{key}") for key, array in arrays.items()}
         return {"kind": "final_layer", "arrays": names, "description": description}
 

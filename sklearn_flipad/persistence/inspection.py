@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from sklearn_flipad.final_layer.codec import map_digest
+from sklearn_flipad.final_layer import FinalLayer
 from sklearn_flipad.persistence._protocol import INVALID, read_description, reason
 from sklearn_flipad.storage.files import printable
 
@@ -348,11 +348,8 @@ class _Description:
                 arguments = (f"{key}={self._shown(item)}" for key, item in items.items())
                 return printable(f"{name}({', '.join(arguments)})")
             case {"kind": "final_layer", "arrays": dict(names), "description": layer}:
-                shapes = " to ".join("x".join(map(str, layer[k])) for k in _SHAPES if k in layer)
-                parts = layer.get("kind", "final layer"), shapes, layer["activation"]["name"]
-                digest = map_digest({key: self.arrays[name] for key, name in names.items()}, layer)
-                parts += (f"map {digest[:12]}",)
-                return printable(", ".join(parts))
+                arrays = {key: self.arrays[name] for key, name in names.items()}
+                return printable(FinalLayer.summarize_parts(arrays, layer))
             case {"kind": "module", "build": build}:
                 return self._module(build)
             case {"kind": "object", "name": str(name)}:
@@ -366,9 +363,6 @@ class _Description:
         if "zoo" in build:
             return printable(f"sklearn_flipad.zoo:{build['zoo']}")
         return printable(str(build.get("object", "a network of the library")))
-
-
-_SHAPES = ("input_shape", "output_shape")
 
 
 def _is_estimator(node):

@@ -82,15 +82,15 @@ def remove_partials(path):
         partial.unlink(missing_ok=True)
 
 
-def load_arrays(path, expected_format):
+def load_arrays(path, formats):
     """Read what :func:`save_arrays` wrote.
 
     Parameters
     ----------
     path : path-like
         File to read.
-    expected_format : str
-        The format that the description must name.
+    formats : str or tuple of str
+        The description must name this format, or one of these.
 
     Returns
     -------
@@ -120,9 +120,10 @@ def load_arrays(path, expected_format):
         ) from error
     if not isinstance(description, dict):
         raise ValueError(f"{path} holds no description of its arrays, but {text[:100]}.")
-    if description.get("format") != expected_format:
+    formats = (formats,) if isinstance(formats, str) else formats
+    if description.get("format") not in formats:
         found = printable(str(description.get("format", "something else")))[:100]
-        raise ValueError(f"{path} holds {found}, not {expected_format}.")
+        raise ValueError(f"{path} holds {found}, not {' or '.join(formats)}.")
     if header.get("sha256") != content_digest(arrays, description):
         raise ValueError(
             f"The content of {path} does not match its checksum: it was changed after it "
