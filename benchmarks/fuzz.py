@@ -25,6 +25,7 @@ from safetensors.numpy import load, save
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
 from sklearn_flipad.datasets import load_images
+from sklearn_flipad.final_layer import Link
 from sklearn_flipad.storage.arrays import content_digest
 
 #: Seconds that one case may take.
@@ -71,10 +72,14 @@ class LayerTarget:
         self.path = folder / "layer"
         rng = np.random.default_rng(0)
         self.layer = FinalLayer(
-            "conv_transpose",
-            rng.normal(size=(3, 1, 4, 4)),
-            np.ones(1),
-            {"stride": 2, "padding": (1, 1)},
+            [
+                Link(
+                    "conv_transpose",
+                    rng.normal(size=(3, 1, 4, 4)),
+                    {"stride": 2, "padding": (1, 1)},
+                )
+            ],
+            bias=np.ones(1),
             input_shape=(3, 4, 4),
             mean_activation=rng.normal(size=(3, 4, 4)),
             activation=OutputActivation("tanh"),
@@ -103,8 +108,9 @@ class LayerTarget:
         description = json.loads(header["__metadata__"]["description"])
         odd = [-1, 0, 10**7, 2**63, 1e300, float("nan"), None, "x", [], {}, [1, [2]], True, [3, 4]]
         for _ in range(rng.integers(1, 3)):
-            place = [description, description["arguments"], description["activation"]]
-            place = place[rng.integers(3)]
+            link = description["links"][0]
+            place = [description, link, link["arguments"], description["activation"]]
+            place = place[rng.integers(4)]
             if not isinstance(place, dict) or not place:
                 continue
             name = list(place)[rng.integers(len(place))]
@@ -114,7 +120,9 @@ class LayerTarget:
                 place["other"] = odd[rng.integers(len(odd))]
             else:
                 place[name] = odd[rng.integers(len(odd))]
-            if not all(isinstance(description.get(k), dict) for k in ("arguments", "activation")):
+            if description.get("links") != [link] or not isinstance(link.get("arguments"), dict):
+                break
+            if not isinstance(description.get("activation"), dict):
                 break
         if rng.random() < 0.3:
             name = list(arrays)[rng.integers(len(arrays))]
@@ -137,13 +145,8 @@ class StoreTarget:
         self.folder = folder / "store"
         rng = np.random.default_rng(0)
         layer = FinalLayer(
-            "linear",
-            rng.normal(size=(4, 9)),
-            None,
-            {},
+            [Link("linear", rng.normal(size=(4, 9)))],
             input_shape=(9,),
-            mean_activation=np.zeros(9),
-            activation=OutputActivation("identity"),
         )
         self.inverter = FinalLayerInverter(layer, lam=0.1, tol=0.1, cache_dir=self.folder)
         self.X = rng.normal(size=(16, 4))

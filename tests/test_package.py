@@ -131,7 +131,7 @@ def test_public_dcgan(public_dcgan):
     layer = FinalLayer.from_generator(
         public_dcgan, latent_shape=(100, 1, 1), n_samples=200, random_state=0
     )
-    assert layer.kind == "conv_transpose"
+    assert [link.kind for link in layer.links] == ["conv_transpose"]
     assert layer.input_shape == (64, 32, 32)
     assert layer.output_shape == (3, 64, 64)
     assert layer.activation == OutputActivation("tanh")

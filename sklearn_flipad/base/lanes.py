@@ -2,17 +2,25 @@
 
 import torch
 
-__all__ = ["LANES", "column", "fill_lanes", "in_lanes", "whole_lanes"]
+__all__ = ["LANES", "column", "fill_lanes", "in_lanes", "lanes_for", "whole_lanes"]
 
 #: Batches are kept at multiples of this. Matrix products and convolutions take other
 #: code paths for a few odd rows, on some processors for as many as 8, with other rounding, which
 #: hundreds of iterations magnify: a sample would have other features alone than in a batch.
 LANES = 16
+#: Samples with so many elements are computed one at a time: lanes of them would not fit into the
+#: caches, nor many of them into memory, and gain little.
+_ALONE = 2**19
 
 
 def whole_lanes(n):
     """Smallest multiple of :data:`LANES` that is at least `n`."""
     return -(-n // LANES) * LANES
+
+
+def lanes_for(n_elements):
+    """Samples that are computed side by side at least: 1 for samples of many elements."""
+    return LANES if n_elements < _ALONE else 1
 
 
 def fill_lanes(chosen):

@@ -25,8 +25,8 @@ def warn_unconverged(gap, tol, max_iter, layer):
 
 
 def _remedy(layer):
-    if layer.kind == "linear" and layer.output_scale is None:
-        norms = np.linalg.norm(layer.weight.astype(np.float64), axis=1)
+    if layer.output_scale is None and [link.kind for link in layer.links] == ["linear"]:
+        norms = np.linalg.norm(layer.links[0].weight.astype(np.float64), axis=1)
         norms = norms[norms > 0]
         if norms.max() > _UNEVEN * norms.min():
             return (

@@ -11,11 +11,10 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from sklearn_flipad.base.gray_levels import from_gray_levels
+from sklearn_flipad.base.lanes import lanes_for
 from sklearn_flipad.base.parallel import in_batches
 from sklearn_flipad.operators import ChainOperator, ScaleOperator
 from sklearn_flipad.solvers import LassoProblem
-from sklearn_flipad.solvers.batch import lanes_for
-from sklearn_flipad.solvers.problem import check_targets
 
 __all__ = [
     "auto_batch_size",
@@ -103,10 +102,10 @@ def invert_batches(
     def solve(rows):
         x = from_gray_levels(torch.from_numpy(X[rows]), layer.output_range).to(device)
         b = layer.shifted_target(x, clip_eps=clip_eps).float()
-        check_targets(b, rows.start)
         solved, start = [], None
         for lam in lams:
             problem = LassoProblem(operator, b, float(lam))
+            problem.check_targets(rows.start)
             result = solver.solve(problem, start=start, tol=tol, max_iter=max_iter, **state)
             start = result.z
             solved.append((rows, result.z * factors + mean, result))

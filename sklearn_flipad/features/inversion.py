@@ -13,12 +13,12 @@ from sklearn_flipad.base.devices import resolve_device
 from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.samples import check_samples, record_samples
 from sklearn_flipad.base.stored import Stored
+from sklearn_flipad.features._branch_weights import branch_weights
 from sklearn_flipad.features._convergence import warn_unconverged
 from sklearn_flipad.features._engine import auto_batch_size, invert_batches, pool, pooled_shape
 from sklearn_flipad.features._store import FeatureStore
 from sklearn_flipad.features.inversion_result import InversionResult
 from sklearn_flipad.final_layer import FinalLayer
-from sklearn_flipad.final_layer.branches import branch_weights
 from sklearn_flipad.solvers import FISTA, DouglasRachford
 
 __all__ = ["FinalLayerInverter"]

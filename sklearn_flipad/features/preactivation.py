@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.mixins import SampleTransformerMixin
+from sklearn_flipad.base.output_ranges import check_range
 from sklearn_flipad.base.samples import (
     check_features,
     check_samples,
@@ -17,7 +18,6 @@ from sklearn_flipad.base.samples import (
     record_samples,
 )
 from sklearn_flipad.base.stored import Stored
-from sklearn_flipad.final_layer.checks import check_range
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.generators.activations import ACTIVATION_NAMES, OutputActivation
 
@@ -180,7 +180,7 @@ class PreactivationTransformer(OneToOneFeatureMixin, SampleTransformerMixin, Bas
         return OutputActivation(self.activation) if is_name else self.activation
 
     def _output_range(self):
-        return check_range(self.output_range, self._activation())
+        return check_range(self.output_range, self._activation().range)
 
     def _checked(self, X, *, reset=False):
         return check_samples(

@@ -11,9 +11,9 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklearn_flipad.base.labels import check_labels, inlier_rows
+from sklearn_flipad.base.products import aligned, product
 from sklearn_flipad.base.samples import as_array, check_features, float_type, record_samples
 from sklearn_flipad.base.stored import Stored
-from sklearn_flipad.operators.products import aligned, product
 
 __all__ = ["InlierWhitener"]
 

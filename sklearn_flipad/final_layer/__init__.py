@@ -3,14 +3,18 @@
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.final_layer.diffusion import LatentDecoder
 from sklearn_flipad.final_layer.layer import FinalLayer
-from sklearn_flipad.final_layer.links import Link
 from sklearn_flipad.final_layer.windows import WindowGeometry, window_geometry
+from sklearn_flipad.operators.links.kinds import LinkKind, Operation, register_link_kind
+from sklearn_flipad.operators.links.link import Link
 
 __all__ = [
     "ColumnActivations",
     "FinalLayer",
     "LatentDecoder",
     "Link",
+    "LinkKind",
+    "Operation",
     "WindowGeometry",
+    "register_link_kind",
     "window_geometry",
 ]

@@ -1,27 +1,23 @@
-"""The last linear layer of a generator with all that its inversion needs."""
+"""All that is linear before a generator's output activation, with all that its inversion needs."""
 
 from math import prod
 
 import numpy as np
 import torch
 
+from sklearn_flipad.base.output_ranges import check_range
 from sklearn_flipad.base.precision import full_precision
-from sklearn_flipad.final_layer import codec
-from sklearn_flipad.final_layer.branches import split
-from sklearn_flipad.final_layer.checks import (
-    check_order,
-    check_range,
-    check_scale,
-    check_shape,
-    check_values,
-)
+from sklearn_flipad.final_layer import _codec
+from sklearn_flipad.final_layer._branches import split
+from sklearn_flipad.final_layer._checks import check_order, check_scale, check_values
+from sklearn_flipad.final_layer._constructors import FinalLayerConstructors
+from sklearn_flipad.final_layer._migration import FORMATS
+from sklearn_flipad.final_layer._windows import window_layer
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
-from sklearn_flipad.final_layer.constructors import FinalLayerConstructors
-from sklearn_flipad.final_layer.links import Link, build_chain, checked_links, weights_of
-from sklearn_flipad.final_layer.windows import window_layer
 from sklearn_flipad.generators.activations import OutputActivation
 from sklearn_flipad.generators.sampling import sample
-from sklearn_flipad.operators.kinds import KINDS
+from sklearn_flipad.operators.links.checks import check_shape
+from sklearn_flipad.operators.links.link import Link, build_chain, weights_of
 from sklearn_flipad.storage.arrays import content_digest, load_arrays, save_arrays
 
 __all__ = ["FinalLayer"]
@@ -37,26 +33,22 @@ class FinalLayer(FinalLayerConstructors):
     Instances are shared rather than copied by :func:`sklearn.base.clone` and
     :func:`copy.deepcopy`, and :func:`joblib.hash` depends on their content alone.
 
-    Build one with :meth:`from_generator`, :meth:`from_module` or :meth:`from_links`, or read
-    one with :meth:`load`.
+    Build one with :meth:`from_generator`, :meth:`from_diffusers` or :meth:`from_module`, by hand
+    from links, or read one with :meth:`load`.
 
     Parameters
     ----------
-    kind : {"linear", "conv", "conv_transpose", "chain"}
-        What the linear map is.
-    weight : array-like or None
-        Its weights, in torch's layout; None for ``"chain"``.
-    bias : array-like or None
-        One value per output channel (output feature, for ``"linear"``). For ``"chain"`` it is
-        that of the whole chain, per channel or per element of the output.
-    arguments : dict
-        Stride, padding and so on, as torch names them; empty for ``"linear"`` and ``"chain"``.
+    links : sequence of Link
+        The linear maps, in the order in which they run; mostly just one.
     input_shape : tuple of int
         Shape of one activation before the layer.
-    mean_activation : array-like, shape input_shape
-        The mean activation, the point around which the inversion is sparse.
-    activation : OutputActivation or ColumnActivations
-        What follows the linear map.
+    mean_activation : array-like, shape input_shape, default=None
+        The mean activation, the point around which the inversion is sparse; zero by default.
+    activation : str, OutputActivation or ColumnActivations, default="identity"
+        The output activation, behind the linear map.
+    bias : array-like, default=None
+        Constants that the links add in all: one per output channel (output feature, for a single
+        ``"linear"`` link), or one per element of the output.
     output_shape : tuple of int, default=None
         Shape of one sample; by default that of the linear map's output.
     output_range : pair of float, default=None
@@ -67,20 +59,16 @@ class FinalLayer(FinalLayerConstructors):
         comes from, where the generator rearranges them (channels last, PixelShuffle). By
         default the order is the same.
     output_scale : array-like, shape (n_columns,), default=None
-        For layers of kind ``"linear"`` that make the columns of a table: what the linear map's
-        outputs are divided by in the inversion, so that each column counts whatever its unit.
-        1 by default.
-    links : sequence of Link, default=None
-        For ``"chain"``: the linear maps between the last nonlinearity and the output
-        activation, in the order in which they run.
+        For layers that make the columns of a table: divisors of the linear map's outputs in the
+        inversion, so that each column counts whatever its unit. 1 by default.
 
     Attributes
     ----------
-    kind, arguments, input_shape, output_shape, activation, output_range
-        As given.
     links : tuple of Link
-        The maps that the linear map is a chain of, often just one.
-    weight, bias : ndarray of float32
+        As given.
+    input_shape, output_shape, activation, output_range
+        As given, or the defaults.
+    bias : ndarray of float32 or None
         Read-only.
     mean_activation : ndarray of float64
         Read-only.
@@ -111,35 +99,30 @@ class FinalLayer(FinalLayerConstructors):
 
     def __init__(
         self,
-        kind,
-        weight,
-        bias,
-        arguments,
+        links,
         *,
         input_shape,
-        mean_activation,
-        activation,
+        mean_activation=None,
+        activation="identity",
+        bias=None,
         output_shape=None,
         output_range=None,
         output_order=None,
         output_scale=None,
-        links=None,
     ):
-        if kind not in (*KINDS, "chain"):
-            raise ValueError(f"kind must be one of {', '.join(KINDS)} or chain, got {kind!r}.")
-        if (kind == "chain") == (links is None):
-            raise ValueError("links= belong to kind='chain', which has no weight of its own.")
-        if not isinstance(activation, OutputActivation | ColumnActivations):
+        self.links = tuple(links)
+        if not self.links or not all(isinstance(link, Link) for link in self.links):
+            raise ValueError("links must be a sequence of Link objects, at least one.")
+        self.activation = (
+            OutputActivation(activation) if isinstance(activation, str) else activation
+        )
+        if not isinstance(self.activation, OutputActivation | ColumnActivations):
             raise ValueError(f"activation must be an OutputActivation, got {activation!r}.")
-        self.kind = kind
-        self.links = (Link(kind, weight, arguments),) if links is None else checked_links(links)
-        only = self.links[0] if links is None else None
-        self.weight = None if only is None else only.weight
         self.bias = None if bias is None else _read_only(bias, np.float32)
-        self.arguments = {} if only is None else only.arguments
         self.input_shape = check_shape("input_shape", input_shape)
+        if mean_activation is None:
+            mean_activation = np.zeros(self.input_shape)
         self.mean_activation = _read_only(mean_activation, np.float64)
-        self.activation = activation
         self.output_scale = None
         if output_scale is not None:
             self.output_scale = _read_only(output_scale, np.float64)
@@ -149,18 +132,18 @@ class FinalLayer(FinalLayerConstructors):
         self._operators = {(operator.device, operator.dtype): operator}
         output_shape = operator.output_shape if output_shape is None else output_shape
         self.output_shape = check_shape("output_shape", output_shape)
-        self.output_range = check_range(output_range, activation)
+        self.output_range = check_range(output_range, self.activation.range)
         self.output_order = output_order
         if output_order is not None:
             self.output_order = _read_only(output_order, np.int64)
             check_order(self.output_order, operator.n_outputs)
         self._check_shapes(operator)
-        self.fingerprint = content_digest(*codec.to_parts(self))
+        self.fingerprint = content_digest(*self.to_parts())
 
     @property
     def map_fingerprint(self):
         """SHA-256 of the linear map and activation, without the mean activation, in hex digits."""
-        return codec.map_digest(*codec.to_parts(self))
+        return _codec.map_digest(*self.to_parts())
 
     def _build_operator(self):
         *before, last = self.links
@@ -177,7 +160,7 @@ class FinalLayer(FinalLayerConstructors):
                 f"got {self.mean_activation.shape}."
             )
         shape = operator.output_shape
-        expected = [(shape[self._bias_axis()],), *([shape] if self.kind == "chain" else [])]
+        expected = (shape[self._bias_axis()],), shape
         if self.bias is not None and self.bias.shape not in expected:
             raise ValueError(
                 f"bias must have shape {' or '.join(map(str, expected))}, got {self.bias.shape}."
@@ -195,8 +178,8 @@ class FinalLayer(FinalLayerConstructors):
             )
 
     def _bias_axis(self):
-        """The axis of the linear map's output along which a bias of one axis varies."""
-        return 0 if self.kind == "chain" else KINDS[self.kind].bias_axis
+        """Axis of the linear map's output along which a bias of one axis varies."""
+        return self.links[0].row.bias_axis if len(self.links) == 1 else 0
 
     @property
     def branch_shapes(self):
@@ -204,7 +187,7 @@ class FinalLayer(FinalLayerConstructors):
         return self.links[0].arguments.get("shapes", (self.input_shape,))
 
     def split(self, activations):
-        """Take activations apart into those of each branch.
+        """Split activations into those of each branch.
 
         Parameters
         ----------
@@ -280,7 +263,7 @@ class FinalLayer(FinalLayerConstructors):
         return window_layer(self, size)
 
     def operator(self, device="cpu", dtype=torch.float32):
-        """The linear map of the inversion on a device: its outputs are divided by `output_scale`.
+        """Return the linear map of the inversion: its outputs are divided by `output_scale`.
 
         Parameters
         ----------
@@ -300,7 +283,7 @@ class FinalLayer(FinalLayerConstructors):
         return self._operators[key]
 
     def shifted_target(self, x, *, clip_eps=1e-4):
-        """The target ``b`` of the lasso problem (8) for each sample.
+        """Compute the target ``b`` of the lasso problem (8) for each sample.
 
         ``b = o - bias - G mean_activation`` with ``o`` the inverse activation of x
         (Appendix C.1), divided by `output_scale`. Computed in float64 and returned in the
@@ -388,7 +371,7 @@ class FinalLayer(FinalLayerConstructors):
         path : path-like
             File to write.
         """
-        save_arrays(path, *codec.to_parts(self))
+        save_arrays(path, *self.to_parts())
 
     @classmethod
     def load(cls, path):
@@ -409,11 +392,69 @@ class FinalLayer(FinalLayerConstructors):
             If the file is truncated, was changed after it was written, or is not a final
             layer.
         """
-        arrays, description = load_arrays(path, codec.FORMAT)
+        arrays, description = load_arrays(path, *FORMATS)
         try:
-            return codec.from_parts(cls, arrays, description)
+            return cls.from_parts(arrays, description)
         except ValueError as error:
             raise ValueError(f"{path} holds no valid final layer: {error}") from error
+
+    def to_parts(self):
+        """Take the layer apart into arrays and JSON values.
+
+        Returns
+        -------
+        arrays : dict of str to ndarray
+            Weights, bias, mean activation and so on.
+        description : dict
+            Everything else, with the number of the format.
+        """
+        return _codec.to_parts(self)
+
+    @classmethod
+    def from_parts(cls, arrays, description):
+        """Put a layer together that :meth:`to_parts` took apart, in this version or an earlier one.
+
+        Parameters
+        ----------
+        arrays : dict of str to ndarray
+            Arrays.
+        description : dict
+            JSON values.
+
+        Returns
+        -------
+        FinalLayer
+
+        Raises
+        ------
+        ValueError
+            If a part is missing, is not of its type, or would be ignored.
+        """
+        return _codec.from_parts(cls, arrays, description)
+
+    @staticmethod
+    def summarize_parts(arrays, description):
+        """Describe the parts of a layer in one line, without building it.
+
+        Parameters
+        ----------
+        arrays : dict of str to ndarray
+            Arrays, from :meth:`to_parts`.
+        description : dict
+            JSON values, from :meth:`to_parts`.
+
+        Returns
+        -------
+        str
+            Kinds of the links, shapes, output activation, and the first digits of
+            `map_fingerprint`.
+
+        Raises
+        ------
+        ValueError
+            If the format is unknown.
+        """
+        return _codec.summary(arrays, description)
 
     def __sklearn_clone__(self):
         return self
@@ -425,7 +466,7 @@ class FinalLayer(FinalLayerConstructors):
         return self
 
     def __reduce__(self):
-        return codec.from_parts, (FinalLayer, *codec.to_parts(self))
+        return _codec.from_parts, (FinalLayer, *self.to_parts())
 
     def __eq__(self, other):
         return isinstance(other, FinalLayer) and self.fingerprint == other.fingerprint
@@ -434,9 +475,9 @@ class FinalLayer(FinalLayerConstructors):
         return hash(self.fingerprint)
 
     def __repr__(self):
-        kind = " > ".join(map(repr, self.links))
+        links = " > ".join(map(repr, self.links))
         return (
-            f"FinalLayer({kind}, {self.input_shape} -> {self.output_shape}, "
+            f"FinalLayer({links}, {self.input_shape} -> {self.output_shape}, "
             f"activation={self.activation.name!r}, {self.fingerprint[:8]})"
         )
 

@@ -7,7 +7,7 @@ from sklearn_flipad.operators.composition import (
     FunctionOperator,
     SumOperator,
 )
-from sklearn_flipad.operators.convolution import ConvOperator, ConvTransposeOperator
+from sklearn_flipad.operators.convolution import ConvOperator
 from sklearn_flipad.operators.gram import (
     BandedGramSolver,
     BlockTridiagonalGramSolver,
@@ -20,15 +20,18 @@ from sklearn_flipad.operators.gram import (
 from sklearn_flipad.operators.image import ImageOperator
 from sklearn_flipad.operators.linear import DenseOperator
 from sklearn_flipad.operators.rearrangement import (
-    CropOperator,
-    PadOperator,
     PermuteOperator,
-    PixelShuffleOperator,
-    PixelUnshuffleOperator,
     ReshapeOperator,
-    ResizeOperator,
     ScaleOperator,
 )
+from sklearn_flipad.operators.resizing import (
+    CropOperator,
+    PadOperator,
+    PixelShuffleOperator,
+    PixelUnshuffleOperator,
+    ResizeOperator,
+)
+from sklearn_flipad.operators.transposed_convolution import ConvTransposeOperator
 
 __all__ = [
     "BandedGramSolver",

@@ -98,7 +98,7 @@ class LinearOperator(ABC):
         images and signals of more than 128 cells along an axis it is what the norm tends to
         with the size, which is up to 1e-3 larger.
         """
-        from sklearn_flipad.operators.gram.spectrum import largest_eigenvalue
+        from sklearn_flipad.operators.gram._spectrum import largest_eigenvalue
 
         operator = self.to(device="cpu", dtype=torch.float64)
         if min(operator.n_inputs, operator.n_outputs) <= _DENSE_SIDE:

@@ -12,11 +12,11 @@ __all__ = ["BranchesOperator", "ChainOperator", "FunctionOperator", "SumOperator
 
 
 class _Composed(ImageOperator):
-    """What chains and sums share; subclasses set ``parts`` and define :meth:`_like`."""
+    """A chain or a sum; subclasses define ``_periods``."""
 
     def __init__(self, parts, output_shape):
         self.parts = tuple(parts)
-        # The type and the device of all, wherever there are weights.
+        # Parts without weights have an empty one, which tells nothing.
         weights = [part.weight for part in self.parts]
         weight = max(weights, key=torch.Tensor.numel)
         super().__init__(weight, self.parts[0].input_shape, output_shape)
@@ -71,7 +71,6 @@ class ChainOperator(_Composed):
 
     @property
     def is_branched(self):
-        # With as many outputs, or what comes after may change what lies where.
         return any(part.is_branched for part in self.parts)
 
     def forward(self, z):
@@ -120,7 +119,7 @@ class ChainOperator(_Composed):
 
     def weighted(self, factors):
         for index, part in enumerate(self.parts):
-            # What treats channels alike may as well come first.
+            # The factors pass through parts that keep channels apart.
             if not getattr(part, "channelwise", False) or index + 1 == len(self.parts):
                 return ChainOperator(
                     [*self.parts[:index], part.weighted(factors), *self.parts[index + 1 :]]
@@ -175,7 +174,7 @@ class SumOperator(_Composed):
         return tuple(map(max, zip(*(part.reach for part in self.parts), strict=True)))
 
     def axis_maps(self):
-        # Multiples, lest two terms of the same geometry look like one.
+        # Other multiples, so that no two terms of the same geometry look like one.
         maps = [
             [matrix * (1 + index / 7) for matrix in part.axis_maps()]
             for index, part in enumerate(self.parts)

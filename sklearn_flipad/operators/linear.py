@@ -1,7 +1,7 @@
 """A fully connected layer as a linear operator."""
 
+from sklearn_flipad.base.products import aligned, product
 from sklearn_flipad.operators.base import LinearOperator
-from sklearn_flipad.operators.products import aligned, product
 
 __all__ = ["DenseOperator"]
 

@@ -47,7 +47,8 @@ def model_fingerprints(attributor):
             layer = method.final_layer
             shapes = (layer.input_shape, layer.output_shape)
             shapes = " to ".join("x".join(map(str, shape)) for shape in shapes)
-            found.append((f"final layer, {layer.kind} from {shapes}", layer.fingerprint))
+            kinds = " > ".join(link.kind for link in layer.links)
+            found.append((f"final layer, {kinds} from {shapes}", layer.fingerprint))
     return list(dict.fromkeys(found))
 
 

@@ -7,8 +7,7 @@ from torch.nn import functional as F
 
 from sklearn_flipad.base.lanes import column
 from sklearn_flipad.base.precision import full_precision
-from sklearn_flipad.solvers.batch import BatchIteration, solve_batch
-from sklearn_flipad.solvers.problem import check_targets
+from sklearn_flipad.solvers._batch import BatchIteration, solve_batch
 
 __all__ = ["FISTA"]
 
@@ -84,7 +83,7 @@ class FISTA:
         ValueError
             If targets are NaN or too large for single precision.
         """
-        check_targets(problem.b)
+        problem.check_targets()
         step = self.prepare(problem.operator) if state is None else state
         return solve_batch(
             lambda problem, start: _FISTAIteration(problem, start, step, self.restart),

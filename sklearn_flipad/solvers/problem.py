@@ -6,7 +6,7 @@ import torch
 
 from sklearn_flipad.operators import LinearOperator
 
-__all__ = ["LassoProblem", "LassoResult", "check_targets"]
+__all__ = ["LassoProblem", "LassoResult"]
 
 #: Smallest penalty, and largest size of a target: beyond, squares and steps overflow.
 _SMALLEST = 1e-20
@@ -57,6 +57,30 @@ class LassoProblem:
         """The problems of some samples; `rows` indexes the batch."""
         return LassoProblem(self.operator, self.b[rows], self.lam)
 
+    def check_targets(self, first_row=0):
+        """Raise ValueError if targets cannot be squared in single precision.
+
+        Parameters
+        ----------
+        first_row : int, default=0
+            Number of the first sample, for the message.
+
+        Raises
+        ------
+        ValueError
+            If a target is NaN, infinite or above 1e15 in size; the message names the first
+            such sample.
+        """
+        size = self.b.abs().flatten(1).amax(dim=1)
+        bad = ~(size <= _LARGEST)
+        if bad.any():
+            first = int(bad.nonzero()[0])
+            raise ValueError(
+                f"Sample {first_row + first} is too large for single precision: the target of its "
+                f"inversion has values up to {size[first]:.3g}, and {_LARGEST:g} is the limit. "
+                "Remove it, or scale samples and layer."
+            )
+
     def residual(self, z):
         """``b - G z``."""
         return self.b - self.operator.forward(z)
@@ -86,36 +110,9 @@ class LassoProblem:
         return torch.where(objective == 0, torch.zeros_like(gap), gap / objective)
 
 
-def check_targets(b, first_row=0):
-    """Refuse targets that cannot be squared in single precision.
-
-    Parameters
-    ----------
-    b : torch.Tensor, shape (n, *output_shape)
-        Targets.
-    first_row : int, default=0
-        Number of the first of them.
-
-    Raises
-    ------
-    ValueError
-        If a target is NaN, infinite or above 1e15 in size; the message names the first
-        such sample.
-    """
-    size = b.abs().flatten(1).amax(dim=1)
-    bad = ~(size <= _LARGEST)
-    if bad.any():
-        first = int(bad.nonzero()[0])
-        raise ValueError(
-            f"Sample {first_row + first} is too large for single precision: the target of its "
-            f"inversion has values up to {size[first]:.3g}, and {_LARGEST:g} is the limit. Remove "
-            "it, or scale samples and layer."
-        )
-
-
 @dataclass(frozen=True, eq=False)
 class LassoResult:
-    """What a solver returns for a batch of problems.
+    """Solutions of a batch of lasso problems, with their certificates.
 
     Attributes
     ----------

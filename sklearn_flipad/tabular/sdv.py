@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.optional import import_optional
 from sklearn_flipad.base.randomness import draw_seed, separate_stream
-from sklearn_flipad.final_layer import ColumnActivations, FinalLayer
+from sklearn_flipad.final_layer import ColumnActivations, FinalLayer, Link
 
 __all__ = ["SDVTransformer", "final_layer_of_sdv", "sample_sdv"]
 
@@ -136,13 +136,11 @@ def final_layer_of_sdv(synthesizer, *, n_samples=5000, random_state=0):
     bias = activation.centered(module.bias.detach().cpu().double())
     mean = torch.cat(inputs).mean(dim=0).numpy()
     return FinalLayer(
-        "linear",
-        weight.numpy(),
-        bias.numpy(),
-        {},
+        [Link("linear", weight.numpy())],
         input_shape=mean.shape,
         mean_activation=mean,
         activation=activation,
+        bias=bias.numpy(),
         output_scale=np.where(deviation > 0, deviation, 1.0),
     )
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from sklearn_flipad import DeepSADDetector, FinalLayer, make_flipad
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.final_layer.tracing import trace_final_layer
+from sklearn_flipad.final_layer._tracing import trace_final_layer
 from sklearn_flipad.generators import sample
 
 

@@ -44,7 +44,7 @@ def _layer(module, shape):
 
 
 def _chain(*links, bias=None):
-    return FinalLayer.from_links(
+    return FinalLayer(
         [Link(kind, weight, arguments) for kind, weight, arguments in links],
         input_shape=(4, 18, 20),
         bias=bias,
@@ -172,7 +172,7 @@ def test_margins_are_no_larger_than_the_borders():
     assert window_geometry(LAYERS["gaps"][0]) == WindowGeometry((0,), (3,))
     # A convolution keeps to the patch that it needs, without a crop.
     assert LAYERS["conv, k7"][0].window(20).input_shape == (4, 26)
-    assert LAYERS["pad"][0].window((10, 7)).kind == "conv"
+    assert LAYERS["pad"][0].window((10, 7)).links[0].kind == "conv"
 
 
 def test_the_mean_of_a_window_is_that_of_all_positions():
@@ -212,7 +212,7 @@ def test_a_bias_per_element_is_taken_from_inside():
     [
         (FinalLayer.from_module(nn.Linear(6, 4), input_shape=(6,)), 2, "all positions"),
         (
-            FinalLayer.from_links(
+            FinalLayer(
                 [Link("resize", None, {"size": (9,)}), Link("conv", _weight(1, 2, 3))],
                 input_shape=(2, 5),
             ),

@@ -23,7 +23,7 @@ def layer():
     ]
     link = Link("branches", None, {"shapes": SHAPES, "terms": terms})
     mean = rng.normal(size=800)
-    return FinalLayer.from_links([link], input_shape=(800,), mean_activation=mean, bias=[1, 2, 3])
+    return FinalLayer([link], input_shape=(800,), mean_activation=mean, bias=[1, 2, 3])
 
 
 def _inverted(layer, x, **parameters):
@@ -185,10 +185,10 @@ def test_branches_that_do_not_fit():
     conv = [Link("conv", np.ones((1, 2, 3, 3)))]
     link = Link("branches", None, {"shapes": [(2, 4, 4), (2, 5, 5)], "terms": [conv, conv]})
     with pytest.raises(ValueError, match="same shape"):
-        FinalLayer.from_links([link], input_shape=(82,))
+        FinalLayer([link], input_shape=(82,))
     link = Link("branches", None, {"shapes": [(2, 4, 4), (2, 4, 4)], "terms": [conv, conv]})
     with pytest.raises(ValueError, match="64 inputs in all"):
-        FinalLayer.from_links([link], input_shape=(2, 4, 4))
+        FinalLayer([link], input_shape=(2, 4, 4))
 
 
 def test_a_huge_penalty_on_one_branch_is_the_layer_without_it(layer, x):

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from torch import nn
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
-from sklearn_flipad.final_layer import codec
+from sklearn_flipad.final_layer import Link
 from sklearn_flipad.generators import sample
 from sklearn_flipad.storage.arrays import save_arrays
 
@@ -145,7 +145,7 @@ def test_the_last_layer_that_runs_is_found():
 
     generator = Unused()
     layer = FinalLayer.from_generator(generator, n_samples=50, random_state=0)
-    np.testing.assert_array_equal(layer.weight, generator.last.weight.detach().numpy())
+    np.testing.assert_array_equal(layer.links[0].weight, generator.last.weight.detach().numpy())
 
 
 def test_layer_that_does_not_compute_its_weights():
@@ -242,7 +242,8 @@ def wrapped(request):
 def _assert_same_layer(layer, expected):
     assert layer.activation == expected.activation
     assert layer.output_shape == expected.output_shape
-    np.testing.assert_allclose(layer.weight, expected.weight, rtol=1e-6)
+    assert [link.kind for link in layer.links] == [link.kind for link in expected.links]
+    np.testing.assert_allclose(layer.links[0].weight, expected.links[0].weight, rtol=1e-6)
     np.testing.assert_allclose(layer.bias, expected.bias, rtol=1e-6)
     np.testing.assert_allclose(layer.mean_activation, expected.mean_activation, rtol=1e-6)
 
@@ -395,11 +396,9 @@ def test_hash_tells_layers_apart(linear_layer):
     mean = linear_layer.mean_activation.copy()
     mean[0] += 1e-9
     other = FinalLayer(
-        "linear",
-        linear_layer.weight,
-        linear_layer.bias,
-        {},
+        linear_layer.links,
         input_shape=(12,),
+        bias=linear_layer.bias,
         mean_activation=mean,
         activation=linear_layer.activation,
     )
@@ -408,9 +407,9 @@ def test_hash_tells_layers_apart(linear_layer):
 
 
 def test_immutable(linear_layer):
-    for name in ("weight", "bias", "mean_activation"):
+    for array in (linear_layer.links[0].weight, linear_layer.bias, linear_layer.mean_activation):
         with pytest.raises(ValueError, match="read-only"):
-            getattr(linear_layer, name)[0] = 0
+            array[0] = 0
 
 
 def test_save_and_load(dcgan_layer, linear_layer, tmp_path):
@@ -461,7 +460,7 @@ def test_file_of_another_kind(tmp_path):
     [
         (lambda a, d: a.update(bais=a.pop("bias")), "'bais' of type float32 is not one of the arr"),
         (lambda a, d: a.update(bias=a["bias"].astype("i8")), "'bias' of type int64 is not"),
-        (lambda a, d: a.update(weight=a["weight"][0]), "weight must have 2 axes"),
+        (lambda a, d: a.update({"weight.0": a["weight.0"][0]}), "weight must have 2 axes"),
         (lambda a, d: d["activation"].pop("shift"), "unknown, left out or written"),
         (lambda a, d: d.update(clamp=[0, 1]), "unknown, left out or written"),
         (lambda a, d: d.update(output_shape=None), "unknown, left out or written"),
@@ -469,7 +468,7 @@ def test_file_of_another_kind(tmp_path):
 )
 def test_a_file_says_all_of_a_layer_and_nothing_else(linear_layer, tmp_path, change, match):
     path = tmp_path / "layer"
-    arrays, description = codec.to_parts(linear_layer)
+    arrays, description = linear_layer.to_parts()
     change(arrays, description)
     save_arrays(path, arrays, description)
     with pytest.raises(ValueError, match=match) as caught:
@@ -505,17 +504,9 @@ def test_failed_save_leaves_nothing(linear_layer, tmp_path, monkeypatch):
     ],
 )
 def test_parts_that_do_not_fit(change, match):
-    arguments = {
-        "weight": np.ones((5, 12)),
-        "bias": None,
-        "arguments": {},
-        "input_shape": (12,),
-        "mean_activation": np.zeros(12),
-        "activation": OutputActivation("identity"),
-        **change,
-    }
+    arguments = {"weight": np.ones((5, 12)), "input_shape": (12,), **change}
     with pytest.raises(ValueError, match=match):
-        FinalLayer("linear", **arguments)
+        FinalLayer([Link("linear", arguments.pop("weight"))], **arguments)
 
 
 @pytest.mark.parametrize(
@@ -530,15 +521,7 @@ def test_parts_that_do_not_fit(change, match):
 )
 def test_arguments_of_a_convolution(arguments, match):
     with pytest.raises(ValueError, match=match):
-        FinalLayer(
-            "conv",
-            np.ones((2, 3, 3, 3)),
-            None,
-            arguments,
-            input_shape=(3, 6, 6),
-            mean_activation=np.zeros((3, 6, 6)),
-            activation=OutputActivation("identity"),
-        )
+        Link("conv", np.ones((2, 3, 3, 3)), arguments)
 
 
 def test_module_of_another_kind():

@@ -24,11 +24,10 @@ from sklearn_flipad.operators import (
     ScaleOperator,
     gram_solver,
 )
+from sklearn_flipad.operators.gram._stencil import from_cells, stencil_gram, to_cells
 from sklearn_flipad.operators.gram.circulant import PeriodicExtension
 from sklearn_flipad.operators.gram.conjugate_gradient import AveragePreconditioner
-from sklearn_flipad.operators.gram.stencil import from_cells, stencil_gram, to_cells
-
-from .conftest import OPERATORS, _weight
+from tests.conftest import OPERATORS, _weight
 
 
 def _randn(n, shape, seed):

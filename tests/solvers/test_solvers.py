@@ -9,9 +9,9 @@ from sklearn.linear_model import Lasso
 
 from sklearn_flipad.operators import ConvOperator, ConvTransposeOperator, DenseOperator
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
-from sklearn_flipad.solvers.channel_scales import channel_scales
-from sklearn_flipad.solvers.crossover import Crossover
-from sklearn_flipad.solvers.douglas_rachford import _DouglasRachfordIteration
+from sklearn_flipad.solvers._channel_scales import channel_scales
+from sklearn_flipad.solvers._crossover import Crossover
+from sklearn_flipad.solvers._halpern import HalpernIteration
 
 SOLVERS = {
     "fista": FISTA(),
@@ -118,7 +118,7 @@ def test_mended_bounds_are_bounds_and_better():
     problem = _problem(n=8, lam=0.01, dtype=torch.float64)
     best = DouglasRachford().solve(problem, tol=1e-5, max_iter=20_000).objective
     solver = DouglasRachford()
-    iteration = _DouglasRachfordIteration(problem, None, solver, solver.prepare(problem.operator))
+    iteration = HalpernIteration(problem, None, solver, solver.prepare(problem.operator))
     better = []
     for _ in range(5):
         for _ in range(20):
@@ -135,7 +135,7 @@ def test_large_samples_are_solved_one_at_a_time(monkeypatch):
     """They return what a batch would, and the callback sees the numbers of their rows."""
     problem = _problem(n=3)
     expected = DouglasRachford().solve(problem, tol=1e-3)
-    monkeypatch.setattr("sklearn_flipad.solvers.batch._ALONE", 1)
+    monkeypatch.setattr("sklearn_flipad.base.lanes._ALONE", 1)
     seen = []
     found = DouglasRachford().solve(
         problem, tol=1e-3, callback=lambda n_iter, rows, *_: seen.append(rows.tolist())
@@ -337,7 +337,7 @@ def _textbook(problem, state, step, n_steps):
 def test_douglas_rachford_is_the_textbook_s_iteration(scaled):
     problem, solver = _problem(n=8), DouglasRachford(scaled=scaled)
     state = solver.prepare(problem.operator)
-    iteration = _DouglasRachfordIteration(problem, None, solver, state)
+    iteration = HalpernIteration(problem, None, solver, state)
     for n_steps in range(8):
         expected = _textbook(problem, state, iteration.step, n_steps)
         found = iteration.solution().flatten(1)

@@ -52,7 +52,7 @@ def test_final_layer_of_128_pixel_gray_generators(generator):
     assert layer.output_shape == (1, 128, 128)
     assert layer.input_shape == (64, 64, 64)
     assert layer.activation == OutputActivation("tanh")
-    np.testing.assert_array_equal(layer.weight, generator.main[-2].weight.detach().numpy())
+    np.testing.assert_array_equal(layer.links[0].weight, generator.main[-2].weight.detach().numpy())
     X = sample(generator, 2, random_state=0)
     assert X.shape == (2, 1, 128, 128)
     assert X.dtype == np.uint8

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter
-from sklearn_flipad.final_layer.tracing import trace_final_layer
+from sklearn_flipad.final_layer._tracing import trace_final_layer
 from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import StyleGAN2Generator, load_stylegan2
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter
+from sklearn_flipad.final_layer import Link
 from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import list_pretrained, load_pretrained, pretrained_samples
 
@@ -31,10 +32,8 @@ def test_layer_in_other_units_gives_the_same_activations():
     layer = FinalLayer.from_generator(generator, n_samples=1000, random_state=0)
     units = 10.0 ** np.linspace(-3, 5, 11)
     scaled = FinalLayer(
-        "linear",
-        layer.weight * units[:, None],
-        layer.bias * units,
-        {},
+        [Link("linear", layer.links[0].weight * units[:, None])],
+        bias=layer.bias * units,
         input_shape=layer.input_shape,
         mean_activation=layer.mean_activation,
         activation=layer.activation,

@@ -1,1 +1,1 @@
-"""Internal: the linear layers of a running generator, and what follows the last of them."""
+"""Internal: the linear layers of a running generator, and its output stage."""

@@ -1,4 +1,4 @@
-"""Watching the linear layers of a running generator."""
+"""Linear layers of a running generator, seen through hooks."""
 
 import sys
 from contextlib import nullcontext
@@ -6,8 +6,11 @@ from contextlib import nullcontext
 import torch
 
 from sklearn_flipad.base.modules import run_generator
-from sklearn_flipad.generators.watching.recognition import check_tail, recognize_tail
-from sklearn_flipad.operators.kinds import LINEAR_LAYERS
+from sklearn_flipad.generators.watching.recognition import (
+    check_output_stage,
+    recognize_output_stage,
+)
+from sklearn_flipad.operators.links.kinds import layer_modules
 
 __all__ = [
     "NoLayerError",
@@ -25,19 +28,7 @@ _N_PROBES = 8
 
 
 def find_output_activation(generator, latents):
-    """The output activation of a generator, if it is known by what it does.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator, in eval mode.
-    latents : tuple of torch.Tensor
-        Its inputs.
-
-    Returns
-    -------
-    OutputActivation or None
-    """
+    """The output activation of a generator in eval mode, None where none is recognized."""
     try:
         check_watchable(generator)
         with eager():
@@ -47,24 +38,9 @@ def find_output_activation(generator, latents):
 
 
 def find_final_layer(generator, latents):
-    """Find the last linear layer of a generator, whatever follows it.
+    """The linear layer that explains the output of a generator, else the last that runs.
 
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator, in eval mode.
-    latents : tuple of torch.Tensor
-        Its inputs.
-
-    Returns
-    -------
-    torch.nn.Module
-        The layer that explains the output; where none does, the last that runs.
-
-    Raises
-    ------
-    ValueError
-        If the generator's layers cannot be watched, or it runs none.
+    ValueError if the generator's layers cannot be watched, or it runs none.
     """
     check_watchable(generator)
     with eager():
@@ -75,6 +51,7 @@ def find_final_layer(generator, latents):
 
 
 def check_watchable(generator):
+    """Raise ValueError if no hooks can be set."""
     if isinstance(generator, torch.jit.ScriptModule):
         raise ValueError(
             "The generator is a TorchScript module, whose layers cannot be watched. Pass the "
@@ -84,8 +61,8 @@ def check_watchable(generator):
 
 
 def eager():
-    """Compiled parts of a generator run as they are written, so that hooks see the layers."""
-    # Importing dynamo takes seconds; where nobody has imported it, nothing is compiled.
+    """Context in which compiled modules run as written, so that hooks see their layers."""
+    # Importing dynamo takes seconds; where it has not been imported, nothing is compiled.
     if "torch._dynamo" in sys.modules:
         return torch.compiler.set_stance("force_eager")
     return nullcontext()
@@ -96,16 +73,15 @@ class NoLayerError(ValueError):
 
 
 def find_layer(generator, latents, activation, module):
-    """The final layer, and what follows it.
+    """The final layer and its :class:`OutputStage`.
 
-    Of the layers that ran, the last one that explains the output, since an auxiliary head
-    may run after it.
+    It is the last of the layers that explain the output: an auxiliary head may run after it.
     """
     probes = few(latents)
     if module is not None:
         module = _named(generator, module)
         _, outputs, x = watch(generator, probes, module)
-        return module, _tail(outputs, x, activation)
+        return module, _stage(outputs, x, activation)
     x, calls = _watch_all(generator, probes)
     n = len(x)
     outputs = {layer: _joined(seen, n) for layer, seen in calls.items()}
@@ -119,20 +95,20 @@ def find_layer(generator, latents, activation, module):
     problem = None
     for layer, output in reversed(candidates):
         try:
-            return layer, _tail(output, x, activation)
+            return layer, _stage(output, x, activation)
         except ValueError as error:
             problem = problem or error
     raise problem
 
 
-def _tail(outputs, x, activation):
+def _stage(outputs, x, activation):
     if isinstance(activation, str):
-        return recognize_tail(outputs, x)
-    return check_tail(activation, outputs, x)
+        return recognize_output_stage(outputs, x)
+    return check_output_stage(activation, outputs, x)
 
 
 def few(latents):
-    """The first few inputs, where all have an axis of the batch."""
+    """The first few inputs, if all of them have the axis of the batch."""
     n = len(latents[0])
     if all(tensor.ndim and len(tensor) == n for tensor in latents):
         return tuple(tensor[:_N_PROBES] for tensor in latents)
@@ -140,31 +116,30 @@ def few(latents):
 
 
 def _named(generator, module):
-    named = dict(generator.named_modules())
+    named, layers = dict(generator.named_modules()), layer_modules()
     found = named.get(module) if isinstance(module, str) else module
     if not any(found is part for part in named.values()):
         raise ValueError(
-            f"module={module!r} is no part of the generator; its linear layers are "
-            f"{', '.join(name for name, m in named.items() if isinstance(m, LINEAR_LAYERS))}."
+            f"module={module!r} is not a part of the generator; its linear layers are "
+            f"{', '.join(name for name, m in named.items() if isinstance(m, layers))}."
         )
-    if not isinstance(found, LINEAR_LAYERS):
+    if not isinstance(found, layers):
         raise ValueError(
-            f"module must be one of {', '.join(t.__name__ for t in LINEAR_LAYERS)}, got "
+            f"module must be one of {', '.join(t.__name__ for t in layers)}, got "
             f"{type(found).__name__}."
         )
     return found
 
 
 def _watch_all(generator, latents):
-    """The samples, and the outputs of each linear layer in the order of their last calls."""
+    """Samples, and the outputs of each linear layer in the order of their last calls."""
     calls = {}
 
     def note(module, inputs, output):
         calls[module] = [*calls.pop(module, []), output.detach().clone()]
 
-    hooks = [
-        m.register_forward_hook(note) for m in generator.modules() if isinstance(m, LINEAR_LAYERS)
-    ]
+    layers = layer_modules()
+    hooks = [m.register_forward_hook(note) for m in generator.modules() if isinstance(m, layers)]
     try:
         x = run_generator(generator, latents)
     finally:
@@ -179,7 +154,7 @@ def _watch_all(generator, latents):
 
 
 def watch(generator, latents, module):
-    """Inputs and outputs of a layer, and the samples."""
+    """Inputs and outputs of a layer, and the samples, for a batch of latents."""
     inputs, outputs = [], []
 
     def note(_, args, kwargs, output):
@@ -204,7 +179,7 @@ def watch(generator, latents, module):
 
 
 def _joined(parts, n):
-    """What a layer saw of a batch of n: its last call, or its last calls if they share it."""
+    """Rows of a batch of n samples, from the last call of a layer or its last calls together."""
     taken = []
     while parts and sum(map(len, taken)) < n:
         *parts, last = parts

@@ -1,4 +1,4 @@
-"""Recognizing what follows the last linear layer by what it does."""
+"""The output stage of a generator, recognized by its values."""
 
 import warnings
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from sklearn_flipad.generators.activations import ACTIVATION_NAMES, OutputActivation
 
-__all__ = ["Tail", "check_tail", "recognize_tail"]
+__all__ = ["OutputStage", "check_output_stage", "recognize_output_stage"]
 
 #: Largest accepted error in single precision, relative to the largest absolute output.
 _TOL = 1e-4
@@ -22,18 +22,12 @@ _NO_LAYER = "make_rawpad, make_dctpad and make_smf need no final layer."
 
 
 @dataclass(frozen=True)
-class Tail:
-    """What a generator does after its last linear layer.
+class OutputStage:
+    """The operations of a generator after its last linear layer.
 
-    Attributes
-    ----------
-    activation : OutputActivation
-        The elementwise function.
-    order : ndarray of int64, shape (n_outputs,), or None
-        For each element of a sample, in order, the element of the layer's output that it
-        comes from; None where the order is the same.
-    clamp : pair of float or None
-        What the values are cut off at, where they are at both ends.
+    The elementwise activation; for each element of a sample, the element of the layer's output
+    that it comes from, int64, shape ``(n_outputs,)``, None if the order is the same; and the two
+    ends of a clamp behind it, None if values are not cut off at both.
     """
 
     activation: OutputActivation
@@ -41,32 +35,18 @@ class Tail:
     clamp: tuple | None = None
 
 
-def recognize_tail(before, after):
-    """Find the function that maps the last layer's outputs to the generator's.
+def recognize_output_stage(before, after):
+    """The output stage that maps a layer's outputs to the generator's, shapes ``(n, ...)``.
 
-    Parameters
-    ----------
-    before : torch.Tensor, shape (n, *layer_shape)
-        Outputs of the last linear layer.
-    after : torch.Tensor, shape (n, *sample_shape)
-        Outputs of the generator, as many elements.
-
-    Returns
-    -------
-    Tail
-
-    Raises
-    ------
-    ValueError
-        If no known activation, with or without an affine map behind it, fits, in any known
-        order of the elements. What was found instead is named: a ReLU, a clamp, a rescaling
-        that differs between channels.
+    ValueError if no known activation, with or without an affine map behind it, fits, in any known
+    order of the elements. The message names what was found instead: a ReLU, a clamp, a rescaling
+    that differs between channels.
     """
     x, accepted = _values(after), _accepted(before, after)
     for order in _orders(before.shape, after.shape):
         found = _fit(_reordered(before, order), x, accepted)
         if found is not None:
-            return Tail(found, order)
+            return OutputStage(found, order)
     o = _reordered(before, None)
     _refuse_clipped(o, x, accepted)
     _refuse_channelwise(before, after, accepted)
@@ -84,37 +64,18 @@ def recognize_tail(before, after):
     )
 
 
-def check_tail(activation, before, after):
-    """Check that a given activation is what follows the last layer.
+def check_output_stage(activation, before, after):
+    """The output stage with a given activation; a clamp behind it is accepted.
 
-    Parameters
-    ----------
-    activation : OutputActivation
-        The activation.
-    before, after : torch.Tensor
-        See :func:`recognize_tail`.
-
-    Returns
-    -------
-    Tail
-        With `activation`. A clamp behind it is accepted.
-
-    Raises
-    ------
-    ValueError
-        If the generator's output is something else.
-
-    Warns
-    -----
-    UserWarning
-        If a clamp cuts off more than a quarter of the values.
+    ValueError if the generator's output is something else; UserWarning if a clamp cuts off more
+    than a quarter of the values.
     """
     x, accepted = _values(after), _accepted(before, after)
     low, high = float(x.min()), float(x.max())
     for order in _orders(before.shape, after.shape):
         value = activation.forward(_reordered(before, order))
         if _error(value, x) <= accepted:
-            return Tail(activation, order)
+            return OutputStage(activation, order)
         if _error(value.clamp(low, high), x) <= accepted:
             below, above = value < low - accepted, value > high + accepted
             clipped = float((below | above).double().mean())
@@ -127,7 +88,7 @@ def check_tail(activation, before, after):
                     stacklevel=5,
                 )
             both = bool(below.any() and above.any())
-            return Tail(activation, order, (_round(low), _round(high)) if both else None)
+            return OutputStage(activation, order, (_round(low), _round(high)) if both else None)
     raise ValueError(
         f"activation={activation.name!r} does not give the generator's output from that of its "
         f"last linear layer: the largest difference is "
@@ -151,7 +112,7 @@ def _error(found, x):
 
 
 def _accepted(*tensors):
-    """Largest accepted error, by the coarsest type that the values went through."""
+    """Largest accepted error, by the coarsest type among the values."""
     floats = [t.dtype for t in tensors if t.is_floating_point()]
     precision = max(torch.finfo(dtype).eps for dtype in floats)
     largest = float(tensors[-1].detach().abs().max())
@@ -159,7 +120,7 @@ def _accepted(*tensors):
 
 
 def _orders(layer_shape, sample_shape):
-    """The orders in which a generator may return what its last layer made."""
+    """Yield orders in which a generator may return the outputs of its last layer, int64 or None."""
     layer_shape, sample_shape = tuple(layer_shape[1:]), tuple(sample_shape[1:])
     yield None
     index = torch.arange(int(np.prod(layer_shape))).reshape(1, *layer_shape)
@@ -172,7 +133,7 @@ def _orders(layer_shape, sample_shape):
 
 
 def _rearranged(index, sample_shape):
-    """Permutations of axes, and PixelShuffle with the channels first or last."""
+    """Yield permutations of axes, and PixelShuffle with the channels first or last."""
     n_axes = index.ndim - 1
     if n_axes == len(sample_shape):
         for axes in permutations(range(1, n_axes + 1)):
@@ -210,7 +171,7 @@ def _candidates(o, x):
 
 
 def _rescaled(activation, o, x):
-    """The activation with the affine map behind it that fits best in least squares."""
+    """The activation with the affine map behind it that fits best in least squares, or None."""
     value = activation.forward(o)
     centered = value - value.mean()
     spread = float(centered.square().sum())
@@ -222,7 +183,7 @@ def _rescaled(activation, o, x):
 
 
 def _simplest(activations, errors, x):
-    """The first that fits as well as the best, but for rounding.
+    """The first activation that fits as well as the best, but for rounding.
 
     Not the first that is accepted: near 0, where untrained generators stay, tanh is almost
     linear.
@@ -233,9 +194,9 @@ def _simplest(activations, errors, x):
 
 
 def _rounded(activation, o, x):
-    """The same with the roundest scale, shift and slope that fit as well.
+    """The activation with the roundest scale, shift and slope that fit as well.
 
-    The fit is off by the rounding of the generator's type; 0.5 is what was meant.
+    The fit is off by the rounding of the generator's type: of 0.4999998, 0.5 is meant.
     """
     rounding = torch.finfo(torch.float32).eps * float(x.abs().max())
     allowed = 2 * _error(activation.forward(o), x) + rounding
@@ -257,7 +218,7 @@ def _round(value, digits=6):
 
 
 def _refuse_clipped(o, x, accepted):
-    """Name a ReLU, and a clamp of an affine map."""
+    """Raise ValueError if the stage is a ReLU, or a clamp of an affine map."""
     low, high = float(x.min()), float(x.max())
     inside = (x > low + accepted) & (x < high - accepted)
     if int(inside.sum()) < 2 or inside.all():
@@ -284,7 +245,7 @@ def _refuse_clipped(o, x, accepted):
 
 
 def _refuse_channelwise(before, after, accepted):
-    """Name a rescaling that differs between the channels."""
+    """Raise ValueError if the stage is a rescaling that differs between the channels."""
     if before.shape != after.shape or before.ndim < 3:
         return
     channels = range(before.shape[1])

@@ -5,8 +5,8 @@ import torch
 from scipy.linalg import cholesky_banded
 from scipy.linalg.lapack import get_lapack_funcs
 
+from sklearn_flipad.operators.gram._stencil import gram_product
 from sklearn_flipad.operators.gram.base import GramSolver
-from sklearn_flipad.operators.gram.stencil import gram_product
 
 __all__ = ["BandedGramSolver", "band_of"]
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from sklearn_flipad.operators.gram._stencil import StencilGram, gram_product
 from sklearn_flipad.operators.gram.base import GramSolver, inverse
-from sklearn_flipad.operators.gram.stencil import StencilGram, gram_product
 
 __all__ = ["BlockTridiagonalGramSolver", "row_partition"]
 

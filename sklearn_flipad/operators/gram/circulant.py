@@ -20,9 +20,9 @@ from math import prod
 import numpy as np
 import torch
 
+from sklearn_flipad.operators.gram._stencil import gram_product
+from sklearn_flipad.operators.gram._superposition import Superposition
 from sklearn_flipad.operators.gram.base import GramSolver, inverse
-from sklearn_flipad.operators.gram.stencil import gram_product
-from sklearn_flipad.operators.gram.superposition import Superposition
 
 __all__ = ["CirculantGramSolver", "PeriodicExtension"]
 

@@ -2,14 +2,14 @@
 
 import torch
 
-from sklearn_flipad.operators.gram.base import GramSolver, inverse
-from sklearn_flipad.operators.gram.spectrum import symbol
-from sklearn_flipad.operators.gram.stencil import (
+from sklearn_flipad.operators.gram._spectrum import symbol
+from sklearn_flipad.operators.gram._stencil import (
     GramProduct,
     from_cells,
     stencil_gram,
     to_cells,
 )
+from sklearn_flipad.operators.gram.base import GramSolver, inverse
 
 __all__ = ["AveragePreconditioner", "ConjugateGradientGramSolver", "PeriodicPreconditioner"]
 
@@ -96,7 +96,7 @@ class PeriodicPreconditioner:
         blocks = symbol(gram, self.cells).movedim((0, 1), (-2, -1))
         blocks = blocks + ridge * torch.eye(blocks.shape[-1]).to(blocks)
         blocks = inverse(blocks).movedim((-2, -1), (0, 1)).contiguous()
-        self.blocks = blocks.to(torch.promote_types(gram.stencil.dtype, torch.complex64))
+        self.blocks = blocks.to(torch.promote_types(gram._stencil.dtype, torch.complex64))
 
     def __call__(self, r):
         """Solve for a batch, shape ``(n, *output_shape)``."""

@@ -1,6 +1,6 @@
-"""Final layers, by the codec of their own files."""
+"""Final layers, by their own parts."""
 
-from sklearn_flipad.final_layer import FinalLayer, codec
+from sklearn_flipad.final_layer import FinalLayer
 from sklearn_flipad.persistence.kinds.kind import Kind
 from sklearn_flipad.storage.files import printable
 
@@ -8,21 +8,17 @@ __all__ = ["KINDS"]
 
 
 def _take_apart(layer, path, writer):
-    arrays, description = codec.to_parts(layer)
+    arrays, description = layer.to_parts()
     return {"arrays": writer.put_all(arrays, path), "description": description}
 
 
 def _put_together(node, reader):
-    return codec.from_parts(FinalLayer, reader.take_all(node["arrays"]), node["description"])
+    return FinalLayer.from_parts(reader.take_all(node["arrays"]), node["description"])
 
 
 def _show(node, view):
-    layer = node["description"]
-    sides = [layer[key] for key in ("input_shape", "output_shape") if key in layer]
-    shapes = " to ".join("x".join(map(str, shape)) for shape in sides)
-    digest = codec.map_digest({k: view.arrays[v] for k, v in node["arrays"].items()}, layer)
-    kind, activation = layer.get("kind", "final layer"), layer["activation"]["name"]
-    return printable(f"{kind}, {shapes}, {activation}, map {digest[:12]}")
+    arrays = {key: view.arrays[name] for key, name in node["arrays"].items()}
+    return printable(FinalLayer.summarize_parts(arrays, node["description"]))
 
 
 KINDS = (

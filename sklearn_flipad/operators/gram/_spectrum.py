@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.sparse import linalg
 
-from sklearn_flipad.operators.gram.stencil import GramProduct, stencil_gram
+from sklearn_flipad.operators.gram._stencil import GramProduct, stencil_gram
 
 __all__ = ["largest_eigenvalue", "symbol"]
 

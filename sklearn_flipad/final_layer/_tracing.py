@@ -1,7 +1,7 @@
-"""Finding a generator's final layer by running the generator."""
+"""The final layer of a running generator, with its inputs and outputs."""
 
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 
 import numpy as np
 import torch
@@ -10,7 +10,11 @@ from tqdm.auto import tqdm
 
 from sklearn_flipad.base.modules import device_of, evaluating, unwrap
 from sklearn_flipad.base.randomness import draw_seed, seeded, separate_stream
-from sklearn_flipad.final_layer.tails import LinearTail, find_linear_tail, watch_linear_tail
+from sklearn_flipad.final_layer._linear_tail import (
+    LinearTail,
+    find_linear_tail,
+    watch_linear_tail,
+)
 from sklearn_flipad.generators.activations import OutputActivation
 from sklearn_flipad.generators.latents import latent_batches
 from sklearn_flipad.generators.watching.layers import (
@@ -21,39 +25,73 @@ from sklearn_flipad.generators.watching.layers import (
     find_layer,
     watch,
 )
-from sklearn_flipad.generators.watching.recognition import Tail, check_tail, recognize_tail
+from sklearn_flipad.generators.watching.recognition import (
+    OutputStage,
+    check_output_stage,
+    recognize_output_stage,
+)
 
 __all__ = ["FinalLayerTrace", "trace_final_layer"]
 
 
 @dataclass(frozen=True, eq=False)
 class FinalLayerTrace:
-    """What was seen of a running generator.
+    """The final layer of a generator, as it ran.
 
-    Attributes
-    ----------
-    module : torch.nn.Module or LinearTail
-        The final layer, or the linear maps that the generator ends with if they are several.
-    mean_activation : ndarray of float64
-        Mean of its inputs.
-    output_deviation : ndarray of float64
-        Standard deviation of its outputs.
-    tail : Tail
-        What follows it.
-    output_shape : tuple of int
-        Shape of one sample.
-    inputs, outputs, samples : torch.Tensor
-        The layer's inputs and outputs, and what the generator made of them, of a first batch.
+    The layer, or the linear maps that the generator ends with if they are several; the mean of
+    its inputs and the standard deviation of its outputs, both float64; the output stage behind
+    it; the shape of a sample; and inputs, outputs and samples of a first batch.
     """
 
     module: nn.Module | LinearTail
     mean_activation: np.ndarray
     output_deviation: np.ndarray
-    tail: Tail
+    stage: OutputStage
     output_shape: tuple
     inputs: torch.Tensor
     outputs: torch.Tensor
     samples: torch.Tensor
+
+    def column_scale(self):
+        """Deviations of a table's columns before an unbounded activation, None for images.
+
+        For a constant column, its absolute mean; float64.
+        """
+        if self.outputs.ndim != 2 or len(self.output_shape) != 1:
+            return None
+        if inf not in map(abs, self.stage.activation.range) or self.stage.order is not None:
+            return None
+        largest = self.outputs.abs().cpu().double().numpy().max(axis=0)
+        # Rounding is no variation.
+        varies = self.output_deviation > 8 * np.finfo(np.float32).eps * largest
+        return np.where(varies, self.output_deviation, np.where(largest > 0, largest, 1.0))
+
+    def check(self, layer):
+        """Raise ValueError if a layer does not map the generator's activations to its samples.
+
+        Modules that overload ``forward`` do more than their weights tell.
+        """
+        inputs, outputs, samples = (
+            t.cpu().double() for t in (self.inputs, self.outputs, self.samples)
+        )
+        precision = max(torch.finfo(t.dtype).eps for t in (self.inputs, self.outputs))
+        allowed = max(1e-2, 8 * precision)
+        operator = layer.operator(dtype=torch.float64)
+        expected = layer.affine(operator, inputs).reshape(outputs.shape)
+        error = float((expected - outputs).abs().max())
+        if not error <= allowed * float(outputs.abs().max()):
+            raise ValueError(
+                f"The last linear layer ({type(self.module).__name__}) does not compute the "
+                f"linear map of its weights (largest difference {error:.3g}): it scales, "
+                "modulates or quantizes them. Build the layer by hand with FinalLayer(...)."
+            )
+        decoded = layer.decode(inputs).clamp(float(samples.min()), float(samples.max()))
+        error = float((decoded - samples).abs().max())
+        if not error <= allowed * float(samples.abs().max()):
+            raise ValueError(
+                "The layer that was found does not map the generator's activations to its samples "
+                f"(largest difference {error:.3g}). Pass module= to name the final layer."
+            )
 
 
 def trace_final_layer(
@@ -69,26 +107,7 @@ def trace_final_layer(
     random_state=None,
     verbose=0,
 ):
-    """Run a generator and watch its last linear layer.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator.
-    latent_shape, sampler, n_samples, activation, module
-        See :meth:`sklearn_flipad.FinalLayer.from_generator`.
-    batch_size, device, random_state, verbose
-        See there.
-
-    Returns
-    -------
-    FinalLayerTrace
-
-    Raises
-    ------
-    ValueError
-        See :meth:`sklearn_flipad.FinalLayer.from_generator`.
-    """
+    """Run a generator and watch its final layer; see :meth:`FinalLayer.from_generator`."""
     generator = unwrap(generator)
     check_watchable(generator)
     if isinstance(activation, str) and activation != "auto":
@@ -117,7 +136,7 @@ def trace_final_layer(
                 except ValueError:
                     if first is not None or not isinstance(module, LinearTail):
                         raise
-                    # Larger batches go another way, such as in parts.
+                    # Larger batches run otherwise, such as in parts.
                     module = find_layer(generator, latents, activation, None)[0]
                     seen = watch(generator, latents, module)
             if first is None:
@@ -127,14 +146,14 @@ def trace_final_layer(
             bar.update(len(seen[0]))
     inputs, outputs, samples = first
     if isinstance(activation, str):
-        tail = recognize_tail(outputs, samples)
+        stage = recognize_output_stage(outputs, samples)
     else:
-        tail = check_tail(activation, outputs, samples)
+        stage = check_output_stage(activation, outputs, samples)
     return FinalLayerTrace(
         module,
         np.asarray(total / n_samples),
         spread.deviation(),
-        tail,
+        stage,
         tuple(samples.shape[1:]),
         inputs,
         outputs,
@@ -143,7 +162,7 @@ def trace_final_layer(
 
 
 class _Spread:
-    """The deviation of values that come in batches, about the mean of the first."""
+    """The deviation of values that come in batches, summed about the mean of the first."""
 
     def __init__(self):
         self.center, self.sums = None, 0.0
@@ -167,7 +186,7 @@ def _watch_any(generator, latents, module):
 
 
 def _find_whole(generator, latents, activation, module):
-    """The final layer, or the whole linear tail where that is more."""
+    """The final layer, or the whole linear tail if that is more."""
     if module is not None:
         return find_layer(generator, latents, activation, module)[0]
     probes = few(latents)

@@ -1,18 +1,11 @@
-"""The ways to make a final layer: from a generator, a torch layer or links."""
+"""The ways to make a final layer: from a generator, a diffusion model or a torch layer."""
 
-import numpy as np
-
-from sklearn_flipad.final_layer.diffusion import PIXELS, decoder_and_latents
-from sklearn_flipad.final_layer.links import Link, checked_links
-from sklearn_flipad.final_layer.tails import LinearTail
-from sklearn_flipad.final_layer.traced import (
-    check_against_trace,
-    effective_parameters,
-    scale_of_columns,
-)
-from sklearn_flipad.final_layer.tracing import trace_final_layer
-from sklearn_flipad.generators.activations import OutputActivation
-from sklearn_flipad.operators.kinds import KINDS, kind_of
+from sklearn_flipad.base.modules import evaluating
+from sklearn_flipad.final_layer._diffusers import PIXELS, decoder_and_latents
+from sklearn_flipad.final_layer._linear_tail import LinearTail
+from sklearn_flipad.final_layer._tracing import trace_final_layer
+from sklearn_flipad.operators.links.kinds import LINK_KINDS, kind_of_module
+from sklearn_flipad.operators.links.link import Link
 
 __all__ = ["FinalLayerConstructors"]
 
@@ -106,21 +99,21 @@ class FinalLayerConstructors:
             random_state=random_state,
             verbose=verbose,
         )
-        tail, found = trace.tail, trace.module
+        stage, found = trace.stage, trace.module
         known = {
             "input_shape": trace.mean_activation.shape,
             "mean_activation": trace.mean_activation,
-            "activation": tail.activation,
+            "activation": stage.activation,
             "output_shape": trace.output_shape,
-            "output_range": tail.clamp if output_range is None else output_range,
-            "output_order": tail.order,
-            "output_scale": scale_of_columns(trace),
+            "output_range": stage.clamp if output_range is None else output_range,
+            "output_order": stage.order,
+            "output_scale": trace.column_scale(),
         }
         if isinstance(found, LinearTail):
-            layer = cls.from_links(found.links, bias=found.bias, **known)
+            layer = cls(found.links, bias=found.bias, **known)
         else:
             layer = cls.from_module(found, **known)
-        check_against_trace(layer, trace)
+        trace.check(layer)
         return layer
 
     @classmethod
@@ -208,68 +201,6 @@ class FinalLayerConstructors:
         )
 
     @classmethod
-    def from_links(
-        cls,
-        links,
-        *,
-        input_shape,
-        bias=None,
-        mean_activation=None,
-        activation="identity",
-        output_shape=None,
-        output_range=None,
-        output_order=None,
-        output_scale=None,
-    ):
-        """Make a final layer from linear maps that follow each other.
-
-        Parameters
-        ----------
-        links : sequence of Link
-            The maps, in the order in which they run.
-        input_shape : tuple of int
-            Shape of one activation before the first of them.
-        bias : array-like, default=None
-            What they add in all, per channel or per element of the output.
-        mean_activation : array-like, shape input_shape, default=None
-            The mean activation; zero by default.
-        activation : str or OutputActivation, default="identity"
-            The output activation.
-        output_shape, output_range, output_order, output_scale
-            See :class:`FinalLayer`.
-
-        Returns
-        -------
-        FinalLayer
-
-        Raises
-        ------
-        ValueError
-            If the links do not fit each other.
-        """
-        links = checked_links(links)
-        only, is_only = links[0], len(links) == 1 and links[0].kind in KINDS
-        is_only = is_only and (bias is None or np.ndim(bias) == 1)
-        if mean_activation is None:
-            mean_activation = np.zeros(input_shape)
-        if isinstance(activation, str):
-            activation = OutputActivation(activation)
-        return cls(
-            only.kind if is_only else "chain",
-            only.weight if is_only else None,
-            bias,
-            only.arguments if is_only else {},
-            input_shape=input_shape,
-            mean_activation=mean_activation,
-            activation=activation,
-            output_shape=output_shape,
-            output_range=output_range,
-            output_order=output_order,
-            output_scale=output_scale,
-            links=None if is_only else links,
-        )
-
-    @classmethod
     def from_module(
         cls,
         module,
@@ -306,10 +237,10 @@ class FinalLayerConstructors:
         ValueError
             If `module` is of another type or the shapes do not fit.
         """
-        kind = kind_of(module)
-        weight, bias = effective_parameters(module)
-        arguments = {name: getattr(module, name) for name in KINDS[kind].arguments}
-        return cls.from_links(
+        kind = kind_of_module(module)
+        weight, bias = _effective_parameters(module)
+        arguments = {name: getattr(module, name) for name in LINK_KINDS[kind].module_arguments}
+        return cls(
             [Link(kind, weight.float().cpu().numpy(), arguments)],
             input_shape=input_shape,
             bias=None if bias is None else bias.float().cpu().numpy(),
@@ -320,3 +251,15 @@ class FinalLayerConstructors:
             output_order=output_order,
             output_scale=output_scale,
         )
+
+
+def _effective_parameters(module):
+    """Weight and bias that a layer computes with, behind weight or spectral normalization.
+
+    In training mode, reading a spectrally normalized weight would change it.
+    """
+    with evaluating(module):
+        for hook in module._forward_pre_hooks.values():
+            if hasattr(hook, "compute_weight"):  # torch.nn.utils.weight_norm and spectral_norm
+                hook(module, None)
+        return module.weight.detach(), None if module.bias is None else module.bias.detach()

@@ -1,4 +1,4 @@
-"""How far the channels of a layer's solutions reach, found on a small trial image."""
+"""Step sizes of the channels of a layer, found on a small trial image."""
 
 import torch
 
@@ -10,34 +10,22 @@ __all__ = ["channel_scales"]
 _N_POSITIONS = 144
 _N_IMAGES = 16
 _N_ITERATIONS = 60
-#: Channels that are hardly used are treated as if they had this part of the largest size.
+#: Least size of a channel's activations, relative to the largest.
 _LEAST_SIZE = 0.2
-#: Standard deviation of what a trial image's channels do not share, relative to the rest.
+#: Standard deviation of the channels' own parts of a trial image, relative to the shared part.
 _COLORFULNESS = 0.15
 
 
 def channel_scales(operator, solver):
-    """One factor per channel, by which the steps of a splitting method gain.
+    """One factor per channel, float64, by which the steps of a splitting method gain, or None.
 
-    The solutions of the lasso use some channels of activations far more than others, and
-    which ones is a property of the kernel: of columns that compete, the one with the
-    largest reach is used. A method that moves all channels at the same rate waits for the
-    largest. The factors are the square roots of the root mean square activations in the
-    solutions for a few random images with the spectrum of natural ones, on a small grid
-    of positions.
-
-    Parameters
-    ----------
-    operator : LinearOperator
-        G.
-    solver : solver
-        Solves the trial problems.
-
-    Returns
-    -------
-    torch.Tensor of float64, shape (channels,), or None
-        Factors with a mean square of about 1, rounded so that they are the same on any
-        machine. None where inputs have no channels and positions, as in a dense layer.
+    The solutions of the lasso use some channels of activations far more than others, and which
+    ones is a property of the kernel: of columns that compete, the one with the largest reach is
+    used. A method that moves all channels at the same rate waits for the largest. The factors are
+    the square roots of the root mean square activations in the solutions for a few random images
+    with the spectrum of natural ones, on a small grid of positions; their mean square is about 1,
+    and they are rounded so that they are the same on any machine. There are none if inputs have no
+    channels and positions, as in a dense layer.
     """
     if operator.image is None:
         return None
@@ -61,10 +49,10 @@ def _on_few_positions(operator):
 
 
 def _natural_images(n, shape):
-    """Random images whose spectrum is that of natural ones.
+    """Random images with the spectrum of natural ones, float64, shape ``(n, *shape)``.
 
-    What the channels share has amplitudes that fall with the square of the frequency.
-    What they do not share is weaker and falls with its power 1.5.
+    The part that all channels share has amplitudes that fall with the square of the frequency;
+    each channel's own part is weaker and falls with its power 1.5.
     """
     generator = torch.Generator().manual_seed(0)
     frequencies = [torch.fft.fftfreq(side, dtype=torch.float64) for side in shape[1:]]

@@ -1,4 +1,4 @@
-"""Finding all that is linear between a generator's last nonlinearity and its output."""
+"""The linear maps between a generator's last nonlinearity and its output."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -7,40 +7,27 @@ from math import prod
 import numpy as np
 import torch
 
-from sklearn_flipad.final_layer.branches import concatenated, read_tail, split
-from sklearn_flipad.final_layer.graph import Graph, Ref, record, values_of
-from sklearn_flipad.final_layer.links import build_chain
-from sklearn_flipad.final_layer.taking_apart import READERS
-from sklearn_flipad.generators.watching.recognition import check_tail, recognize_tail
-from sklearn_flipad.operators.kinds import KINDS
+from sklearn_flipad.final_layer._branches import concatenated, read_tail, split
+from sklearn_flipad.final_layer._graph import Graph, Ref, record, values_of
+from sklearn_flipad.generators.watching.recognition import (
+    check_output_stage,
+    recognize_output_stage,
+)
+from sklearn_flipad.operators.links.kinds import one_to_one
+from sklearn_flipad.operators.links.link import build_chain
 
 __all__ = ["LinearTail", "find_linear_tail", "watch_linear_tail"]
 
 #: Largest accepted difference between a tail and its links, relative to the largest output.
 _TOL = 1e-4
-#: What is added or passed on element by element, so that an activation may lie behind it.
-_ELEMENTWISE = ("add", "sub", "mul", "div", "neg", "native_batch_norm", "cudnn_batch_norm",
-                "_native_batch_norm_legit_no_training")  # fmt: skip
-_REARRANGED = ("view", "_unsafe_view", "reshape", "squeeze", "unsqueeze", "permute", "transpose",
-               "t", "pixel_shuffle", "pixel_unshuffle")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class LinearTail:
-    """A linear map of several links that a generator ends with.
+    """The linear map that a generator ends with, as links.
 
-    Attributes
-    ----------
-    graph : Graph
-        What the generator did.
-    sources : tuple of Ref
-        The activations that the map starts from, one value per branch.
-    end : Ref
-        What the output activation is applied to.
-    links : tuple of Link
-        The map.
-    bias : ndarray of float32 or None
-        What it adds, per channel or per element.
+    It starts from the values of `sources`, one per branch, ends at the value of `end`, which the
+    output activation is applied to, and adds `bias`, float32, per channel or per element.
     """
 
     graph: Graph
@@ -51,21 +38,14 @@ class LinearTail:
 
     @property
     def input_shape(self):
-        """Shape of what the map starts from; a row, if there are several branches."""
+        """Shape of one activation; a row, if there are several branches."""
         shapes = [self.graph.shape(source)[1:] for source in self.sources]
         return shapes[0] if len(shapes) == 1 else (sum(map(prod, shapes)),)
 
     def replay(self, z):
-        """What the generator's own operations make of activations.
+        """Outputs of the generator's own operations, float32 on the CPU, for activations z.
 
-        Parameters
-        ----------
-        z : torch.Tensor, shape (n, *input_shape)
-            As many as the latents that were traced.
-
-        Returns
-        -------
-        torch.Tensor of float32, on the CPU
+        There must be as many as latents were traced.
         """
         tensors = [v for node in self.graph.nodes for v in node.arguments.values()]
         like = next((v for v in tensors if torch.is_tensor(v) and v.is_floating_point()), z)
@@ -75,25 +55,11 @@ class LinearTail:
 
 
 def find_linear_tail(generator, latents, activation):
-    """The linear tail of a generator.
+    """The linear tail of a generator in eval mode, or None; what ended the search; why it did.
 
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator, in eval mode.
-    latents : tuple of torch.Tensor
-        Its inputs.
-    activation : OutputActivation or "auto"
-        The output activation.
-
-    Returns
-    -------
-    tail : LinearTail or None
-        None where there is none that could be taken apart.
-    obstacle : str or None
-        The operation that ended the search for it, if there is one.
-    problem : ValueError or None
-        Why the samples are no known function of what that operation returned.
+    The second is the name of the operation that could not be taken apart, None if there is none.
+    The third is the ValueError that says why the samples are no known function of the outputs of
+    that operation, or None.
     """
     graph = record(generator, latents)
     if graph.output is None:
@@ -124,38 +90,22 @@ def find_linear_tail(generator, latents, activation):
 
 
 def _holds_layer(links):
-    terms = [term for link in links for term in link.arguments.get("terms", ())]
-    return any(link.kind in KINDS for link in links) or any(map(_holds_layer, terms))
+    return any(link.row.modules or any(map(_holds_layer, link.terms)) for link in links)
 
 
 def watch_linear_tail(generator, latents, tail):
-    """Inputs and outputs of a tail, and the samples, of a batch.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator.
-    latents : tuple of torch.Tensor
-        Its inputs.
-    tail : LinearTail
-        What was found in it.
-
-    Returns
-    -------
-    inputs, outputs, x : torch.Tensor
-    """
+    """Inputs and outputs of a tail, and the samples, for a batch of latents."""
     refs = [*tail.sources, tail.end]
     (*inputs, outputs), x = values_of(generator, latents, tail.graph, refs)
     return concatenated(inputs), outputs, x
 
 
 def _path(graph):
-    """From the output back to the last operation that mixes elements."""
+    """Refs from the output back to the last operation that mixes elements."""
     path = [graph.output]
     while True:
         node = graph.nodes[path[-1].node]
-        mixes = node.name in READERS and node.name not in (*_ELEMENTWISE, *_REARRANGED)
-        if mixes or node.function is None or len(node.parents) != 1:
+        if one_to_one(node.name) is False or node.function is None or len(node.parents) != 1:
             return path
         (parent,) = node.parents
         if prod(graph.shape(parent)) != prod(graph.shape(path[-1])):
@@ -164,21 +114,21 @@ def _path(graph):
 
 
 def _misfit(value, x, activation):
-    """Why the samples are no known function of a value, None if they are one."""
+    """The error that says why the samples are no known function of a value, or None."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             if isinstance(activation, str):
-                recognize_tail(value, x)
+                recognize_output_stage(value, x)
             else:
-                check_tail(activation, value, x)
+                check_output_stage(activation, value, x)
     except ValueError as error:
         return error
     return None
 
 
 def _checked_bias(tail):
-    """The tail's value at 0, None if the links and it differ on random activations."""
+    """The value of a tail at 0, None if it differs from its links on random activations."""
     shape = tail.graph.shape(tail.sources[0])[:1] + tail.input_shape
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
@@ -198,7 +148,7 @@ def _checked_bias(tail):
 
 
 def _shortest(bias):
-    """A bias per channel where it is the same in all of a channel, None where it is 0."""
+    """A bias per channel if it is the same in all of a channel, None if it is 0."""
     if not bias.any():
         return None
     by_channel = bias.reshape(len(bias), -1)

@@ -1,26 +1,22 @@
-"""The loop that all solvers share: check, stop each sample by its gap, compact."""
+"""The loop of iterative solvers: check, stop each sample by its gap, drop finished samples."""
 
 from abc import ABC, abstractmethod
 from dataclasses import fields
 
 import torch
 
-from sklearn_flipad.base.lanes import LANES, fill_lanes, whole_lanes
+from sklearn_flipad.base.lanes import fill_lanes, lanes_for, whole_lanes
 from sklearn_flipad.solvers.problem import LassoProblem, LassoResult
 
-__all__ = ["BatchIteration", "lanes_for", "solve_batch"]
+__all__ = ["BatchIteration", "solve_batch"]
 
 
 class BatchIteration(ABC):
-    """The state of an iterative method on a batch of problems.
+    """The state of an iterative method on a batch of problems, those that are still being solved.
 
-    Parameters
-    ----------
-    problem : LassoProblem
-        The problems that are still being solved.
+    Subclasses name their attributes with one row per sample in ``per_sample``.
     """
 
-    #: Names of the attributes that hold one row per sample.
     per_sample = ()
 
     def __init__(self, problem):
@@ -36,39 +32,19 @@ class BatchIteration(ABC):
 
     @abstractmethod
     def certify(self, tol):
-        """Primal objective and dual bound of the current point.
+        """Primal objective and dual bound of the current point, shapes ``(n,)``.
 
-        Parameters
-        ----------
-        tol : float
-            Relative gap that is aimed at: where the bound is nearly good enough, more may be
-            done for a better one.
-
-        Returns
-        -------
-        objective, bound : torch.Tensor, shape (n,)
+        For a bound that is nearly good enough for the relative gap `tol`, more may be done.
         """
 
     @abstractmethod
     def refresh(self):
-        """Do what is done between two checks, such as a restart."""
+        """Do the work between two checks, such as a restart."""
 
     def finished(self, rows, objective):
-        """What is returned of samples that leave.
+        """Solutions and objectives of the samples that leave, those in `rows`.
 
-        Parameters
-        ----------
-        rows : torch.Tensor of bool, shape (n,)
-            The samples that leave.
-        objective : torch.Tensor, shape (n,)
-            Primal objective of the current point.
-
-        Returns
-        -------
-        z : torch.Tensor, shape (n_leaving, *input_shape)
-            Their solutions.
-        objective : torch.Tensor, shape (n_leaving,)
-            Primal objective of the solutions, at most that of the current point.
+        The objectives are at most those of the current point.
         """
         return self.solution()[rows], objective[rows]
 
@@ -79,51 +55,11 @@ class BatchIteration(ABC):
             setattr(self, name, getattr(self, name)[rows])
 
 
-#: Samples with so many activations are solved one at a time: lanes of them would not fit into the
-#: caches, nor many of them into memory, and gain little.
-_ALONE = 2**19
-
-
-def lanes_for(n_inputs):
-    """Samples that are solved side by side at least.
-
-    Parameters
-    ----------
-    n_inputs : int
-        Activations of a sample.
-
-    Returns
-    -------
-    int
-        1 where a sample has many.
-    """
-    return LANES if n_inputs < _ALONE else 1
-
-
 def solve_batch(build, problem, start, *, callback=None, **limits):
-    """Solve problems in lanes, or one after the other where they are large.
+    """Result of problems that are solved in lanes, or one by one if they are large.
 
-    Parameters
-    ----------
-    build : callable
-        ``build(problem, start)`` returns the iteration at its starting point.
-    problem : LassoProblem
-        The problems.
-    start : torch.Tensor or None
-        Their starting points.
-    callback : callable, default=None
-        See :func:`_run`.
-    **limits
-        ``tol``, ``max_iter`` and ``check_every``, see there.
-
-    Returns
-    -------
-    LassoResult
-
-    Raises
-    ------
-    ValueError
-        If a solution is not finite.
+    ``build(problem, start)`` returns the iteration at its starting points, of which there may be
+    none. For the limits, see :func:`_run`.
     """
     if lanes_for(problem.operator.n_inputs) > 1:
         iteration = build(*_pad_to_lanes(problem, start))
@@ -140,42 +76,19 @@ def solve_batch(build, problem, start, *, callback=None, **limits):
 
 
 def _of_row(callback, row):
-    """A callback that sees the number of the row instead of 0."""
+    """A callback that is given the number of the row instead of 0."""
     if callback is None:
         return None
     return lambda n_iter, rows, *seen: callback(n_iter, rows + row, *seen)
 
 
 def _run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
-    """Iterate until every sample's relative duality gap is at most `tol`.
+    """Result of an iteration that ends for each sample at a relative duality gap of `tol`.
 
-    A sample that has finished leaves the batch at the check at which it did, so what it
-    returns does not depend on how long its neighbors take.
-
-    Parameters
-    ----------
-    iteration : BatchIteration
-        The method, at its starting point, on problems from :func:`_pad_to_lanes`.
-    n_samples : int
-        How many of the problems are not padding.
-    tol : float
-        Relative duality gap at which a sample is finished.
-    max_iter : int
-        Iterations after which the rest is returned as it stands.
-    check_every : int
-        Iterations between two checks.
-    callback : callable, default=None
-        Called at every check as ``callback(n_iter, rows, z, objective, gap)`` with the
-        rows of the batch that are still being solved.
-
-    Returns
-    -------
-    LassoResult
-
-    Raises
-    ------
-    ValueError
-        If a solution is not finite.
+    A sample leaves the batch at the check at which it has finished, so what it returns does not
+    depend on how long its neighbors take. At every `check_every` iterations,
+    ``callback(n_iter, rows, z, objective, gap)`` is given the rows that are still being solved.
+    Problems after the first `n_samples` are padding. ValueError if a solution is not finite.
     """
     operator, device = iteration.problem.operator, iteration.problem.b.device
     z = iteration.problem.b.new_empty(n_samples, *operator.input_shape)
@@ -224,20 +137,7 @@ def _check_finite(z):
 
 
 def _pad_to_lanes(problem, start=None):
-    """Add empty problems until their number is a multiple of the lanes.
-
-    Parameters
-    ----------
-    problem : LassoProblem
-        The problems.
-    start : torch.Tensor, default=None
-        Their starting points.
-
-    Returns
-    -------
-    LassoProblem, torch.Tensor or None
-        The padded problems and starting points.
-    """
+    """Problems and starting points with empty ones added, up to a multiple of the lanes."""
     n_missing = whole_lanes(len(problem)) - len(problem)
     b = torch.cat([problem.b, problem.b.new_zeros(n_missing, *problem.b.shape[1:])])
     if start is not None:

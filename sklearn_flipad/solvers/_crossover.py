@@ -2,31 +2,25 @@
 
 A solution of the lasso has about as many non-zeros as there are outputs. Once an iterate has the
 right ones, the optimality conditions on them are small linear systems:
-``2 G_A^T r = lam sign(z_A)`` tells the residual r, and ``G_A z_A = b - r`` then tells z. Linear
-programming calls such a step a crossover. What comes out is a primal and a dual point like any
+``2 G_A^T r = lam sign(z_A)`` gives the residual r, and ``G_A z_A = b - r`` then gives z. Linear
+programming calls such a step a crossover. The results are a primal and a dual point like any
 others, so a wrong support costs nothing but the time.
 """
 
 import torch
 
-from sklearn_flipad.operators.products import aligned, product
+from sklearn_flipad.base.products import aligned, product
 
 __all__ = ["Crossover"]
 
 #: Added to the systems, relative to their mean diagonal, for supports that are too small.
 _RIDGE = 1e-7
-#: Largest number of outputs for which it is worth its time.
+#: Largest number of outputs for which a crossover is tried.
 _MAX_OUTPUTS = 32
 
 
 class Crossover:
-    """Crossover for one dense layer.
-
-    Parameters
-    ----------
-    operator : LinearOperator
-        G, of rows to rows.
-    """
+    """Crossover for one dense layer, of rows to rows."""
 
     def __init__(self, operator):
         matrix = operator.dense().double()
@@ -37,36 +31,15 @@ class Crossover:
 
     @classmethod
     def of(cls, operator):
-        """The crossover of an operator, or None where there are too many outputs.
-
-        Parameters
-        ----------
-        operator : LinearOperator
-            G.
-
-        Returns
-        -------
-        Crossover or None
-        """
+        """The crossover of an operator, or None if there are too many outputs."""
         is_row = len(operator.input_shape) == len(operator.output_shape) == 1
         return cls(operator) if is_row and operator.n_outputs <= _MAX_OUTPUTS else None
 
     def points(self, problem, z):
-        """Primal and dual points on the supports of iterates.
+        """Primal and dual points on the supports of iterates z, shape ``(n, n_inputs)``.
 
-        Parameters
-        ----------
-        problem : LassoProblem
-            The problems.
-        z : torch.Tensor, shape (n, n_inputs)
-            Iterates.
-
-        Returns
-        -------
-        z : torch.Tensor, shape (n, n_inputs)
-            The iterates with the residual that belongs to the support; 0 outside of it.
-        dual : torch.Tensor, shape (n, n_outputs)
-            A residual for the dual bound.
+        The primal ones have the residual of the support, and are 0 outside of it; the dual ones are
+        residuals for the dual bound, shape ``(n, n_outputs)``.
         """
         operator, signs = problem.operator, z.sign()
         factors, _ = torch.linalg.cholesky_ex(self._systems(signs.abs()))

@@ -1,4 +1,4 @@
-"""What a generator computes, written down while it runs."""
+"""The operations of a running generator as a graph."""
 
 from dataclasses import dataclass
 
@@ -12,21 +12,13 @@ from sklearn_flipad.base.modules import run_generator
 __all__ = ["Graph", "Node", "Ref", "record", "values_of"]
 
 _VARIES = (
-    "The generator does not do the same for every batch. Pass module= to name its final layer."
+    "The generator runs other operations for other batches. Pass module= to name its final layer."
 )
 
 
 @dataclass(frozen=True)
 class Ref:
-    """An output of a node.
-
-    Attributes
-    ----------
-    node : int
-        Number of the node.
-    output : int
-        Which of its outputs.
-    """
+    """An output of a node, both by their numbers."""
 
     node: int
     output: int = 0
@@ -34,17 +26,10 @@ class Ref:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One operation on what depends on the latents, or a source of such values.
+    """One operation on values that depend on the latents, or a source of such values.
 
-    Attributes
-    ----------
-    function : torch._ops.OpOverload or None
-        The operation; None for a latent.
-    arguments : dict
-        By the names of its schema. Values that depend on the latents are :class:`Ref`; others
-        are themselves.
-    shapes : list of tuple of int
-        Shapes of the outputs.
+    The function is None for a latent; the arguments are by the names of its schema, values that
+    depend on the latents as :class:`Ref`; the shapes are those of the outputs.
     """
 
     function: object
@@ -67,52 +52,17 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """What ran in a generator.
-
-    Attributes
-    ----------
-    nodes : list of Node
-        In the order in which they ran.
-    output : Ref
-        What the generator returned.
-    """
+    """Nodes in the order in which they ran, and the ref of the generator's output."""
 
     nodes: list
     output: Ref
 
     def shape(self, ref):
-        """Shape of a value.
-
-        Parameters
-        ----------
-        ref : Ref
-            The value.
-
-        Returns
-        -------
-        tuple of int
-        """
+        """Shape of a value, with the axis of the batch."""
         return self.nodes[ref.node].shapes[ref.output]
 
     def replay(self, ref, values):
-        """Compute one value from others.
-
-        Parameters
-        ----------
-        ref : Ref
-            What is computed.
-        values : dict of Ref to torch.Tensor
-            What it is computed from.
-
-        Returns
-        -------
-        torch.Tensor
-
-        Raises
-        ------
-        ValueError
-            If something else is needed as well.
-        """
+        """Compute one value from others, given by their refs; ValueError if they are not enough."""
         known = dict(values)
 
         def compute(wanted):
@@ -147,7 +97,7 @@ def _outputs(result):
 
 
 class _Recorder(TorchDispatchMode):
-    """Numbers the operations on what depends on the latents; see :class:`Graph`.
+    """Numbers the operations on values that depend on the latents; see :class:`Graph`.
 
     Tensors are known for as long as the generator keeps them.
     """
@@ -189,19 +139,7 @@ class _Recorder(TorchDispatchMode):
 
 
 def record(generator, latents):
-    """The graph of a generator's operations for a batch of latents.
-
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator, in eval mode.
-    latents : tuple of torch.Tensor
-        Its inputs.
-
-    Returns
-    -------
-    Graph
-    """
+    """The graph of a generator in eval mode, for a batch of latents."""
     nodes = []
 
     def note(_, function, arguments, outputs):
@@ -213,29 +151,9 @@ def record(generator, latents):
 
 
 def values_of(generator, latents, graph, refs):
-    """What some refs stand for when the generator runs on a batch.
+    """Values of some refs, and the samples, of a generator that runs on a batch.
 
-    Parameters
-    ----------
-    generator : torch.nn.Module
-        The generator.
-    latents : tuple of torch.Tensor
-        Its inputs.
-    graph : Graph
-        What :func:`record` returned for other latents.
-    refs : sequence of Ref
-        What is looked at.
-
-    Returns
-    -------
-    values : list of torch.Tensor
-    x : torch.Tensor
-        What the generator returned.
-
-    Raises
-    ------
-    ValueError
-        If the generator does something else than before.
+    ValueError if its operations are not those of the graph.
     """
     by_node, values = {}, {}
     for ref in refs:

@@ -1,0 +1,217 @@
+"""Solvers of the Gram systems, side by side: set-up, solves, inversions, memory.
+
+For each layer, every solver that can take it inverts the same samples, in turn, several times.
+Times are CPU times of the process, so that other processes do not count; of each, the median.
+"""
+
+import argparse
+import dataclasses
+import time
+from statistics import median
+
+import numpy as np
+import torch
+from torch import nn
+
+from sklearn_flipad import FinalLayer
+from sklearn_flipad.base.precision import full_precision
+from sklearn_flipad.final_layer import Link
+from sklearn_flipad.operators import gram as solvers
+from sklearn_flipad.operators.gram.banded import band_of
+from sklearn_flipad.operators.gram.block_tridiagonal import row_partition
+from sklearn_flipad.operators.gram.circulant import PeriodicExtension
+from sklearn_flipad.solvers import DouglasRachford, LassoProblem
+from sklearn_flipad.zoo import load_pretrained
+
+LAM = 1e-3
+#: Largest numbers of outputs and of values in the border for the dense and the circulant solver.
+MAX_DENSE, MAX_BORDER = 4096, 3500
+
+
+def shipped(name):
+    generator = load_pretrained(name)
+    layer = FinalLayer.from_generator(generator, n_samples=200, random_state=0)
+    return layer, layer.sample(generator, 16, random_state=1)
+
+
+def untrained(module, input_shape, *before, n_samples=16):
+    """A layer with random weights, and images with the spectrum of natural ones."""
+    torch.manual_seed(0)
+    module.reset_parameters()
+    layer = FinalLayer.from_module(module, input_shape=input_shape)
+    if before:
+        layer = FinalLayer.from_links([*before, *layer.links], input_shape=input_shape)
+    return layer, natural(n_samples, layer.output_shape)
+
+
+def natural(n_samples, shape):
+    rng = np.random.default_rng(0)
+    axes = tuple(range(2, len(shape) + 1))
+    frequency = np.sqrt(
+        sum(f**2 for f in np.meshgrid(*map(np.fft.fftfreq, shape[1:]), indexing="ij"))
+    )
+    spectrum = np.fft.fftn(rng.normal(size=(n_samples, *shape)), axes=axes)
+    images = np.fft.ifftn(spectrum / frequency.clip(1 / max(shape)) ** 1.5, axes=axes).real
+    return (0.5 * images / images.std()).astype(np.float32)
+
+
+#: Layer and samples, and the largest number of iterations, by name.
+CASES = {
+    "fashion/dcgan-0": (lambda: shipped("fashion/dcgan-0"), 2000),
+    "fashion/lsgan-0": (lambda: shipped("fashion/lsgan-0"), 2000),
+    "ConvTranspose2d(64, 3, 4, 2, 1) to 64x64": (
+        lambda: untrained(nn.ConvTranspose2d(64, 3, 4, 2, 1), (64, 32, 32)),
+        2000,
+    ),
+    "ConvTranspose2d(32, 3, 4, 2, 1) to 128x128": (
+        lambda: untrained(nn.ConvTranspose2d(32, 3, 4, 2, 1), (32, 64, 64), n_samples=4),
+        100,
+    ),
+    "Conv2d(64, 3, 3) of 64x64": (
+        lambda: untrained(nn.Conv2d(64, 3, 3, padding=1), (64, 64, 64), n_samples=4),
+        2000,
+    ),
+    "Conv2d(32, 3, 7, reflect) of 64x64": (
+        lambda: untrained(
+            nn.Conv2d(32, 3, 7, padding=3, padding_mode="reflect"), (32, 64, 64), n_samples=4
+        ),
+        200,
+    ),
+    "nearest, Conv2d(32, 3, 3) to 64x64": (
+        lambda: untrained(
+            nn.Conv2d(32, 3, 3, padding=1),
+            (32, 32, 32),
+            Link("resize", None, {"factor": (2, 2)}),
+        ),
+        2000,
+    ),
+    "bilinear, Conv2d(16, 1, 3) to 64x64": (
+        lambda: untrained(
+            nn.Conv2d(16, 1, 3, padding=1),
+            (16, 32, 32),
+            Link("resize", None, {"factor": (2, 2), "mode": "linear"}),
+        ),
+        2000,
+    ),
+    "Conv1d(32, 1, 7) of 8192": (
+        lambda: untrained(nn.Conv1d(32, 1, 7, padding=3), (32, 8192)),
+        2000,
+    ),
+    "Conv2d(128, 3, 3) of 512x512": (
+        lambda: untrained(nn.Conv2d(128, 3, 3, padding=1), (128, 512, 512), n_samples=1),
+        20,
+    ),
+}
+
+
+def candidates(operator, ridge):
+    """Constructors of all solvers that can take an operator, by name."""
+    image = operator.image
+    found = {"chosen": lambda: solvers.gram_solver(operator, ridge)}
+    if operator.n_outputs <= MAX_DENSE:
+        found["dense"] = lambda: solvers.DenseGramSolver(operator, ridge)
+    if (band := band_of(operator)) is not None:
+        found["banded"] = lambda: solvers.BandedGramSolver(operator, ridge, band)
+    width = operator.n_outputs // operator.output_shape[1]
+    least = 1 if band is None else -(-64 // width)
+    edges = None if image is None else row_partition(image.axis_maps()[0], least)
+    if edges is not None and max(np.diff(edges)) * width <= MAX_DENSE:
+        found["block tridiagonal"] = lambda: solvers.BlockTridiagonalGramSolver(
+            operator, ridge, edges
+        )
+    extension = None if image is None else PeriodicExtension.smallest(image)
+    if extension is not None and extension.n_border <= MAX_BORDER:
+        found["circulant"] = lambda: solvers.CirculantGramSolver(operator, ridge, extension)
+    found["conjugate gradients"] = lambda: solvers.ConjugateGradientGramSolver(operator, ridge)
+    return found
+
+
+def timed(function):
+    start = time.process_time()
+    result = function()
+    return time.process_time() - start, result
+
+
+def n_bytes(thing, seen=None):
+    """Bytes of all arrays that an object of the library holds, but for its operator."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return 0
+    seen.add(id(thing))
+    if isinstance(thing, torch.Tensor | np.ndarray):
+        return thing.nbytes
+    parts = ()
+    if isinstance(thing, list | tuple):
+        parts = thing
+    elif type(thing).__module__.startswith("sklearn_flipad"):
+        parts = [part for name, part in vars(thing).items() if name != "operator"]
+    return sum(n_bytes(part, seen) for part in parts)
+
+
+def measure(layer, samples, max_iter, repeats):
+    """Rows of the table: one per solver."""
+    x = torch.from_numpy(samples)
+    x = x.double() / 127.5 - 1 if x.dtype == torch.uint8 else x.double()
+    problem = LassoProblem(layer.operator(), layer.shifted_target(x).float(), LAM)
+    method = DouglasRachford()
+    with full_precision():
+        splitting = method.prepare(problem.operator)
+        inner, ridge = splitting.gram.operator, splitting.gram.ridge
+        built, rows = {}, {}
+        for name, build in candidates(inner, ridge).items():
+            seconds, solver = timed(build)
+            built[name] = solver
+            rows[name] = {
+                "class": type(solver).__name__,
+                "set-up": [seconds],
+                "solve": [],
+                "inversion": [],
+            }
+            rows[name]["memory"] = n_bytes(solver)
+        for _ in range(repeats):
+            for name, solver in built.items():
+                if rows[name]["set-up"][0] < 5:
+                    rows[name]["set-up"].append(timed(candidates(inner, ridge)[name])[0])
+                rows[name]["solve"].append(timed(lambda s=solver: s.solve(problem.b))[0])
+        for _ in range(repeats):
+            for name, solver in built.items():
+                state = dataclasses.replace(splitting, gram=solver)
+                seconds, result = timed(
+                    lambda s=state: method.solve(problem, state=s, max_iter=max_iter)
+                )
+                rows[name]["inversion"].append(seconds)
+                rows[name]["n_iter"] = float(result.n_iter.double().mean())
+                rows[name]["converged"] = bool(result.converged.all())
+    for row in rows.values():
+        for key in ("set-up", "solve", "inversion"):
+            row[key] = median(row[key]) / (1 if key == "set-up" else len(samples))
+    return rows
+
+
+def run(args):
+    """Measure all cases whose name contains one of the words; print one table for each."""
+    for name, (build, max_iter) in CASES.items():
+        if args.cases and not any(word in name for word in args.cases):
+            continue
+        layer, samples = build()
+        rows = measure(layer, samples, max_iter, args.repeats)
+        print(f"\n{name}, {layer.input_shape} to {layer.output_shape}", flush=True)
+        print(
+            "| solver | class | set-up, s | solve, ms an image | inversion, s an image | "
+            "iterations | MB |"
+        )
+        print("| --- | --- | --- | --- | --- | --- | --- |")
+        for solver, row in rows.items():
+            print(
+                f"| {solver} | {row['class']} | {row['set-up']:.3f} | {1e3 * row['solve']:.3f} | "
+                f"{row['inversion']:.4f} | {row['n_iter']:.0f} | {row['memory'] / 1e6:.1f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("cases", nargs="*")
+    torch.set_num_threads(1)
+    run(parser.parse_args())
