@@ -1,4 +1,4 @@
-"""Tables: data frames as rows of numbers, and the synthesizers of SDV."""
+"""Tables: data frames as rows of numbers, and synthesizers of SDV."""
 
 from sklearn_flipad.tabular.pipelines import for_tables
 from sklearn_flipad.tabular.preparation import TablePreparer

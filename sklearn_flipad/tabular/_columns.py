@@ -1,4 +1,4 @@
-"""The kinds of columns of a table: how each becomes numbers, and numbers become it again."""
+"""Kinds of columns of a table, each with its encoding as numbers and its decoding."""
 
 from dataclasses import dataclass
 
@@ -10,40 +10,28 @@ __all__ = ["CategoryColumn", "DateColumn", "NumberColumn", "decimals_of", "read_
 
 #: Larger integers are not all float64 numbers.
 _LARGEST_INTEGER = 2**53
-#: Steps of rounding below this part of a column's deviation do not count.
+#: Finer rounding, relative to a column's deviation, does not count.
 _FINEST_STEP = 1e-6
 _DECIMALS = range(-15, 16)
-#: What happens by chance more often is not taken for a rounding.
+#: Values that are this likely to look rounded by chance are not taken for rounded.
 _LEAST_CHANCE = 1e-3
 _DAY = 86400.0
 
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column of numbers, standardized.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    mean, scale : float
-        What is subtracted, and what it is then divided by.
-    decimals : int or None
-        Decimals that values are rounded to; negative for tens and hundreds.
-    is_integer : bool
-        Whether values leave as integers.
-    can_miss : bool
-        Whether values may be missing.
-    shares : tuple of pair
-        Some numbers of decimals, and the part of the values that have no more of them.
-    """
+    """A column of numbers, encoded as ``(value - mean) / scale``."""
 
     name: str
     mean: float
     scale: float
+    #: Decimals that values are rounded to; negative for tens and hundreds.
     decimals: int | None = None
+    #: Whether values are decoded to integers.
     is_integer: bool = False
+    #: Whether values may be missing.
     can_miss: bool = False
+    #: Pairs of a number of decimals and the share of the values that have no more.
     shares: tuple = ()
 
     kind = "numbers"
@@ -61,13 +49,13 @@ class NumberColumn:
         return cls(name, mean, scale, found, bool(is_integer), can_miss, shares)
 
     def step_of_rounding(self):
-        """Step of the rounding over the scale; 0 where there is none."""
+        """Step of the rounding relative to the scale; 0 without rounding."""
         return 0.0 if self.decimals is None else 10.0**-self.decimals / self.scale
 
     def coarser(self, series):
         """Decimals of values that are rounded more coarsely than those of fit, or None.
 
-        Values that are so by chance do not count: the table of fit tells how many are.
+        Values that look so by chance, at the shares in the table of fit, do not count.
         """
         values = _numbers(self.name, series)
         found = decimals_of(values, _precision(series)) if len(values) else None
@@ -82,7 +70,7 @@ class NumberColumn:
         return ((values - self.mean) / self.scale)[:, None]
 
     def decode(self, block):
-        """Values in the unit of the table."""
+        """Values in the units of the table."""
         values = _rounded(block[:, 0] * self.scale + self.mean, self.decimals)
         if not self.is_integer:
             return pd.Series(values)
@@ -95,24 +83,14 @@ class NumberColumn:
 
 @dataclass(frozen=True)
 class DateColumn:
-    """A column of dates, as standardized seconds.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    mean, scale : float
-        In seconds since 1970.
-    step : float
-        Seconds that values are rounded to: a day if all are at midnight, else one.
-    can_miss : bool
-        Whether values may be missing.
-    """
+    """A column of dates, encoded as standardized seconds since 1970."""
 
     name: str
     mean: float
     scale: float
+    #: Seconds that values are rounded to: a day if all are at midnight, else one.
     step: float
+    #: Whether values may be missing.
     can_miss: bool = False
 
     kind = "dates"
@@ -120,7 +98,7 @@ class DateColumn:
 
     @classmethod
     def fit(cls, name, series, *, can_miss, decimals, max_categories):
-        """Learn mean, deviation and whether there are times of day."""
+        """Learn mean and deviation, and whether there are times of day."""
         seconds = _seconds(name, series)
         step = _DAY if not (seconds % _DAY).any() else 1.0
         mean, scale = _standardization(name, np.rint(seconds / step) * step)
@@ -137,7 +115,7 @@ class DateColumn:
         return pd.Series(pd.to_datetime(seconds, unit="s"))
 
     def step_of_rounding(self):
-        """Step of the rounding over the scale."""
+        """Step of the rounding relative to the scale."""
         return self.step / self.scale
 
     def feature_names(self):
@@ -147,20 +125,12 @@ class DateColumn:
 
 @dataclass(frozen=True)
 class CategoryColumn:
-    """A column of texts or truth values, one feature for each of its values.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    categories : tuple
-        Its values, sorted.
-    can_miss : bool
-        Whether values may be missing.
-    """
+    """A column of strings or booleans, one-hot encoded."""
 
     name: str
+    #: Values of the column, sorted.
     categories: tuple
+    #: Whether values may be missing.
     can_miss: bool = False
 
     kind = "categories"
@@ -179,33 +149,33 @@ class CategoryColumn:
             raise ValueError(
                 f"Column {name!r} holds {len(categories)} different texts, more than "
                 f"max_categories={max_categories}, such as {values[0]!r}: names, identifiers and "
-                "free text say nothing of a synthesizer. Leave the column out by drop, or raise "
-                "max_categories."
+                "free text tell nothing about a synthesizer. Leave the column out by drop, or "
+                "raise max_categories."
             )
         if len(categories) < 2 and not can_miss:
             raise ValueError(_constant(name, categories[0]))
         return cls(name, categories, can_miss)
 
     def encode(self, series):
-        """One feature of 0 and 1 for each value, shape ``(n, n_categories)``."""
+        """One-hot encoded values, shape ``(n, n_categories)``."""
         values = _labels(self.name, series)
         unknown = sorted(set(values) - set(self.categories))
         if unknown:
             raise ValueError(
-                f"Column {self.name!r} holds {unknown[0]!r}, which the table of fit does not: a "
-                f"synthesizer of that table cannot have made such rows. It knows "
+                f"Column {self.name!r} holds {unknown[0]!r}, which is not in the table of fit: a "
+                f"synthesizer of that table cannot have made such rows. Known values are "
                 f"{', '.join(map(repr, self.categories[:10]))}. Rename values that mean the same, "
-                "and judge the other rows without these."
+                "and leave the other rows out."
             )
         index = pd.Index(self.categories).get_indexer(values)
         return np.eye(len(self.categories))[index]
 
     def decode(self, block):
-        """The value whose feature is largest."""
+        """Values whose features are largest."""
         return pd.Series(np.array(self.categories, dtype=object)[block.argmax(axis=1)])
 
     def step_of_rounding(self):
-        """0: a category is not rounded."""
+        """Return 0: categories are not rounded."""
         return 0.0
 
     def feature_names(self):
@@ -214,24 +184,7 @@ class CategoryColumn:
 
 
 def read_column(name, series):
-    """The class of a column's kind.
-
-    Parameters
-    ----------
-    name : str
-        Name of the column.
-    series : Series
-        Its values that are not missing.
-
-    Returns
-    -------
-    type
-
-    Raises
-    ------
-    ValueError
-        If the column is of no usable kind; the message names it.
-    """
+    """Class of a column's kind, by its values that are not missing."""
     dtype = series.dtype
     if isinstance(dtype, pd.DatetimeTZDtype):
         raise ValueError(
@@ -262,20 +215,9 @@ def read_column(name, series):
 
 
 def decimals_of(values, precision=2.0**-52):
-    """Number of decimals that all values are rounded to.
+    """Decimals that all values are rounded to, or None; negative for multiples of ten and so on.
 
-    Parameters
-    ----------
-    values : ndarray of float64
-        Values of a column.
-    precision : float, default=2**-52
-        Relative precision of the type that they came in.
-
-    Returns
-    -------
-    int or None
-        Negative for multiples of ten, hundred and so on; None where values are not rounded, or
-        so finely that it does not count.
+    `precision` is the relative one of the type that the values came in.
     """
     deviation = float(np.std(values))
     if not deviation > 0:
@@ -304,7 +246,7 @@ def _standardization(name, values):
     with np.errstate(over="ignore", invalid="ignore"):
         mean, scale = float(np.mean(values)), float(np.std(values))
     if not np.isfinite(scale):
-        raise ValueError(f"Column {name!r} holds values too large for a deviation.")
+        raise ValueError(f"Column {name!r} holds values too large for a standard deviation.")
     if scale <= 8 * np.finfo(np.float64).eps * abs(mean) or scale == 0:
         raise ValueError(_constant(name, values[0]))
     return mean, scale
@@ -312,8 +254,8 @@ def _standardization(name, values):
 
 def _constant(name, value):
     return (
-        f"Column {name!r} is constant, {value!r} in all rows: it tells nothing of a row. Leave it "
-        "out by drop."
+        f"Column {name!r} is constant, {value!r} in all rows, and tells nothing about a row. Leave "
+        "it out by drop."
     )
 
 

@@ -10,15 +10,15 @@ __all__ = ["for_tables"]
 def for_tables(attributor, preparer):
     """Put a fitted preparer in front of an attributor, so that it takes data frames.
 
-    The preparer stays as it is when the attributor is fitted: what it does belongs to the target
-    model, not to the samples that train.
+    Fitting the attributor leaves the preparer as it is: it belongs to the target model, not to
+    the training samples.
 
     Parameters
     ----------
     attributor : AttributionPipeline
-        What a ``make_*`` function returns.
+        Attributor of a ``make_*`` function.
     preparer : TablePreparer or SDVTransformer
-        Maps tables to rows as the generator returned them; fitted.
+        Fitted transformer of tables to rows as the generator returned them.
 
     Returns
     -------

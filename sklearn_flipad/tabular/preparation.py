@@ -1,4 +1,4 @@
-"""Tables as users have them, as rows of standardized numbers."""
+"""Data frames as rows of standardized numbers."""
 
 import warnings
 from numbers import Integral
@@ -16,39 +16,38 @@ __all__ = ["TablePreparer"]
 
 
 class TablePreparer(TransformerMixin, BaseEstimator):
-    """Map a data frame to standardized numbers, and what a generator makes back to a data frame.
+    """Map a data frame to standardized numbers, and the output of a generator to a data frame.
 
-    Fitted to the table that the target model was trained on, whose columns then define what
-    every other table must have. Columns are taken by name, in any order. Numbers are
-    standardized; dates become standardized seconds; texts and truth values become one feature
-    of 0 and 1 for each value. What cannot be used is refused by the name of the column.
+    It is fitted to the table that the target model was trained on; every other table must have
+    the same columns, in any order. Numbers are standardized, dates become standardized seconds,
+    and strings and booleans are one-hot encoded. Errors name the column that cannot be used.
 
-    Rounding tells some synthesizers from others at a glance: those that round as their training
-    table does, and those that do not. It also goes away when somebody rounds the output. So all
-    tables, and own samples by :meth:`inverse_transform`, are rounded alike.
+    Some synthesizers round as their training table does and others do not, which alone would tell
+    them apart, until somebody rounds the output. So all tables are rounded alike, and own samples
+    by :meth:`inverse_transform` too.
 
     Parameters
     ----------
     decimals : "auto", dict or None, default="auto"
-        Decimals that numbers are rounded to: as those of the table that fit sees; by the name
-        of the column, where others stay as ``"auto"`` has them and None means not rounded; or
-        None, nothing is rounded.
+        Decimals that numbers are rounded to: ``"auto"``, those of the table of fit; a dict,
+        decimals by name of column, None for no rounding, ``"auto"`` for columns that it lacks;
+        None, no rounding.
     missing : {"raise", "indicate"}, default="raise"
-        Missing values are refused, or get a feature of their own that says where they are.
-        The mean then takes their place, and no category is theirs.
+        Missing values raise an error, or are indicated by a further feature, with the mean of a
+        number and no category in their place.
     drop : sequence of str, default=()
         Columns that are left out of every table that has them, such as labels and identifiers.
     max_categories : int, default=50
-        Columns of text with more values are refused.
+        Largest number of values of a column of strings.
 
     Attributes
     ----------
     columns_ : tuple
-        How each column is encoded: its kind, mean, scale, decimals or categories.
+        Encoding of each column: its kind, mean, scale, decimals or categories.
     feature_names_in_ : ndarray of str
-        Names of the columns that are used, in the order of the table that fit saw.
+        Names of the columns that are used, in the order of the table of fit.
     n_features_in_ : int
-        Their number.
+        Number of columns that are used.
 
     See Also
     --------
@@ -56,8 +55,8 @@ class TablePreparer(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The columns of one table in other units, as grams instead of kilograms, are the same to every
-    method behind a preparer that is fitted to the table in those units.
+    Verdicts do not depend on units, such as grams or kilograms, if the preparer is fitted to the
+    table in the same units.
 
     Examples
     --------
@@ -108,8 +107,8 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         TypeError
             If X is not a DataFrame.
         ValueError
-            If a column is constant, of no usable kind, has missing values where those are
-            refused, or no name of its own; the message names it.
+            If a column is constant, of no usable kind, has missing values although
+            ``missing="raise"``, or has no name of its own; the message names it.
         """
         self._validate_params()
         X = self._frame(X)
@@ -142,7 +141,7 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame, shape (n, n_columns)
-            Has the columns of the table that fit saw, in any order.
+            Rows with the columns of the table of fit, in any order.
 
         Returns
         -------
@@ -159,7 +158,7 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If numbers are rounded more coarsely than in the table that fit saw.
+            If numbers are rounded more coarsely than in the table of fit.
         """
         check_is_fitted(self)
         X = self._frame(X)
@@ -181,7 +180,7 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame, shape (n, n_columns)
-            In the units of the table that fit saw, and rounded as `decimals` says.
+            In the units of the table of fit, rounded to `decimals`.
 
         Raises
         ------
@@ -231,12 +230,12 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         return np.array(names, dtype=object)
 
     def rounding(self, least=1e-3):
-        """Deviations of the errors of rounding, in units of the encoded features.
+        """Standard deviations of rounding errors, in units of the encoded features.
 
         Parameters
         ----------
         least : float, default=1e-3
-            What stands for features that are not rounded.
+            Least deviation, which features that are not rounded have.
 
         Returns
         -------
@@ -255,11 +254,11 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         if not isinstance(X, pd.DataFrame):
             raise TypeError(
                 f"X must be a pandas DataFrame, whose columns have names, got {type(X).__name__}. "
-                "Rows that are standardized already need no TablePreparer."
+                "Standardized rows need no TablePreparer."
             )
         unnamed = [name for name in X.columns if not isinstance(name, str) or not name]
         if unnamed:
-            raise ValueError(f"The names of columns must be texts, got {unnamed[0]!r}: rename it.")
+            raise ValueError(f"Names of columns must be strings, got {unnamed[0]!r}: rename it.")
         repeated = list(X.columns[X.columns.duplicated()])
         if repeated:
             raise ValueError(f"Column {repeated[0]!r} occurs more than once: rename one of them.")
@@ -278,7 +277,7 @@ class TablePreparer(TransformerMixin, BaseEstimator):
             raise ValueError(f"X lacks the columns {missing}.")
         if extra:
             raise ValueError(
-                f"X has the columns {extra}, which the table of fit has not: pass "
+                f"X has the columns {extra}, which the table of fit lacks: pass "
                 f"X.drop(columns={extra}) if they are not the synthesizer's."
             )
 
@@ -301,7 +300,7 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         return block
 
     def _warn_of_rounding(self, X):
-        """Warn of numbers that are rounded more coarsely than those that fit saw."""
+        """Warn of numbers that are rounded more coarsely than in the table of fit."""
         coarser = {
             column.name: column.coarser(X[column.name].dropna())
             for column in self.columns_
@@ -311,8 +310,8 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         if coarser:
             warnings.warn(
                 f"Columns {list(coarser)} of X are rounded more coarsely than in the table of fit. "
-                "A verdict may then be one about rounding alone. To leave that out of account, "
-                f"round all tables alike: TablePreparer(decimals={coarser}).",
+                "Rounding alone may then decide a verdict. To avoid that, round all tables alike: "
+                f"TablePreparer(decimals={coarser}).",
                 UserWarning,
                 stacklevel=3,
             )
@@ -331,4 +330,4 @@ def _missing(name, is_missing, column=None):
     where += f"{int(np.argmax(is_missing))}"
     if column is None:
         return f"{where}. Remove those rows, fill them, or pass missing='indicate'."
-    return f"{where}, and the table of fit has none there. Remove those rows, or fill them."
+    return f"{where}, but none in the table of fit. Remove those rows, or fill them."

@@ -1,8 +1,8 @@
 """Synthesizers of SDV: their samples, and the final layers of CTGAN, CopulaGAN and TVAE.
 
-Every numeric column of these is two things to their generator: a component of a Gaussian
-mixture, by softmax, and a place within it, by tanh. A table holds their result alone, so the
-component is found again as the most likely one; suspects and own samples are treated alike.
+Their generators return two parts for each number: a component of a Gaussian mixture, by softmax,
+and a position within it, by tanh. A table holds only the resulting value, so the most likely
+component is taken, for suspects and own samples alike.
 """
 
 from copy import deepcopy
@@ -22,19 +22,19 @@ from sklearn_flipad.final_layer import ColumnActivations, FinalLayer, Link
 
 __all__ = ["SDVTransformer", "final_layer_of_sdv", "sample_sdv"]
 
-#: Deviations that the generators' unit is worth, see rdt's ClusterBasedNormalizer.
+#: Standard deviations per unit of a position, see rdt's ClusterBasedNormalizer.
 _DEVIATIONS = 4
 
 
 def sample_sdv(synthesizer, n_samples, *, random_state=0):
-    """Draw rows from a synthesizer of SDV, as it makes them for its users.
+    """Draw rows from a synthesizer of SDV, by its own method ``sample``.
 
     Parameters
     ----------
     synthesizer : sdv.single_table.BaseSingleTableSynthesizer
-        A fitted synthesizer; it stays as it is.
+        Fitted synthesizer, which stays as it is.
     n_samples : int
-        How many rows, at least 1.
+        Number of rows, at least 1.
     random_state : int, RandomState instance or None, default=0
         Seed. Rows depend on `n_samples` too: CTGAN and CopulaGAN normalize their batches.
 
@@ -49,7 +49,7 @@ def sample_sdv(synthesizer, n_samples, *, random_state=0):
     ImportError
         If sdv is missing.
     TypeError
-        If `synthesizer` is something else.
+        If `synthesizer` is of another type.
     ValueError
         If it is not fitted, or `n_samples` is not positive.
 
@@ -69,10 +69,10 @@ def sample_sdv(synthesizer, n_samples, *, random_state=0):
     _check_synthesizer(synthesizer, _sdv().single_table.base.BaseSingleTableSynthesizer)
     if not isinstance(n_samples, Integral) or n_samples < 1:
         raise ValueError(f"n_samples must be a positive number of rows, got {n_samples!r}.")
-    # A copy: drawing moves the random numbers, and the batch norm, of the synthesizer itself.
+    # A copy, since drawing changes the synthesizer's random state and batch-norm statistics.
     synthesizer = deepcopy(synthesizer)
     synthesizer.reset_sampling()
-    # Only some kinds have random numbers of their own; the others use numpy's global ones.
+    # Only some kinds have a random state of their own; the others use numpy's global one.
     if hasattr(synthesizer._model, "set_random_state"):
         synthesizer._set_random_state(draw_seed(random_state))
     table = synthesizer.sample(int(n_samples))
@@ -85,7 +85,7 @@ def final_layer_of_sdv(synthesizer, *, n_samples=5000, random_state=0):
     Parameters
     ----------
     synthesizer : CTGANSynthesizer, CopulaGANSynthesizer or TVAESynthesizer
-        Fitted; it stays as it is.
+        Fitted synthesizer, which stays as it is.
     n_samples : int, default=5000
         Number of Monte-Carlo samples of the mean activation, rounded up to whole batches of
         the synthesizer.
@@ -95,7 +95,7 @@ def final_layer_of_sdv(synthesizer, *, n_samples=5000, random_state=0):
     Returns
     -------
     FinalLayer
-        Its samples are what :class:`SDVTransformer` makes of rows. Outputs are weighted by
+        Layer whose samples are rows encoded by :class:`SDVTransformer`. Outputs are weighted by
         their deviations, so that each column counts.
 
     Raises
@@ -103,15 +103,15 @@ def final_layer_of_sdv(synthesizer, *, n_samples=5000, random_state=0):
     ImportError
         If sdv is missing.
     TypeError
-        If `synthesizer` is something else.
+        If `synthesizer` is of another type.
     ValueError
         If it is not fitted.
 
     Notes
     -----
-    CTGAN and CopulaGAN run in training mode, as SDV itself runs them, and add Gumbel noise
-    before their softmax; TVAE adds normal noise behind its tanh. So their samples are not exactly
-    functions of the activations.
+    CTGAN and CopulaGAN run in training mode, as SDV runs them, and add Gumbel noise before their
+    softmax; TVAE adds normal noise after its tanh. So their samples are not exactly functions of
+    the activations.
     """
     model = _model_of(synthesizer)
     model.set_random_state(draw_seed(separate_stream(random_state, 1)))
@@ -131,7 +131,7 @@ def final_layer_of_sdv(synthesizer, *, n_samples=5000, random_state=0):
     activation = _activation_of(model)
     outputs = activation.centered(torch.cat(outputs))
     deviation = outputs.std(dim=0).numpy()
-    # Softmax forgets what its columns share, so that part is taken out of the layer.
+    # Softmax does not see a shift that its columns share, so that part is taken out of the layer.
     weight = activation.centered(module.weight.detach().cpu().double().T).T
     bias = activation.centered(module.bias.detach().cpu().double())
     mean = torch.cat(inputs).mean(dim=0).numpy()
@@ -146,10 +146,10 @@ def final_layer_of_sdv(synthesizer, *, n_samples=5000, random_state=0):
 
 
 class SDVTransformer(TransformerMixin, BaseEstimator):
-    """Map the rows of a table to what the generator of a CTGAN, CopulaGAN or TVAE returned.
+    """Map the rows of a table to the outputs of the generator of a CTGAN, CopulaGAN or TVAE.
 
-    For each number, where it lies in the most likely component of the column's mixture, in
-    [-1, 1], and which component that is; for each category, which one it is.
+    A number becomes its position in the most likely component of the column's mixture, in
+    [-1, 1], and the one-hot encoded component; a category is one-hot encoded.
 
     Parameters
     ----------
@@ -161,12 +161,12 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
     feature_names_in_ : ndarray of str
         Names of the columns.
     n_features_in_ : int
-        Their number.
+        Number of columns.
 
     See Also
     --------
-    final_layer_of_sdv : The layer that made these values.
-    TablePreparer : For generators that make standardized columns.
+    final_layer_of_sdv : The final layer whose outputs these values are.
+    TablePreparer : For generators that return standardized columns.
 
     Examples
     --------
@@ -189,7 +189,7 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame, shape (n, n_columns)
-            Rows; the columns of the synthesizer's table, in any order.
+            Rows with the columns of the synthesizer's table, in any order.
         y : Ignored
             Not used.
 
@@ -217,7 +217,7 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame, shape (n, n_columns)
-            Rows; the columns of the synthesizer's table, in any order.
+            Rows with the columns of the synthesizer's table, in any order.
 
         Returns
         -------
@@ -248,7 +248,7 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str
-            The name of the column, with the number of the component or category behind it.
+            Name of the column, followed by the number of the component or category.
         """
         check_is_fitted(self)
         names = []
@@ -259,7 +259,7 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
         return np.array(names, dtype=object)
 
     def _checked(self, X):
-        """The columns of the synthesizer, if the rows have them and they can be used."""
+        """Names of the synthesizer's columns; raise an error if the rows cannot be used."""
         if not isinstance(X, pd.DataFrame):
             raise TypeError(f"X must be a pandas DataFrame, got {type(X).__name__}.")
         names = list(self.synthesizer._data_processor.get_sdtypes(primary_keys=False))
@@ -267,13 +267,13 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
         extra = [name for name in X.columns if name not in names]
         if missing or extra:
             raise ValueError(
-                f"X must have the columns that the synthesizer makes, {names}; it lacks {missing} "
-                f"and has {extra} beside them. Rename or drop columns."
+                f"X must have the columns of the synthesizer, {names}; it lacks {missing} and has "
+                f"{extra} beside them. Rename or drop columns."
             )
         gaps = [name for name in names if X[name].isna().any()]
         if gaps:
             raise ValueError(
-                f"Columns {gaps} of X have missing values, of which the generator says nothing: "
+                f"Columns {gaps} of X have missing values, which are no outputs of the generator: "
                 "remove those rows."
             )
         return names
@@ -297,7 +297,7 @@ def _check_synthesizer(synthesizer, kinds):
 
 
 def _model_of(synthesizer):
-    """A copy of the generator inside a synthesizer, with its transformer."""
+    """Copy of the generator inside a synthesizer, with its transformer."""
     from_sdv = _sdv().single_table
     # CopulaGANSynthesizer is a CTGANSynthesizer.
     _check_synthesizer(synthesizer, (from_sdv.CTGANSynthesizer, from_sdv.TVAESynthesizer))
@@ -314,7 +314,7 @@ def _activation_of(model):
 
 
 def _encoded(info, table):
-    """What the generator returned for a column, with the most likely component."""
+    """Outputs of the generator for a column, shape (n, n_outputs), of the likeliest component."""
     if info.column_type != "continuous":
         one_hot = info.transform.transform(table[[info.column_name]]).to_numpy(dtype=np.float64)
         unknown = ~one_hot.any(axis=1)
@@ -322,7 +322,7 @@ def _encoded(info, table):
             value = table[info.column_name].iloc[int(unknown.argmax())]
             raise ValueError(
                 f"Column {info.column_name!r} holds {value!r}, which the synthesizer does not "
-                "know: it cannot have made such rows. Judge the others without them."
+                "know: it cannot have made such rows. Leave them out."
             )
         return one_hot
     values = table[info.column_name].to_numpy(dtype=np.float64)[:, None]

@@ -75,7 +75,7 @@ REFUSED_IN_FIT = [
     (change(rooms=lambda t: 2**60 + t.index), r"'rooms' holds integers beyond 2\*\*53"),
     (change(sold=lambda t: t["sold"].dt.tz_localize("UTC")), "'sold' holds dates with a time zone"),
     (lambda t: t.rename(columns={"rooms": "price"}), "'price' occurs more than once"),
-    (lambda t: t.rename(columns={"rooms": 3}), "must be texts, got 3"),
+    (lambda t: t.rename(columns={"rooms": 3}), "must be strings, got 3"),
     (lambda t: t.iloc[:0], "0 rows"),
 ]
 
@@ -93,7 +93,10 @@ REFUSED_LATER = [
     (lambda t: t.assign(kind="castle"), "'kind' holds 'castle', which .* cannot have made"),
     (lambda t: t.assign(rooms="three"), "'rooms' holds categories, but numbers in the table"),
     (lambda t: t.assign(sold=1.5), "'sold' holds numbers, but dates"),
-    (lambda t: t.assign(rooms=[None, *t["rooms"][1:]]), "'rooms' has 1 missing .* none there"),
+    (
+        lambda t: t.assign(rooms=[None, *t["rooms"][1:]]),
+        "'rooms' has 1 .* none in the table",
+    ),
     (lambda t: t.iloc[:0], "no rows"),
 ]
 
