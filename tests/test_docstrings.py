@@ -30,6 +30,9 @@ STRICT = (
     "detectors",
     "tabular",
     "zoo",
+    "operators",
+    "solvers",
+    "final_layer",
 )
 PAGE = Path(__file__).parents[1] / "docs" / "api.rst"
 LISTED = re.findall(r"^    ([\w.]+)$", PAGE.read_text(), re.MULTILINE)

@@ -121,5 +121,5 @@ _RANGES = {
     "softplus": (0.0, inf),
 }
 
-#: What :class:`OutputActivation` knows by name.
+#: Names of functions that :class:`OutputActivation` knows.
 ACTIVATION_NAMES = tuple(_FORWARD)

@@ -1,4 +1,4 @@
-"""Draw the inputs of any generator."""
+"""Inputs of any generator."""
 
 from numbers import Integral
 

@@ -1,4 +1,4 @@
-"""The values of a generator that stand for black and white."""
+"""Values of a generator that stand for black and white."""
 
 from math import inf
 
@@ -9,14 +9,14 @@ from sklearn_flipad.generators.watching.layers import find_output_activation
 
 __all__ = ["find_output_range"]
 
-#: Outputs that fill less of a range that was only assumed do not belong to it.
+#: Smallest part of an assumed range that outputs must fill.
 _LEAST_FILLED = 0.1
-#: Samples that are looked at to find a range.
+#: Samples that a range is found from.
 _N_TRIED = 16
 
 
 def find_output_range(generator, **inputs):
-    """Values of a generator that stand for the gray levels 0 and 255.
+    """Find the values of a generator that stand for the gray levels 0 and 255.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Draw samples from any generator."""
+"""Samples of any generator."""
 
 from math import inf
 from numbers import Integral
@@ -126,7 +126,7 @@ def _range_of_layer(layer):
 
 
 def _fitting(batches, layer):
-    """Refuse samples that cannot be those of a layer."""
+    """Yield batches of samples; ValueError if they cannot be those of a layer."""
     low, high = layer.activation.range
     for x in batches:
         if x.shape[1:] != layer.output_shape:

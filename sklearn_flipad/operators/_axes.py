@@ -1,4 +1,4 @@
-"""Maps along one axis, as sparse matrices that tell the structure of an image layer."""
+"""Maps along one axis, as sparse matrices that have the structure of an image layer."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Geometry of convolutions, and what both kinds of them share."""
+"""Geometry of convolutions, and the base class of both kinds of them."""
 
 from abc import abstractmethod
 

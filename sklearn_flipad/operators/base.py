@@ -68,9 +68,9 @@ class LinearOperator(ABC):
 
     @property
     def image(self):
-        """The operator itself if its inputs and outputs lie in space, else None.
+        """The operator itself if its inputs and outputs are images or signals, else None.
 
-        See :class:`~sklearn_flipad.operators.ImageOperator` for what it then has.
+        See :class:`~sklearn_flipad.operators.ImageOperator` for its further methods.
         """
         return
 
@@ -80,7 +80,7 @@ class LinearOperator(ABC):
         return False
 
     def dense(self):
-        """The matrix of the map, shape ``(n_outputs, n_inputs)``.
+        """Return the matrix of the map, shape ``(n_outputs, n_inputs)``.
 
         Built column by column, or row by row where there are fewer rows.
         """
@@ -95,8 +95,8 @@ class LinearOperator(ABC):
         """Squared spectral norm, the largest eigenvalue of the smaller Gram matrix.
 
         Computed in float64 by Lanczos iteration to a relative accuracy of about 1e-9. For
-        images and signals of more than 128 cells along an axis it is what the norm tends to
-        with the size, which is up to 1e-3 larger.
+        images and signals of more than 128 cells along an axis it is the limit of the norm for
+        large sizes, which is up to 1e-3 larger.
         """
         from sklearn_flipad.operators.gram._spectrum import largest_eigenvalue
 

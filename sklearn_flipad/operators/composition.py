@@ -237,8 +237,8 @@ class BranchesOperator(LinearOperator):
 class FunctionOperator(LinearOperator):
     """A linear map from any torch function that is linear.
 
-    It is known by what it does alone, so that its Gram systems are solved by plain
-    conjugate gradients, or densely.
+    Only its values are known, so its Gram systems are solved by plain conjugate gradients, or
+    densely.
 
     Parameters
     ----------

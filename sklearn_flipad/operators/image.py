@@ -1,4 +1,4 @@
-"""What the operators of image layers have besides."""
+"""The interface of linear operators of images and signals."""
 
 from abc import abstractmethod
 
@@ -42,19 +42,18 @@ class ImageOperator(LinearOperator):
 
     @abstractmethod
     def axis_maps(self):
-        """How outputs depend on inputs along each spatial axis.
+        """Return how outputs depend on inputs along each spatial axis.
 
         Returns
         -------
         tuple of scipy.sparse.csr_array, each shape (output size, input size)
             The matrix of a map along one axis with the same geometry and with positive
-            weights in general position, which tells what is equal and what is 0 in any
-            such layer.
+            weights in general position: entries that are equal, or 0, are so in any such layer.
         """
 
     @abstractmethod
     def weighted(self, factors):
-        """The map after its input channels have been multiplied by factors.
+        """Return the map of inputs whose channels are multiplied by factors.
 
         Parameters
         ----------
@@ -68,7 +67,7 @@ class ImageOperator(LinearOperator):
 
     @abstractmethod
     def resized(self, size):
-        """The same kernel for inputs of another spatial size.
+        """Return the same kernel for inputs of another spatial size.
 
         Parameters
         ----------

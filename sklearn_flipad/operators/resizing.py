@@ -18,7 +18,7 @@ __all__ = [
 
 
 def _transposed(function, r, input_shape):
-    """The adjoint of a linear function: its gradient."""
+    """Adjoint of a linear function: its gradient."""
     with torch.enable_grad():
         z = r.new_zeros(len(r), *input_shape, requires_grad=True)
         return torch.autograd.grad(function(z), z, r)[0]
@@ -135,7 +135,7 @@ class PadOperator(_WeightlessImage):
 
 
 class CropOperator(_WeightlessImage):
-    """What is left of an image when its margins are cut off.
+    """An image without its margins.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ class ConvTransposeOperator(Convolution):
         self._is_upsampling = self._fills_cells()
 
     def _as_columns(self):
-        """The kernel as a matrix from channels to taps, where that is the faster way.
+        """The kernel as a matrix from channels to taps, None if torch is faster.
 
         On a CPU, with few output channels, one matrix product and a scattering of its
         columns take a half to a fifth of the time of torch's transposed convolution.
@@ -105,7 +105,7 @@ class ConvTransposeOperator(Convolution):
         )
 
     def _interleaved(self, columns):
-        """What ``F.fold`` does, by additions of whole rows; it overwrites the columns."""
+        """The result of ``F.fold``, by additions of whole rows; it overwrites the columns."""
         (p, q), (top, left) = self._geometry.stride, self._geometry.padding
         taps = columns.view(len(columns), -1, *self._geometry.kernel_size, *self.input_shape[1:])
         rows = _add_to_phases(taps, 2, p, top)

@@ -76,7 +76,7 @@ def test_layer_inverts_its_own_rows():
     again = inverter.inverse_transform(inverter.transform(x))
     np.testing.assert_allclose(again, x, atol=1e-2)
     undone = PreactivationTransformer.from_layer(layer).fit_transform(x)
-    expected = z.double() @ torch.from_numpy(layer.weight.copy()).double().T
+    expected = z.double() @ torch.from_numpy(layer.links[0].weight.copy()).double().T
     expected = expected + torch.from_numpy(layer.bias.copy()).double()
     np.testing.assert_allclose(undone, expected.numpy(), atol=1e-3)
 

@@ -24,9 +24,9 @@ from sklearn_flipad.operators import (
     ScaleOperator,
     gram_solver,
 )
+from sklearn_flipad.operators.gram._periodic_extension import PeriodicExtension
+from sklearn_flipad.operators.gram._preconditioners import AveragePreconditioner
 from sklearn_flipad.operators.gram._stencil import from_cells, stencil_gram, to_cells
-from sklearn_flipad.operators.gram.circulant import PeriodicExtension
-from sklearn_flipad.operators.gram.conjugate_gradient import AveragePreconditioner
 from tests.conftest import OPERATORS, _weight
 
 

@@ -9,30 +9,21 @@ from sklearn_flipad.operators.gram._stencil import GramProduct, stencil_gram
 __all__ = ["largest_eigenvalue", "symbol"]
 
 #: Cells along an axis beyond which the top eigenvalues are too close for an iteration, and
-#: cells of the layer that stands in for such a one.
+#: cells of the smaller layer that takes its place.
 _LONG, _SHORT = 128, 32
-#: Frequencies along each axis at which a stencil's eigenvalues are looked at.
+#: Frequencies along each axis at which a stencil's eigenvalues are computed.
 _N_FREQUENCIES = {1: 4096, 2: 256, 3: 32}
-#: What may be missed between them, relative.
+#: Largest relative error between them.
 _BETWEEN = 1e-3
 #: Residual of the iteration, relative. The error of the eigenvalue is far smaller.
 _TOL = 1e-5
 
 
 def largest_eigenvalue(operator):
-    """The largest eigenvalue of ``G G^T``.
+    """The largest eigenvalue of ``G G^T``, for an operator in float64 on the CPU.
 
-    That of a large image is between that of a smaller image, whose border is the same, and
-    the largest of a grid without end, a maximum over frequencies.
-
-    Parameters
-    ----------
-    operator : LinearOperator
-        G, in float64 on the CPU.
-
-    Returns
-    -------
-    float
+    That of a large image is between that of a smaller image, whose border is the same, and the
+    largest of a grid without end, a maximum over frequencies.
     """
     stencil = stencil_gram(operator)
     if stencil is None or max(stencil.cells) <= _LONG:
@@ -49,19 +40,10 @@ def largest_eigenvalue(operator):
 
 
 def symbol(stencil, n_frequencies):
-    """The blocks that a stencil multiplies the frequencies of a periodic image with.
+    """Blocks of a stencil in the frequency domain, complex128.
 
-    Parameters
-    ----------
-    stencil : StencilGram
-        A Gram matrix.
-    n_frequencies : sequence of int
-        Cells of the periodic image along each axis, at least as many as the stencil's.
-
-    Returns
-    -------
-    torch.Tensor of complex128, shape (in_cell, in_cell, *n_frequencies)
-        Of the last axis, the half that :func:`torch.fft.rfftn` keeps.
+    Shape ``(in_cell, in_cell, *n_frequencies)``; of the last axis, the half that
+    :func:`torch.fft.rfftn` keeps.
     """
     weight = stencil.stencil.double()
     axes = tuple(range(2, weight.ndim))

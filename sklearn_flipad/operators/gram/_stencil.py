@@ -23,46 +23,20 @@ _CHUNK = 64
 
 
 def gram_product(operator):
-    """The cheapest way to apply ``G G^T``.
-
-    Parameters
-    ----------
-    operator : LinearOperator
-        G.
-
-    Returns
-    -------
-    StencilGram or GramProduct
-    """
+    """The cheaper way to apply ``G G^T``: a :class:`StencilGram` or a :class:`GramProduct`."""
     plain, stencil = GramProduct(operator), stencil_gram(operator)
     products = [plain] if stencil is None else [stencil, plain]
     return min(products, key=lambda product: product.n_multiplications)
 
 
 def stencil_gram(operator):
-    """``G G^T`` as a stencil, None where it has none.
-
-    Parameters
-    ----------
-    operator : LinearOperator
-        G.
-
-    Returns
-    -------
-    StencilGram or None
-    """
+    """``G G^T`` as a stencil, None if it has none."""
     axes = None if operator.image is None else _axes(operator.image)
     return None if axes is None else StencilGram(operator.image, axes)
 
 
 class GramProduct:
-    """``G G^T`` as it is written.
-
-    Parameters
-    ----------
-    operator : LinearOperator
-        G.
-    """
+    """``G G^T`` as it is written."""
 
     def __init__(self, operator):
         self.operator = operator
@@ -73,23 +47,13 @@ class GramProduct:
         return 2 * self.operator.n_multiplications
 
     def apply(self, r):
-        """Apply the matrix.
-
-        Parameters
-        ----------
-        r : torch.Tensor, shape (n, *output_shape)
-            A batch of outputs.
-
-        Returns
-        -------
-        torch.Tensor, shape (n, *output_shape)
-        """
+        """Products with a batch of outputs, shape ``(n, *output_shape)``."""
         return self.operator.forward(self.operator.adjoint(r))
 
 
 @dataclass(frozen=True)
 class _Axis:
-    """How a Gram matrix varies along one axis, in cells of ``period`` outputs.
+    """Variation of a Gram matrix along one axis, in cells of ``period`` outputs.
 
     ``before`` cells at the start and ``after`` cells at the end differ from the rest, and
     cells up to ``reach`` apart are coupled.
@@ -120,7 +84,7 @@ class _Axis:
 
 
 def _axes(operator):
-    """What is known of each axis, or None where the Gram matrix has no stencil."""
+    """One :class:`_Axis` per axis, None if the Gram matrix has no stencil."""
     periods = zip(operator.axis_maps(), operator.period, operator.input_period, strict=True)
     axes = [_axis(*axis) for axis in periods]
     if None in axes:
@@ -161,23 +125,10 @@ def _exists(n_cells, reach):
 class StencilGram:
     """``G G^T`` as a convolution of cells and a correction of the border.
 
-    The entries are taken from a layer of the same kernel for a smaller image.
-
-    Parameters
-    ----------
-    operator : ImageOperator
-        G.
-    axes : list of _Axis
-        How its Gram matrix varies.
-
-    Attributes
-    ----------
-    cells : tuple of int
-        Numbers of cells along the axes.
-    periods : list of int
-        Outputs of a cell along each axis.
-    stencil : torch.Tensor, shape (in_cell, in_cell, *widths)
-        The weight of the convolution: from the elements of a cell's neighbors to its own.
+    The entries are taken from a layer of the same kernel for a smaller image. ``cells`` are the
+    numbers of cells and ``periods`` the outputs of a cell along the axes; ``stencil`` is the
+    weight of the convolution from a cell's neighbors to the cell, shape
+    ``(in_cell, in_cell, *widths)``.
     """
 
     def __init__(self, operator, axes):
@@ -206,7 +157,7 @@ class StencilGram:
         eye = torch.eye(n, dtype=small.dtype, device=small.device)
         parts = eye.reshape(n, *small.output_shape).split(_CHUNK)
         images = torch.cat([small.forward(small.adjoint(part)) for part in parts])
-        # Symmetric: what the unit images are mapped to are the rows.
+        # Symmetric: the images of unit images are the rows.
         columns = to_cells(images, self.periods)
         rows = to_cells(columns.flatten(1).T.reshape(-1, *small.output_shape), self.periods)
         n_axes = len(self.periods)
@@ -223,7 +174,7 @@ class StencilGram:
         return np.moveaxis(picked, n_axes + 1, -1)
 
     def _set_border(self, operator, axes, wrong):
-        """Keep what the convolution gets wrong in each cell of the border."""
+        """Keep the errors of the convolution in each cell of the border."""
         n_axes = len(axes)
         n_small = wrong.shape[:n_axes]
         by_cell = wrong.reshape(prod(n_small), *wrong.shape[n_axes:])
@@ -254,17 +205,7 @@ class StencilGram:
         return self.stencil.numel() * prod(self.cells) + self._wrong.numel()
 
     def apply(self, r):
-        """Apply the matrix.
-
-        Parameters
-        ----------
-        r : torch.Tensor, shape (n, *output_shape)
-            A batch of outputs.
-
-        Returns
-        -------
-        torch.Tensor, shape (n, *output_shape)
-        """
+        """Products with a batch of outputs, shape ``(n, *output_shape)``."""
         cells = to_cells(r, self.periods)
         image = _CONV[len(self.cells)](cells, self.stencil, padding=self._reach)
         if len(self._border):
@@ -275,12 +216,7 @@ class StencilGram:
         return from_cells(image, self.periods)
 
     def matrix(self):
-        """All entries.
-
-        Returns
-        -------
-        scipy.sparse.csr_array of float64, shape (n_outputs, n_outputs)
-        """
+        """All entries, a csr_array of float64, shape ``(n_outputs, n_outputs)``."""
         n_outputs = prod(self._output_shape)
         numbers = torch.arange(n_outputs).reshape(1, *self._output_shape)
         numbers = to_cells(numbers, self.periods).flatten(2)[0].numpy()  # in_cell, cells
@@ -333,18 +269,9 @@ def _shortened(operator, axes):
 
 
 def to_cells(image, periods):
-    """Images as grids of cells.
+    """Images ``(n, channels, *size)`` as grids of cells.
 
-    Parameters
-    ----------
-    image : torch.Tensor, shape (n, channels, *size)
-        Images.
-    periods : sequence of int
-        Outputs of a cell along each axis.
-
-    Returns
-    -------
-    torch.Tensor, shape (n, channels * prod(periods), *cells)
+    Shape ``(n, channels * prod(periods), *cells)``.
     """
     if all(period == 1 for period in periods):
         return image
@@ -356,19 +283,7 @@ def to_cells(image, periods):
 
 
 def from_cells(cells, periods):
-    """Grids of cells as images, the inverse of :func:`to_cells`.
-
-    Parameters
-    ----------
-    cells : torch.Tensor, shape (n, channels * prod(periods), *cells)
-        Grids.
-    periods : sequence of int
-        Outputs of a cell along each axis.
-
-    Returns
-    -------
-    torch.Tensor, shape (n, channels, *size)
-    """
+    """Grids of cells as images, the inverse of :func:`to_cells`."""
     if all(period == 1 for period in periods):
         return cells
     n_axes = len(periods)

@@ -1,4 +1,4 @@
-"""Unit images that share an image, where what a matrix makes of them stays apart."""
+"""Unit images that share an image because their images under a matrix do not overlap."""
 
 import numpy as np
 import torch
@@ -9,25 +9,10 @@ __all__ = ["Superposition"]
 class Superposition:
     """Columns of a matrix of short reach, many from one product.
 
-    Elements are pixels of cells on a grid that closes in a ring along each axis. Those of the
-    same pixel whose cells are more than twice the reach apart go into one product, and each
-    row belongs to the nearest of them.
-
-    Parameters
-    ----------
-    rows, columns, pixels : ndarray of int, shape (n_elements,)
-        Cells of the elements along both axes, and their numbers in a cell.
-    cells : pair of int
-        Cells of the grid.
-    reach : pair of int
-        How many cells apart coupled elements are at most.
-
-    Attributes
-    ----------
-    groups : ndarray of int, shape (n_elements,)
-        The product that each element takes part in.
-    n_groups : int
-        Number of products.
+    Elements are pixels of cells on a grid that closes in a ring along each axis, given by the
+    cells' places along both axes and their numbers in a cell. Those of the same pixel whose cells
+    are more than twice the reach apart go into one product, their group, and each row belongs to
+    the nearest of them.
     """
 
     def __init__(self, rows, columns, pixels, cells, reach):
@@ -49,16 +34,9 @@ class Superposition:
         return probes
 
     def columns(self, products):
-        """The matrix, from its products with the probes.
+        """The matrix, shape ``(n_elements, n_elements)``, from its products with the probes.
 
-        Parameters
-        ----------
-        products : torch.Tensor, shape (n_elements, n_groups)
-            The rows of the elements.
-
-        Returns
-        -------
-        torch.Tensor, shape (n_elements, n_elements)
+        The products have shape ``(n_elements, n_groups)``.
         """
         n = len(self.groups)
         matrix = products.new_zeros(n, n)
@@ -74,7 +52,7 @@ class Superposition:
 
 
 def _shared(n_cells, reach):
-    """The color of each cell of a ring; and by color, the cell that reaches each cell, or -1."""
+    """Color of each cell of a ring; by color, the cell that reaches each cell, or -1."""
     starts = np.linspace(0, n_cells, max(n_cells // (2 * reach + 1), 1) + 1).astype(int)
     lengths = np.diff(starts)
     color = np.arange(n_cells) - np.repeat(starts[:-1], lengths)

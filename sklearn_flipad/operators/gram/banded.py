@@ -8,27 +8,7 @@ from scipy.linalg.lapack import get_lapack_funcs
 from sklearn_flipad.operators.gram._stencil import gram_product
 from sklearn_flipad.operators.gram.base import GramSolver
 
-__all__ = ["BandedGramSolver", "band_of"]
-
-
-def band_of(operator):
-    """How far from the diagonal the Gram matrix of a one-dimensional layer reaches.
-
-    Parameters
-    ----------
-    operator : LinearOperator
-        G.
-
-    Returns
-    -------
-    int or None
-        In positions of the output, whatever the number of channels; None for other layers.
-    """
-    if operator.image is None or len(operator.output_shape) != 2:
-        return None
-    (matrix,) = operator.image.axis_maps()
-    gram = (matrix @ matrix.T).tocoo()
-    return int(np.abs(gram.row - gram.col).max(initial=0))
+__all__ = ["BandedGramSolver"]
 
 
 class BandedGramSolver(GramSolver):
@@ -44,7 +24,7 @@ class BandedGramSolver(GramSolver):
     ridge : float
         Added to the diagonal, > 0.
     band : int
-        From :func:`band_of`.
+        Distance from the diagonal that the Gram matrix reaches, in positions of the output.
     """
 
     def __init__(self, operator, ridge, band):

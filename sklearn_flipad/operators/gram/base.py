@@ -2,9 +2,7 @@
 
 from abc import ABC, abstractmethod
 
-import torch
-
-__all__ = ["GramSolver", "inverse"]
+__all__ = ["GramSolver"]
 
 
 class GramSolver(ABC):
@@ -41,8 +39,3 @@ class GramSolver(ABC):
         torch.Tensor, shape (n, *output_shape)
             The solutions.
         """
-
-
-def inverse(matrix):
-    """The inverse of symmetric, positive definite matrices, by Cholesky factorization."""
-    return torch.cholesky_inverse(torch.linalg.cholesky(matrix))

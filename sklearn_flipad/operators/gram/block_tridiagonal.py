@@ -2,13 +2,13 @@
 
 from itertools import pairwise
 
-import numpy as np
 import torch
 
+from sklearn_flipad.operators.gram._cholesky import inverse
 from sklearn_flipad.operators.gram._stencil import StencilGram, gram_product
-from sklearn_flipad.operators.gram.base import GramSolver, inverse
+from sklearn_flipad.operators.gram.base import GramSolver
 
-__all__ = ["BlockTridiagonalGramSolver", "row_partition"]
+__all__ = ["BlockTridiagonalGramSolver"]
 
 
 class BlockTridiagonalGramSolver(GramSolver):
@@ -27,7 +27,7 @@ class BlockTridiagonalGramSolver(GramSolver):
     ridge : float
         Added to the diagonal, > 0.
     row_groups : sequence of int
-        Where the groups begin and end, from :func:`row_partition`.
+        First rows of the groups, and the number of rows; only neighboring groups share inputs.
     """
 
     def __init__(self, operator, ridge, row_groups):
@@ -54,7 +54,7 @@ class BlockTridiagonalGramSolver(GramSolver):
         blocks.append(block)
 
     def _blocks(self, gram):
-        """Diagonal blocks and blocks below the diagonal, in the order of the rows."""
+        """Diagonal blocks, and blocks below the diagonal, in the order of the rows."""
         if isinstance(gram, StencilGram):
             return self._blocks_of(gram.matrix())
         groups = list(pairwise(self.edges))
@@ -118,40 +118,3 @@ class BlockTridiagonalGramSolver(GramSolver):
                 part.addmm_(parts[index + 1], self.couplings[index], alpha=-1)
             parts[index].copy_(part)
         return self._to_image(flat).contiguous()
-
-
-def row_partition(matrix, least=1):
-    """Group image rows so that only neighboring groups share inputs.
-
-    Parameters
-    ----------
-    matrix : scipy.sparse array, shape (n_output_rows, n_input_rows)
-        How output rows depend on input rows, from
-        :meth:`~sklearn_flipad.operators.ImageOperator.axis_maps`.
-    least : int, default=1
-        Smallest number of rows of a group.
-
-    Returns
-    -------
-    list of int or None
-        Where the groups begin and end, with the least sum of squared sizes among equal
-        groups; None if there is no partition into three groups or more.
-    """
-    gram = (matrix @ matrix.T).tocoo()
-    n_rows = gram.shape[0]
-    last = np.arange(n_rows)  # the last row that a row shares inputs with
-    np.maximum.at(last, gram.row, gram.col)
-    distance = int((last - np.arange(n_rows)).max())
-    best = None
-    for size in range(max(distance // 2 + 1, least), n_rows // 2 + 1):
-        for offset in range(size):
-            edges = [0, *range(offset or size, n_rows, size), n_rows]
-            group = np.searchsorted(edges, np.arange(n_rows), side="right")
-            if (group[last] - group > 1).any():
-                continue
-            cost = sum((b - a) ** 2 for a, b in pairwise(edges))
-            if best is None or cost < best[0]:
-                best = (cost, edges)
-        if best is not None:
-            break  # larger groups cost more
-    return None if best is None or len(best[1]) < 4 else best[1]

@@ -5,144 +5,37 @@ Buzbee et al.          Here                                        Attribute
 =====================  ==========================================  ========================
 A                      ``ridge I + G G^T``, the matrix to solve    ``operator``, ``ridge``
 C (B in the paper)     its circulant extension, which is easy      ``blocks`` holds C^-1
-P                      selection of the border and of what lies    ``_border_of``, and its
-                       outside of the image                        transpose ``_from_border``
+P                      selection of the border and of the outside  ``_border_of``, and its
+                       of the image                                transpose ``_from_border``
 S = P C^-1 P^T         the capacitance matrix's response           in ``_border_correction``
-E = P (C - A)          what the extension gets wrong               in ``_border_correction``
+E = P (C - A)          errors of the extension                     in ``_border_correction``
 eta                    sources in the border that mend it          ``correction`` maps to it
 r, x                   right-hand side and solution                arguments of ``solve``
 =====================  ==========================================  ========================
 """
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 import torch
 
+from sklearn_flipad.operators.gram._cholesky import inverse
 from sklearn_flipad.operators.gram._stencil import gram_product
 from sklearn_flipad.operators.gram._superposition import Superposition
-from sklearn_flipad.operators.gram.base import GramSolver, inverse
+from sklearn_flipad.operators.gram.base import GramSolver
 
-__all__ = ["CirculantGramSolver", "PeriodicExtension"]
+__all__ = ["CirculantGramSolver"]
 
-#: Cells that an image is at most extended by, per axis.
-_MAX_EXTRA = 3
 #: Batches are filled up to this. For fewer samples, products of small matrices take other
 #: code paths, which are no faster and round otherwise.
 _LEAST_BATCH = 16
 
 
-@dataclass(frozen=True, eq=False)
-class PeriodicExtension:
-    """How the Gram matrix of an image layer is made periodic.
-
-    Outputs come in cells of ``period`` pixels, all alike in the interior. On a grid of
-    ``cells``, which may be larger than the image, the stencil of the interior is a
-    circulant matrix. It differs from the Gram matrix in the border of the image alone.
-
-    Parameters
-    ----------
-    channels : int
-        Output channels.
-    size, period, cells : tuple of int
-        Pixels of the image, pixels of a cell and number of cells, along rows and columns.
-    border : tuple of torch.Tensor of bool
-        For rows and columns of the extended image: whether they are in the border or
-        outside the image.
-    """
-
-    channels: int
-    size: tuple
-    period: tuple
-    cells: tuple
-    border: tuple
-
-    @classmethod
-    def smallest(cls, operator):
-        """The extension with the smallest border, None where there is none.
-
-        Parameters
-        ----------
-        operator : ImageOperator
-            A layer.
-
-        Returns
-        -------
-        PeriodicExtension or None
-        """
-        if len(operator.output_shape) != 3:
-            return None
-        maps = [matrix.toarray() for matrix in operator.axis_maps()]
-        axes = []
-        for matrix, period in zip(maps, operator.period, strict=True):
-            found = [_extend(matrix, period, extra) for extra in range(_MAX_EXTRA + 1)]
-            found = [border for border in found if border is not None]
-            if not found:
-                return None
-            axes.append(min(found, key=lambda border: (int(border.sum()), len(border))))
-        cells = tuple(len(b) // p for b, p in zip(axes, operator.period, strict=True))
-        size = operator.output_shape[1:]
-        return cls(operator.output_shape[0], size, operator.period, cells, tuple(axes))
-
-    @property
-    def extended(self):
-        """Rows and columns of the extended image."""
-        return tuple(len(border) for border in self.border)
-
-    @property
-    def groups(self):
-        """Groups of two frequencies, along rows and columns."""
-        return tuple((n + 1) // 2 for n in self.cells)
-
-    @property
-    def in_group(self):
-        """Frequencies, phases and channels of a group."""
-        return 4 * self.channels * prod(self.period)
-
-    @property
-    def n_border(self):
-        """Values in the border and outside of the image."""
-        inner = prod(len(border) - int(border.sum()) for border in self.border)
-        return self.channels * (prod(self.extended) - inner)
-
-    @property
-    def n_multiplications(self):
-        """Approximate multiplications per sample in one solve."""
-        n_outputs = self.channels * prod(self.extended)
-        return self.n_border**2 + 2 * n_outputs * (sum(self.cells) + self.in_group)
-
-
-def _extend(matrix, period, extra):
-    """Which outputs along an axis a periodic grid gets wrong, or None without a grid.
-
-    The weights of `matrix` are in general position, so equal rows of its Gram matrix mean
-    equal sums.
-    """
-    size = len(matrix)
-    middle = size // period // 2 * period
-    if size % period or size < 4 * period:
-        return None
-    gram = torch.zeros(size, size + extra * period, dtype=torch.float64)
-    matrix = torch.from_numpy(matrix)
-    gram[:, :size] = matrix @ matrix.T
-    rows = torch.arange(size)
-    shifts = rows // period * period - middle
-    periodic = torch.stack(
-        [gram[middle + i % period].roll(int(s)) for i, s in zip(rows, shifts, strict=True)]
-    )
-    wrong = (periodic - gram)[:, :size].abs() > 1e-9 * gram.abs().max()
-    border = torch.ones(size + extra * period, dtype=torch.bool)
-    border[:size] = wrong.any(dim=1)
-    # The stencil must be that of the interior.
-    return None if border[middle - period : middle + 2 * period].any() else border
-
-
 class CirculantGramSolver(GramSolver):
     """Block-diagonal solves in the frequency domain and a correction of the border.
 
-    With C the circulant extension, the solution is ``x = C^-1 (r + P^T eta)``, P selecting
-    the border and what lies outside the image. There, eta is such that x is 0 outside and
+    With C the circulant extension, the solution is ``x = C^-1 (r + P^T eta)``, where P selects
+    the border and the outside of the image. There, eta is such that x is 0 outside and
     that C x is ``(ridge I + G G^T) x`` in the border: a linear map of ``P C^-1 r``.
 
     The transforms are matrix products with real Fourier bases: at these sizes, of some
@@ -156,7 +49,7 @@ class CirculantGramSolver(GramSolver):
     ridge : float
         Added to the diagonal, > 0.
     extension : PeriodicExtension
-        From :meth:`PeriodicExtension.smallest`.
+        The periodic grid that the image is continued on.
 
     References
     ----------
@@ -180,10 +73,10 @@ class CirculantGramSolver(GramSolver):
         self._set_bases([basis.to(operator.dtype) for basis in bases])
 
     def _index_border(self, device):
-        """Where the border is in whole cells.
+        """Set the places of the border in whole cells.
 
         Its values come in two parts: the cells with a row of the border over the whole
-        width, and the cells with a column of it over what is left of the height.
+        width, and the cells with a column of it over the rest of the height.
         """
         extension = self.extension
         rows, columns = (
@@ -202,7 +95,7 @@ class CirculantGramSolver(GramSolver):
         self._n_parts = len(parts)
 
     def _set_bases(self, bases):
-        """The rows of the bases that belong to the image, its border and the rest."""
+        """Set the rows of the bases that belong to the image, its border and the rest."""
         self._bases = bases
         grid = zip(self.extension.size, self.extension.period, strict=True)
         self._image_bases = [
@@ -402,7 +295,7 @@ def _columns_first(spectrum, pixel):
 
 
 def _columns_last(spectrum, groups, pixel):
-    """What :func:`_columns_first` did, undone."""
+    """The inverse of :func:`_columns_first`."""
     k, frequencies = spectrum.shape[1] // pixel, len(spectrum) // groups
     split = spectrum.view(groups, frequencies, k, pixel).transpose(1, 2)
     return split.reshape(groups, k, frequencies * pixel)

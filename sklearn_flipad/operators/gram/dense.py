@@ -4,7 +4,8 @@ import torch
 from torch.nn import functional as F
 
 from sklearn_flipad.base.products import aligned, product
-from sklearn_flipad.operators.gram.base import GramSolver, inverse
+from sklearn_flipad.operators.gram._cholesky import inverse
+from sklearn_flipad.operators.gram.base import GramSolver
 
 __all__ = ["DenseGramSolver"]
 

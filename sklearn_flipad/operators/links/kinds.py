@@ -73,9 +73,9 @@ class LinkKind:
         Numbers of axes that the weights can have; an empty tuple allows any number. By default,
         a kind has no weights.
     readers : dict of str to callable, default={}
-        By the name of torch's operation: ``read(operation)`` returns the links, one after the
-        other, that an :class:`Operation` is but for a constant that it adds; or None if it is
-        not such a map. Each operation is known in its form below autograd: see ``torch.ops.aten``.
+        By the name of torch's operation, as in ``torch.ops.aten``: ``read(operation)`` returns
+        the links, one after the other, that an :class:`Operation` is but for a constant that it
+        adds, or None if it is no such map.
     modules : tuple of type, default=()
         Torch modules of the kind, with the attributes ``weight`` and ``bias``. A final layer
         needs at least one link of a kind that has modules.
@@ -84,8 +84,8 @@ class LinkKind:
     bias_axis : int, default=0
         Axis of the output, without the batch, along which a bias of one axis varies.
     one_to_one : bool, default=False
-        Whether each output is one input times a constant, and each input is used once. The
-        output activation is also looked for before such operations.
+        Whether each output is one input times a constant, and each input is used once: the
+        output activation may then precede such an operation.
     mixes_channels : callable, optional
         ``mixes_channels(link)`` returns whether outputs of one channel depend on several input
         channels by weights. By default, they do not.
@@ -122,7 +122,7 @@ def register_link_kind(name, kind):
     name : str
         Name of the kind, as files have it.
     kind : LinkKind
-        What is known of it.
+        The row.
 
     Raises
     ------
