@@ -1,0 +1,1 @@
+"""The benchmarks, one program: ``python -m benchmarks list`` names them."""

@@ -1,0 +1,68 @@
+"""Detectors, encoders, searches and attributors that several benchmarks use."""
+
+from pathlib import Path
+
+from benchmarks.machine import BATCH_SIZE, timed
+from sklearn_flipad import (
+    DeepSADDetector,
+    FinalLayer,
+    LatentEncoder,
+    ReconstructionDetector,
+    make_sminv,
+)
+from sklearn_flipad.detectors import MLP
+
+__all__ = [
+    "final_layer",
+    "make_reproduction",
+    "one_layer_detector",
+    "random_starts",
+    "reproduction_detector",
+    "trained_encoder",
+]
+
+
+def one_layer_detector(max_epochs=20, seed=0, **params):
+    """DeepSAD with one hidden layer, the detector of most methods."""
+    return DeepSADDetector(
+        module=MLP,
+        module_params={"hidden": (256,)},
+        max_epochs=max_epochs,
+        milestones=(int(0.7 * max_epochs),),
+        random_state=seed,
+        **params,
+    )
+
+
+def final_layer(generator, n_samples=5000):
+    """The final layer of a generator, with its mean activation over `n_samples`."""
+    return FinalLayer.from_generator(generator, n_samples=n_samples, random_state=0)
+
+
+def trained_encoder(generator, name, folder, max_steps, **params):
+    """Encoder of a generator, kept in a folder, and the seconds of its training, None if it was."""
+    path = Path(folder, "encoders", f"{name.replace('/', '-')}-{max_steps}.encoder")
+    if path.exists():
+        return LatentEncoder.load(path), None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoder, seconds = timed(LatentEncoder(max_steps=max_steps, **params).fit, generator)
+    encoder.save(path)
+    return encoder, seconds
+
+
+def make_reproduction(generator, encoder, *, search=None, cv=0.5, **params):
+    """Attributor by reproduction from an encoder's guess; `search` has detector parameters."""
+    attributor = make_sminv(generator, encoder=encoder, cv=cv, **params)
+    search = {"batch_size": BATCH_SIZE, **(search or {})}
+    names = {f"detect__estimator__{name}": value for name, value in search.items()}
+    return attributor.set_params(**names)
+
+
+def reproduction_detector(generator, encoder, **params):
+    """The detector of :func:`make_reproduction`, not calibrated."""
+    return ReconstructionDetector(generator, encoder=encoder, **params)
+
+
+def random_starts(generator, **params):
+    """The paper's search of latents, from random starts, as a detector that is not calibrated."""
+    return ReconstructionDetector(generator, **params)
