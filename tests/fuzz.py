@@ -1,6 +1,6 @@
 """Damaged and hostile input, by the second.
 
-    python benchmarks/fuzz.py images --seed 0 --budget 60
+    python -m tests.fuzz images --seed 0 --budget 60
 
 Targets: ``images`` (files that are read with ``on_error="skip"``), ``layer`` (saved final
 layers) and ``store`` (the store of features on disk). Each case is made from a small good file
@@ -20,6 +20,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from safetensors.numpy import load, save
 
@@ -54,7 +55,7 @@ class ImageTarget:
         self.good = load_images(folder).images
 
     def run(self, rng):
-        data = _damaged(self.sources[rng.integers(len(self.sources))], rng)
+        data = damaged(self.sources[rng.integers(len(self.sources))], rng)
         (self.folder / "odd").write_bytes(data)
         found = load_images(self.folder, size=9, on_error="skip")
         names = [Path(name).name for name in found.filenames]
@@ -84,7 +85,7 @@ class LayerTarget:
 
     def run(self, rng):
         crafted = rng.random() < 0.5
-        data = self._crafted(rng) if crafted else _damaged(self.data, rng)
+        data = self._crafted(rng) if crafted else damaged(self.data, rng)
         self.path.write_bytes(data)
         try:
             found = FinalLayer.load(self.path)
@@ -92,7 +93,7 @@ class LayerTarget:
             return _named(self.path, error)
         assert crafted or found == self.layer, "a damaged layer was loaded"
         assert found.fingerprint.encode() in data, "read as something else than the file says"
-        x = found.decode(_zeros(found))
+        x = found.decode(torch.zeros(1, *found.input_shape))
         assert x.isfinite().all(), "a crafted layer gives values that are no numbers"
         return "read"
 
@@ -155,7 +156,7 @@ class StoreTarget:
         for path in self.folder.iterdir():
             path.unlink()
         if rng.random() < 0.5:
-            self.file.write_bytes(_damaged(self.data, rng))
+            self.file.write_bytes(damaged(self.data, rng))
         else:
             self.file.write_bytes(self.data)
             with closing(sqlite3.connect(self.file)) as store:
@@ -163,7 +164,7 @@ class StoreTarget:
                 for key, content in rows:
                     store.execute(
                         "UPDATE entries SET content = ? WHERE key = ?",
-                        (_damaged(content, rng), key),
+                        (damaged(content, rng), key),
                     )
                 store.commit()
         try:
@@ -189,13 +190,7 @@ def _encoded(image, kind, **options):
     return buffer.getvalue()
 
 
-def _zeros(layer):
-    import torch
-
-    return torch.zeros(1, *layer.input_shape)
-
-
-def _damaged(data, rng):
+def damaged(data, rng):
     """The same bytes with a few of them changed, moved, repeated or cut off."""
     data = bytearray(data)
     for _ in range(rng.integers(1, 4)):
@@ -217,25 +212,10 @@ def _damaged(data, rng):
 
 
 def fuzz(name, seed=0, *, n_cases=None, budget=None):
-    """Run cases of a target.
+    """Run cases of a target from number `seed` on: as many as asked, or as fit a budget of seconds.
 
-    Parameters
-    ----------
-    name : str
-        A key of `TARGETS`.
-    seed : int, default=0
-        Number of the first case.
-    n_cases : int, default=None
-        How many; as many as fit the budget by default, but one at least.
-    budget : float, default=None
-        Seconds.
-
-    Returns
-    -------
-    counts : Counter
-        How the cases ended.
-    failures : list of str
-        What failed, with the number of its case.
+    Returns a Counter of how the cases ended, and what failed, with the number of its case. One case
+    is run at least.
     """
     counts, failures, end = Counter(), [], time.monotonic() + (budget or 0)
     with tempfile.TemporaryDirectory() as folder:

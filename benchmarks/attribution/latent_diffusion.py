@@ -59,9 +59,7 @@ SEARCHES = {
 KEYS = ("owner", "method")
 OPTIONS = (
     selection("owners", OWNERS, small=("0",)),
-    selection(
-        "methods", METHODS, small=("RawPAD", "RawPAD, negatives of 1", "AEROBLADE")
-    ),
+    selection("methods", METHODS, small=("RawPAD", "RawPAD, negatives of 1", "AEROBLADE")),
     # The paper's rate for this experiment.
     Option("fnr", 0.05, help="false-negative rate"),
     Option("n_own", 4000, 80, "images of the model, which train and calibrate"),

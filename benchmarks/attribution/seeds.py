@@ -22,7 +22,7 @@ def flipad_by_seed(rows):
     frame = frame[(frame["method"] == "FLIPAD") & (frame["source"] != "real")]
     frame["against"] = "seed " + frame["source"].str.rpartition("-")[2]
     table = shipped.mean_accuracies(frame.sort_values(["against", "owner"]), ["owner"], "against")
-    return table.sort_values("owner").fillna("own")
+    return table.sort_values("owner").astype(object).fillna("own")
 
 
 TABLES = {"seeds": shipped.by_architecture, "seeds_flipad": flipad_by_seed}

@@ -42,9 +42,7 @@ METHODS = (
 )
 KEYS = ("method",)
 OPTIONS = (
-    selection(
-        "methods", METHODS, small=("RawPAD" + OF_SIBLING, "residual", "reproduction")
-    ),
+    selection("methods", METHODS, small=("RawPAD" + OF_SIBLING, "residual", "reproduction")),
     Option("fnrs", (0.005, 0.05), (0.1, 0.2), "false-negative rates; searches have the last"),
     Option("n_own", 1200, 24, "own images, which train and calibrate"),
     Option("n_real", 300, 10, "negatives"),

@@ -30,6 +30,7 @@ KEYS = ("case",)
 OPTIONS = (
     selection("cases", CASES, small=tuple(CASES)[:1]),
     Option("fista", 2000, 20, "most iterations of FISTA"),
+    Option("n_most", 16, 2, "most samples that are solved at once"),
 )
 
 
@@ -94,6 +95,8 @@ def run(options, results):
     """Measure each case."""
     for name in options.cases:
         if not results.has(name):
-            row = in_own_process(measure, *CASES[name], options.fista, threads=options.threads)
+            *shapes, n = CASES[name]
+            arguments = *shapes, min(n, options.n_most), options.fista
+            row = in_own_process(measure, *arguments, threads=options.threads)
             row |= {"threads": torch.get_num_threads(), "load": os.getloadavg()[0]}
             results.add({"case": name, **row})

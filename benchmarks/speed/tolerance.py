@@ -20,13 +20,14 @@ OPTIONS = (
     Option("n", 64, 2, "samples of each source"),
     Option("tolerances", (1e-1, 3e-2, 1e-2, 3e-3, 1e-3), (1e-1,), selects=True),
     Option("reference", 1e-4, 1e-2, "the tightest tolerance"),
+    Option("n_mean", 5000, 100, "samples of the mean activation"),
 )
 
 
 def run(options, results):
     """Compare the features of own, real and foreign samples."""
     owner, other = (load_pretrained(f"fashion/{name}-0") for name in ("dcgan", "lsgan"))
-    layer, n = final_layer(owner), options.n
+    layer, n = final_layer(owner, options.n_mean), options.n
     sources = {
         "own": sample(owner, n, random_state=1),
         "real": load_fashion_sample(n),
