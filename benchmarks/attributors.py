@@ -8,12 +8,17 @@ from sklearn_flipad import (
     FinalLayer,
     LatentEncoder,
     ReconstructionDetector,
+    make_dctpad,
+    make_rawpad,
+    make_smf,
     make_sminv,
 )
 from sklearn_flipad.detectors import MLP
 
 __all__ = [
+    "BASELINES",
     "final_layer",
+    "make_baseline",
     "make_reproduction",
     "one_layer_detector",
     "random_starts",
@@ -32,6 +37,17 @@ def one_layer_detector(max_epochs=20, seed=0, **params):
         random_state=seed,
         **params,
     )
+
+
+#: Methods that know nothing of the generator.
+BASELINES = ("SM-F", "RawPAD", "DCTPAD")
+
+
+def make_baseline(method, detector, **params):
+    """One of `BASELINES` by its name; SM-F has no detector."""
+    if method == "SM-F":
+        return make_smf(n_jobs=1, **params)
+    return {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method](detector=detector, **params)
 
 
 def final_layer(generator, n_samples=5000):

@@ -8,7 +8,7 @@ from benchmarks.machine import timed
 from sklearn_flipad.calibration import Conformal
 from sklearn_flipad.evaluation import attribution_scores, clopper_pearson
 
-__all__ = ["accuracies", "interval", "judge", "judge_pair", "judge_reproduction"]
+__all__ = ["interval", "judge", "judge_pair", "judge_reproduction"]
 
 
 def judge(attributor, X, y, tests, *, owner, fnrs, **names):
@@ -70,9 +70,3 @@ def interval(count, n, digits=None):
     rate = clopper_pearson(count, n)
     values = [float(value) for value in (rate.value, rate.low, rate.high)]
     return values if digits is None else [round(value, digits) for value in values]
-
-
-def accuracies(rows):
-    """Accuracies by source at the smallest rate of judged rows, to be shown."""
-    fnr = min(row["fnr"] for row in rows)
-    return {row["source"]: round(row["accuracy"], 4) for row in rows if row["fnr"] == fnr}

@@ -61,7 +61,7 @@ class Results:
         return any(self._cell(row) == cell for row in self.rows)
 
     def add(self, *rows, shown=None):
-        """Write the rows of a cell, and print what is `shown` of it, by default all."""
+        """Write the rows of a cell, and print what is `shown` of it."""
         lines = [self._header] if self._header else []
         self._header = None
         text = "".join(f"{json.dumps(line)}\n" for line in (*lines, *rows))
@@ -69,7 +69,7 @@ class Results:
             file.write(text.encode())
         self.rows += [json.loads(json.dumps(row)) for row in rows]
         cell = ", ".join(str(value) for value in self._cell(rows[0]))
-        print(f"{cell}: {json.dumps(rows if shown is None else shown)}", flush=True)
+        print(f"{cell}: {json.dumps(shown or _summary(rows))}", flush=True)
 
     def _cell(self, row):
         return tuple(row.get(key) for key in self.keys)
@@ -84,3 +84,10 @@ class Results:
             lines.pop()
         print(f"{self.path}: its last rows are not whole, and are measured again.", flush=True)
         self.path.write_text("".join(f"{line}\n" for line in lines))
+
+
+def _summary(rows):
+    """Accuracies by source at the first rate, where rows have any; else all of them."""
+    if "accuracy" in rows[0]:
+        return {row["source"]: round(row["accuracy"], 4) for row in reversed(rows)}
+    return rows

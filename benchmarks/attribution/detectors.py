@@ -37,6 +37,7 @@ OPTIONS = (
     Option("n_own", 1200, 150, "own samples that train and calibrate"),
     Option("n_real", 300, 50, "real images that train"),
     Option("n_test", 1000, 20, "samples of each source that are judged"),
+    Option("size", 0, 8, "pixels of a side of what is judged, 0 for whole images"),
 )
 
 
@@ -90,7 +91,8 @@ def run(options, results):
             continue
 
         def scores(detector=detector):
-            attributor = make_rawpad(detector=detector, fnr=FNR, random_state=0).fit(X, y)
+            params = {"size": options.size or None, "fnr": FNR, "random_state": 0}
+            attributor = make_rawpad(detector=detector, **params).fit(X, y)
             return [attributor.decision_function(x) for x in suspects]
 
         found, seconds = timed(scores)

@@ -11,9 +11,14 @@ import numpy as np
 import torch
 from sklearn.pipeline import make_pipeline
 
-from benchmarks.attributors import make_reproduction, one_layer_detector
+from benchmarks.attributors import (
+    BASELINES,
+    make_baseline,
+    make_reproduction,
+    one_layer_detector,
+)
 from benchmarks.data.autoencoders import TUNED, autoencoder, encoded
-from benchmarks.judging import accuracies, judge
+from benchmarks.judging import judge
 from benchmarks.options import Option, selection
 from benchmarks.tables import accuracy_table
 from sklearn_flipad import (
@@ -21,11 +26,8 @@ from sklearn_flipad import (
     FinalLayer,
     InlierScaler,
     InlierWhitener,
-    make_dctpad,
     make_flipad,
-    make_rawpad,
     make_residual,
-    make_smf,
     make_whitened,
 )
 from sklearn_flipad.datasets import load_fashion_mnist
@@ -135,12 +137,9 @@ def make_attributor(method, vae, latents, options, cache_dir=None):
             LatentDecoder(vae), guess, search=search, output_range=unit, fnr=fnr
         )
     common = {"fnr": fnr, "cv": 0.25, "random_state": 0}
-    if method == "SM-F":
-        return make_smf(output_range=(0, 1), n_jobs=1, **common)
     common["detector"] = one_layer_detector(options.max_epochs)
-    if method in ("RawPAD", "DCTPAD"):
-        make = {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method]
-        return make(output_range=(0, 1), **common)
+    if method in BASELINES:
+        return make_baseline(method, output_range=(0, 1), **common)
     if method == "residual":
         common["detector"].set_params(center="inliers")
         return make_residual(Autoencoder(vae), output_range=(0, 1), **common)
@@ -176,7 +175,7 @@ def run(options, results):
             names = {"owner": owner, "method": method}
             names |= {"n_own": int((y > 0).sum()), "n_test": len(tests[owner])}
             rows = judge(attributor, X, y, tests, fnrs=(options.fnr,), **names)
-            results.add(*rows, shown=accuracies(rows))
+            results.add(*rows)
 
 
 def table(rows):

@@ -7,19 +7,17 @@ of the WGAN-GP, of a C-DCGAN, and real images, which no method has seen. Needs n
 
 import numpy as np
 
-from benchmarks.attributors import final_layer, make_reproduction, trained_encoder
+from benchmarks.attributors import (
+    final_layer,
+    make_baseline,
+    make_reproduction,
+    trained_encoder,
+)
 from benchmarks.data.medical import NAMES, SIZES, generator, slices
-from benchmarks.judging import accuracies, judge
+from benchmarks.judging import judge
 from benchmarks.options import Option, selection
 from benchmarks.tables import accuracy_table
-from sklearn_flipad import (
-    DeepSADDetector,
-    make_dctpad,
-    make_flipad,
-    make_rawpad,
-    make_smf,
-    make_whitened,
-)
+from sklearn_flipad import DeepSADDetector, make_flipad, make_whitened
 from sklearn_flipad.detectors import LeNet
 from sklearn_flipad.generators import sample
 
@@ -27,6 +25,8 @@ OWNER, NEGATIVES, *_ = NAMES
 #: The paper's penalty for these images, and the channels of its networks on activations.
 LAM, PHI = 1e-3, (128, 256, 128)
 METHODS = ("SM-F", "RawPAD", "DCTPAD", "FLIPAD", "whitened preactivation", "reproduction")
+#: Of what the methods that know nothing of the generator look at.
+SIDES = {"SM-F": {}, "RawPAD": {"size": 32}, "DCTPAD": {"crop_size": 32}}
 WITHOUT_NEGATIVES = ("SM-F", "reproduction")
 KEYS = ("method",)
 OPTIONS = (
@@ -38,7 +38,7 @@ OPTIONS = (
     Option("n_searched", 80, 16, "own samples for the search, which takes seconds for each"),
     Option("n_searched_test", 25, 1, "samples of each source for the search"),
     Option("max_epochs", 10, 1, "epochs of the detector"),
-    Option("max_steps", 1000, 2, "training steps of the encoder"),
+    Option("max_steps", 1000, 1, "training steps of the encoder"),
     *SIZES,
 )
 
@@ -58,12 +58,8 @@ def make_attributor(method, model, options):
     """An attributor by the name of its method."""
     # A third of the own samples trains, as many as there are negatives.
     common = {"fnr": options.fnrs[0], "cv": 2 / 3, "random_state": 0}
-    if method == "SM-F":
-        return make_smf(n_jobs=1, **common)
-    if method == "RawPAD":
-        return make_rawpad(size=32, detector=paper_detector(options), **common)
-    if method == "DCTPAD":
-        return make_dctpad(crop_size=32, detector=paper_detector(options), **common)
+    if method in SIDES:
+        return make_baseline(method, paper_detector(options), **SIDES[method], **common)
     if method == "whitened preactivation":
         return make_whitened(**common)
     if method == "reproduction":
@@ -91,7 +87,7 @@ def run(options, results):
         names = {"owner": OWNER, "method": method, "n_own": n_own, "n_test": n_test}
         fnrs = options.fnrs[1:] if is_searched else options.fnrs
         rows = judge(attributor, X, y, tests, fnrs=fnrs, **names)
-        results.add(*rows, shown=accuracies(rows))
+        results.add(*rows)
 
 
 def table(rows):

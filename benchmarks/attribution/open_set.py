@@ -33,16 +33,16 @@ APART = ("whitened", "reproduction")
 REAL = "real"
 KEYS = ("method",)
 OPTIONS = (
-    Option("models", SHIPPED, ("fashion/dcgan-0", "fashion/lsgan-0"), choices=SHIPPED),
+    Option("models", SHIPPED, ("fashion/dcgan-0", "fashion/dcgan-1"), choices=SHIPPED),
     selection("methods", METHODS),
     Option("fnrs", (0.005, 0.05), (0.1,), "false-negative rates; attributors have the first"),
-    Option("n_own", 4000, 80, "samples of each model to fit to"),
+    Option("n_own", 4000, 40, "samples of each model to fit to"),
     Option("n_real", 1000, 20, "real images to fit to"),
-    Option("n_test", 1000, 10, "fresh samples of each source"),
-    Option("n_searched", 1000, 24, "samples of each model to fit to, for reproduction"),
-    Option("n_searched_test", 100, 2, "of each source, for reproduction"),
+    Option("n_test", 1000, 4, "fresh samples of each source"),
+    Option("n_searched", 1000, 20, "samples of each model to fit to, for reproduction"),
+    Option("n_searched_test", 100, 1, "of each source, for reproduction"),
     Option("max_epochs", 20, 2, "epochs of the detectors"),
-    Option("max_steps", 1000, 20, "training steps of the encoders"),
+    Option("max_steps", 1000, 1, "training steps of the encoders"),
 )
 
 

@@ -27,7 +27,7 @@ KEYS = shipped.KEYS
 OPTIONS = (
     selection("owners", shipped.OWNERS, shipped.FIRST_SEEDS[:1]),
     selection("methods", shipped.METHODS, SHOWN),
-    selection("perturbations", PERTURBATIONS, small=("blur 3", "JPEG 80")),
+    selection("perturbations", PERTURBATIONS, small=("blur 3",)),
     *shipped.ALL_SIZES,
 )
 

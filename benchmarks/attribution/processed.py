@@ -47,11 +47,11 @@ OPTIONS = (
     selection("perturbations", PERTURBATIONS, small=tuple(PERTURBATIONS)[:1]),
     selection("methods", METHODS),
     Option("fnr", 0.005, 0.1, "false-negative rate"),
-    Option("n_searched", 450, 24, "own samples for reproduction"),
-    Option("n_own", 4000, 80, "own samples for the other methods"),
-    Option("n_real", 1000, 40, "real images for the other methods"),
-    Option("n_suspects", 300, 4, "of each source"),
-    Option("max_steps", 1000, 20, "training steps of the encoder"),
+    Option("n_searched", 450, 20, "own samples for reproduction"),
+    Option("n_own", 4000, 40, "own samples for the other methods"),
+    Option("n_real", 1000, 16, "real images for the other methods"),
+    Option("n_suspects", 300, 3, "of each source"),
+    Option("max_steps", 1000, 1, "training steps of the encoder"),
     Option("max_epochs", 20, 2, "epochs of the detector"),
 )
 

@@ -21,9 +21,9 @@ KEYS = ("owner",)
 OPTIONS = (
     selection("owners", OWNERS, small=OWNERS[:1]),
     Option("fnr", 0.005, 0.1, "false-negative rate"),
-    Option("n_own", 1000, 24, "own samples to fit, and as many fresh ones"),
-    Option("n_others", 250, 2, "samples of each other generator"),
-    Option("max_steps", 1000, 20, "training steps of the encoder"),
+    Option("n_own", 1000, 20, "own samples to fit, and as many fresh ones"),
+    Option("n_others", 250, 1, "samples of each other generator"),
+    Option("max_steps", 1000, 1, "training steps of the encoder"),
     Option("adam", 0, 1, "own samples for the paper's search"),
     Option("adam_steps", 1000, 3),
 )

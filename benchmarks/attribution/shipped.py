@@ -7,15 +7,12 @@ from operator import itemgetter
 import numpy as np
 import pandas as pd
 
-from benchmarks.attributors import final_layer, one_layer_detector
-from benchmarks.judging import accuracies, judge
+from benchmarks.attributors import BASELINES, final_layer, make_baseline, one_layer_detector
+from benchmarks.judging import judge
 from benchmarks.options import Option
 from sklearn_flipad import (
     make_combined,
-    make_dctpad,
     make_flipad,
-    make_rawpad,
-    make_smf,
     make_sminv,
 )
 from sklearn_flipad.datasets import load_fashion_sample
@@ -33,9 +30,9 @@ METHODS = ("SM-F", *SMINV, *COMBINED, "combined", "combined mean")
 OWNERS = tuple(list_pretrained("fashion"))
 FIRST_SEEDS = tuple(name for name in OWNERS if name.endswith("-0"))
 SIZES = (
-    Option("n_own", 4000, 80, "samples of the model, which train and calibrate"),
-    Option("n_real", 1000, 40, "real images that train"),
-    Option("n_test", 1000, 10, "test images of each source"),
+    Option("n_own", 4000, 40, "samples of the model, which train and calibrate"),
+    Option("n_real", 1000, 16, "real images that train"),
+    Option("n_test", 1000, 4, "test images of each source"),
     Option("max_epochs", 20, 2, "epochs of the detector"),
     Option("n_mean", 5000, 100, "samples of the mean activation"),
     Option("fnrs", (0.005, 0.05), (0.1,), "false-negative rates; attributors have the first"),
@@ -44,8 +41,8 @@ SIZES = (
 #: The same, and those of SM-Inv.
 ALL_SIZES = (
     *SIZES,
-    Option("n_inverted", 500, 10, "samples of the model that calibrate SM-Inv"),
-    Option("max_steps", 100, 3, "most steps of a search"),
+    Option("n_inverted", 500, 9, "samples of the model that calibrate SM-Inv"),
+    Option("max_steps", 100, 2, "most steps of a search"),
 )
 
 
@@ -87,8 +84,6 @@ def make_attributor(method, owner, options, cache_dir=None):
             part.set_params(detect__cv=0.5)
         rule = method.partition(" ")[2] or "max"
         return make_combined(parts, combine=rule, **common | {"cv": 0.5})
-    if method == "SM-F":
-        return make_smf(n_jobs=-1, **common)
     if method in SMINV:
         extractor = load_fashion_classifier().features
         distance = "l2" if method == "SM-Inv l2" else FeatureDistance(extractor)
@@ -101,13 +96,11 @@ def make_attributor(method, owner, options, cache_dir=None):
             optimizer="lbfgs",
             max_iter=min(steps, options.max_steps),
         )
-    common["detector"] = one_layer_detector(options.max_epochs, options.seed)
-    if method == "RawPAD":
-        return make_rawpad(**common)
-    if method == "DCTPAD":
-        return make_dctpad(**common)
+    detector = one_layer_detector(options.max_epochs, options.seed)
+    if method in BASELINES:
+        return make_baseline(method, detector, **common)
     layer = final_layer(load_pretrained(owner), options.n_mean)
-    return make_flipad(layer, **common).set_params(invert__cache_dir=cache_dir)
+    return make_flipad(layer, detector=detector, **common).set_params(invert__cache_dir=cache_dir)
 
 
 def judge_methods(options, results, sources, perturbations=None):
@@ -130,7 +123,7 @@ def judge_methods(options, results, sources, perturbations=None):
                 for _, method in cells:
                     rows = judge_method(method, owner, *data, options, cache_dir)
                     rows = [{"perturbation": name, **row} for row in rows]
-                    results.add(*rows, shown=accuracies(rows))
+                    results.add(*rows)
 
 
 def judge_method(method, owner, X, y, tests, options, cache_dir):

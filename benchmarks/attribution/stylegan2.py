@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.attribution.shipped import FIRST_SEEDS
-from benchmarks.attributors import final_layer, one_layer_detector
-from benchmarks.judging import accuracies, judge
+from benchmarks.attributors import BASELINES, final_layer, make_baseline, one_layer_detector
+from benchmarks.judging import judge
 from benchmarks.options import Option, selection
-from sklearn_flipad import make_dctpad, make_flipad, make_rawpad, make_smf
+from sklearn_flipad import make_flipad
 from sklearn_flipad.datasets import load_fashion_mnist, load_fashion_sample
 from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import fashion_frechet_distance, load_pretrained
@@ -49,12 +49,11 @@ def trained(seed, options):
 def make_attributor(method, generator, options):
     """An attributor by the name of its method; the detector of all is one and the same."""
     common = {"fnr": options.fnrs[0], "cv": 0.75, "random_state": 0}
-    if method == "SM-F":
-        return make_smf(n_jobs=1, **common)
-    common["detector"] = one_layer_detector(options.max_epochs)
-    if method in ("RawPAD", "DCTPAD"):
-        return {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method](**common)
-    flipad = make_flipad(final_layer(generator, options.n_mean), **common)
+    detector = one_layer_detector(options.max_epochs)
+    if method in BASELINES:
+        return make_baseline(method, detector, **common)
+    layer = final_layer(generator, options.n_mean)
+    flipad = make_flipad(layer, detector=detector, **common)
     return flipad.set_params(invert__branch_weights=WEIGHTS[method])
 
 
@@ -77,4 +76,4 @@ def run(options, results):
             attributor = make_attributor(method, generator, options)
             names = {"owner": owner, "method": method, "frechet_distance": distance}
             rows = judge(attributor, X, y, tests, fnrs=options.fnrs, **names)
-            results.add(*rows, shown=accuracies(rows))
+            results.add(*rows)

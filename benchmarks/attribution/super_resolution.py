@@ -11,19 +11,21 @@ from math import ceil
 import numpy as np
 import torch
 
-from benchmarks.attributors import make_reproduction, one_layer_detector
+from benchmarks.attributors import (
+    BASELINES,
+    make_baseline,
+    make_reproduction,
+    one_layer_detector,
+)
 from benchmarks.data.super_resolution import SCALES, SIDE, network, resized, tiles
-from benchmarks.judging import accuracies, judge
+from benchmarks.judging import judge
 from benchmarks.options import Option, selection
 from benchmarks.tables import accuracy_table
 from sklearn_flipad import (
     FinalLayer,
     InlierWhitener,
-    make_dctpad,
     make_flipad,
-    make_rawpad,
     make_residual,
-    make_smf,
     make_whitened,
 )
 from sklearn_flipad.base.samples import to_gray_levels
@@ -102,16 +104,14 @@ def make_attributor(method, low, options):
         search = {"n_restarts": 0, "n_newton": 0, "n_calibration": 0}
         common["fnr"] = options.fnrs[-1]
         return make_reproduction(owner, Shrunken(), search=search, **common)
-    if method == "SM-F":
-        return make_smf(n_jobs=1, **common)
     common["detector"] = one_layer_detector(options.max_epochs)
     if method == "whitened":
         return make_whitened("identity", whitener=InlierWhitener(block=256), **common)
     if method == "residual":
         common["detector"].set_params(center="inliers")
         return make_residual(Again(owner), scaler=InlierWhitener(block=256), **common)
-    if method in ("RawPAD", "DCTPAD"):
-        return {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method](**common)
+    if method in BASELINES:
+        return make_baseline(method, **common)
     del common["output_range"]
     layer = FinalLayer.from_generator(owner, n_samples=1000, output_range=RANGE, random_state=0)
     return make_flipad(layer, lam=LAM, pool_size=4, **common)
@@ -122,7 +122,7 @@ def run(options, results):
     for method in options.methods:
         if not results.has(method):
             rows = judge_method(method, options)
-            results.add(*rows, shown=accuracies(rows))
+            results.add(*rows)
 
 
 def judge_method(method, options):

@@ -90,7 +90,7 @@ OPTIONS = (
     Option("n_sets", 1000, 2, "sets of each size that are drawn"),
     Option("max_epochs", 20, 2, "epochs of DeepSAD"),
     Option("epochs", 300, 1, "epochs of SDV's synthesizers"),
-    Option("max_steps", 1000, 2, "training steps of the encoder"),
+    Option("max_steps", 1000, 1, "training steps of the encoder"),
     Option("max_iter", 300, 2, "steps of SM-Inv"),
 )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.attribution import shipped
 from benchmarks.attributors import final_layer, one_layer_detector
-from benchmarks.judging import accuracies, judge, judge_pair
+from benchmarks.judging import judge, judge_pair
 from benchmarks.options import selection
 from sklearn_flipad import InlierWhitener, make_flipad, make_rawpad, make_whitened
 from sklearn_flipad.calibration import conformal_p_values
@@ -64,7 +64,7 @@ def run_owner(owner, methods, options, results, cache_dir):
                 for source, images in tests.items()
             }
         if method in methods:
-            results.add(*rows, shown=accuracies(rows))
+            results.add(*rows)
 
 
 def make_attributor(method, owner, options, cache_dir=None):

@@ -66,7 +66,8 @@ def large_layer(job):
     """The last convolution of a latent-diffusion decoder."""
     *shapes, n = CASES[job.options.layer]
     on_cpu = operator_of(*shapes)
-    b, plain = targets(n, on_cpu.output_shape), None
+    n, plain = min(n, job.options.n_layer), None
+    b = targets(n, on_cpu.output_shape)
     for device in job.devices:
         operator, solver = on_cpu.to(device=device), DouglasRachford()
         state, set_up = timed(solver.prepare, operator)
@@ -173,10 +174,11 @@ KEYS = ("part", "device", "variant")
 OPTIONS = (
     selection("parts", PARTS),
     Option("generator", "public", "fashion/dcgan-0", "of all parts but the layer and DeepSAD"),
-    Option("layer", LARGE, "Conv2d(128 -> 3, k3), 64x64", choices=tuple(CASES)),
+    Option("layer", LARGE, "Conv1d(32 -> 1, k7), 8192", choices=tuple(CASES)),
+    Option("n_layer", 16, 1, "most samples that the layer solves at once"),
     Option("n_inverted", 256, 4, "samples that are inverted"),
     Option("n_rows", 8000, 100, "samples of DeepSAD"),
-    Option("max_steps", 1000, 5, "training steps of the encoder"),
+    Option("max_steps", 1000, 1, "training steps of the encoder"),
     Option("n_own", 400, 32, "own samples to fit reproduction"),
     Option("n_suspects", 128, 4, "samples of each source that are judged"),
     Option("n_made", 48, 8, "own samples in each arithmetic"),

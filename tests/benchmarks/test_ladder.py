@@ -20,7 +20,7 @@ def test_the_ladder_goes_on_where_it_was(run_small, tmp_path, capsys, monkeypatc
             assert 0 <= low <= value <= high <= 1
         assert 0 <= row["auc"] <= 1
         assert row["ms"] > 0
-        assert (row["n_own"], row["n_suspects"], row["negatives"]) == (80, 30, "none")
+        assert (row["n_own"], row["n_suspects"], row["negatives"]) == (40, 10, "none")
     assert "rms" not in rows[0]
     assert 0 < rows[1]["rms"] < rows[2]["rms"]
     shown = capsys.readouterr().out

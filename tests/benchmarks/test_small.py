@@ -1,9 +1,12 @@
 """Each benchmark runs, with ``--small``; what it finds says nothing."""
 
+import sys
+
 import pytest
 
 from benchmarks.registry import BENCHMARKS
-from benchmarks.speed import busy, files, scaling, sizes
+from benchmarks.speed import busy, command, files, scaling, sizes
+from sklearn_flipad.cli import main
 
 #: Those that have tests of their own, since what they take from elsewhere is replaced.
 ELSEWHERE = {
@@ -23,6 +26,16 @@ def in_this_process(monkeypatch):
     for module in (files, scaling, sizes):
         monkeypatch.setattr(module, "in_own_process", lambda f, *args, threads=None: f(*args))
     monkeypatch.setattr(busy, "COMPETITOR", "import time; time.sleep(60)")
+
+    def flipad(python, folder, *arguments):
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["flipad", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert not stopped.value.code
+        return {"seconds": 0.0, "processor_seconds": 0.0}
+
+    monkeypatch.setattr(command, "flipad", flipad)
 
 
 @pytest.mark.filterwarnings("ignore:.*too few to whiten", "ignore:.*not reproduced")
