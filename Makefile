@@ -50,7 +50,7 @@ docs: .venv/docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 bench: env
-	$(BIN)/python benchmarks/solvers.py
+	$(BIN)/python -m benchmarks solvers
 
 clean:
 	rm -rf .venv .venv-floors build dist *.egg-info docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst output

@@ -1,1 +1,1 @@
-"""Measurements of the library, and the training of its generators."""
+"""The benchmarks, one program: ``python -m benchmarks list`` names them."""

@@ -5,7 +5,7 @@ What features of sound tell, and what they do not
 Two networks of one architecture that do the same job on the same input make sounds that are hard
 to tell apart by ear. This example makes such a pair: two small convolutional networks, trained
 here for a few seconds each from different seeds, that raise the sampling rate of chirps. They
-stand in for real vocoders, which ``benchmarks/sound.py`` measures; see :doc:`/sound`.
+stand in for real vocoders, which ``python -m benchmarks sound`` measures; see :doc:`/sound`.
 """
 
 # %%

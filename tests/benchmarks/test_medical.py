@@ -1,34 +1,32 @@
-"""The benchmark of medical images, with a head of three radii and generators of one epoch."""
+"""The data of the medical benchmark: slices of a head of known radii, generators of one epoch."""
 
-import importlib
 import sys
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from benchmarks.attribution import medical
+from benchmarks.data import medical as data
 from sklearn_flipad import zoo
 
 #: Half axes in voxels of one millimeter: of the first, second and third axis.
 RADII = np.array([30, 60, 45])
+SIZES = SimpleNamespace(**{option.name: option.small for option in data.SIZES})
 
 
-@pytest.fixture
-def data(monkeypatch):
-    """The script, and an ellipsoid in place of the volume."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    script = importlib.import_module("medical_data")
+@pytest.fixture(autouse=True)
+def head(monkeypatch):
+    """An ellipsoid in place of the volume."""
     grid = np.indices((120, 160, 140)) - np.array([60, 80, 70])[:, None, None, None]
     head = ((grid / RADII[:, None, None, None]) ** 2).sum(axis=0) <= 1
     files = SimpleNamespace(load=lambda path: SimpleNamespace(dataobj=200.0 * head))
     monkeypatch.setitem(sys.modules, "nibabel", files)
-    monkeypatch.setattr(script, "debian_files", lambda package, files, folder: Path(folder))
-    return script
+    monkeypatch.setattr(data, "debian_files", lambda package, files, folder: folder)
 
 
-def test_slices_are_those_of_their_views(data, tmp_path, monkeypatch):
+def test_slices_are_those_of_their_views(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "_DEPTH", 1.0)
     monkeypatch.setattr(data, "_DEGREES", 1.0)
     X, views = data.slices(12, tmp_path)
@@ -43,22 +41,26 @@ def test_slices_are_those_of_their_views(data, tmp_path, monkeypatch):
         np.testing.assert_allclose([width, height], [across, up], rtol=0.16)
 
 
-def test_slices_depend_on_their_seed(data, tmp_path):
+def test_slices_depend_on_their_seed(tmp_path):
     first, again, other = (data.slices(2, tmp_path, seed=seed)[0] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize("name", ["dcgan", "wgan-gp", "c-dcgan"])
-def test_a_generator_is_trained_once(data, tmp_path, monkeypatch, name):
-    make, make_critic, objective, _ = data._RECIPES[name]
-    monkeypatch.setattr(data, "_CHANNELS", (8, 8, 8, 8, 8))
-    monkeypatch.setitem(data._CRITIC, "channels", (4, 4, 4, 4, 4))
-    monkeypatch.setitem(data._RECIPES, name, (make, make_critic, objective, {"n_epochs": 1}))
-    made = data.generator(name, tmp_path, n_images=32)
+@pytest.mark.parametrize("name", data.NAMES)
+def test_a_generator_is_trained_once(work, monkeypatch, name):
+    made = data.generator(name, work, SIZES)
     assert made.output_shape == (1, 128, 128)
     assert isinstance(made, zoo.ConditionalDCGANGenerator) == (name == "c-dcgan")
     monkeypatch.setattr(data, "train_gan", partial(pytest.fail, "it is there already"))
-    again = data.generator(name, tmp_path)
+    again = data.generator(name, work, SIZES)
     for key, value in made.state_dict().items():
         assert value.equal(again.state_dict()[key])
+
+
+@pytest.mark.filterwarnings("ignore:.*not reproduced")
+def test_small(run_small):
+    rows = run_small("medical")
+    assert {row["source"] for row in rows} == {"wgan-gp", "c-dcgan", "real"}
+    assert {row["method"] for row in rows} == {*medical.OPTIONS[0].small}
+    assert all(0 <= row["accuracy"] <= 1 for row in rows)

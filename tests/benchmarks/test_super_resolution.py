@@ -1,16 +1,16 @@
 """The benchmark of super-resolution networks, and one of them from its package to a verdict."""
 
-import importlib
 import json
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from benchmarks.attribution import super_resolution
+from benchmarks.data import super_resolution as data
 from sklearn_flipad import DeepSADDetector, FinalLayer, make_flipad
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.final_layer._tracing import trace_final_layer
@@ -18,21 +18,21 @@ from sklearn_flipad.generators import sample
 
 
 @pytest.fixture
-def data(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
-    return importlib.import_module("super_resolution_data")
-
-
-@pytest.fixture
-def super_resolution(data, monkeypatch):
-    """The script, with networks that repeat pixels."""
-    script = importlib.import_module("super_resolution")
+def repeating(monkeypatch):
+    """Networks that repeat pixels."""
 
     def repeat(scale, folder, low):
         return torch.nn.Upsample(scale_factor=scale)
 
-    monkeypatch.setattr(script, "network", repeat)
-    return script
+    monkeypatch.setattr(super_resolution, "network", repeat)
+
+
+@pytest.fixture
+def photographs(tmp_path, monkeypatch):
+    """A folder of three gray photographs, the last two of which are for tests."""
+    monkeypatch.setattr(data, "debian_files", lambda package, files, folder: tmp_path)
+    for gray, name in enumerate(("Aqua.jpg", "Dune.jpg", "Wood.jpg")):
+        Image.new("RGB", (200, 160), (gray * 120,) * 3).save(tmp_path / name)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def folder(pytestconfig):
     return pytestconfig.cache.mkdir("packages")
 
 
-def test_weights_have_their_channels_first(data, tmp_path):
+def test_weights_have_their_channels_first(tmp_path):
     kernel = np.arange(3 * 3 * 2 * 4, dtype="<f4").reshape(3, 3, 2, 4)
     bias = np.arange(4, dtype="<f4") - 7
     (tmp_path / "w.bin").write_bytes(kernel.tobytes() + bias.tobytes())
@@ -56,18 +56,15 @@ def test_weights_have_their_channels_first(data, tmp_path):
     np.testing.assert_array_equal(state["A.bias"], bias)
 
 
-def test_test_photographs_are_others(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "debian_files", lambda package, files, folder: Path(folder))
-    for gray, name in enumerate(("Aqua.jpg", "Dune.jpg", "Wood.jpg")):
-        Image.new("RGB", (200, 160), (gray * 120,) * 3).save(tmp_path / name)
-    seen, unseen = (data.tiles(6, tmp_path, test=test) for test in (False, True))
+def test_test_photographs_are_others(photographs):
+    seen, unseen = (data.tiles(6, None, test=test) for test in (False, True))
     assert seen.shape == unseen.shape == (6, 3, 64, 64)
     assert np.unique(seen).tolist() == [32]
     assert np.unique(unseen).tolist() == [round(32 + 191 * g / 255) for g in (120, 240)]
 
 
 @pytest.mark.parametrize("source", ["2", "3", "8", "bicubic", "real"])
-def test_sources_have_the_same_content_and_size(super_resolution, source):
+def test_sources_have_the_same_content_and_size(repeating, source):
     rows, columns = np.indices((72, 72)) * 3
     photographs = np.stack([rows, columns, (rows + columns) // 2])[None].repeat(2, axis=0)
     made = super_resolution.images(source, photographs.astype(np.uint8), None)
@@ -76,8 +73,16 @@ def test_sources_have_the_same_content_and_size(super_resolution, source):
     assert np.abs(made.astype(float) - photographs[..., :64, :64]).mean() < 12
 
 
+@pytest.mark.filterwarnings("ignore:.*too few to whiten", "ignore:.*not reproduced")
+def test_small(run_small, repeating, photographs):
+    rows = run_small("super_resolution")
+    assert {row["method"] for row in rows} == {*super_resolution.OPTIONS[0].small}
+    assert {row["source"] for row in rows} == {"3", "4", "8", "bicubic", "real"}
+    assert all(0 <= row["accuracy"] <= 1 for row in rows)
+
+
 @pytest.mark.network
-def test_from_a_package_to_a_verdict(data, folder):
+def test_from_a_package_to_a_verdict(folder):
     gray = np.random.default_rng(0).normal(128, 30, size=(700, 3, 4, 4)).clip(0, 255)
     low = np.rint(gray).astype(np.uint8).repeat(2, axis=2).repeat(2, axis=3)
     try:

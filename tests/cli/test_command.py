@@ -34,9 +34,7 @@ from sklearn_flipad.detectors import MLP, DeepSADDetector
 from sklearn_flipad.generators import sample
 from sklearn_flipad.scoring import ImageDecoder, path_of, score_files
 from tests.bits import assert_same_bits
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from fuzz import _damaged
+from tests.fuzz import damaged
 
 CODE = '''
 import torch
@@ -286,8 +284,8 @@ def test_500_damaged_and_hostile_files(flipad, attributor, studio, tmp_path):
         good[path] = path.read_bytes()
     sources = list(good.values())
     for k in range(431):
-        damaged = _damaged(sources[k % len(sources)], np.random.default_rng(k))
-        (suspects / f"odd {k}").write_bytes(damaged)
+        odd = damaged(sources[k % len(sources)], np.random.default_rng(k))
+        (suspects / f"odd {k}").write_bytes(odd)
     os.mkfifo(suspects / "fifo.png")
     (suspects / "device.png").symlink_to("/dev/zero")
     (suspects / "loop.png").symlink_to(suspects / "loop.png")
@@ -600,14 +598,14 @@ def test_a_generator_whose_output_cannot_be_inverted(flipad, tmp_path):
     flipad("score", tmp_path / "model.flipad", "own", "-o", tmp_path / "v.csv", "--quiet")
 
 
-def test_colors_and_unreadable_negatives(flipad, tmp_path):
+def test_colors_and_unreadable_negatives(flipad, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     folder = tmp_path / "negatives"
     write_images(folder, rng.integers(0, 256, (100, 3, 8, 8), dtype=np.uint8))
     (folder / "\x1b[31mbad").write_bytes(b"")
     fit = ["fit", "studio_models.py:Images", "--arguments", '{"channels": 3}', *FAST]
     fit += ["--weights", tmp_path / "colors.pt", "--negatives", folder, "--method", "rawpad"]
-    sys.path.insert(0, os.getcwd())
+    monkeypatch.syspath_prepend(os.getcwd())
     from studio_models import Images
 
     torch.save(Images(channels=3).state_dict(), tmp_path / "colors.pt")

@@ -3,7 +3,6 @@
 import io
 import json
 import struct
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,7 @@ from sklearn.svm import OneClassSVM
 from sklearn_flipad import FNRThresholdCalibrator
 from sklearn_flipad.datasets import load_audio, quantize_audio
 from sklearn_flipad.scoring import WavDecoder, score_files
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from fuzz import _damaged
+from tests.fuzz import damaged
 
 RATE = 8000
 
@@ -141,7 +138,7 @@ def test_scoring_of_good_and_damaged_files(tmp_path):
         (folder / f"{k}.wav").write_bytes(wav((X[k, 0] * 32768).astype(np.int16)))
     data = (folder / "0.wav").read_bytes()
     for k in range(200):
-        (folder / f"odd {k}.wav").write_bytes(_damaged(data, np.random.default_rng(k)))
+        (folder / f"odd {k}.wav").write_bytes(damaged(data, np.random.default_rng(k)))
     out = tmp_path / "out.jsonl"
     done = score_files(attributor, folder, out, decoder=WavDecoder(rate=RATE, length=30))
     rows = [json.loads(line) for line in out.read_text().splitlines()]

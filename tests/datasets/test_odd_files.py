@@ -18,9 +18,7 @@ from sklearn_flipad import FinalLayer
 from sklearn_flipad.datasets import load_images
 from sklearn_flipad.datasets.files.decoding import read_orientation
 from sklearn_flipad.storage.arrays import load_arrays
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from fuzz import fuzz
+from tests.fuzz import fuzz
 
 COLORS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
 

@@ -26,9 +26,7 @@ from sklearn_flipad import DeepSADDetector, make_rawpad
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.scoring import ImageDecoder, path_of, score_files
 from sklearn_flipad.scoring.runs.fingerprint import fingerprint
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-from fuzz import _damaged
+from tests.fuzz import damaged
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (300, 1, 6, 6), dtype=np.uint8)
@@ -226,7 +224,7 @@ def test_every_bad_file_is_a_row_and_every_good_one_is_scored(tmp_path, attribut
         good[f"{k:02d} good.png"] = X[k]
     data = (folder / "00 good.png").read_bytes()
     for k in range(100):
-        (folder / f"{k % 20:02d} odd {k}.png").write_bytes(_damaged(data, np.random.default_rng(k)))
+        (folder / f"{k % 20:02d} odd {k}.png").write_bytes(damaged(data, np.random.default_rng(k)))
     os.mkfifo(folder / "fifo.png")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(folder / "socket"))

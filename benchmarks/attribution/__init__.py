@@ -1,0 +1,1 @@
+"""Benchmarks of verdicts: which methods tell which generators apart."""

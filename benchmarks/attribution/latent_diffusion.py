@@ -1,0 +1,186 @@
+"""Attribution to the decoder of a latent diffusion model: the columns of Table 4.
+
+Small AutoencoderKLs stand for those of Stable Diffusion, and decoded latents of images that they
+were not trained on for what a diffusion process makes. Each owner is judged against autoencoders of
+two other seeds, one that shares its encoder and whose decoder was trained on, one that shares all
+of it but is given other latents, and real images. These are the negatives, or decoded images of
+another seed. Latents have 256 values, images 1,024. Needs the files of Fashion-MNIST.
+"""
+
+import numpy as np
+import torch
+from sklearn.pipeline import make_pipeline
+
+from benchmarks.attributors import (
+    BASELINES,
+    make_baseline,
+    make_reproduction,
+    one_layer_detector,
+)
+from benchmarks.data.autoencoders import TUNED, autoencoder, encoded
+from benchmarks.judging import judge
+from benchmarks.options import Option, selection
+from benchmarks.tables import accuracy_table
+from sklearn_flipad import (
+    ChannelSelector,
+    FinalLayer,
+    InlierScaler,
+    InlierWhitener,
+    make_flipad,
+    make_residual,
+    make_whitened,
+)
+from sklearn_flipad.datasets import load_fashion_mnist
+from sklearn_flipad.final_layer import LatentDecoder
+
+SHARED = "0, other latents"
+#: The owners, and for each the sources that are not its own.
+OWNERS = {"0": ("1", "2", TUNED, SHARED, "real"), "1": ("0", "2", TUNED, "real")}
+METHODS = (
+    "SM-F",
+    "RawPAD",
+    "DCTPAD",
+    "FLIPAD, 3 channels",
+    "FLIPAD",
+    "FLIPAD, whitened",
+    "whitened preactivation",
+    *(f"{name}, negatives of {seed}" for name in ("FLIPAD", "RawPAD") for seed in "01"),
+    "residual",
+    "AEROBLADE",
+    "LatentTracer",
+    "reproduction",
+)
+#: After the name of a method: its negatives are decoded, as in the paper, and not real images.
+DECODED = ", negatives of "
+#: Searches from the guess of the autoencoder's own encoder.
+SEARCHES = {
+    "AEROBLADE": {"max_iter": 0, "n_newton": 0, "n_restarts": 0, "n_calibration": 0},
+    "LatentTracer": {"n_newton": 0, "n_restarts": 0, "n_calibration": 0},
+    "reproduction": {},
+}
+KEYS = ("owner", "method")
+OPTIONS = (
+    selection("owners", OWNERS, small=("0",)),
+    selection("methods", METHODS, small=("RawPAD", "RawPAD, negatives of 1", "AEROBLADE")),
+    # The paper's rate for this experiment.
+    Option("fnr", 0.05, help="false-negative rate"),
+    Option("n_own", 4000, 80, "images of the model, which train and calibrate"),
+    Option("n_real", 500, 20, "negatives"),
+    Option("n_test", 500, 5, "images of each source"),
+    Option("n_searched", 60, 40, "images of the model for searches, which take seconds each"),
+    Option("n_searched_test", 20, 2, "images of each source for searches"),
+    Option("max_epochs", 20, 1, "epochs of the detector"),
+    Option("n_steps", 1500, 2, "training steps of the autoencoders"),
+    Option("n_steps_on", 500, 2, "further steps of a decoder"),
+    Option("channels", (16, 32, 32), (4, 4, 4), "of the autoencoders"),
+)
+
+
+class Guess(torch.nn.Module):
+    """The encoder of an autoencoder, from pixels in [0, 1] to the mean of their latents."""
+
+    def __init__(self, vae):
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, x):
+        return self.vae.encode(2 * x - 1).latent_dist.mean
+
+
+class Autoencoder(Guess):
+    """An autoencoder, from pixels in [0, 1] to pixels."""
+
+    def forward(self, x):
+        return LatentDecoder(self.vae)(super().forward(x))
+
+
+def images_of(name, vaes, real):
+    """Gray levels of a source: decoded latents of real images, or these themselves."""
+    if name == "real":
+        return real
+    vae = vaes["0" if name == SHARED else name]
+    latents = encoded(vae, real, seed=0)
+    if name == SHARED:  # as another diffusion process might come to
+        latents = (latents + latents.roll(1, dims=0)) / 2
+    decoder = LatentDecoder(vae)
+    with torch.no_grad():
+        parts = [decoder(z) for z in latents.split(100)]
+    return (255 * torch.cat(parts)).round().to(torch.uint8).numpy()
+
+
+def data_of(owner, vaes, real, options, *, negatives="real", is_searched=False):
+    """Training samples and labels, and test images by source; no real image serves twice."""
+    n_own = options.n_searched if is_searched else options.n_own
+    n_test = options.n_searched_test if is_searched else options.n_test
+    parts = np.split(real, np.cumsum([options.n_own, options.n_real]))
+    X = images_of(owner, vaes, parts[0][:n_own])
+    y = np.ones(n_own, dtype=int)
+    if not is_searched:
+        others = images_of(negatives, vaes, parts[1])
+        X, y = np.concatenate([X, others]), np.append(y, np.full(len(others), -1))
+    names = (owner, *OWNERS[owner])
+    tests = np.split(parts[2], np.arange(1, len(names)) * options.n_test)
+    tests = zip(names, tests, strict=True)
+    return X, y, {name: images_of(name, vaes, x[:n_test]) for name, x in tests}
+
+
+def make_attributor(method, vae, latents, options, cache_dir=None):
+    """An attributor by the name of its method; the detector of all is one and the same.
+
+    Activations are kept in `cache_dir`, for all methods that start from them.
+    """
+    method, fnr = method.partition(DECODED)[0], options.fnr
+    if method in SEARCHES:
+        search = SEARCHES[method]
+        guess, unit = Guess(vae), (0, 1)
+        return make_reproduction(
+            LatentDecoder(vae), guess, search=search, output_range=unit, fnr=fnr
+        )
+    common = {"fnr": fnr, "cv": 0.25, "random_state": 0}
+    common["detector"] = one_layer_detector(options.max_epochs)
+    if method in BASELINES:
+        return make_baseline(method, output_range=(0, 1), **common)
+    if method == "residual":
+        common["detector"].set_params(center="inliers")
+        return make_residual(Autoencoder(vae), output_range=(0, 1), **common)
+    layer = FinalLayer.from_diffusers(vae, latents=latents)
+    if method == "whitened preactivation":
+        return make_whitened(layer.activation, output_range=(0, 1), **common)
+    if method == "FLIPAD, whitened":
+        common["scaler"] = InlierWhitener(ridge=1e-2, exponent=0.5, block=256)
+    if method == "FLIPAD, 3 channels":
+        common["scaler"] = make_pipeline(ChannelSelector(k=3), InlierScaler())
+    return make_flipad(layer, **common).set_params(invert__cache_dir=cache_dir)
+
+
+def run(options, results):
+    """Judge each method of each owner."""
+    X_train, real = load_fashion_mnist(), load_fashion_mnist("test")
+    sizes = {name: getattr(options, name) for name in ("channels", "n_steps", "n_steps_on")}
+    vaes = {
+        name: autoencoder(name, options.work, X_train, **sizes) for name in ("0", "1", "2", TUNED)
+    }
+    for owner in options.owners:
+        latents = encoded(vaes[owner], X_train[:1000], seed=0)
+        for method in options.methods:
+            negatives = method.partition(DECODED)[2] or "real"
+            if negatives == owner or results.has(owner, method):
+                continue
+            X, y, tests = data_of(
+                owner, vaes, real, options, negatives=negatives, is_searched=method in SEARCHES
+            )
+            attributor = make_attributor(
+                method, vaes[owner], latents, options, options.work / "activations"
+            )
+            names = {"owner": owner, "method": method}
+            names |= {"n_own": int((y > 0).sum()), "n_test": len(tests[owner])}
+            rows = judge(attributor, X, y, tests, fnrs=(options.fnr,), **names)
+            results.add(*rows)
+
+
+def table(rows):
+    """Accuracies: a line for each owner and method, a column for each source."""
+    return accuracy_table(rows, "owner")
+
+
+TABLES = {"latent_diffusion": table}

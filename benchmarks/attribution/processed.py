@@ -1,0 +1,129 @@
+"""Processed samples: reproduction that knows the processing, and whitening that was fitted to it.
+
+For each owner and each perturbation of the paper's Table 13, samples of the owner, of the other
+architectures and of two copies with noise of 10 % on their weights are processed alike. Both
+methods are fitted to processed samples of the owner, and the encoder of reproduction is trained on
+such; whitening also gets processed real images.
+"""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.attribution.shipped import architecture, other_architectures
+from benchmarks.attributors import make_reproduction, one_layer_detector, trained_encoder
+from benchmarks.data.generators import SHIPPED
+from benchmarks.judging import interval
+from benchmarks.machine import timed
+from benchmarks.options import Option, selection
+from sklearn_flipad import InlierWhitener, make_rawpad, make_whitened
+from sklearn_flipad.datasets import load_fashion_sample
+from sklearn_flipad.evaluation import noisy_copy
+from sklearn_flipad.evaluation.perturbations import (
+    CenterCropResize,
+    GaussianBlur,
+    GaussianNoise,
+    JPEGCompression,
+    named,
+)
+from sklearn_flipad.generators import sample
+from sklearn_flipad.zoo import load_pretrained
+
+PERTURBATIONS = named(
+    [
+        GaussianBlur(3, sigma=3.0),
+        CenterCropResize(28),
+        GaussianNoise(0.05),
+        GaussianNoise(0.1),
+        JPEGCompression(90),
+        JPEGCompression(80),
+    ]
+)
+METHODS = ("reproduction", "RawPAD", "whitened", "whitened, ridge 0.01")
+KEYS = ("owner", "processing", "method")
+OPTIONS = (
+    selection("owners", SHIPPED, ("fashion/lsgan-0",), ("fashion/dcgan-0",)),
+    selection("perturbations", PERTURBATIONS, small=tuple(PERTURBATIONS)[:1]),
+    selection("methods", METHODS),
+    Option("fnr", 0.005, 0.1, "false-negative rate"),
+    Option("n_searched", 450, 20, "own samples for reproduction"),
+    Option("n_own", 4000, 40, "own samples for the other methods"),
+    Option("n_real", 1000, 16, "real images for the other methods"),
+    Option("n_suspects", 300, 3, "of each source"),
+    Option("max_steps", 1000, 1, "training steps of the encoder"),
+    Option("max_epochs", 20, 2, "epochs of the detector"),
+)
+
+
+def fitted(method, owner, generator, step, options):
+    """An attributor of processed samples."""
+    if method == "reproduction":
+        digest = hashlib.sha256(repr(step).encode()).hexdigest()[:8]
+        name = f"{owner}-{type(step).__name__}-{digest}"
+        encoder, _ = trained_encoder(
+            generator, name, options.work, options.max_steps, processing=step
+        )
+        attributor = make_reproduction(generator, encoder, processing=step, fnr=options.fnr)
+        own = sample(generator, options.n_searched, random_state=1)
+        return attributor.fit(step.fit_transform(own))
+    detector = one_layer_detector(options.max_epochs)
+    common = {"detector": detector, "fnr": options.fnr, "cv": 0.25, "random_state": 0}
+    if method == "RawPAD":
+        attributor = make_rawpad(**common)
+    else:
+        ridge = 1e-2 if "ridge" in method else 1e-4
+        attributor = make_whitened(whitener=InlierWhitener(ridge=ridge), **common)
+    own = step.fit_transform(sample(generator, options.n_own, random_state=1))
+    real = step.fit_transform(load_fashion_sample(options.n_real))
+    return attributor.fit(np.concatenate([own, real]), np.repeat([1, -1], [len(own), len(real)]))
+
+
+def sources(owner, generator, n):
+    """Samples by source, before they are processed."""
+    others = [x for x in other_architectures(owner) if architecture(x) != architecture(owner)]
+    groups = {"own": [generator], "other architectures": [load_pretrained(x) for x in others]}
+    for where in ("last", "earlier"):
+        groups[f"copy, 10 % {where}"] = [noisy_copy(generator, 0.1, where=where, random_state=0)]
+    return {
+        name: np.concatenate([sample(g, -(-n // len(group)), random_state=2) for g in group])
+        for name, group in groups.items()
+    }
+
+
+def run(options, results):
+    """Judge each method of each owner under each perturbation."""
+    for owner in options.owners:
+        generator = load_pretrained(owner)
+        tests = sources(owner, generator, options.n_suspects)
+        for processing in options.perturbations:
+            for method in options.methods:
+                if results.has(owner, processing, method):
+                    continue
+                step, rows = PERTURBATIONS[processing], []
+                attributor = fitted(method, owner, generator, step, options)
+                for source, X in tests.items():
+                    X = step.fit_transform(X)
+                    verdicts, seconds = timed(attributor.predict, X)
+                    accepted = int((verdicts == 1).sum())
+                    row = {"owner": owner, "processing": processing, "method": method}
+                    row |= {"source": source, "accepted": accepted, "n": len(X)}
+                    row["interval"] = interval(accepted, len(X))[1:]
+                    rows.append({**row, "ms": seconds / len(X) * 1e3})
+                results.add(*rows, shown={row["source"]: _share(row) for row in rows})
+
+
+def _share(row):
+    return f"{row['accepted'] / row['n']:.3f}"
+
+
+def table(rows):
+    """Accepted shares: a line for each processing and method, a column for each source."""
+    lines = {}
+    for row in rows:
+        names = {key: row[key] for key in KEYS}
+        lines.setdefault(tuple(names.values()), names)[row["source"]] = _share(row)
+    return pd.DataFrame(lines.values())
+
+
+TABLES = {"processed": table}

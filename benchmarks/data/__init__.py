@@ -1,0 +1,1 @@
+"""Generators and samples from packages or trained here, which several benchmarks use."""

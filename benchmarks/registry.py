@@ -1,0 +1,61 @@
+"""The list of benchmarks."""
+
+import importlib
+from dataclasses import dataclass
+
+__all__ = ["BENCHMARKS", "Benchmark"]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark; its module is imported only when it is asked for.
+
+    The module has ``run(options, results)``, which adds rows to the results, ``KEYS``, the columns
+    that identify a cell, and where there are any, ``OPTIONS`` and ``TABLES``, functions of rows
+    that return what the documentation shows, by the names of the files.
+    """
+
+    name: str
+    folder: str
+    line: str
+    duration: str
+
+    @property
+    def module(self):
+        """Its module."""
+        return importlib.import_module(f"benchmarks.{self.folder}.{self.name}")
+
+
+_NOT_MEASURED = "not measured"
+#: Names, folders, lines and durations on a laptop with two cores: the sums of what the committed
+#: results say, without the training of what is kept, or of what the documentation says.
+_ROWS = (
+    ("solvers", "speed", "time of the solvers to a given suboptimality", "18 min"),
+    ("sizes", "speed", "set-up and solution of layers of three sizes", "1 min 36 s"),
+    ("tolerance", "speed", "features and time by the tolerance of the inversion", _NOT_MEASURED),
+    ("scaling", "speed", "cost by numbers of samples, penalties and folds", _NOT_MEASURED),
+    ("busy", "speed", "the inversion beside competing processes", _NOT_MEASURED),
+    ("files", "speed", "20,000 files by one and two processes, and killed runs", "10 min"),
+    ("tabular_speed", "speed", "inversion of 100,000 rows of a table", "7 s"),
+    ("gpu", "speed", "inversion, detector and reproduction on a card", "1 min on a card"),
+    ("latent_search", "speed", "Adam against L-BFGS in the latent search", _NOT_MEASURED),
+    ("large_latents", "speed", "search of as many latents as elements", _NOT_MEASURED),
+    ("command", "speed", "from a model and a folder to verdicts and a report", "29 s"),
+    ("methods", "attribution", "six methods against other architectures", "20 min"),
+    ("seeds", "attribution", "three methods against other seeds", "40 min"),
+    ("perturbed", "attribution", "immunized methods under perturbations", "25 min"),
+    ("whitening", "attribution", "whitened features against other seeds", "6 min"),
+    ("detectors", "attribution", "detectors of other libraries in DeepSAD's place", "14 s"),
+    ("ladder", "attribution", "ever nearer copies of five owners", "2 h, part of it on a card"),
+    ("reproduction", "attribution", "reproduction of twelve owners and a public model", "79 min"),
+    ("processed", "attribution", "processed samples, with known processing", _NOT_MEASURED),
+    ("open_set", "attribution", "which of twelve models, or none", _NOT_MEASURED),
+    ("windows", "attribution", "images of any size in windows", "11 min"),
+    ("latent_diffusion", "attribution", "decoders of latent diffusion models", "39 min"),
+    ("medical", "attribution", "generators of medical images", "30 min"),
+    ("super_resolution", "attribution", "sibling super-resolution networks", "31 min"),
+    ("sound", "attribution", "vocoders, detector noise and ECGs", "40 min"),
+    ("stylegan2", "attribution", "style-based generators, by branches", "21 min"),
+    ("tabular", "attribution", "synthesizers of tables, rows and sets of rows", "96 min"),
+)
+BENCHMARKS = {row[0]: Benchmark(*row) for row in _ROWS}

@@ -1,0 +1,124 @@
+"""The benchmark of latent diffusion, with autoencoders that are hardly trained."""
+
+from itertools import product
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.attribution import latent_diffusion as benchmark
+from benchmarks.data.autoencoders import TUNED, autoencoder, encoded
+from benchmarks.judging import judge
+from sklearn_flipad import FinalLayer
+from sklearn_flipad.datasets import load_fashion_sample
+
+pytest.importorskip("diffusers")
+SIZES = {"channels": (4, 4, 4), "n_steps": 5, "n_steps_on": 3}
+OPTIONS = SimpleNamespace(
+    **{option.name: option.small or option.default for option in benchmark.OPTIONS}
+)
+
+
+@pytest.fixture(scope="module")
+def vaes(tmp_path_factory):
+    """Those of all names, kept in a folder."""
+    folder, X = tmp_path_factory.mktemp("autoencoders"), load_fashion_sample()
+    return {name: autoencoder(name, folder, X, **SIZES) for name in ("0", "1", "2", TUNED)}
+
+
+@pytest.fixture(scope="module")
+def data(vaes):
+    """Few samples of each source."""
+    return benchmark.data_of("0", vaes, load_fashion_sample(200), OPTIONS)
+
+
+def test_small(run_small, monkeypatch):
+    def load_fashion_mnist(split="train"):
+        return load_fashion_sample(200 if split == "test" else 1000)
+
+    monkeypatch.setattr(benchmark, "load_fashion_mnist", load_fashion_mnist)
+    rows = run_small("latent_diffusion")
+    assert [row["method"] for row in rows[:: len(benchmark.OWNERS["0"])]] == [*OPTIONS.methods]
+    assert {(row["method"] == "AEROBLADE", row["n_own"], row["n_test"]) for row in rows} == {
+        (False, OPTIONS.n_own, OPTIONS.n_test),
+        (True, OPTIONS.n_searched, OPTIONS.n_searched_test),
+    }
+
+
+def test_trained_on_is_the_decoder_alone(vaes):
+    first, tuned = vaes["0"].state_dict(), vaes[TUNED].state_dict()
+    changed = {name.partition(".")[0] for name in first if not first[name].equal(tuned[name])}
+    assert changed == {"decoder"}
+    assert not vaes["1"].decoder.conv_out.weight.equal(vaes["0"].decoder.conv_out.weight)
+
+
+def test_kept_ones_are_loaded(tmp_path):
+    sizes, X = {**SIZES, "n_steps": 1}, load_fashion_sample(100)
+    made = autoencoder("0", tmp_path, X, **sizes)
+    file = tmp_path / "autoencoder-0" / "diffusion_pytorch_model.safetensors"
+    written = file.stat().st_mtime_ns
+    loaded = autoencoder("0", tmp_path, X, **sizes)
+    assert file.stat().st_mtime_ns == written
+    z = torch.zeros(1, 4, 8, 8)
+    torch.testing.assert_close(loaded.decode(z).sample, made.decode(z).sample)
+
+
+def test_no_real_image_serves_twice(vaes, monkeypatch):
+    sizes, seen, names = SimpleNamespace(n_own=8, n_real=4, n_test=3), [], []
+
+    def images_of(name, vaes, x):
+        names.append(name)
+        seen.extend(x)
+        return x
+
+    monkeypatch.setattr(benchmark, "images_of", images_of)
+    for (owner, others), negatives in product(benchmark.OWNERS.items(), ("real", "2")):
+        seen.clear()
+        names.clear()
+        X, y, tests = benchmark.data_of(owner, vaes, np.arange(100), sizes, negatives=negatives)
+        assert len(set(seen)) == len(seen) == 8 + 4 + 3 * (1 + len(others))
+        assert {*X} < {*seen}
+        assert (y > 0).sum() == 8
+        assert names == [owner, negatives, owner, *others]
+        assert list(tests) == [owner, *others]
+
+
+def test_the_model_of_the_same_decoder_has_other_latents(vaes):
+    real = load_fashion_sample(20)
+    own, shared = (benchmark.images_of(name, vaes, real) for name in ("0", benchmark.SHARED))
+    assert (own != shared).any()
+    layers = [
+        FinalLayer.from_diffusers(vaes[name], n_samples=4, random_state=0)
+        for name in ("0", "1", "2", TUNED)
+    ]
+    assert len({layer.map_fingerprint for layer in layers}) == 4
+
+
+@pytest.mark.filterwarnings("ignore:.*too few to whiten")
+@pytest.mark.parametrize(
+    "method",
+    ["SM-F", "RawPAD", "DCTPAD", "FLIPAD, 3 channels", "FLIPAD", "whitened preactivation"],
+)
+def test_attributors_judge(vaes, data, method):
+    latents = encoded(vaes["0"], load_fashion_sample(20), seed=0)
+    attributor = benchmark.make_attributor(method, vaes["0"], latents, OPTIONS)
+    rows = judge(attributor, *data, owner="0", method=method, fnrs=(OPTIONS.fnr,))
+    assert [row["source"] for row in rows] == list(benchmark.OWNERS["0"])
+    assert all(0 <= row["accuracy"] <= 1 for row in rows)
+
+
+@pytest.mark.parametrize("method", ["AEROBLADE", "LatentTracer", "reproduction"])
+def test_searches_start_at_the_own_encoder(vaes, method):
+    attributor = benchmark.make_attributor(method, vaes["0"], None, OPTIONS)
+    detector = attributor["detect"].estimator
+    assert detector.encoder.vae is vaes["0"]
+    assert (detector.max_iter == 0) == (method == "AEROBLADE")
+    assert (detector.n_calibration == 0) == (method != "reproduction")
+
+
+def test_the_guess_is_the_mean_of_latents(vaes):
+    x = torch.rand(2, 1, 32, 32)
+    with torch.no_grad():
+        mean = vaes["0"].encode(2 * x - 1).latent_dist.mean
+        torch.testing.assert_close(benchmark.Guess(vaes["0"])(x), mean)

@@ -1,0 +1,50 @@
+"""Each benchmark runs, with ``--small``; what it finds says nothing."""
+
+import sys
+
+import pytest
+
+from benchmarks.registry import BENCHMARKS
+from benchmarks.speed import busy, command, files, scaling, sizes
+from sklearn_flipad.cli import main
+
+#: Those that have tests of their own, since what they take from elsewhere is replaced.
+ELSEWHERE = {
+    "ladder": "test_ladder.py",
+    "large_latents": "test_sound.py",
+    "latent_diffusion": "test_latent_diffusion.py",
+    "medical": "test_medical.py",
+    "sound": "test_sound.py",
+    "stylegan2": "test_stylegan2.py",
+    "super_resolution": "test_super_resolution.py",
+}
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """No further processes: each would import everything anew."""
+    for module in (files, scaling, sizes):
+        monkeypatch.setattr(module, "in_own_process", lambda f, *args, threads=None: f(*args))
+    monkeypatch.setattr(busy, "COMPETITOR", "import time; time.sleep(60)")
+
+    def flipad(python, folder, *arguments):
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["flipad", *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert not stopped.value.code
+        return {"seconds": 0.0, "processor_seconds": 0.0}
+
+    monkeypatch.setattr(command, "flipad", flipad)
+
+
+@pytest.mark.filterwarnings("ignore:.*too few to whiten", "ignore:.*not reproduced")
+@pytest.mark.parametrize("name", [name for name in BENCHMARKS if name not in ELSEWHERE])
+def test_small(run_small, name):
+    rows = run_small(name)
+    keys = BENCHMARKS[name].module.KEYS
+    assert rows
+    for row in rows:
+        assert {*keys} <= {*row}
+        for rate in ("accuracy", "auc", "FNR", "FPR"):
+            assert 0 <= row.get(rate, 0) <= 1
