@@ -60,7 +60,7 @@ class WindowGrid:
             least = [s + 2 * m + (u - 1 if self.phases else -m % u) for s, m, u in rows]
             if any(side < needed for side, needed in zip(spatial, least, strict=True)):
                 seen, window, needed = ("x".join(map(str, s)) for s in (spatial, size, least))
-                around = f" with its margins, {needed}" if any(margins) else ""
+                around = f", with its margins {needed}" if any(margins) else ""
                 raise ValueError(
                     f"{name} is {seen}, smaller than one window of {window}{around}. Leave it "
                     "out, or fit with smaller windows."

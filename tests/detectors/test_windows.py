@@ -278,7 +278,7 @@ def test_phases_find_what_a_crop_has_moved(margin, unit):
         assert (plain.score_samples([own[:, crop:]])[0] > 1) == (crop == 0)
     needed = 8 * unit + 2 * margin + unit - 1
     assert phased.n_windows([own[:, :needed]]) == 1
-    with pytest.raises(ValueError, match=f"with its margins, {needed}" if margin else "small"):
+    with pytest.raises(ValueError, match=f"with its margins {needed}" if margin else "small"):
         phased.score_samples([own[:, : needed - 1]])
 
 
