@@ -221,9 +221,12 @@ class ReproductionDetector(_SearchDetector):
             search = self._guided(process, guessing, metric)
             bounds = ()
             if self.n_calibration:
-                bounds = search.bounds(own[: self.n_calibration])
+                bounds = search.learned_bounds(own[: self.n_calibration])
                 search = self._guided(process, guessing, metric, bounds)
         return {"encoder_": encoder, "metric_": metric, "bounds_": bounds}, search
+
+    def _judging_distance(self):
+        return self._distance_function()
 
     def _searching(self, process):
         encoder = self._guessing(getattr(self, "encoder_", self.encoder), process)
