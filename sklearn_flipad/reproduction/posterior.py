@@ -12,14 +12,12 @@ from torch.func import jacrev, vmap
 
 from sklearn_flipad.base.modules import unwrap
 from sklearn_flipad.base.plain_copies import plain_copy
-from sklearn_flipad.base.randomness import separate_stream
+from sklearn_flipad.base.randomness import Purpose, separate_stream
 from sklearn_flipad.base.samples import check_samples, record_samples
 from sklearn_flipad.generators.latents import latent_batches
 
 __all__ = ["LatentPosteriorDetector", "LatentPosteriorResult"]
 
-#: Purpose of the latents that the search starts from.
-_STARTS = 4
 #: Rows that are searched together, always this many, so that none depends on its neighbors.
 _N_ROWS = 64
 #: Damping of the first step, and its factors after a step that helped and one that did not.
@@ -265,7 +263,7 @@ class _Rows:
 
     def draw(self, n_drawn, random_state):
         """Draw the samples that starts are taken from."""
-        rng = separate_stream(random_state, _STARTS)
+        rng = separate_stream(random_state, Purpose.POSTERIOR_STARTS)
         batches = latent_batches(
             self.generator,
             n_drawn,
