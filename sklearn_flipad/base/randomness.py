@@ -2,16 +2,45 @@
 
 import threading
 from contextlib import contextmanager
+from enum import IntEnum, unique
 from numbers import Integral
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-__all__ = ["draw_seed", "seeded", "separate_stream"]
+__all__ = ["Purpose", "draw_seed", "seeded", "separate_stream"]
 
 #: Torch has one global generator in a process, so one thread at a time may seed it.
 _LOCK = threading.RLock()
+
+
+@unique
+class Purpose(IntEnum):
+    """Purposes of random numbers: streams of the same seed are independent by their numbers.
+
+    A number stays with its purpose for good, so that results do not change.
+    """
+
+    #: Latents over which a final layer's input is averaged.
+    MEAN_ACTIVATION = 1
+    #: Latents that a search starts from.
+    RANDOM_STARTS = 2
+    #: Random numbers that a traced generator draws itself.
+    GENERATOR_NOISE = 3
+    #: Latents of the samples nearest to a row, where the search for its posterior starts.
+    POSTERIOR_STARTS = 4
+    #: Latents over which the metric of a search is averaged.
+    METRIC = 5
+    #: Noise on an encoder's guess, and on a minimum that a search leaves.
+    START_NOISE = 6
+    ENCODER_TRAINING = 11
+    ENCODER_STATISTICS = 12
+    ENCODER_VALIDATION = 13
+    #: Noise on the weights of a copy.
+    WEIGHT_NOISE = 21
+    FINE_TUNING = 22
+    DISTILLATION = 23
 
 
 @contextmanager

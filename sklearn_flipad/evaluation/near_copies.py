@@ -13,7 +13,7 @@ from torch.nn.utils import prune
 
 from sklearn_flipad.base.modules import device_of, evaluating
 from sklearn_flipad.base.plain_copies import plain_copy, weights_of
-from sklearn_flipad.base.randomness import draw_seed, seeded, separate_stream
+from sklearn_flipad.base.randomness import Purpose, draw_seed, seeded, separate_stream
 from sklearn_flipad.evaluation.trained_copies import distilled_copy, fine_tuned_copy
 from sklearn_flipad.generators.latents import latent_batches
 from sklearn_flipad.generators.watching.layers import find_final_layer
@@ -24,8 +24,6 @@ _LEVELS = (0.2, 0.1, 0.05, 0.02, 0.01)
 #: Latents that show which layer is the last.
 _N_PROBES = 8
 _HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
-#: Purpose of the stream of random numbers that the noise comes from.
-_NOISE = 21
 
 
 @validate_params(
@@ -87,7 +85,8 @@ def noisy_copy(
         weights = [value for value in weights if (id(value) in last) == (where == "last")]
     if not weights:
         raise ValueError(f"The generator has no weights of two or more axes for where={where!r}.")
-    rng = torch.Generator().manual_seed(draw_seed(separate_stream(random_state, _NOISE)))
+    seed = draw_seed(separate_stream(random_state, Purpose.WEIGHT_NOISE))
+    rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for value in weights:
             noise = torch.randn(value.shape, generator=rng, dtype=torch.float32, device="cpu")

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.modules import device_of, evaluating, run_generator, training, unwrap
 from sklearn_flipad.base.plain_copies import plain_copy
-from sklearn_flipad.base.randomness import draw_seed, seeded
+from sklearn_flipad.base.randomness import Purpose, draw_seed, seeded
 from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.generators.latents import latent_batches
 from sklearn_flipad.generators.output_range import find_output_range
@@ -23,8 +23,6 @@ __all__ = ["distilled_copy", "fine_tuned_copy"]
 
 #: Directions in which a fine-tuned copy is compared with its targets.
 _N_DIRECTIONS = 256
-#: Purposes of the streams of random numbers that the trainings use.
-_FINE_TUNING, _DISTILLATION = 22, 23
 _COUNTS = {
     "n_steps": [Interval(Integral, 1, None, closed="left")],
     "batch_size": [Interval(Integral, 2, None, closed="left")],
@@ -100,7 +98,7 @@ def fine_tuned_copy(
     inputs = {"latent_shape": latent_shape, "sampler": sampler}
     if X.dtype == np.uint8 and output_range is None:
         output_range = find_output_range(twin, **inputs)
-    rng = _stream(random_state, _FINE_TUNING)
+    rng = _stream(random_state, Purpose.FINE_TUNING)
     batches = latent_batches(
         twin, n_steps * batch_size, batch_size=batch_size, random_state=rng, **inputs
     )
@@ -193,7 +191,7 @@ def distilled_copy(
     >>> small = distilled_copy(generator, small, n_steps=2, random_state=0)
     """
     generator = unwrap(generator)
-    rng = _stream(random_state, _DISTILLATION)
+    rng = _stream(random_state, Purpose.DISTILLATION)
     seed = draw_seed(rng)
     if student is None:
         twin = plain_copy(generator)

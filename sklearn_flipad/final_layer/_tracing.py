@@ -9,7 +9,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from sklearn_flipad.base.modules import device_of, evaluating, unwrap
-from sklearn_flipad.base.randomness import draw_seed, seeded, separate_stream
+from sklearn_flipad.base.randomness import Purpose, draw_seed, seeded, separate_stream
 from sklearn_flipad.final_layer._linear_tail import (
     LinearTail,
     find_linear_tail,
@@ -112,8 +112,8 @@ def trace_final_layer(
     check_watchable(generator)
     if isinstance(activation, str) and activation != "auto":
         activation = OutputActivation(activation)
-    rng = separate_stream(random_state, 1)
-    seed = draw_seed(separate_stream(random_state, 3))
+    rng = separate_stream(random_state, Purpose.MEAN_ACTIVATION)
+    seed = draw_seed(separate_stream(random_state, Purpose.GENERATOR_NOISE))
     batches = latent_batches(
         generator,
         n_samples,

@@ -11,7 +11,7 @@ __all__ = ["ModuleEncoder"]
 
 
 class ModuleEncoder:
-    """What a search asks of a :class:`LatentEncoder`, by a module from samples to latents."""
+    """A module from samples to latents, with the attributes of a :class:`LatentEncoder` in use."""
 
     #: Unlike any processing, so that a metric is estimated.
     processing_ = None

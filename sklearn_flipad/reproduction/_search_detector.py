@@ -1,6 +1,6 @@
 """The base of detectors by the distance to the best reconstruction."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from os import PathLike
 
@@ -38,7 +38,7 @@ def _has_threshold(detector):
     return True
 
 
-class _SearchDetector(OffsetMixin, BaseEstimator):
+class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
     """Minus the distance of a sample to the best reconstruction that a search finds for it."""
 
     _stored = Stored.stateless("offset_")
@@ -68,7 +68,11 @@ class _SearchDetector(OffsetMixin, BaseEstimator):
         """Fitted attributes but ``offset_``, and the search that uses them."""
 
     def _judging_distance(self):
-        """The distance that results are judged by, a function; None for the search's own."""
+        """The distance, a function, by which results are judged; None for that of the search."""
+        return
+
+    def _distance_function(self):
+        """The parameter `distance` as a function; None for the root mean square difference."""
         if self.distance == "inception":
             return inception_distance(self.inception_weights)
         return None if self.distance == "l2" else self.distance

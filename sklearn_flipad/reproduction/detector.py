@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_flipad.base.precision import full_precision
-from sklearn_flipad.base.randomness import separate_stream
+from sklearn_flipad.base.randomness import Purpose, separate_stream
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.reproduction._module_encoder import ModuleEncoder
 from sklearn_flipad.reproduction._search_detector import _SearchDetector
@@ -22,8 +22,6 @@ from sklearn_flipad.reproduction.search.plan import SearchPlan
 
 __all__ = ["ReproductionDetector"]
 
-#: Purpose of the latents of the metric.
-_METRIC = 3
 #: A threshold so many times the median calibration distance lies at samples whose search failed.
 _TYPICAL = 3.0
 
@@ -223,9 +221,12 @@ class ReproductionDetector(_SearchDetector):
             search = self._guided(process, guessing, metric)
             bounds = ()
             if self.n_calibration:
-                bounds = search.bounds(own[: self.n_calibration])
+                bounds = search.learned_bounds(own[: self.n_calibration])
                 search = self._guided(process, guessing, metric, bounds)
         return {"encoder_": encoder, "metric_": metric, "bounds_": bounds}, search
+
+    def _judging_distance(self):
+        return self._distance_function()
 
     def _searching(self, process):
         encoder = self._guessing(getattr(self, "encoder_", self.encoder), process)
@@ -276,7 +277,7 @@ class ReproductionDetector(_SearchDetector):
         """The encoder's metric, or one of the processed samples where it saw no such."""
         if encoder.processing_ == repr(process.processing.steps):
             return encoder.metric_
-        rng = separate_stream(self.random_state, _METRIC)
+        rng = separate_stream(self.random_state, Purpose.METRIC)
         searched = self.max_iter != 0 or self.n_newton > 0
         return LatentMetric.from_draws(process, rng, searched=searched)
 

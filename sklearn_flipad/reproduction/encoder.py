@@ -31,7 +31,7 @@ _VERSION = 1
 class LatentEncoder(BaseEstimator):
     """A network that guesses the latents of a generator's samples, trained on them.
 
-    Its guesses are where :class:`~sklearn_flipad.ReproductionDetector` starts to search.
+    :class:`~sklearn_flipad.ReproductionDetector` starts its search at these guesses.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class LatentEncoder(BaseEstimator):
         Inputs of the generator, see :meth:`sklearn_flipad.FinalLayer.from_generator`. Integer
         and one-hot inputs count as conditions, all others as latents.
     dtype : {"auto", "uint8", "float32"}, default="auto"
-        What samples will be: gray levels, or the generator's own values. ``"auto"`` takes
+        Type of the samples: gray levels, or the generator's own values. ``"auto"`` takes
         gray levels for images.
     output_range : pair of float, default=None
         Values of the generator that stand for the gray levels 0 and 255; by default found as
@@ -59,9 +59,9 @@ class LatentEncoder(BaseEstimator):
         Perturbations that are applied to the samples of the training, where suspects come
         processed. See :mod:`sklearn_flipad.evaluation.perturbations`.
     checkpoint : path-like, default=None
-        File from which a training that was cut off goes on.
+        File from which an interrupted training continues.
     device : str or torch.device, default=None
-        Where to compute; CUDA if there is one, else the CPU.
+        Target device; CUDA if there is one, else the CPU.
     random_state : int, default=0
         Seed of the network and of the latents. They are not the latents that
         :func:`~sklearn_flipad.generators.sample` draws with the same seed.
@@ -74,7 +74,7 @@ class LatentEncoder(BaseEstimator):
     module_ : torch.nn.Module
         The trained network, in eval mode on the CPU.
     history_ : list of dict
-        For each look at fresh samples: ``step``, ``error``, the mean squared error of the
+        For each validation on fresh samples: ``step``, ``error``, the mean squared error of the
         latents in units of their variance, and ``reproduced``, a share.
     metric_ : LatentMetric
         Coordinates for the search.
@@ -330,8 +330,8 @@ class LatentEncoder(BaseEstimator):
         Raises
         ------
         ValueError
-            If the file is damaged or none of an encoder, or `module` is missing or of another
-            shape.
+            If the file is damaged or not that of an encoder, or `module` is missing or of
+            another shape.
         """
         arrays, description = load_arrays(path, _FORMAT)
         try:

@@ -1,4 +1,4 @@
-"""How probable the best reconstruction of a row is, with its latents counted in."""
+"""The probability of the best reconstruction of a row, with its latents counted in."""
 
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -12,15 +12,13 @@ from torch.func import jacrev, vmap
 
 from sklearn_flipad.base.modules import unwrap
 from sklearn_flipad.base.plain_copies import plain_copy
-from sklearn_flipad.base.randomness import separate_stream
+from sklearn_flipad.base.randomness import Purpose, separate_stream
 from sklearn_flipad.base.samples import check_samples, record_samples
 from sklearn_flipad.generators.latents import latent_batches
 
 __all__ = ["LatentPosteriorDetector", "LatentPosteriorResult"]
 
-#: Purpose of the latents that the search starts from.
-_STARTS = 4
-#: Rows that are searched together, always as many, so that none depends on its neighbors.
+#: Rows that are searched together, always this many, so that none depends on its neighbors.
 _N_ROWS = 64
 #: Damping of the first step, and its factors after a step that helped and one that did not.
 _DAMPING, _LESS, _MORE = 1e-2, 0.2, 10.0
@@ -28,7 +26,7 @@ _DAMPING, _LESS, _MORE = 1e-2, 0.2, 10.0
 
 @dataclass(frozen=True, eq=False)
 class LatentPosteriorResult:
-    """What :meth:`LatentPosteriorDetector.reconstruct` returns.
+    """Results of :meth:`LatentPosteriorDetector.reconstruct`.
 
     Attributes
     ----------
@@ -65,10 +63,10 @@ class LatentPosteriorDetector(BaseEstimator):
         The target model, with latents ``(n, *generator.latent_shape)`` from N(0, I) and rows
         ``(n, n_columns)``. It runs in eval mode on a copy in double precision.
     noise : float or array-like of shape (n_columns,), default=0.01
-        Standard deviation of what was added to the generator's values, > 0: rounding to steps
+        Standard deviation of the noise added to the generator's values, > 0: rounding to steps
         of d adds ``d / sqrt(12)``, see :meth:`~sklearn_flipad.tabular.TablePreparer.rounding`.
     score : {"evidence", "posterior", "distance"}, default="evidence"
-        What a row is judged by: the logarithm of its probability density, by Laplace's
+        Score of a row: the logarithm of its probability density, by Laplace's
         approximation around the most probable latents; the logarithm of the largest posterior
         density; or minus the root mean square residual there, in units of `noise`.
     n_starts : int, default=16
@@ -166,12 +164,12 @@ class LatentPosteriorDetector(BaseEstimator):
         """
         self._validate_params()
         array = check_samples(self, X, reset=True)
-        _Rows(self, array)
+        _Rows(self.generator, self.noise, array)
         record_samples(self, X, array)
         return self
 
     def score_samples(self, X):
-        """What `score` asks for; larger is more normal.
+        """Score of each row, as `score` says; larger is more normal.
 
         Parameters
         ----------
@@ -214,10 +212,13 @@ class LatentPosteriorDetector(BaseEstimator):
         """
         self._validate_params()
         X = check_samples(self, X)
-        rows = _Rows(self, X)
+        rows = _Rows(self.generator, self.noise, X)
         with torch.no_grad():
-            rows.draw()
-            parts = [rows.search(X[part]) for part in gen_batches(len(X), _N_ROWS)]
+            rows.draw(self.n_drawn, self.random_state)
+            parts = [
+                rows.search(X[part], self.n_starts, self.max_iter)
+                for part in gen_batches(len(X), _N_ROWS)
+            ]
         latents, *values = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
         return LatentPosteriorResult(latents.reshape(-1, *rows.shape), *values)
 
@@ -233,15 +234,14 @@ class LatentPosteriorDetector(BaseEstimator):
 class _Rows:
     """The generator as a function of flat latents, and the samples that starts are taken from."""
 
-    def __init__(self, options, X):
-        generator = unwrap(options.generator)
+    def __init__(self, generator, noise, X):
+        generator = unwrap(generator)
         shape = getattr(generator, "latent_shape", None)
         if shape is None:
             raise ValueError(
                 "The generator has no attribute latent_shape. Set it to the shape of one latent, "
                 "as generator.latent_shape = (10,)."
             )
-        self.options = options
         self.generator = plain_copy(generator).double().cpu()
         self.shape = tuple(shape)
         with torch.no_grad():
@@ -256,17 +256,17 @@ class _Rows:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but the generator makes {sample_shape[0]}."
             )
-        noise = np.broadcast_to(np.asarray(options.noise, np.float64), X.shape[1:])
+        noise = np.broadcast_to(np.asarray(noise, np.float64), X.shape[1:])
         if not (np.isfinite(noise) & (noise > 0)).all():
             raise ValueError("noise must be positive and finite for each column.")
         self.noise = torch.from_numpy(noise.copy())
 
-    def draw(self):
+    def draw(self, n_drawn, random_state):
         """Draw the samples that starts are taken from."""
-        rng = separate_stream(self.options.random_state, _STARTS)
+        rng = separate_stream(random_state, Purpose.POSTERIOR_STARTS)
         batches = latent_batches(
             self.generator,
-            self.options.n_drawn,
+            n_drawn,
             latent_shape=self.shape,
             batch_size=1024,
             random_state=rng,
@@ -275,13 +275,13 @@ class _Rows:
         self.samples = torch.cat([self.generator(part) for part in latents.split(1024)])
         self.latents = latents.flatten(1)
 
-    def search(self, X):
+    def search(self, X, n_starts, max_iter):
         """Latents, distances, and logarithms of posterior and evidence of up to _N_ROWS rows."""
         x = torch.from_numpy(np.resize(X.astype(np.float64), (_N_ROWS, X.shape[1])))
         distances = torch.cdist(x, self.samples)
-        n_starts = min(self.options.n_starts, len(self.samples))
+        n_starts = min(n_starts, len(self.samples))
         nearest = distances.topk(n_starts, largest=False).indices
-        found = [self._searched(x, self.latents[nearest[:, k]]) for k in range(n_starts)]
+        found = [self._searched(x, self.latents[nearest[:, k]], max_iter) for k in range(n_starts)]
         energies = torch.stack([energy for energy, _ in found])
         best, rows = energies.argmin(dim=0), torch.arange(_N_ROWS)
         z = torch.stack([latents for _, latents in found])[best, rows]
@@ -293,12 +293,12 @@ class _Rows:
         values = residuals.square().mean(dim=1).sqrt(), log_posterior, log_evidence
         return tuple(value[: len(X)] for value in (z, *values))
 
-    def _searched(self, x, z):
-        """Levenberg-Marquardt with one damping per row; energies and latents."""
+    def _searched(self, x, z, max_iter):
+        """Energies and latents, after Levenberg-Marquardt with one damping per row."""
         energy = self._energy(z, x)
         damping = torch.full_like(energy, _DAMPING)
         eye = torch.eye(z.shape[1], dtype=z.dtype)
-        for _ in range(self.options.max_iter):
+        for _ in range(max_iter):
             residuals, jacobian = self._residuals(z, x), self._jacobian(z)
             hessian = jacobian.mT @ jacobian + eye
             gradient = (jacobian.mT @ residuals[:, :, None])[:, :, 0] - z

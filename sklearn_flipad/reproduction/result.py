@@ -1,4 +1,4 @@
-"""What a search for reconstructions returns."""
+"""The result of a search for reconstructions."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ __all__ = ["ReconstructionResult"]
 
 @dataclass(frozen=True)
 class ReconstructionResult:
-    """The best reconstructions of samples, and how close they are.
+    """The best reconstructions of samples, and their distances.
 
     Attributes
     ----------
@@ -19,13 +19,13 @@ class ReconstructionResult:
         Numbers of the conditions, such as classes, in ascending order of what the generator
         takes; 0 where it takes none.
     reconstructions : ndarray, shape (n, *sample_shape)
-        What the generator makes of them: gray levels for samples in gray levels, processed as
-        they were; else floats.
+        Samples that the generator makes of them: gray levels for samples in gray levels,
+        processed as they were; else floats.
     distances : ndarray of float64, shape (n,)
-        Root mean square differences to the samples, in gray levels or in the unit of floats;
-        with a distance of its own, those.
+        Distances to the samples: root mean square differences in gray levels or in the unit of
+        floats, or those of the detector's ``distance``.
     reproduced : ndarray of bool, shape (n,)
-        Whether the distance is no more than the rounding of the sample explains.
+        Whether the distance is small enough to be explained by the rounding of the sample.
     outcomes : ndarray of str, shape (n,)
         ``"reproduced"``; ``"rejected"``, far from the sample from all starts, where the
         search hardly moved; or ``"undecided"``.

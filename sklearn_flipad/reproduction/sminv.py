@@ -155,7 +155,7 @@ class SMInvDetector(_SearchDetector):
     def _searching(self, process):
         return RestartedSearch(
             process,
-            super()._judging_distance(),
+            self._distance_function(),
             n_starts=self.n_restarts,
             batch_size=self.batch_size,
             random_state=self.random_state,
@@ -164,6 +164,3 @@ class SMInvDetector(_SearchDetector):
             lr=self.lr,
             patience=self.patience,
         )
-
-    def _judging_distance(self):
-        return None  # the search has minimized it already

@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.optional import import_optional
-from sklearn_flipad.base.randomness import draw_seed, separate_stream
+from sklearn_flipad.base.randomness import Purpose, draw_seed, separate_stream
 from sklearn_flipad.final_layer import ColumnActivations, FinalLayer, Link
 
 __all__ = ["SDVTransformer", "final_layer_of_sdv", "sample_sdv"]
@@ -114,7 +114,7 @@ def final_layer_of_sdv(synthesizer, *, n_samples=5000, random_state=0):
     the activations.
     """
     model = _model_of(synthesizer)
-    model.set_random_state(draw_seed(separate_stream(random_state, 1)))
+    model.set_random_state(draw_seed(separate_stream(random_state, Purpose.MEAN_ACTIVATION)))
     generator = model._generator if hasattr(model, "_generator") else model.decoder
     module = generator.seq[-1]
     inputs, outputs = [], []

@@ -5,7 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from sklearn_flipad.base.randomness import seeded
+from sklearn_flipad.base.randomness import Purpose, seeded, separate_stream
+
+
+def test_streams_of_every_purpose_differ():
+    numbers = {float(separate_stream(0, purpose).standard_normal()) for purpose in Purpose}
+    assert len(numbers) == len(Purpose)
 
 
 def draws(seed):

@@ -51,7 +51,7 @@ from sklearn_flipad.calibration import PAC, Quantile
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.evaluation.perturbations import GaussianBlur, JPEGCompression
 from sklearn_flipad.generators import sample
-from sklearn_flipad.reproduction import FeatureDistance
+from sklearn_flipad.reproduction import FeatureDistance, SearchOptions
 from sklearn_flipad.solvers import FISTA
 from sklearn_flipad.storage.arrays import unpack
 from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator, LSGANGenerator
@@ -175,6 +175,9 @@ MAKERS = {
         encoder=LatentEncoder(max_steps=2, batch_size=8),
         processing=[GaussianBlur(3, sigma=0.5), JPEGCompression(80)],
     ),
+    "reproduction-options": lambda g: search(
+        g, encoder=LatentEncoder(max_steps=2, batch_size=8)
+    ).set_params(detect__estimator__search=SearchOptions(moves=((0.5, 0.0),), curvature=2.0)),
     "combined": searched_part,
 }
 

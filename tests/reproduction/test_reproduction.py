@@ -200,6 +200,14 @@ def test_further_starts_take_the_encoders_error_off():
     assert (starts[7] - z).abs().max() > 0.1
 
 
+def test_random_starts_are_not_the_noise_of_others(images, encoder):
+    detector = ReproductionDetector(images, encoder=encoder, n_restarts=20)
+    _, process = detector._prepared(sample(images, 1, random_state=0))
+    starts = detector._searching(process).starts
+    noise = np.concatenate([starts.noise, [x for x in starts._escapes if x is not None]])
+    assert not np.isin(starts.drawn.numpy(), noise.astype(np.float32)).any()
+
+
 def test_latents_are_those_that_made_the_sample(images, encoder):
     latents = torch.randn(5, 6, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():

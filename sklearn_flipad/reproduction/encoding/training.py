@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from sklearn_flipad.base.lanes import in_lanes
 from sklearn_flipad.base.precision import plain_defaults
-from sklearn_flipad.base.randomness import seeded, separate_stream
+from sklearn_flipad.base.randomness import Purpose, seeded, separate_stream
 from sklearn_flipad.reproduction.encoding.networks import make_encoder_network, n_outputs_of
 from sklearn_flipad.reproduction.search.latent_search import search_latents
 from sklearn_flipad.reproduction.search.metric import LatentMetric, deviations
@@ -24,8 +24,6 @@ from sklearn_flipad.storage.arrays import write_atomically
 
 __all__ = ["TrainedEncoder", "train_encoder"]
 
-#: Purposes of random numbers.
-_TRAINING, _STATISTICS, _VALIDATION = 11, 12, 13
 #: Samples from which means and deviations are taken.
 _N_SEEN = 512
 #: Fresh samples of a look, and trials of the search from the guesses.
@@ -113,7 +111,7 @@ class _Training:
         return bool(self.history) and self.history[-1]["reproduced"] == 1.0
 
     def _take_statistics(self):
-        rng = separate_stream(self.random_state, _STATISTICS)
+        rng = separate_stream(self.random_state, Purpose.ENCODER_STATISTICS)
         X, latents, conditions = zip(*self.process.draw(_N_SEEN, rng), strict=True)
         targets = torch.cat([self.process.targets(x) for x in X])
         latents, conditions = torch.cat(latents), torch.cat(conditions)
@@ -143,7 +141,7 @@ class _Training:
 
     def advance(self):
         """Make one step, whose samples depend on its number alone."""
-        rng = np.random.RandomState([self.random_state, _TRAINING, self.step])
+        rng = np.random.RandomState([self.random_state, Purpose.ENCODER_TRAINING, self.step])
         _, x, latents, conditions = self._batch(rng, self.batch_size)
         self.module.train()
         # Seeded for what the network draws, such as dropout.
@@ -160,7 +158,7 @@ class _Training:
     @torch.no_grad()
     def look(self):
         """Note the error on fresh samples, and the share that a short search reproduces."""
-        rng = separate_stream(self.random_state, _VALIDATION)
+        rng = separate_stream(self.random_state, Purpose.ENCODER_VALIDATION)
         x, standardized, latents, conditions = self._batch(rng, _N_FRESH)
         self.module.eval()
         outputs = in_lanes(self.module, len(standardized), standardized).flatten(1)

@@ -45,5 +45,5 @@ def warn_if_not_reproduced(records, plan):
         "precision; or the generator has too many latents for its size, or the encoder "
         "was trained too briefly. The verdicts hold, but say less.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=6,
     )

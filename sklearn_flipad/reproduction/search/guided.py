@@ -20,8 +20,8 @@ class GuidedSearch:
         self.objective = Objective.of(process)
         self.starts = Starts(process, encoder, metric, plan, self.objective.make, random_state)
 
-    def bounds(self, X):
-        """Bounds that reject samples, learned from the generator's own; a warning if they fail."""
+    def learned_bounds(self, X):
+        """Bounds learned from the generator's own samples; a warning if many are not reproduced."""
         records = self._records(X)
         warn_if_not_reproduced(records, self.plan)
         return learn_bounds(records, self.plan)

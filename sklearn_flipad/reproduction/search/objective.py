@@ -8,7 +8,7 @@ __all__ = ["Objective"]
 _SPREAD = 1 / 180
 #: Deviations of the mean squared rounding error that a reproduced sample may have.
 _N_DEVIATIONS = 4
-#: What single precision allows, relative to the deviation of a sample's values.
+#: Error of single precision, relative to the deviation of a sample's values.
 _PRECISION = 1e-3
 
 

@@ -6,19 +6,17 @@ import numpy as np
 import torch
 
 from sklearn_flipad.base.lanes import in_lanes
-from sklearn_flipad.base.randomness import separate_stream
+from sklearn_flipad.base.randomness import Purpose, separate_stream
 
 __all__ = ["Starts", "draw_starts"]
 
-#: Purpose of the random starts.
-_STARTS = 2
 #: Every so many starts after a minimum, noise leads out of it.
 _ESCAPE_EVERY = 8
 
 
 def draw_starts(process, n, random_state):
     """Random latents (n, n_features) and conditions (n,)."""
-    rng = separate_stream(random_state, _STARTS)
+    rng = separate_stream(random_state, Purpose.RANDOM_STARTS)
     ((latents, conditions),) = process.draw_latents(n, rng)
     return latents, conditions
 
@@ -35,7 +33,7 @@ class Starts:
         self.dtype = process.latent_dtype
         self.scale, self.moves = metric.scale, plan.options.moves
         n_features = process.space.n_features
-        rng = separate_stream(random_state, _STARTS)
+        rng = separate_stream(random_state, Purpose.START_NOISE)
         self.noise = rng.standard_normal((len(self.moves), n_features))
         n_escapes = max(plan.n_restarts - plan.n_conditions + 1, 0)
         plain = [None] * (_ESCAPE_EVERY - 1)
