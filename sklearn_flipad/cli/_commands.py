@@ -404,7 +404,7 @@ def _check_report(out):
     """Refuse what cannot be written, before files are scored."""
     if out.suffix != ".html":
         raise ValueError(f"A report must end in .html, got {out.name!r}.")
-    from sklearn_flipad.report.write import import_report_tools
+    from sklearn_flipad.base.optional import import_report_tools
 
     import_report_tools()
 
