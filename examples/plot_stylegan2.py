@@ -79,8 +79,8 @@ for shape in layer.branch_shapes:
     print("branch of", "x".join(map(str, shape)))
 
 # %%
-# How much the activations of each branch have to change from their mean to give the images of
-# each source, relative to the model's own images.
+# The change of the activations of each branch, from their mean, that gives the images of each
+# source, relative to the model's own images.
 
 changes = {}
 for name, X in tests.items():

@@ -24,7 +24,7 @@ class _Method:
     fingerprint: Callable
     #: View of each sample of (instance, X); None if the features mean nothing to the eye.
     views: Callable | None = None
-    #: What cannot be concluded, as the subject of a sentence and the rest.
+    #: Conclusions that it does not allow, as the subject of a sentence and the rest.
     limit: tuple | None = None
     #: Whether scores are minus a distance.
     measures_distances: bool = False
