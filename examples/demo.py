@@ -3,12 +3,11 @@ Which of these images did my generator make?
 ============================================
 
 The target model is ``fashion/dcgan-0``. Three attributors (RawPAD, DCTPAD and FLIPAD)
-are fitted on its samples and on no more than 200 real images; a fourth, reproduction, learns
-from its samples alone how to invert it. Then they meet the samples of five other generators, of
-which they have never seen anything: three of other architectures, one of the same architecture
-from another seed, and a copy whose earlier weights were changed by 5 % and whose final layer is
-the target's own. The script prints a table and writes one picture; ``make demo`` runs it in a
-few minutes on two cores.
+are fitted to its samples and only 200 real images; a fourth, reproduction, learns to invert the
+model from its samples alone. Then they judge samples of five generators that they have never
+seen: three of other architectures, one of the same architecture with another seed, and a copy
+whose earlier weights were changed by 5 % and whose final layer is that of the target. The script
+prints a table and writes one picture; ``make demo`` runs it in a few minutes on two cores.
 
 .. image:: /demo.png
     :alt: Suspects, their reproductions and the differences; histograms with thresholds
@@ -17,8 +16,8 @@ few minutes on two cores.
 # sphinx_gallery_thumbnail_path = "demo.png"
 
 # %%
-# All images are 8-bit gray levels, as image files hold them: the generator's float
-# outputs would give it away.
+# All images are 8-bit gray levels, as in image files: the float outputs of a generator
+# would give it away.
 
 import argparse
 import time
@@ -77,7 +76,7 @@ def make_attributors(generator, network="mlp", random_state=0):
     """The pipelines, with the same false-negative rate; the first three with the same detector.
 
     Samples of one's own model cost nothing, so three quarters of them calibrate the threshold;
-    an eighth where each has to be searched for.
+    for reproduction, which has to search for each sample, an eighth.
     """
     layer = FinalLayer.from_generator(generator, random_state=0)
     detector = DeepSADDetector(max_epochs=20, milestones=(14,), random_state=random_state)

@@ -4,8 +4,8 @@ Choosing the penalty by cross-validation
 
 FLIPAD's main parameter is ``lam``, the penalty of the inversion. It is a parameter of a
 pipeline step, so :class:`~sklearn.model_selection.GridSearchCV` can choose it. The
-generators that the attributor will meet are unknown; the search uses what its owner has,
-samples of the model and real images.
+generators of future suspects are unknown; the search uses samples of the model and real
+images, which the owner of the model has.
 """
 
 # %%
@@ -31,9 +31,9 @@ y = np.repeat([1, -1], 400)
 # %%
 # The pipeline. With 400 samples of the model, 267 of them in a training fold and 54 of
 # those held out, a false-negative rate of 5 % can be calibrated; 0.5 % would need 995.
-# The store of features sees to it that the folds invert each sample once. Where the verdict
-# has to be defended, the pipeline with the best penalty is fitted once more to fresh samples
-# of the model, which had no say in the choice.
+# With a store of features, all folds together invert each sample only once. If the verdict
+# has to be defended, fit the pipeline with the best penalty again, to fresh samples of the
+# model that did not influence the choice.
 
 detector = DeepSADDetector(
     module=MLP, module_params={"hidden": (64,)}, max_epochs=10, lr=2e-3, random_state=0
@@ -45,8 +45,8 @@ search = GridSearchCV(flipad, {"invert__lam": [1e-4, 1e-3, 1e-2, 1e-1]}, cv=3).f
 print(search.best_params_)
 
 # %%
-# Accuracy by penalty. Up to ten times the paper's 0.001 it hardly matters;
-# a penalty that is too large takes the features away.
+# Accuracy by penalty. Up to ten times the paper's 0.001 the penalty hardly matters;
+# a penalty that is too large suppresses the features.
 
 results = search.cv_results_
 fig, ax = plt.subplots(figsize=(5, 3), layout="constrained")

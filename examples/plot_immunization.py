@@ -2,15 +2,14 @@
 Immunization against perturbed samples
 ======================================
 
-Who passes off a generator's images as their own may blur or compress them first. An
-attributor that was fitted on clean images may then take them for foreign. Immunization
-(Section 5.2 of the paper, Tables 3 and 13) fits it on images under the perturbation that
-is expected.
+Somebody who passes off a generator's images as their own may blur or compress them first. An
+attributor that was fitted to clean images may then reject them. Immunization (Section 5.2 of
+the paper, Tables 3 and 13) fits it to images with the expected perturbation.
 """
 
 # %%
-# A shipped generator, 100 real images, and for the test the samples of three generators
-# that no attributor is fitted on.
+# A shipped generator, 100 real images, and for testing the samples of three generators
+# that no attributor is fitted to.
 
 import tempfile
 
@@ -48,8 +47,8 @@ plt.show()
 
 # %%
 # FLIPAD with a false-negative rate of 5 %. A larger penalty and a looser tolerance than the
-# defaults keep the example short, and the store of features inverts each test image once
-# for both attributors.
+# defaults keep the example short, and with the store of features each test image is inverted
+# only once for both attributors.
 
 store = tempfile.TemporaryDirectory()
 layer = FinalLayer.from_generator(generator, n_samples=1000, random_state=0)
@@ -61,8 +60,8 @@ flipad.set_params(invert__tol=0.1, invert__cache_dir=store.name)
 flipad.fit(X_train, y_train)
 
 # %%
-# Immunization by hand. The perturbation is applied to the training images, own and
-# foreign, and everything is fitted on the result, the threshold included.
+# Immunization by hand. The perturbation is applied to all training images, own and
+# other, and everything is fitted to the result, including the threshold.
 
 jpeg = perturbations["JPEG"]
 immunized = clone(flipad).fit(jpeg.fit_transform(X_train), y_train)
@@ -72,9 +71,8 @@ print(f"as fitted: {(flipad.predict(suspects) == -1).mean():.2f} of the own samp
 print(f"immunized: {(immunized.predict(suspects) == -1).mean():.2f}")
 
 # %%
-# The perturbation is not made a step of the pipeline: suspects arrive perturbed, and
-# ``predict`` would perturb them a second time, while the training images are perturbed
-# once.
+# The perturbation is not a step of the pipeline: suspects arrive perturbed, and
+# ``predict`` would perturb them a second time.
 #
 # :func:`~sklearn_flipad.evaluation.robustness_curve` does the same for each perturbation.
 
@@ -87,8 +85,8 @@ store.cleanup()
 # %%
 # As fitted, the attributor misses most own samples under this strong compression, and
 # more than the nominal 5 % under blur and noise. The immunized ones stay below 5 %.
-# That is what immunization promises; it does not restore what the perturbation has
-# destroyed. The false-positive rate, large on clean images already, because the detector
-# was fitted on no more than 240 own samples, is larger under each perturbation. The AUC,
-# which no threshold enters, rises for blur and a little for JPEG; for noise, immunization
-# only moves the threshold.
+# That is the purpose of immunization; it does not restore what the perturbation has
+# destroyed. The false-positive rate is already large on clean images, because the detector
+# was fitted to only 240 own samples, and it is larger under each perturbation. The AUC,
+# which does not depend on a threshold, increases for blur and a little for JPEG; for noise,
+# immunization only moves the threshold.

@@ -1,6 +1,6 @@
 """
-What the inversion sees
-=======================
+Inside the inversion
+====================
 
 FLIPAD estimates the activations that a sample would have had before the generator's
 final layer. This example follows single samples through the inversion and back: the
@@ -8,8 +8,8 @@ generator's own, real images, and those of another generator.
 """
 
 # %%
-# A shipped generator, its final layer, and 100 images of each source. The own images come
-# in two draws, to show how much chance alone makes a difference.
+# A shipped generator, its final layer, and 100 images of each source. There are two draws
+# of own images, to show how large differences by chance are.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,8 +31,8 @@ images = {
 inverter = FinalLayerInverter(layer, lam=1e-3)
 
 # %%
-# A few of them. The reconstruction goes from the estimated activations through the layer;
-# the residual is what it misses, on the scale where images span [-1, 1].
+# A few of them. The reconstruction maps the estimated activations through the layer; the
+# residual is the difference, on the scale where images span [-1, 1].
 
 few = [images["own"][:2], images["real"][:1], images["lsgan-0"][:2]]
 names = np.repeat(["own", "real", "lsgan-0"], [2, 1, 2])
@@ -40,10 +40,10 @@ InversionDisplay.from_estimator(inverter, np.concatenate(few), names)
 plt.show()
 
 # %%
-# The layer reconstructs foreign images as well as its own. It has 8,192 activations for
-# 1,024 pixels, so the images of all sources are within its reach, and the error of the
-# reconstruction, far below one gray level, is no evidence of where an image comes from.
-# Nor is the mean size of the change.
+# The layer reconstructs other images as well as its own. It has 8,192 activations for
+# 1,024 pixels, so it can produce the images of all sources. The error of the
+# reconstruction, far below one gray level, is not evidence for the source of an image.
+# Neither is the mean size of the change.
 
 changes = {}
 for name, X in images.items():
@@ -54,13 +54,13 @@ for name, X in images.items():
     print(f"{name:10}  error {error:.3f} gray levels, mean change {changes[name].mean():.3f}")
 
 # %%
-# What differs is which activations have to change. A single image hardly shows it, because
-# its content decides most of the change; averages of the absolute change do, in the
-# channels where they differ most between the sources. For images of the other generator,
-# activations along the right border have to change more than for the own ones. Real images,
-# whose background is one gray level, need less change outside of the clothes. The two draws
-# of own images show how much of the rest is chance. The detector of FLIPAD is given all
-# activations and weighs them itself.
+# The sources differ in which activations have to change. A single image hardly shows it,
+# because the change depends mostly on its content. Averages of the absolute change show it,
+# here in the channels where they differ most between the sources. For images of the other
+# generator, activations along the right border have to change more than for own images. Real
+# images, whose background is a single gray level, need less change outside of the clothes.
+# The two draws of own images show how much of the rest is chance. FLIPAD's detector gets all
+# activations, and learns how to weigh them.
 
 FeatureMapDisplay.from_features(
     np.concatenate(list(changes.values())), np.repeat(list(changes), 100), channels=3

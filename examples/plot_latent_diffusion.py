@@ -3,15 +3,15 @@ Which autoencoder decoded it? The last layer of a latent diffusion model
 ========================================================================
 
 A latent diffusion model ends with the decoder of an autoencoder. This example trains two small
-ones of diffusers for some seconds, from two seeds, and attributes images to the first, by its last
-layer and by what the whole autoencoder leaves of them. A third has the encoder of the first, and
-its decoder was trained on, as those of later versions of Stable Diffusion were; a fourth model
-shares the autoencoder and differs in its latents.
+autoencoders of diffusers for some seconds, with two seeds, and attributes images to the first, by
+its last layer and by the residuals of the whole autoencoder. A third one has the encoder of the
+first, and its decoder was trained further, as in later versions of Stable Diffusion; a fourth
+model shares the first autoencoder and differs in its latents.
 """
 
 # %%
 # The architecture is that of Stable Diffusion, much narrower: an image of 32x32 pixels
-# becomes a latent of 4x8x8. So short a training leaves blurred images, which are enough here.
+# becomes a latent of 4x8x8. After such a short training, images are blurred, which is enough here.
 
 import copy
 
@@ -45,7 +45,7 @@ def train(vae, n_steps, part=None):
 
 
 def trained(seed):
-    """A new autoencoder of a seed."""
+    """A new autoencoder, trained with a seed."""
     torch.manual_seed(seed)
     vae = AutoencoderKL(
         in_channels=1,
@@ -55,7 +55,7 @@ def trained(seed):
         up_block_types=("UpDecoderBlock2D",) * 3,
         norm_num_groups=4,
         sample_size=32,
-        scaling_factor=1.0,  # near one over the deviation of their latents
+        scaling_factor=1.0,  # close to 1 / standard deviation of its latents
     )
     return train(vae, 100)
 
@@ -66,8 +66,8 @@ train(vaes["trained on"], 40, part=vaes["trained on"].decoder)
 vaes["same decoder"] = vaes["seed 0"]
 
 # %%
-# Latents of images stand for those that a diffusion process makes. The model that shares the
-# autoencoder has others: each is the mean of two.
+# Latents of images take the place of those of a diffusion process. The model that shares the
+# autoencoder has other latents: each is the mean of two.
 
 
 @torch.no_grad()
@@ -93,9 +93,9 @@ SampleGridDisplay.from_samples({name: X[:8] for name, X in tests.items()})
 plt.show()
 
 # %%
-# What the library takes from each: the last convolution, and the mean of its inputs over latents
-# of the model. ``map_fingerprint`` leaves the mean out. It is the same for the two that share a
-# decoder, and no inversion of that layer is evidence for one of them against the other.
+# From each autoencoder the library takes the last convolution, and the mean of its inputs over
+# latents of the model. ``map_fingerprint`` ignores the mean. It is the same for the two models that
+# share a decoder, and no inversion of that layer is evidence for one of them against the other.
 
 layers = {}
 for name, vae in vaes.items():
@@ -104,8 +104,8 @@ for name, vae in vaes.items():
     print(f"{name:13} {layers[name]}, map {layers[name].map_fingerprint[:8]}")
 
 # %%
-# The attributor of seed 0. Its negatives are real images: it has seen none of another decoder.
-# Scores of further real images are left out of the figure, since they lie far to the left.
+# The attributor of seed 0. Its negatives are real images: it has seen no images of another decoder.
+# Scores of other real images are left out of the figure, since they lie far to the left.
 
 detector = DeepSADDetector(
     module=MLP, module_params={"hidden": (256,)}, max_epochs=10, milestones=(7,), random_state=0
@@ -123,14 +123,14 @@ ScoreHistogramDisplay.from_estimator(
 plt.show()
 
 # %%
-# With the whole autoencoder: each image is encoded and decoded again, and the same kind of
-# detector judges what that leaves of it. Of images that the decoder made, that is little, and of
-# its own kind. What is left of others can be so much that the center has to be that of the model's
-# images alone.
+# Now with the whole autoencoder: each image is encoded and decoded again, and the same kind of
+# detector judges the residual. Images that the decoder made have small residuals of a particular
+# kind. Those of other images can be so large that the center of DeepSAD has to be that of the
+# model's images only.
 
 
 class Autoencoder(torch.nn.Module):
-    """From pixels in [0, 1] to pixels."""
+    """Reconstruct pixels in [0, 1]."""
 
     def __init__(self, vae):
         super().__init__()
@@ -151,10 +151,10 @@ residual = make_residual(
 residual.fit(X, np.repeat([1, -1], [600, 400]))
 
 # %%
-# The shares that are accepted, by the last layer and by residuals. The decoder that was trained on
-# hardly differs in its last layer. Residuals also depend on the latents a little: of the images of
-# the same decoder fewer are accepted than of the model's. Autoencoders that were trained for
-# seconds are no measure of the methods; :doc:`/latent_diffusion` has one.
+# The shares of images that are accepted, by the last layer and by residuals. The decoder that was
+# trained further hardly differs in its last layer. Residuals also depend a little on the latents:
+# fewer images of the same decoder with other latents are accepted than of the model. Autoencoders
+# that were trained for seconds do not measure the methods; see :doc:`/latent_diffusion`.
 
 for name, images in tests.items():
     shares = [(method.predict(images) > 0).mean() for method in (attributor, residual)]

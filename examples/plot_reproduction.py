@@ -2,14 +2,14 @@
 From a model to a proof: reproducing its samples
 ================================================
 
-Whoever holds a whole generator can do more than look for signs of it: search for the latents
-that make it produce a given image, gray level by gray level. This example trains an encoder that
-guesses where to start, searches from there, and meets a copy of the generator that no method
-which knows the final layer alone can tell from the original.
+With the whole generator you can do more than look for its traces: you can search for the latents
+from which it produces a given image, gray level by gray level. This example trains an encoder that
+guesses where to start, and searches from there. One of the suspects is a copy of the generator that
+no method on the final layer alone can tell from the original.
 """
 
 # %%
-# The model, and a copy with noise of 5 % on all weights but those of its final layer.
+# The model, and a copy with 5 % of noise on all weights except those of its final layer.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -31,24 +31,23 @@ suspects = {
 }
 
 # %%
-# The encoder is trained on samples that the generator makes on the way, so there is no data to
-# collect. Its guesses are far off, tens of gray levels; they only have to be near enough.
+# The encoder is trained on samples that the generator makes during the training, so no data are
+# needed. Its guesses are off by tens of gray levels; they only have to be near enough.
 
 encoder = LatentEncoder(max_steps=300).fit(generator)
 print(encoder.history_[-1])
 
 # %%
-# Fitting learns from own samples how far they are after a few trials, so that what is much
-# farther is rejected early, and places the threshold on held-out own samples.
+# Fitting learns the distances of own samples after a few steps of the search, so that samples that
+# are much farther away are rejected early. The threshold is set with held-out own samples.
 
 attributor = make_reproduction(generator, encoder=encoder, fnr=0.01)
 attributor.fit(sample(generator, 500, random_state=1))
 
 # %%
-# What the search found. An own image comes back with nearly all of its values identical; what is
-# left is the rounding of the file. The copy's image is approached to one or two gray levels, in
-# smooth patches: the search bends the latents as far as it can, and no farther. For all others it
-# gives up early.
+# The results of the search. Nearly all values of an own image are reproduced; the rest is the
+# rounding of the file. The search comes within one or two gray levels of the copy's image, with
+# differences in smooth patches, and no closer. For all others it gives up early.
 
 few = {"own": 4, "copy": 4, "other seed": 4, "real": 4}
 ReproductionDisplay.from_estimator(
@@ -57,8 +56,8 @@ ReproductionDisplay.from_estimator(
 plt.show()
 
 # %%
-# The distances of all. The floor is the error of rounding itself, ``1 / sqrt(12)`` of a
-# gray level. Between the own samples and everything else there is a gap.
+# The distances of all suspects. The floor is the error of rounding, ``1 / sqrt(12)`` of a
+# gray level. There is a gap between the own samples and everything else.
 
 distances = {name: -attributor.score_samples(X) for name, X in suspects.items()}
 DistanceHistogramDisplay.from_predictions(
@@ -71,7 +70,7 @@ DistanceHistogramDisplay.from_predictions(
 plt.show()
 
 # %%
-# The verdicts, and the plainest evidence there is: the share of values that are identical.
+# The verdicts, and the most direct evidence: the share of identical values.
 
 detector = attributor["detect"].estimator_
 for name, X in suspects.items():

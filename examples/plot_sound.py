@@ -1,16 +1,16 @@
 """
-What features of sound tell, and what they do not
-=================================================
+Strengths and limits of features of sound
+=========================================
 
-Two networks of one architecture that do the same job on the same input make sounds that are hard
-to tell apart by ear. This example makes such a pair: two small convolutional networks, trained
-here for a few seconds each from different seeds, that raise the sampling rate of chirps. They
-stand in for real vocoders, which ``python -m benchmarks sound`` measures; see :doc:`/sound`.
+Two networks of one architecture with the same task and input make sounds that are hard to tell
+apart by ear. This example trains such a pair: two small convolutional networks, trained for a few
+seconds each with different seeds, that increase the sampling rate of chirps. They stand in for real
+vocoders, which ``python -m benchmarks sound`` measures; see :doc:`/sound`.
 """
 
 # %%
-# The recordings: chirps of half a second with overtones, at 4,000 samples a second. A model gets
-# every fourth sample and makes the others.
+# The recordings: chirps of half a second with overtones, at 4,000 samples per second. A model gets
+# every fourth sample and generates the others.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,7 +34,7 @@ RATE, LENGTH, FACTOR = 4000, 2048, 4
 
 
 def chirps(n, seed):
-    """Sounds (n, 1, 2048), as 16-bit WAV files hold them."""
+    """Sounds (n, 1, 2048), rounded as in 16-bit WAV files."""
     rng = np.random.default_rng(seed)
     t = np.arange(LENGTH) / RATE
     start, slope = rng.uniform(100, 250, (n, 1)), rng.uniform(-100, 100, (n, 1))
@@ -44,7 +44,7 @@ def chirps(n, seed):
 
 
 class Upsampler(nn.Sequential):
-    """Convolutions, twice an upsampling by 2, and a convolution at the end."""
+    """Convolutions, two of them with upsampling by 2."""
 
     def __init__(self):
         super().__init__(
@@ -60,7 +60,7 @@ class Upsampler(nn.Sequential):
 
 
 def train(seed, n_steps=200):
-    """A model that imitates recordings."""
+    """A model that is trained to imitate recordings."""
     torch.manual_seed(seed)
     model, data = Upsampler(), torch.from_numpy(chirps(512, 100 + seed))
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
@@ -76,12 +76,12 @@ def train(seed, n_steps=200):
 models = {"owner": train(0), "sibling": train(1)}
 
 # %%
-# What the owner has: the model, sounds that it made, and recordings as negatives. The suspects are
-# new sounds of the owner's model, what the sibling makes of the same input, and recordings.
+# The owner has the model, sounds that it made, and recordings as negatives. The suspects are new
+# sounds of the owner's model, the sibling's outputs for the same input, and recordings.
 
 
 def made(name, n, seed):
-    """What a model makes of recordings, as 16-bit WAV files hold it."""
+    """Outputs of a model for recordings, rounded as in 16-bit WAV files."""
     with torch.no_grad():
         return quantize_audio(models[name](torch.from_numpy(chirps(n, seed))[..., ::FACTOR]))
 
@@ -95,14 +95,14 @@ SampleGridDisplay.from_samples(
 plt.show()
 
 # %%
-# The final layer, a convolution of 24 channels to one, is found by running the model. DCTPAD and
-# FLIPAD judge windows of 256 samples, so that suspects may have any length. The third method uses
-# the whole model. Its input can be read from any suspect, every fourth sample; what the model makes
-# of that is taken off, and the mean log spectrum of the rest is judged.
+# The final layer, a convolution from 24 channels to one, is found by running the model. DCTPAD and
+# FLIPAD judge windows of 256 samples, so suspects may have any length. The third method uses the
+# whole model. Its input is every fourth sample of a suspect. The model's output for this input is
+# subtracted from the suspect, and the mean log spectrum of the residual is judged.
 
 
 class Again(nn.Module):
-    """What a model makes of a sound that may be its own."""
+    """Reconstruct a sound from every fourth sample."""
 
     def __init__(self, model):
         super().__init__()
@@ -137,12 +137,13 @@ for method, attributor in methods.items():
     accepted[method] = [(attributor.predict(sounds) == 1).mean() for sounds in suspects.values()]
 
 # %%
-# The share of each source that is called the owner's. Own sounds should be accepted but for the
-# false-negative rate of 5 %, all others rejected. The spectra of the windows tell half of the
-# recordings, and neither they nor FLIPAD tell the sibling: its spectra are the owner's, and a final
-# layer with 24 unknowns for each sample reaches any sound. What the whole model leaves of a sound
-# tells all. The real vocoders are alike in that; their input is a spectrogram, which loses the
-# phase, so there the log spectra of sound and reconstruction are subtracted instead.
+# The share of each source that is attributed to the owner. Own sounds should be accepted except for
+# the false-negative rate of 5 %, and all others rejected. The spectra of the windows reject half of
+# the recordings, and neither they nor FLIPAD reject the sibling: its spectra are those of the
+# owner, and a final layer with 24 unknowns for each sample can produce any sound. The residual of
+# the whole model rejects all others. This is the same for real vocoders. Their input is a
+# spectrogram, which has no phase, so there the log spectra of sound and reconstruction are
+# subtracted instead.
 
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 width = 0.25

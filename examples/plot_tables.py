@@ -2,16 +2,16 @@
 Which synthesizer made this table?
 ==================================
 
-The owner of a table synthesizer meets tables of unknown origin. One row says little; a hundred
-rows say a lot. The owner has a KL-WGAN that was trained on red wines, and compares with tables of
-the same kind from elsewhere: the same network from another seed, a Gaussian copula of SDV that
-was fitted to the same wines, and the wines themselves.
+The owner of a table synthesizer finds tables of unknown origin. One row says little; a hundred
+rows say a lot. The owner has a KL-WGAN that was trained on red wines. The other tables are of the
+same kind: from the same network with another seed, from a Gaussian copula of SDV that was fitted
+to the same wines, and the wines themselves.
 """
 
 # %%
-# A table as people have it: columns in their own units, rounded. The preparer is fitted to the
-# table that the generator was trained on, and rounds the generator's rows as that table is; without
-# that, their digits alone would give them away.
+# A real table has rounded columns in their own units. The preparer is fitted to the generator's
+# training table, and rounds the generator's rows in the same way; otherwise their digits alone
+# would give them away.
 
 import warnings
 
@@ -33,7 +33,7 @@ generator = load_pretrained("redwine/kl-wgan-0")
 
 
 def table_of(name, n, seed):
-    """Rows that a shipped generator makes, in the units of the wines."""
+    """Rows of a shipped generator, in the units of the wines."""
     rows = sample(load_pretrained(name), n, dtype="float32", random_state=seed)
     return preparer.inverse_transform(rows)
 
@@ -60,8 +60,8 @@ suspects = {
 
 # %%
 # How probable is a row, given the generator? The search finds the latents that explain it best;
-# the generator's 10 latents cannot give every row of 11 columns. No other synthesizer is needed to
-# train on: 300 rows of the owner calibrate the threshold.
+# the generator's 10 latents cannot produce every row of 11 columns. No rows of other synthesizers
+# are needed: 300 rows of the owner calibrate the threshold.
 
 attributor = for_tables(
     make_posterior(
@@ -77,8 +77,8 @@ for name, found in scores.items():
     print(f"{name:12} {rejected:.2f} of the rows are not the owner's")
 
 # %%
-# Anomaly scores by source, minus the logarithm of how probable a row is, on a logarithmic axis.
-# Some rows of every source look like the owner's.
+# Anomaly scores by source, the negative log densities of the rows, on a logarithmic axis.
+# Every source has some rows that look like the owner's.
 
 ScoreHistogramDisplay.from_predictions(
     np.log(np.concatenate(list(scores.values())) - min(map(np.min, scores.values())) + 1),
@@ -88,8 +88,9 @@ plt.xlabel("log(1 + anomaly score - smallest)")
 plt.show()
 
 # %%
-# A whole table. The rank-sum test asks whether its rows score as those that calibrate do; Simes'
-# test asks whether there is a row that the owner's generator did not make.
+# A whole table. The rank-sum test asks whether the scores of its rows are like those of the
+# calibration rows; Simes' test asks whether there is any row that the owner's generator did not
+# make.
 
 calibration = attributor["detect"].calibration_scores_
 p_values = pd.DataFrame(
@@ -104,7 +105,7 @@ p_values = pd.DataFrame(
 p_values.T.map("{:.1e}".format)
 
 # %%
-# How many rows it takes: the median p-value of random subsets.
+# The number of rows that are needed: the median p-value of random subsets.
 
 rng = np.random.default_rng(0)
 sizes = [2, 3, 5, 8, 12, 20, 35, 60]

@@ -2,16 +2,16 @@
 Whitening tells the seeds of one architecture apart
 ===================================================
 
-Two generators of one architecture, trained on the same images from different seeds, make
-samples whose features look alike one by one. They differ in the directions in which a
-model's own samples hardly vary, and those lie across many features at once.
-:class:`~sklearn_flipad.InlierWhitener` turns the features to these directions and gives
-each the same weight; :class:`~sklearn_flipad.InlierScaler` does not.
+Two generators of one architecture, trained on the same images with different seeds, make
+samples whose features look alike one by one. They differ in directions in which a
+model's own samples hardly vary, and these directions combine many features.
+:class:`~sklearn_flipad.InlierWhitener` rotates the features to these directions and gives
+all of them the same weight; :class:`~sklearn_flipad.InlierScaler` does not.
 """
 
 # %%
-# A shipped generator, real images as negatives, and for the test fresh samples, real images
-# and samples of another seed, which no attributor is fitted on.
+# A shipped generator, real images as negatives, and for testing fresh samples, real images
+# and samples of another seed, which no attributor is fitted to.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,12 +34,12 @@ tests = {
 }
 
 # %%
-# The features are the samples with their tanh undone, 32x32 values each. On the left the
-# variances of the model's samples along their principal axes, which fall by a factor of a
-# million. On the right the mean square of whitened features along the same axes. Others stand
-# out the more, the less the model varies. New samples of the model itself rise from 1 to 3,
-# because 3,000 samples say little about the smallest variances; that is why the whitener is
-# fitted inside the calibrator, to other samples than those that place the threshold.
+# The features are the samples with their tanh undone, 32x32 values each. Left: the variances
+# of the model's samples along their principal axes, which decrease by a factor of a million.
+# Right: the mean square of whitened features along the same axes. The less the model varies
+# along an axis, the more other sources stand out. New samples of the model itself rise from 1
+# to 3, because 3,000 samples say little about the smallest variances. This is why the whitener
+# is fitted inside the calibrator, to other samples than those that set the threshold.
 
 whitened = make_whitened()[:-1]
 whitened.steps.append(("whiten", InlierWhitener()))
@@ -55,10 +55,10 @@ right.legend()
 plt.show()
 
 # %%
-# The attributor, with a false-negative rate of 1 %. ``ridge`` keeps the smallest directions,
-# where rounding to gray levels is all that is left, from counting most; ``exponent`` says how
-# far to whiten. A grid search chooses both by what the owner of the model has, its samples and
-# real images.
+# The attributor, with a false-negative rate of 1 %. ``ridge`` limits the weight of the smallest
+# directions, which contain only the rounding to gray levels; ``exponent`` is the degree of
+# whitening. A grid search chooses both with samples of the model and real images, which the
+# owner of the model has.
 
 detector = DeepSADDetector(
     module=MLP, module_params={"hidden": (256,)}, max_epochs=10, milestones=(7,), random_state=0
@@ -71,11 +71,11 @@ grid = {
 search = GridSearchCV(attributor, grid, scoring="balanced_accuracy", cv=2).fit(X_train, y_train)
 
 # %%
-# What the search sees beside what counts, the other seed.
+# The score of the search beside the result that matters, on the other seed.
 
 
 def accepted(attributor):
-    """Fraction of the test images of each source that is taken for the model's own."""
+    """Fraction of the test images of each source that is accepted as the model's own."""
     return {name: (attributor.predict(images) == 1).mean() for name, images in tests.items()}
 
 
@@ -94,7 +94,7 @@ print("chosen:", search.best_params_)
 
 
 def with_whitener(whitener):
-    """The attributor with something else in the whitener's place, fitted."""
+    """The fitted attributor with another transformer as its whitener."""
     made = make_whitened(whitener=whitener, detector=detector, fnr=0.01, random_state=0)
     return made.fit(X_train, y_train)
 
@@ -108,10 +108,10 @@ for name, fitted in {
     print(f"{name} accepts: {rates}")
 
 # %%
-# Three of four samples of the other seed pass where features are scaled one by one, though all
-# real images are refused. Whitened, few pass, at any setting. The search cannot rank the
-# settings: all of them refuse real images, so that its scores differ by the false-negative
-# rates of the folds, which is chance, and what it chooses need not be best against the other
-# seed. Negatives near the model, such as another seed of one's own, would tell. Without them
-# the defaults are a good choice, unless small directions hold noise only, as in JPEG files:
-# then a larger ridge or a smaller exponent is better.
+# If features are scaled one by one, three of four samples of the other seed pass, though all
+# real images are rejected. If they are whitened, few pass, at any setting. The search cannot rank
+# the settings: all of them reject real images, so its scores differ only by the false-negative
+# rates of the folds, which is chance, and its choice need not be the best against the other
+# seed. For a better choice, use negatives near the model, such as another seed of your own.
+# Without them the defaults are a good choice, unless directions of small variance contain only
+# noise, as in JPEG files: then a larger ridge or a smaller exponent is better.

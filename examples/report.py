@@ -2,12 +2,11 @@
 From a folder of suspects to a page that can be handed on
 =========================================================
 
-The target model is ``fashion/dcgan-0``, and the attributor is reproduction: what is found for the
-model's own images is the same image, value by value. Suspects are images of the model, photographs
-of clothes, images of the same architecture from another seed, and of a copy of the model whose
-weights were changed by 5 %. The script writes the table of verdicts and the report into
-``output/report``, and a picture of the report where Chromium is installed. It takes a few minutes
-on two cores.
+The target model is ``fashion/dcgan-0``, and the method is reproduction: the model's own images are
+reproduced value by value. Suspects are images of the model, photographs of clothes, images of the
+same architecture with another seed, and images of a copy of the model whose weights were changed by
+5 %. The script writes the table of verdicts and the report to ``output/report``, and a picture of
+the report if Chromium is installed. It takes a few minutes on two cores.
 
 .. image:: /report.png
     :alt: A report: summary, limits, verdicts, two suspects with their reproductions, provenance
@@ -16,7 +15,7 @@ on two cores.
 # sphinx_gallery_thumbnail_path = "report.png"
 
 # %%
-# Suspects are files.
+# The suspects are files.
 
 import shutil
 import subprocess
@@ -50,8 +49,8 @@ for name, images in suspects.items():
         Image.fromarray(image[0]).save(folder / f"{number:02d}{name}.png")
 
 # %%
-# The attributor learns to invert the model on the model's own samples. Half of 1,000 further ones
-# calibrate it, and half of the photographs are the reference population.
+# The attributor learns to invert the model from the model's own samples. Half of 1,000 other own
+# samples calibrate it, and half of the photographs are the reference population.
 
 encoder = LatentEncoder(max_steps=500, random_state=0).fit(G)
 attributor = make_reproduction(G, encoder=encoder, fnr=0.005, random_state=0)
@@ -61,7 +60,7 @@ attributor.fit(X, np.repeat([1, -1], [1000, 600]))
 save_attributor(attributor, output / "model.flipad")
 
 # %%
-# Two calls lead from the file of the attributor and the folder to the table and the report.
+# With two calls you get from the attributor's file and the folder to the table and the report.
 
 table = score_files(output / "model.flipad", folder, output / "verdicts.csv", mode="L").out
 page = write_report(

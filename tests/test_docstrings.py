@@ -33,6 +33,9 @@ STRICT = (
     "operators",
     "solvers",
     "final_layer",
+    "evaluation",
+    "plotting",
+    "report",
 )
 PAGE = Path(__file__).parents[1] / "docs" / "api.rst"
 LISTED = re.findall(r"^    ([\w.]+)$", PAGE.read_text(), re.MULTILINE)

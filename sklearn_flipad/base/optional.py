@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-__all__ = ["import_optional", "import_pyplot"]
+__all__ = ["import_optional", "import_pyplot", "import_report_tools"]
 
 
 def import_optional(module, what, extra):
@@ -17,3 +17,9 @@ def import_optional(module, what, extra):
 def import_pyplot():
     """Module ``matplotlib.pyplot``."""
     return import_optional("matplotlib.pyplot", "Plotting needs matplotlib", "plot")
+
+
+def import_report_tools():
+    """The module ``jinja2``, once matplotlib is found to be installed as well."""
+    import_optional("matplotlib", "A report needs matplotlib", "report")
+    return import_optional("jinja2", "A report needs jinja2", "report")

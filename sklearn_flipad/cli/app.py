@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import sklearn_flipad
+from sklearn_flipad.base.optional import import_report_tools
 from sklearn_flipad.cli.options import (
     AsJson,
     Code,
@@ -166,8 +167,6 @@ def _check_report(out):
     """Refuse what cannot be written, before files are scored."""
     if out.suffix != ".html":
         raise ValueError(f"A report must end in .html, got {out.name!r}.")
-    from sklearn_flipad.report.write import import_report_tools
-
     import_report_tools()
 
 

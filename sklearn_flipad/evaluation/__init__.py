@@ -1,4 +1,4 @@
-"""Measuring attributors: scores with exact intervals, perturbations, near-copies, robustness."""
+"""Evaluation of attributors: metrics, perturbations, near-copies and robustness."""
 
 from sklearn_flipad.evaluation.metrics import (
     AttributionScores,

@@ -1,4 +1,4 @@
-"""Scores of an attributor, with exact intervals."""
+"""Metrics of attribution, with exact intervals."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ __all__ = ["AttributionScores", "Rate", "attribution_scores", "clopper_pearson"]
 
 @dataclass(frozen=True)
 class Rate:
-    """A fraction of successes with its Clopper-Pearson interval.
+    """A rate with its Clopper-Pearson interval.
 
     Attributes
     ----------
     count, n : int
-        Successes and trials.
+        Numbers of successes and trials.
     low, high : float
         Ends of the interval.
     """
@@ -39,17 +39,17 @@ class Rate:
 
 @dataclass(frozen=True)
 class AttributionScores:
-    """How well samples were attributed to a model.
+    """Scores of an attribution.
 
     Attributes
     ----------
     accuracy : float
-        Mean of the two rates of right decisions, so that each class counts half, as with
-        the paper's equal numbers of samples.
+        Balanced accuracy: the mean of the true-positive and true-negative rates, as with the
+        paper's equal numbers of samples.
     fnr : Rate
-        Fraction of the model's samples that were called foreign.
+        Fraction of the model's samples that were attributed to others.
     fpr : Rate
-        Fraction of foreign samples that were called the model's.
+        Fraction of other samples that were attributed to the model.
     auc : float
         Area under the ROC curve; NaN without scores.
     """
@@ -61,7 +61,7 @@ class AttributionScores:
 
 
 def attribution_scores(y_true, y_pred, scores=None, *, confidence=0.95):
-    """Accuracy, false-negative and false-positive rate with exact intervals, and AUC.
+    """Compute the accuracy, the error rates with exact intervals, and the AUC.
 
     Parameters
     ----------
@@ -70,9 +70,9 @@ def attribution_scores(y_true, y_pred, scores=None, *, confidence=0.95):
     y_pred : array-like of shape (n,)
         Decisions, +1 or -1.
     scores : array-like of shape (n,), default=None
-        ``decision_function`` or ``score_samples``, for the AUC.
+        Values of ``decision_function`` or ``score_samples``, for the AUC.
     confidence : float, default=0.95
-        Confidence of the intervals, in (0, 1).
+        Confidence level of the intervals, in (0, 1).
 
     Returns
     -------
@@ -86,7 +86,7 @@ def attribution_scores(y_true, y_pred, scores=None, *, confidence=0.95):
 
     Examples
     --------
-    >>> from sklearn_flipad.evaluation.metrics import attribution_scores
+    >>> from sklearn_flipad.evaluation import attribution_scores
     >>> scores = attribution_scores([1, 1, -1, -1], [1, -1, -1, -1])
     >>> scores.accuracy, scores.fnr.value, scores.fpr.value
     (0.75, 0.5, 0.0)
@@ -94,10 +94,10 @@ def attribution_scores(y_true, y_pred, scores=None, *, confidence=0.95):
     y_true = check_labels(y_true, len(y_true))
     y_pred = check_labels(y_pred, len(y_true))
     if (y_true == 0).any() or (y_pred == 0).any():
-        raise ValueError("y_true and y_pred must hold +1 and -1 only, got also 0.")
+        raise ValueError("y_true and y_pred must contain +1 and -1 only, got also 0.")
     own, foreign = y_true == 1, y_true == -1
     if not (own.any() and foreign.any()):
-        raise ValueError("y_true must hold both +1 and -1; it holds one class only.")
+        raise ValueError("y_true must contain both +1 and -1; it contains one class only.")
     fnr = clopper_pearson(int((y_pred[own] == -1).sum()), int(own.sum()), confidence)
     fpr = clopper_pearson(int((y_pred[foreign] == 1).sum()), int(foreign.sum()), confidence)
     auc = float("nan") if scores is None else float(roc_auc_score(y_true, np.asarray(scores)))
@@ -105,14 +105,14 @@ def attribution_scores(y_true, y_pred, scores=None, *, confidence=0.95):
 
 
 def clopper_pearson(count, n, confidence=0.95):
-    """The exact interval of a binomial proportion.
+    """Compute the exact interval of a binomial proportion.
 
     Parameters
     ----------
     count, n : int
-        Successes and trials, ``0 <= count <= n``, ``n >= 1``.
+        Numbers of successes and trials, ``0 <= count <= n``, ``n >= 1``.
     confidence : float, default=0.95
-        Confidence, in (0, 1).
+        Confidence level, in (0, 1).
 
     Returns
     -------

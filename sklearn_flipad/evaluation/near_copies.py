@@ -1,7 +1,6 @@
-"""Near-copies of a generator: its weights with noise, rounded, pruned, or trained on.
+"""Near-copies of a generator, whose weights are noisy, rounded, pruned or trained further.
 
-An attributor that tells a generator from others of its kind may still take a stolen and slightly
-changed copy for the original, or an owner may want just that. The copies made here measure which.
+They measure whether an attributor tells a slightly changed copy of a generator from the original.
 """
 
 from functools import partial
@@ -21,7 +20,7 @@ from sklearn_flipad.generators.watching.layers import find_final_layer
 __all__ = ["NEAR_COPIES", "near_copies", "noisy_copy", "pruned_copy", "rounded_copy"]
 
 _LEVELS = (0.2, 0.1, 0.05, 0.02, 0.01)
-#: Latents that show which layer is the last.
+#: Latents to run the generator with, in order to find its last layer.
 _N_PROBES = 8
 _HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -42,25 +41,25 @@ def noisy_copy(
     Parameters
     ----------
     generator : torch.nn.Module
-        The generator, which stays as it is.
+        The generator; it is not changed.
     level : float
-        Standard deviation of the noise, in units of that of each weight tensor's own values.
-        Weights are parameters of at least two axes: biases, and the scales and statistics of
-        normalizations, get no noise.
+        Standard deviation of the noise, relative to that of the values of each weight tensor.
+        Weights are parameters with at least two axes: biases and the scales and statistics of
+        normalizations get no noise.
     where : {"last", "earlier", "all"}, default="last"
-        The weights of the last linear layer that runs, all others, or both. No method that
-        knows the last layer alone can tell ``"earlier"`` from the original by the layer.
+        Which weights: those of the last linear layer that runs, all others, or both. With
+        ``"earlier"``, the final layer of the copy is that of the original.
     latent_shape, sampler
         Inputs of the generator, see :meth:`sklearn_flipad.FinalLayer.from_generator`; needed
         to find the last layer.
     random_state : int, RandomState instance or None, default=None
-        Seed. The noise of one seed has the same direction at all levels.
+        Seed. For a given seed the noise is the same at all levels, up to its scale.
 
     Returns
     -------
     torch.nn.Module
-        An independent copy in eval mode, as that of
-        :func:`~sklearn_flipad.base.plain_copies.plain_copy`.
+        An independent copy in eval mode. Weights that the generator computes, by weight or
+        spectral normalization for instance, are ordinary parameters of the copy.
 
     Raises
     ------
@@ -69,7 +68,7 @@ def noisy_copy(
 
     Examples
     --------
-    >>> from sklearn_flipad.reproduction import noisy_copy
+    >>> from sklearn_flipad.evaluation import noisy_copy
     >>> from sklearn_flipad.zoo import load_pretrained
     >>> generator = load_pretrained("fashion/dcgan-0")
     >>> copy = noisy_copy(generator, 0.05, random_state=0)
@@ -111,18 +110,18 @@ def _final_layer(generator, latent_shape, sampler):
 def rounded_copy(generator, dtype):
     """Copy a generator and round its weights to fewer bits.
 
-    The copy computes as before, in the original's type.
+    Only the weights are rounded: the copy computes in the type of the original.
 
     Parameters
     ----------
     generator : torch.nn.Module
-        The generator, which stays as it is.
+        The generator; it is not changed.
     dtype : {"fp16", "bf16", "int8"}
-        Half precision: all floating parameters and buffers are rounded, as in a checkpoint of
-        that type. A generator whose weights were stored in it already is not changed. 8 bits:
-        each weight tensor is rounded to 255 levels, equally spaced and symmetric about 0, that
-        reach its largest magnitude; biases, and the scales and statistics of normalizations,
-        stay.
+        With ``"fp16"`` and ``"bf16"``, all floating-point parameters and buffers are rounded, as
+        in a checkpoint of that type; nothing changes if they were stored in it before. With
+        ``"int8"``, each weight tensor is rounded to 255 levels, equally spaced and symmetric
+        about 0, up to its largest magnitude; biases and the scales and statistics of
+        normalizations are kept.
 
     Returns
     -------
@@ -136,7 +135,7 @@ def rounded_copy(generator, dtype):
 
     Examples
     --------
-    >>> from sklearn_flipad.reproduction import rounded_copy
+    >>> from sklearn_flipad.evaluation import rounded_copy
     >>> from sklearn_flipad.zoo import load_pretrained
     >>> copy = rounded_copy(load_pretrained("fashion/dcgan-0"), "int8")
     >>> len(copy.main[-2].weight.unique()) <= 255
@@ -172,20 +171,20 @@ def _to_levels(value):
     prefer_skip_nested_validation=True,
 )
 def pruned_copy(generator, share):
-    """Copy a generator and set its smallest weights to zero, in each layer the same share.
+    """Copy a generator and set the smallest weights of each layer to zero.
 
     Parameters
     ----------
     generator : torch.nn.Module
-        The generator, which stays as it is.
+        The generator; it is not changed.
     share : float
-        Share of each weight tensor that becomes zero, in (0, 1): the entries of the smallest
-        magnitude. Biases, and the scales and statistics of normalizations, stay.
+        Fraction of the entries of each weight tensor to set to zero, in (0, 1): those with the
+        smallest magnitudes. Biases and the scales and statistics of normalizations are kept.
 
     Returns
     -------
     torch.nn.Module
-        An independent copy in eval mode. Nothing is trained after the pruning.
+        An independent copy in eval mode. It is not trained after the pruning.
 
     Raises
     ------
@@ -194,12 +193,12 @@ def pruned_copy(generator, share):
 
     References
     ----------
-    Han et al., "Learning both Weights and Connections for Efficient Neural Networks", NeurIPS
-    2015, prune by magnitude.
+    Pruning by magnitude: Han et al., "Learning both Weights and Connections for Efficient Neural
+    Networks", NeurIPS 2015.
 
     Examples
     --------
-    >>> from sklearn_flipad.reproduction import pruned_copy
+    >>> from sklearn_flipad.evaluation import pruned_copy
     >>> from sklearn_flipad.zoo import load_pretrained
     >>> copy = pruned_copy(load_pretrained("fashion/dcgan-0"), 0.25)
     >>> float((copy.main[-2].weight == 0).float().mean())
@@ -228,7 +227,7 @@ def _distilled(generator, X, **options):
     return distilled_copy(generator, **options)
 
 
-#: The standard set by name, from the far to the near. Called as
+#: The standard set, roughly from the farthest to the nearest. Called as
 #: ``NEAR_COPIES[name](generator, X, latent_shape=..., sampler=..., random_state=...)``.
 NEAR_COPIES = {
     "distilled": _distilled,
@@ -262,14 +261,14 @@ def near_copies(generator, kinds=None, *, X=None, latent_shape=None, sampler=Non
     Parameters
     ----------
     generator : torch.nn.Module
-        The generator, which stays as it is.
+        The generator; it is not changed.
     kinds : sequence of str, default=None
-        Which: ``"noise LEVEL last"`` and ``"noise LEVEL earlier"`` with a level of 0.2, 0.1,
-        0.05, 0.02 or 0.01, ``"fp16"``, ``"bf16"``, ``"int8"``, ``"pruned 0.25"``,
+        Kinds of copies: ``"noise LEVEL last"`` and ``"noise LEVEL earlier"`` with a level of 0.2,
+        0.1, 0.05, 0.02 or 0.01, ``"fp16"``, ``"bf16"``, ``"int8"``, ``"pruned 0.25"``,
         ``"pruned 0.5"``, ``"fine-tuned"`` and ``"distilled"``. By default all that need no
         training.
     X : array-like, shape (n, *sample_shape), default=None
-        Samples that ``"fine-tuned"`` is trained towards.
+        Samples that a ``"fine-tuned"`` copy is trained on.
     latent_shape, sampler
         Inputs of the generator, see :meth:`sklearn_flipad.FinalLayer.from_generator`.
     random_state : int, default=0
@@ -278,7 +277,7 @@ def near_copies(generator, kinds=None, *, X=None, latent_shape=None, sampler=Non
     Yields
     ------
     name : str
-        The kind.
+        Kind of the copy.
     copy : torch.nn.Module
         An independent copy in eval mode.
 
@@ -289,7 +288,7 @@ def near_copies(generator, kinds=None, *, X=None, latent_shape=None, sampler=Non
 
     Examples
     --------
-    >>> from sklearn_flipad.reproduction import near_copies
+    >>> from sklearn_flipad.evaluation import near_copies
     >>> from sklearn_flipad.zoo import load_pretrained
     >>> generator = load_pretrained("fashion/dcgan-0")
     >>> [name for name, copy in near_copies(generator, ["int8", "noise 0.1 last"])]
@@ -303,7 +302,7 @@ def near_copies(generator, kinds=None, *, X=None, latent_shape=None, sampler=Non
             f"kinds must be a list of {', '.join(map(repr, NEAR_COPIES))}; got {kinds!r}."
         )
     if "fine-tuned" in kinds and X is None:
-        raise ValueError("A fine-tuned copy needs samples X that it is trained towards.")
+        raise ValueError("A fine-tuned copy needs samples X to be trained on.")
     options = {"latent_shape": latent_shape, "sampler": sampler, "random_state": random_state}
-    # A generator expression, so that the parameters are checked at the call.
+    # Not `yield`, which would check the parameters only when the first copy is asked for.
     return ((name, NEAR_COPIES[name](generator, X, **options)) for name in kinds)

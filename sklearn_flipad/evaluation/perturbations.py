@@ -1,9 +1,24 @@
-"""Perturbations by which somebody may hide where an image comes from (Section 5.2).
+"""Perturbations of images that may hide their origin (Section 5.2 of the paper).
 
-Stateless transformers of images. An attributor that is fitted to perturbed samples is
-immunized (the setting of Tables 3 and 13). They are not a step of its pipeline: suspects
-arrive perturbed, and ``predict`` would perturb them again. See
-:func:`~sklearn_flipad.evaluation.robustness.robustness_curve`.
+They are stateless transformers. Fitting an attributor to perturbed samples immunizes it (the
+setting of Tables 3 and 13). Do not make a perturbation a step of the attributor's pipeline:
+suspects arrive perturbed, and ``predict`` would perturb them again. See
+:func:`~sklearn_flipad.evaluation.robustness_curve`.
+
+The latent search and the encoder take perturbations as ``processing=``. Any transformer of uint8
+images, shape (n, channels, height, width), will do there. Two optional attributes tell the search
+more about it:
+
+``is_separable``
+    True if the perturbation is linear in the rows and in the columns of each channel, as blurring
+    and resizing are. The search then differentiates through it. Such a class needs the constructor
+    parameter ``output_range``, and must not round or clip floats within that range.
+``noise_variance``
+    Variance of the noise that the perturbation adds, in squared gray levels. The search does not
+    apply such a perturbation; it only raises the distance at which a sample counts as reproduced.
+
+A perturbation with neither attribute, such as a file format, is applied to the finished
+reconstruction.
 """
 
 import io
@@ -14,8 +29,7 @@ from PIL import Image, JpegImagePlugin, UnidentifiedImageError, features
 from scipy import ndimage
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sklearn_flipad.base.samples import check_samples, shape_of
-from sklearn_flipad.evaluation._stateless import StatelessPerturbation, noise_of
+from sklearn_flipad.evaluation._bases import ImagePerturbation, noise_of
 from sklearn_flipad.storage.files import check_regular
 
 __all__ = [
@@ -29,12 +43,12 @@ __all__ = [
 ]
 
 
-#: Pillow's numbers of the resolutions of the colors.
+#: Chroma subsampling, as Pillow numbers it.
 _SUBSAMPLING = {"4:4:4": 0, "4:2:2": 1, "4:2:0": 2}
 
 
 def named(perturbations):
-    """Perturbations by name; a sequence is named by how its members print.
+    """Name perturbations by their class and parameters; a dict keeps its names.
 
     Parameters
     ----------
@@ -48,7 +62,7 @@ def named(perturbations):
     Raises
     ------
     ValueError
-        If two members of a sequence print alike.
+        If two members of a sequence have the same name.
 
     Examples
     --------
@@ -65,7 +79,7 @@ def named(perturbations):
 
 
 def _name(perturbation):
-    """How a perturbation prints, with all parameters but the range of floats."""
+    """Class and parameters of a perturbation, without `output_range` and those that are None."""
     if not hasattr(perturbation, "get_params"):
         return repr(perturbation)
     params = perturbation.get_params(deep=False).items()
@@ -77,60 +91,16 @@ def _name(perturbation):
     return f"{type(perturbation).__name__}({shown})"
 
 
-class _Perturbation(StatelessPerturbation):
-    """A stateless transformer of uint8 images or of floats in ``output_range``."""
-
-    _dtypes = ("float64", "float32", "uint8")
-
-    def transform(self, X):
-        """Perturb images.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, channels, height, width)
-            Images: uint8 gray levels, or floats in `output_range`.
-
-        Returns
-        -------
-        ndarray, shape (n, channels, height, width)
-            Of the type of X: gray levels are rounded and clipped, floats are clipped.
-
-        Raises
-        ------
-        ValueError
-            If X is empty, not finite, out of range or has another shape.
-        """
-        self._validate_params()
-        X = self._checked(X)
-        if X.dtype == np.uint8:
-            perturbed = np.clip(np.rint(self._perturb(X.astype(np.float64))), 0, 255)
-        else:
-            low, high = self.output_range
-            level = (high - low) / 255
-            levels = (X.astype(np.float64) - low) / level
-            perturbed = np.clip(self._perturb(levels) * level + low, low, high)
-        return perturbed.astype(X.dtype)
-
-    def _checked(self, X, *, reset=False):
-        shape = shape_of(X)
-        if len(shape) != 4:
-            raise ValueError(
-                f"X must have shape (n, channels, height, width), got {shape}. Perturb images "
-                "before they are flattened."
-            )
-        return check_samples(self, X, reset=reset, output_range=self.output_range, images=True)
-
-
-class GaussianBlur(_Perturbation):
-    """Convolution with a truncated Gaussian, edges reflected.
+class GaussianBlur(ImagePerturbation):
+    """Convolution with a truncated Gaussian; edges are reflected.
 
     Parameters
     ----------
     kernel_size : int, default=3
-        Pixels a side of the kernel, odd. The paper uses 3, and 1, which is the identity.
+        Side of the kernel in pixels, odd. The paper uses 3, and 1, which is the identity.
     sigma : float, default=3.0
-        Standard deviation of the Gaussian in pixels, > 0. The paper's code uses the
-        kernel size.
+        Standard deviation of the Gaussian in pixels, > 0. The paper's code sets it to the kernel
+        size.
     output_range : pair of float, default=(-1, 1)
         Values of float images that stand for the gray levels 0 and 255.
 
@@ -148,13 +118,12 @@ class GaussianBlur(_Perturbation):
     array([20, 10, 20], dtype=uint8)
     """
 
-    #: Linear in the rows and in the columns of each channel.
     is_separable = True
 
     _parameter_constraints: dict = {
+        **ImagePerturbation._parameter_constraints,
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "sigma": [Interval(Real, 0, None, closed="neither")],
-        "output_range": [tuple, list],
     }
 
     def __init__(self, kernel_size=3, sigma=3.0, *, output_range=(-1.0, 1.0)):
@@ -173,14 +142,25 @@ class GaussianBlur(_Perturbation):
         return levels
 
 
-class _Resizing(_Perturbation):
-    """What goes through Pillow's resize, channel by channel."""
+class _Resizing(ImagePerturbation):
+    """A perturbation that resizes each channel with Pillow."""
+
+    is_separable = True
+
+    _parameter_constraints: dict = {
+        **ImagePerturbation._parameter_constraints,
+        "size": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, size, *, output_range=(-1.0, 1.0)):
+        self.size = size
+        self.output_range = output_range
 
     def _perturb(self, levels):
         height, width = levels.shape[2:]
         if self.size > min(height, width):
             raise ValueError(
-                f"size={self.size} is larger than the images, of {height}x{width} pixels."
+                f"size={self.size} is larger than the images of {height}x{width} pixels."
             )
         planes = levels.reshape(-1, height, width).astype(np.float32)
         resized = [np.asarray(self._resize(Image.fromarray(plane))) for plane in planes]
@@ -188,13 +168,13 @@ class _Resizing(_Perturbation):
 
 
 class CenterCropResize(_Resizing):
-    """The central square, enlarged to the size of the image (bilinear).
+    """Crop of the central square, resized to the size of the image (bilinear).
 
     Parameters
     ----------
     size : int
-        Pixels a side of the crop, at most the shorter side. The paper uses 60 and 55 of
-        64.
+        Side of the crop in pixels, at most the shorter side of the image. The paper uses 60 and
+        55 of 64.
     output_range : pair of float, default=(-1, 1)
         Values of float images that stand for the gray levels 0 and 255.
 
@@ -203,65 +183,40 @@ class CenterCropResize(_Resizing):
     Table 3 of Laszkiewicz et al., ICML 2024.
     """
 
-    #: Linear in the rows and in the columns of each channel.
-    is_separable = True
-
-    _parameter_constraints: dict = {
-        "size": [Interval(Integral, 1, None, closed="left")],
-        "output_range": [tuple, list],
-    }
-
-    def __init__(self, size, *, output_range=(-1.0, 1.0)):
-        self.size = size
-        self.output_range = output_range
-
     def _resize(self, image):
         left, top = ((side - self.size) // 2 for side in image.size)
-        # Cropped first: the box of resize would let pixels outside of it bleed in.
+        # Not by the box of `resize`, whose filter would also read pixels outside of it.
         crop = image.crop((left, top, left + self.size, top + self.size))
         return crop.resize(image.size, Image.Resampling.BILINEAR)
 
 
 class Downscale(_Resizing):
-    """Reduction to a smaller side and enlargement back (bilinear).
+    """Downscaling to a square and upscaling back to the size of the image (bilinear).
 
     Parameters
     ----------
     size : int
-        Pixels a side of the reduced image, at most the shorter side.
+        Side of the square in pixels, at most the shorter side of the image.
     output_range : pair of float, default=(-1, 1)
         Values of float images that stand for the gray levels 0 and 255.
     """
-
-    #: Linear in the rows and in the columns of each channel.
-    is_separable = True
-
-    _parameter_constraints: dict = {
-        "size": [Interval(Integral, 1, None, closed="left")],
-        "output_range": [tuple, list],
-    }
-
-    def __init__(self, size, *, output_range=(-1.0, 1.0)):
-        self.size = size
-        self.output_range = output_range
 
     def _resize(self, image):
         bilinear = Image.Resampling.BILINEAR
         return image.resize((self.size, self.size), bilinear).resize(image.size, bilinear)
 
 
-class GaussianNoise(_Perturbation):
+class GaussianNoise(ImagePerturbation):
     """Independent Gaussian noise in every pixel.
 
-    The noise of an image is seeded by the image itself and `random_state`, so it depends
-    on no other image, on no batch and on no order.
+    The noise is seeded by the image itself and by `random_state`, so it does not depend on the
+    other images of a batch or on their order.
 
     Parameters
     ----------
     std : float, default=0.05
-        Standard deviation on the scale where gray levels span [-1, 1], whatever
-        `output_range` is, >= 0. The paper uses
-        0.05 and 0.01.
+        Standard deviation, >= 0, on the scale where gray levels span [-1, 1], whatever
+        `output_range` is. The paper uses 0.05 and 0.01.
     random_state : int, default=0
         Seed.
     output_range : pair of float, default=(-1, 1)
@@ -273,9 +228,9 @@ class GaussianNoise(_Perturbation):
     """
 
     _parameter_constraints: dict = {
+        **ImagePerturbation._parameter_constraints,
         "std": [Interval(Real, 0, None, closed="left")],
         "random_state": [Interval(Integral, 0, None, closed="left")],
-        "output_range": [tuple, list],
     }
 
     def __init__(self, std=0.05, random_state=0, *, output_range=(-1.0, 1.0)):
@@ -292,16 +247,16 @@ class GaussianNoise(_Perturbation):
         return np.stack([image + self._noise(image) for image in levels])
 
     def _noise(self, image):
-        # Rounded, so that floats give the noise of the gray levels that they stand for.
+        # Rounded, so that floats get the same noise as the gray levels that they stand for.
         return 127.5 * self.std * noise_of(image.round(3) + 0.0, self.random_state)
 
 
-class _Compression(_Perturbation):
-    """A round trip through a lossy file format, as gray or as color images."""
+class _Compression(ImagePerturbation):
+    """A round trip through a lossy file format, as gray or color images."""
 
     _parameter_constraints: dict = {
+        **ImagePerturbation._parameter_constraints,
         "quality": [Interval(Integral, 1, 100, closed="both")],
-        "output_range": [tuple, list],
     }
 
     def _perturb(self, levels):
@@ -334,10 +289,9 @@ class JPEGCompression(_Compression):
     quality : int, default=90
         Quality factor of Pillow's encoder, 1 to 100. The paper uses 90 and 80.
     tables : sequence of sequence of int, default=None
-        Quantization tables, of brightness and of color, 64 steps each; they take the place of
-        `quality`.
+        Quantization tables of luma and chroma, 64 steps each, which replace `quality`.
     subsampling : {"4:4:4", "4:2:2", "4:2:0"}, default=None
-        Resolution of the colors; by default that of Pillow's encoder, "4:2:0".
+        Chroma subsampling; by default that of Pillow's encoder, "4:2:0".
     output_range : pair of float, default=(-1, 1)
         Values of float images that stand for the gray levels 0 and 255.
 
@@ -361,10 +315,10 @@ class JPEGCompression(_Compression):
 
     @classmethod
     def from_file(cls, path):
-        """Make the compression that a JPEG file went through.
+        """Reconstruct the compression of a JPEG file from its quantization tables.
 
-        Its quantization tables stand in the file. Suspects from files with the same tables went
-        through the same compression; an attributor is fitted to own samples that went through it.
+        Files with the same tables went through the same compression. To judge them, fit an
+        attributor to own samples that were compressed in this way.
 
         Parameters
         ----------
@@ -378,17 +332,20 @@ class JPEGCompression(_Compression):
         Raises
         ------
         ValueError
-            If the file is no JPEG, or one with more than three colors.
+            If the file is not JPEG, or has another mode than gray or RGB.
         """
         check_regular(path)
         try:
             with Image.open(path) as image:
                 if image.format != "JPEG" or image.mode not in ("L", "RGB"):
-                    raise ValueError(f"{path} holds {image.format} ({image.mode}), not JPEG.")
+                    raise ValueError(
+                        f"{path} must be a gray or RGB JPEG file; it holds {image.format} "
+                        f"({image.mode})."
+                    )
                 tables = [list(map(int, t)) for _, t in sorted(image.quantization.items())]
                 sampling = JpegImagePlugin.get_sampling(image)
         except UnidentifiedImageError as error:
-            raise ValueError(f"{path} is no image that can be read.") from error
+            raise ValueError(f"{path} is not an image that can be read.") from error
         names = list(_SUBSAMPLING)
         return cls(tables=tables, subsampling=names[sampling] if sampling >= 0 else None)
 
@@ -421,5 +378,7 @@ class WebPCompression(_Compression):
 
     def _perturb(self, levels):
         if not features.check("webp"):
-            raise ImportError("This build of Pillow cannot write WebP; install pillow's wheel.")
+            raise ImportError(
+                "This build of Pillow cannot write WebP. Install the wheel of pillow from PyPI."
+            )
         return super()._perturb(levels)

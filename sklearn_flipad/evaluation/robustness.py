@@ -1,4 +1,4 @@
-"""How decisions hold up when samples are perturbed (Tables 3 and 13 of the paper)."""
+"""Robustness of decisions to perturbed samples (Tables 3 and 13 of the paper)."""
 
 import numpy as np
 import pandas as pd
@@ -13,39 +13,41 @@ __all__ = ["robustness_curve"]
 def robustness_curve(
     attributor, perturbations, X, y, *, X_train=None, y_train=None, confidence=0.95
 ):
-    """Judge perturbed samples, by an attributor as it is and by immunized ones.
+    """Evaluate an attributor on perturbed samples, as fitted and immunized.
 
-    An immunized attributor is a clone that was fitted, and so calibrated, on training
-    samples under the very perturbation that it meets.
+    An immunized attributor is a clone that is fitted, and so calibrated, on training samples
+    with the same perturbation as the test samples.
 
     Parameters
     ----------
     attributor : estimator
-        Fitted; predicts +1 for samples of the model and -1 for others.
+        Fitted attributor, which predicts +1 for samples of the model and -1 for others.
     perturbations : sequence of transformer, or dict of str to transformer
-        Perturbations and their names; by default how they print.
+        Perturbations. The keys of a dict are their names; those of a sequence are named as by
+        :func:`~sklearn_flipad.evaluation.perturbations.named`.
     X : array-like, shape (n, ...)
-        Test samples, not perturbed.
+        Test samples, unperturbed.
     y : array-like of int, shape (n,)
-        +1 or -1.
+        +1 for samples of the model, -1 for others.
     X_train, y_train : array-like, default=None
-        Training samples, not perturbed, and labels as `attributor` takes them. If they are
-        given, a clone is fitted to each perturbation of them.
+        Training samples, unperturbed, and their labels as `attributor` takes them. If they are
+        given, a clone is fitted to them under each perturbation.
     confidence : float, default=0.95
-        Confidence of the exact intervals.
+        Confidence level of the exact intervals.
 
     Returns
     -------
     DataFrame
-        A row for each perturbation, after one named ``"none"``, and for each value of
-        ``immunized``. Columns: ``perturbation``, ``immunized``, ``accuracy``, ``auc``, and
-        ``fnr`` and ``fpr``, each with ``_low`` and ``_high``; see
-        :class:`~sklearn_flipad.evaluation.metrics.AttributionScores`.
+        A row for the unperturbed samples, named ``"none"``, and for each perturbation one with
+        the attributor as fitted and, with training samples, one with an immunized attributor.
+        Columns: ``perturbation``, ``immunized``, ``accuracy``, ``auc``, and ``fnr`` and ``fpr``,
+        each with ``_low`` and ``_high``; see
+        :class:`~sklearn_flipad.evaluation.AttributionScores`.
 
     Raises
     ------
     ValueError
-        If two perturbations have one name, or only one of `X_train` and `y_train` is given.
+        If two perturbations have the same name, or only one of `X_train` and `y_train` is given.
 
     References
     ----------
@@ -58,8 +60,8 @@ def robustness_curve(
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import FunctionTransformer
     >>> from sklearn_flipad import FNRThresholdCalibrator
+    >>> from sklearn_flipad.evaluation import robustness_curve
     >>> from sklearn_flipad.evaluation.perturbations import GaussianNoise
-    >>> from sklearn_flipad.evaluation.robustness import robustness_curve
     >>> X = np.random.default_rng(0).uniform(-0.2, 0.2, size=(200, 1, 4, 4))
     >>> X[100:] += 0.5
     >>> y = np.repeat([1, -1], 100)
@@ -72,7 +74,7 @@ def robustness_curve(
     ['none', 'weak', 'weak', 'strong', 'strong']
     """
     if (X_train is None) != (y_train is None):
-        raise ValueError("X_train and y_train go together: give both or neither.")
+        raise ValueError("X_train and y_train go together: pass both or neither.")
     X, y = np.asarray(X), np.asarray(y)
     rows = [_row("none", False, attributor, X, y, confidence)]
     for name, perturbation in named(perturbations).items():

@@ -1,4 +1,4 @@
-"""Scorers for data of which a part is not labeled."""
+"""Scorers for partly labeled data."""
 
 import numpy as np
 from sklearn.metrics import get_scorer
@@ -11,16 +11,17 @@ __all__ = ["labeled_scorer"]
 
 
 def labeled_scorer(scoring):
-    """A scorer that leaves out the samples labeled 0.
+    """Make a scorer that ignores unlabeled samples, whose label is 0.
 
-    ``score`` of an :class:`~sklearn_flipad.FNRThresholdCalibrator` does so by itself.
-    scikit-learn's scorers count 0 as a class: unlabeled samples, which only train, would be
-    errors.
+    scikit-learn's scorers take 0 for a class, so that unlabeled samples, which serve only for
+    training, would count as errors. ``score`` of an
+    :class:`~sklearn_flipad.FNRThresholdCalibrator` ignores them by itself.
 
     Parameters
     ----------
     scoring : str or callable
-        One of :func:`sklearn.metrics.get_scorer_names`, or ``scorer(estimator, X, y)``.
+        One of :func:`sklearn.metrics.get_scorer_names`, or a callable
+        ``scorer(estimator, X, y)``.
 
     Returns
     -------
@@ -48,7 +49,7 @@ def labeled_scorer(scoring):
 
 
 class _LabeledScorer:
-    """A class rather than a closure, so that it can be sent to other processes."""
+    """The scorer; unlike a closure it can be pickled for other processes."""
 
     def __init__(self, scorer):
         self.scorer = scorer

@@ -1,8 +1,7 @@
-"""Perturbations that people apply to sound, on purpose or by sending it.
+"""Perturbations of sound, as editing and transmission cause them.
 
-Stateless transformers of signals, in the manner of
-:mod:`sklearn_flipad.evaluation.perturbations`: they prepare training samples and suspects, and are
-no step of an attributor. None of them rounds: see
+Like :mod:`sklearn_flipad.evaluation.perturbations` these are stateless transformers that prepare
+samples, not steps of an attributor. None of them rounds; see
 :func:`~sklearn_flipad.datasets.quantize_audio`.
 """
 
@@ -15,53 +14,16 @@ from scipy.signal import resample_poly
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sklearn_flipad.base.optional import import_optional
-from sklearn_flipad.base.samples import check_samples, shape_of
-from sklearn_flipad.evaluation._stateless import StatelessPerturbation, noise_of
+from sklearn_flipad.evaluation._bases import SoundPerturbation, noise_of
 
 __all__ = ["AudioCompression", "Gain", "MuLaw", "Resampling", "WhiteNoise"]
 
-#: Format and subtype of soundfile by the name of the codec.
+#: soundfile's format and subtype of each codec.
 _CODECS = {"vorbis": ("OGG", "VORBIS"), "mp3": ("MP3", "MPEG_LAYER_III")}
 
 
-class _SoundPerturbation(StatelessPerturbation):
-    """A stateless transformer of signals in [-1, 1]."""
-
-    def transform(self, X):
-        """Perturb signals.
-
-        Parameters
-        ----------
-        X : array-like of float, shape (n, n_channels, length)
-            Signals in [-1, 1].
-
-        Returns
-        -------
-        ndarray, shape (n, n_channels, length)
-            Of the type of X, clipped to [-1, 1].
-
-        Raises
-        ------
-        ValueError
-            If X is empty, not finite, out of range or has another shape.
-        """
-        self._validate_params()
-        X = self._checked(X)
-        perturbed = np.stack([self._perturb(signal) for signal in X.astype(np.float64)])
-        return np.clip(perturbed, -1, 1).astype(X.dtype)
-
-    def _checked(self, X, *, reset=False):
-        shape = shape_of(X)
-        if len(shape) != 3:
-            raise ValueError(
-                f"X must have shape (n, n_channels, length), got {shape}. For signals of one "
-                "channel pass X[:, None]."
-            )
-        return check_samples(self, X, reset=reset, value_range=(-1, 1), output_range=None)
-
-
-class Gain(_SoundPerturbation):
-    """Louder or softer; what leaves [-1, 1] is clipped.
+class Gain(SoundPerturbation):
+    """Amplification by a constant factor; values outside [-1, 1] are clipped.
 
     Parameters
     ----------
@@ -84,16 +46,16 @@ class Gain(_SoundPerturbation):
         return signal * 10 ** (self.decibels / 20)
 
 
-class WhiteNoise(_SoundPerturbation):
+class WhiteNoise(SoundPerturbation):
     """White Gaussian noise at a signal-to-noise ratio.
 
-    The noise of a signal is seeded by the signal itself and `random_state`, so it depends on no
-    other signal, on no batch and on no order. Silence stays silence.
+    The noise is seeded by the signal itself and by `random_state`, so it does not depend on the
+    other signals of a batch or on their order. Silence stays silent.
 
     Parameters
     ----------
     snr : float, default=30.0
-        Power of the signal over that of the noise, in decibels.
+        Power of the signal relative to that of the noise, in decibels.
     random_state : int, default=0
         Seed.
     """
@@ -112,17 +74,17 @@ class WhiteNoise(_SoundPerturbation):
         return signal + std * noise_of(signal, self.random_state)
 
 
-class Resampling(_SoundPerturbation):
-    """To another rate and back, by polyphase filters.
+class Resampling(SoundPerturbation):
+    """Resampling to another rate and back, by polyphase filters.
 
-    What lies above half the lower rate is lost. The length stays the same.
+    Frequencies above half the lower rate are lost. The length stays the same.
 
     Parameters
     ----------
     rate : int
-        Samples a second of X.
+        Sampling rate of X, in samples per second.
     through : int, default=16000
-        Samples a second in between; 8,000 is that of a telephone.
+        Intermediate sampling rate; telephones use 8,000.
     """
 
     _parameter_constraints: dict = {
@@ -141,11 +103,11 @@ class Resampling(_SoundPerturbation):
         return resample_poly(there, down, up, axis=-1)[:, : signal.shape[-1]]
 
 
-class MuLaw(_SoundPerturbation):
-    """Rounding to 8 bits on the logarithmic scale of telephones.
+class MuLaw(SoundPerturbation):
+    """Rounding to 8 bits on the logarithmic scale of telephones (mu-law).
 
-    By the formula of the mu-law, mu = 255, that the segments of ITU-T G.711 approximate. A
-    telephone call is this after :class:`Resampling` through 8,000 samples a second.
+    The continuous formula with mu = 255, which ITU-T G.711 approximates by segments. For a
+    telephone call, apply :class:`Resampling` through 8,000 samples per second first.
 
     Examples
     --------
@@ -162,22 +124,22 @@ class MuLaw(_SoundPerturbation):
         return np.sign(levels) * np.expm1(np.abs(levels) * np.log(256)) / 255
 
 
-class AudioCompression(_SoundPerturbation):
+class AudioCompression(SoundPerturbation):
     """A round trip through a lossy file format; needs soundfile.
 
     Parameters
     ----------
     rate : int
-        Samples a second, of which the codec makes use.
+        Sampling rate of X in samples per second, which the codec takes into account.
     codec : {"vorbis", "mp3"}, default="vorbis"
         OGG Vorbis or MP3.
     level : float, default=0.5
-        Compression, from 0 (best quality) to less than 1 (small files), as soundfile has it.
+        Compression level of soundfile, from 0 (best quality) to less than 1 (smallest file).
 
     Raises
     ------
     ImportError
-        By ``transform``, if soundfile is not installed.
+        In ``transform``, if soundfile is not installed.
     """
 
     _parameter_constraints: dict = {

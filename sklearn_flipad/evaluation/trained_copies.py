@@ -1,7 +1,6 @@
-"""Near-copies of a generator that are trained: fine-tuned and distilled ones."""
+"""Near-copies of a generator by training: fine-tuned and distilled copies."""
 
 import copy
-from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -21,7 +20,7 @@ from sklearn_flipad.generators.output_range import find_output_range
 
 __all__ = ["distilled_copy", "fine_tuned_copy"]
 
-#: Directions in which a fine-tuned copy is compared with its targets.
+#: Random directions that samples are projected onto in each step of fine-tuning.
 _N_DIRECTIONS = 256
 _COUNTS = {
     "n_steps": [Interval(Integral, 1, None, closed="left")],
@@ -47,30 +46,31 @@ def fine_tuned_copy(
     random_state=None,
     verbose=0,
 ):
-    """Copy a generator and train it on towards given samples.
+    """Copy a generator and fine-tune it on given samples.
 
-    The sliced Wasserstein distance between generated and given samples decreases: both are
-    projected onto random directions, sorted, and compared in squares. It needs no discriminator,
-    and no pairing of latents and samples that would blur them. Normalizations stay in eval mode.
+    The training minimizes the sliced Wasserstein distance between generated and given samples:
+    both are projected onto random directions and sorted, and their squared difference is taken.
+    This needs no discriminator, and no pairs of latents and samples, which would lead to blurred
+    samples. Normalizations stay in eval mode.
 
     Parameters
     ----------
     generator : torch.nn.Module
-        The generator, which stays as it is.
+        The generator; it is not changed.
     X : array-like, shape (n, *sample_shape) or (n, n_features)
         Samples: uint8 gray levels, or floats as the generator makes them.
     n_steps : int, default=100
         Steps of Adam.
     batch_size : int, default=256
-        Samples that each step compares. Few of them differ more by chance than the
-        distributions do.
+        Generated and given samples that each step compares. In small batches they differ more by
+        chance than the two distributions do.
     lr : float, default=1e-5
         Learning rate.
     latent_shape, sampler
         Inputs of the generator, see :meth:`sklearn_flipad.FinalLayer.from_generator`.
     output_range : pair of float, default=None
-        Values of the generator that stand for the gray levels 0 and 255; by default found as
-        :func:`~sklearn_flipad.generators.sample` finds them.
+        Values of the generator that stand for the gray levels 0 and 255; by default those that
+        :func:`~sklearn_flipad.generators.find_output_range` finds.
     random_state : int, RandomState instance or None, default=None
         Seed.
     verbose : int, default=0
@@ -93,7 +93,7 @@ def fine_tuned_copy(
     """
     X = as_array(X)
     if not len(X):
-        raise ValueError("X is empty: a fine-tuned copy needs samples that it is trained towards.")
+        raise ValueError("X is empty: a fine-tuned copy needs samples to be trained on.")
     twin = plain_copy(generator)
     inputs = {"latent_shape": latent_shape, "sampler": sampler}
     if X.dtype == np.uint8 and output_range is None:
@@ -114,10 +114,8 @@ def fine_tuned_copy(
             )
         return _sliced_distance(x.flatten(1), targets.flatten(1))
 
-    optimizer = torch.optim.Adam(twin.parameters(), lr=lr, betas=(0.5, 0.999))
-    with _training(twin, draw_seed(rng)), _bar("fine-tuning", n_steps, verbose) as bar:
-        for latents in batches:
-            _descend(optimizer, loss(latents), bar)
+    bar = tqdm(batches, total=n_steps, disable=not verbose, desc="fine-tuning", unit="")
+    _minimize(loss, twin, bar, lr=lr, seed=draw_seed(rng))
     return twin.requires_grad_(False)
 
 
@@ -144,23 +142,25 @@ def distilled_copy(
     random_state=None,
     verbose=0,
 ):
-    """Train a student to make what a generator makes of the same latents.
+    """Train a student to give the outputs of a generator for the same latents.
 
-    The squared difference of their outputs decreases, with Adam and a one-cycle schedule.
+    The training minimizes the squared difference of the outputs, with Adam and a one-cycle
+    schedule.
 
     Parameters
     ----------
     generator : torch.nn.Module
-        The generator, which stays as it is.
+        The generator; it is not changed.
     student : torch.nn.Module, default=None
-        A network with the inputs and outputs of the generator, which stays as it is; a copy
-        is trained from its weights. By default a copy of the generator with new weights.
+        A network with the inputs and outputs of the generator. A copy of it is trained, starting
+        from its weights; the student itself is not changed. By default a copy of the generator
+        with new weights.
     n_steps : int, default=2000
         Steps of Adam. The default takes one or two minutes for the shipped generators.
     batch_size : int, default=64
-        Latents that each step draws.
+        Latents per step.
     lr : float, default=1e-2
-        Largest learning rate.
+        Largest learning rate of the schedule.
     latent_shape, sampler
         Inputs of the generator, see :meth:`sklearn_flipad.FinalLayer.from_generator`.
     random_state : int, RandomState instance or None, default=None
@@ -171,12 +171,13 @@ def distilled_copy(
     Returns
     -------
     torch.nn.Module
-        The student in eval mode, independent of both.
+        The trained copy of the student in eval mode.
 
     Raises
     ------
     ValueError
-        If a parameter is not valid, or the student makes samples of another shape.
+        If a parameter is not valid, or the student's samples have another shape than the
+        generator's.
 
     References
     ----------
@@ -184,7 +185,7 @@ def distilled_copy(
 
     Examples
     --------
-    >>> from sklearn_flipad.reproduction import distilled_copy
+    >>> from sklearn_flipad.evaluation import distilled_copy
     >>> from sklearn_flipad.zoo import DCGANGenerator, load_pretrained
     >>> generator = load_pretrained("fashion/dcgan-0")
     >>> small = DCGANGenerator(64, channels=(32, 16, 8), out_channels=1)
@@ -207,28 +208,43 @@ def distilled_copy(
         batch_size=batch_size,
         random_state=rng,
     )
-    optimizer = torch.optim.Adam(twin.parameters(), lr=lr, betas=(0.5, 0.999))
-    schedule = None
-    if n_steps > 1:
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=n_steps)
-    with _training(twin.train(), seed), _bar("distilling", n_steps, verbose) as bar:
-        for latents in batches:
-            with evaluating(generator):
-                targets = run_generator(generator, latents)
-            x = run_generator(twin, latents)
-            if x.shape != targets.shape:
-                raise ValueError(
-                    f"The student makes samples of shape {tuple(x.shape[1:])}, but the generator "
-                    f"{tuple(targets.shape[1:])}."
-                )
-            _descend(optimizer, nn.functional.mse_loss(x, targets.to(x)), bar)
-            if schedule is not None:
-                schedule.step()
+
+    def loss(latents):
+        with evaluating(generator):
+            targets = run_generator(generator, latents)
+        x = run_generator(twin, latents)
+        if x.shape != targets.shape:
+            raise ValueError(
+                f"The student makes samples of shape {tuple(x.shape[1:])}, but the generator "
+                f"{tuple(targets.shape[1:])}."
+            )
+        return nn.functional.mse_loss(x, targets.to(x))
+
+    bar = tqdm(batches, total=n_steps, disable=not verbose, desc="distilling", unit="")
+    _minimize(loss, twin.train(), bar, lr=lr, seed=seed, one_cycle=n_steps > 1)
     return twin.eval().requires_grad_(False)
 
 
+def _minimize(loss, module, bar, *, lr, seed, one_cycle=False):
+    """Take a step of Adam for each batch of latents in a progress bar."""
+    optimizer = torch.optim.Adam(module.parameters(), lr=lr, betas=(0.5, 0.999))
+    schedule = None
+    if one_cycle:
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=bar.total)
+    with training(seed, device_of(module)), bar:
+        module.requires_grad_(True)
+        for latents in bar:
+            value = loss(latents)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            if schedule is not None:
+                schedule.step()
+            bar.set_postfix(loss=f"{value.item():.3g}", refresh=False)
+
+
 def _reinitialize(module):
-    """New weights for all parameters, by each layer's own rule where it has one."""
+    """Draw new weights, by each layer's ``reset_parameters`` if it has one."""
     for part in module.modules():
         if hasattr(part, "reset_parameters"):
             part.reset_parameters()
@@ -239,27 +255,7 @@ def _reinitialize(module):
 
 
 def _stream(random_state, purpose):
-    """A stream of its own in any case: the batches are drawn while the caller's goes on."""
+    """A RandomState of its own, since batches are drawn lazily: the caller's may move on."""
     if isinstance(random_state, Integral):
         return np.random.RandomState([random_state, purpose])
     return np.random.RandomState(draw_seed(check_random_state(random_state)))
-
-
-@contextmanager
-def _training(module, seed):
-    """All parameters of a module with gradients."""
-    with training(seed, device_of(module)):
-        module.requires_grad_(True)
-        yield
-
-
-def _bar(what, n_steps, verbose):
-    return tqdm(total=n_steps, disable=not verbose, desc=what, unit="")
-
-
-def _descend(optimizer, loss, bar):
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    bar.update()
-    bar.set_postfix(loss=f"{loss.item():.3g}", refresh=False)

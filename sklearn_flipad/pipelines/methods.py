@@ -329,5 +329,8 @@ def method_of(estimator):
     Method or None
         None if it belongs to no method.
     """
-    name = estimator if isinstance(estimator, str) else type(estimator).__name__
-    return next((row for row in METHODS.values() if row.estimator.__name__ == name), None)
+    if isinstance(estimator, str):
+        found = (row for row in METHODS.values() if row.estimator.__name__ == estimator)
+    else:
+        found = (row for row in METHODS.values() if isinstance(estimator, row.estimator))
+    return next(found, None)

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from sklearn_flipad.base.optional import import_pyplot
+from sklearn_flipad.plotting._figures import figure_or_new
 
 __all__ = ["FeatureMapDisplay"]
 
 
 class FeatureMapDisplay:
-    """Average feature maps: a row for each channel, a column for each source.
+    """Average feature maps, a row for each channel and a column for each source.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_features`.
 
@@ -54,11 +54,11 @@ class FeatureMapDisplay:
         Parameters
         ----------
         transformer : transformer
-            Gives features of shape ``(n, n_channels, height, width)``.
+            Transformer to features of shape ``(n, n_channels, height, width)``.
         X : array-like, shape (n, ...)
             Samples.
         source : array-like of str, shape (n,)
-            Where each sample comes from.
+            Source of each sample.
         channels : int or sequence of int, default=3
             See :meth:`from_features`.
         figure : matplotlib.figure.Figure or SubFigure, default=None
@@ -82,10 +82,10 @@ class FeatureMapDisplay:
         features : array-like, shape (n, n_channels, height, width)
             Features.
         source : array-like of str, shape (n,)
-            Where each sample comes from.
+            Source of each sample.
         channels : int or sequence of int, default=3
-            The channels to draw, or how many of those whose averages differ most
-            between the sources, relative to how much they vary within them.
+            Channels to draw, or the number of channels: those whose averages differ most between
+            the sources, relative to their variation within the sources.
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw; a new figure by default.
         **kwargs : dict
@@ -116,7 +116,7 @@ class FeatureMapDisplay:
         return display.plot(figure=figure, **kwargs)
 
     def plot(self, figure=None, *, cmap="viridis", **kwargs):
-        """Draw the maps; each row has one color scale.
+        """Draw the maps, with one color scale for each row.
 
         Parameters
         ----------
@@ -131,11 +131,8 @@ class FeatureMapDisplay:
         -------
         FeatureMapDisplay
         """
-        plt = import_pyplot()
         n_sources, n_channels = self.maps.shape[:2]
-        if figure is None:
-            size = (1.4 * n_sources + 0.6, 1.4 * n_channels + 0.4)
-            figure = plt.figure(figsize=size, layout="constrained")
+        figure = figure_or_new(figure, 1.4 * n_sources + 0.6, 1.4 * n_channels + 0.4)
         axes = figure.subplots(n_channels, n_sources, squeeze=False)
         for row, channel in enumerate(self.channels):
             low, high = np.quantile(self.maps[:, row], [0.01, 0.99])

@@ -1,24 +1,23 @@
-"""Single samples, inverted through the final layer and mapped back."""
+"""Samples, their inversions through the final layer, and their reconstructions."""
 
 from numbers import Integral
 
 import numpy as np
 
 from sklearn_flipad.base.gray_levels import from_gray_levels
-from sklearn_flipad.base.optional import import_pyplot
 from sklearn_flipad.base.samples import as_array
-from sklearn_flipad.plotting.samples import _draw, _to_show
+from sklearn_flipad.plotting._figures import draw_image, draw_signed, figure_or_new, to_pixels
 
 __all__ = ["InversionDisplay"]
 
 
 class InversionDisplay:
-    """What the inversion makes of a few samples, a row for each.
+    """Inversions of a few samples, a row for each.
 
     The columns are the sample, its reconstruction from the estimated activations, the
-    residual, which is the sample minus its reconstruction, and some channels of the
-    activation change, the estimated minus the mean activation. All residuals have one
-    color scale, and all activation changes have one.
+    residual (the sample minus its reconstruction), and some channels of the activation change
+    (the estimated minus the mean activation). All residuals share one color scale, and so do all
+    activation changes.
 
     It is recommended to use :meth:`from_estimator`.
 
@@ -31,7 +30,7 @@ class InversionDisplay:
     changes : ndarray, shape (n, n_channels, height, width)
         Activation changes of the channels to draw.
     channels : sequence of int, shape (n_channels,)
-        Which channels these are.
+        Indices of these channels.
     source : sequence of str, shape (n,), default=None
         Names of the rows.
     output_range : pair of float, default=(-1, 1)
@@ -40,8 +39,8 @@ class InversionDisplay:
     Attributes
     ----------
     residuals : ndarray, shape (n, 1 or 3, height, width)
-        Samples minus reconstructions. Of three colors, the one with the largest
-        absolute residual is drawn, pixel by pixel.
+        Samples minus reconstructions. In color images, the largest residual by magnitude of the
+        three colors is drawn for each pixel.
     axes_ : ndarray of matplotlib.axes.Axes, shape (n, 3 + n_channels)
         The axes.
     figure_ : matplotlib.figure.Figure or matplotlib.figure.SubFigure
@@ -87,19 +86,19 @@ class InversionDisplay:
 
     @classmethod
     def from_estimator(cls, inverter, X, source=None, *, channels=3, figure=None):
-        """Invert samples and draw what comes out.
+        """Invert samples and draw the result.
 
         Parameters
         ----------
         inverter : FinalLayerInverter
-            Its final layer maps feature maps to images. Activations are drawn in their
+            Inverter whose final layer maps feature maps to images. Activations are drawn in their
             full shape, whatever its `pool_size`.
         X : array-like, shape (n, *output_shape) or (n, n_features)
             A few samples, as :meth:`FinalLayerInverter.invert` takes them.
         source : array-like of str, shape (n,), default=None
-            Where each sample comes from; rows have no names by default.
+            Names of the rows, such as the source of each sample.
         channels : int or sequence of int, default=3
-            The channels to draw, or how many of those whose activations change most, by
+            Channels to draw, or the number of channels: those whose activations change most, by
             the mean absolute value over X.
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw; a new figure by default.
@@ -155,27 +154,24 @@ class InversionDisplay:
         ValueError
             If the samples do not have 1 or 3 channels, or `source` has another length.
         """
-        plt = import_pyplot()
         n_samples, n_channels = self.changes.shape[:2]
         if self.source is not None and len(self.source) != n_samples:
             raise ValueError(
                 f"source must name each of the {n_samples} samples, got {len(self.source)} names."
             )
         images = [
-            _to_show(x, self.output_range, clip=True) for x in (self.samples, self.reconstructions)
+            to_pixels(x, self.output_range, clip=True) for x in (self.samples, self.reconstructions)
         ]
         residuals = self.residuals
         largest = np.abs(residuals).argmax(axis=1, keepdims=True)
         residuals = np.take_along_axis(residuals, largest, axis=1)
-        if figure is None:
-            size = (1.4 * (3 + n_channels) + 0.3, 1.4 * n_samples + 0.8)
-            figure = plt.figure(figsize=size, layout="constrained")
+        figure = figure_or_new(figure, 1.4 * (3 + n_channels) + 0.3, 1.4 * n_samples + 0.8)
         axes = figure.subplots(n_samples, 3 + n_channels, squeeze=False)
         for column, shown in zip(axes.T, images, strict=False):
             for ax, image in zip(column, shown, strict=True):
-                _draw(ax, image)
-        _draw_signed(axes[:, 2:3], residuals, cmap, "sample - reconstruction")
-        _draw_signed(axes[:, 3:], self.changes, cmap, "estimated - mean activation")
+                draw_image(ax, image)
+        _draw_on_one_scale(axes[:, 2:3], residuals, cmap, "sample - reconstruction")
+        _draw_on_one_scale(axes[:, 3:], self.changes, cmap, "estimated - mean activation")
         titles = ["sample", "reconstruction", "residual"]
         titles += [f"channel {channel}" for channel in self.channels]
         for ax, title in zip(axes[0], titles, strict=True):
@@ -208,13 +204,12 @@ def _check_channels(channels, n_channels):
         )
 
 
-def _draw_signed(axes, maps, cmap, label):
-    """Maps in one color scale, symmetrical about 0, with its color bar below."""
+def _draw_on_one_scale(axes, maps, cmap, label):
+    """Draw maps on one color scale, symmetric about 0, with a color bar below."""
     limit = np.abs(maps).max() or 1.0
     for line, row in zip(axes, maps, strict=True):
         for ax, values in zip(line, row, strict=True):
-            image = ax.imshow(values, cmap=cmap, vmin=-limit, vmax=limit, interpolation="nearest")
-            ax.set(xticks=[], yticks=[])
+            image = draw_signed(ax, values, limit, cmap)
     options = {"location": "bottom", "pad": 0.02, "aspect": 10 * axes.shape[1]}
     bar = axes[0, 0].figure.colorbar(image, ax=axes, ticks=[-limit, 0, limit], **options)
     bar.ax.set_xticklabels([f"{-limit:.2g}", "0", f"{limit:.2g}"], fontsize="x-small")

@@ -1,8 +1,8 @@
-"""P-values against the model and against a reference population."""
+"""P-values against the model and a reference population."""
 
 import numpy as np
 
-from sklearn_flipad.base.optional import import_pyplot
+from sklearn_flipad.plotting._figures import axes_or_new
 
 __all__ = ["PValueDisplay"]
 
@@ -10,10 +10,10 @@ __all__ = ["PValueDisplay"]
 class PValueDisplay:
     """P-values against the reference population over those against the model.
 
-    A point for each suspect, on logarithmic axes, and the four regions in which a verdict is
-    "own", "not own", or "undecided", because neither is rejected or both are. Both p-values follow
-    from one score, so that all points lie on one falling curve: how it passes the corner says
-    whether the attributor can tell the two populations apart.
+    Each suspect is a point on logarithmic axes. The two levels cut the plane into four regions:
+    the verdict is "own", "not own", or "undecided" because neither or both are rejected. Both
+    p-values are functions of one score, so all points lie on one decreasing curve. Its position
+    relative to the corner shows whether the attributor tells the two populations apart.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_evidence`.
 
@@ -24,9 +24,9 @@ class PValueDisplay:
     fnr, fpr : float
         Levels at which the model and the reference population are rejected.
     source : sequence of str, shape (n,), default=None
-        Where each suspect comes from; drawn in one color by default.
+        Source of each suspect; each source has its own color.
     reference_name : str, default="reference population"
-        What the reference population is called.
+        Name of the reference population.
 
     Attributes
     ----------
@@ -60,11 +60,11 @@ class PValueDisplay:
         Parameters
         ----------
         attributor : FNRThresholdCalibrator or AttributionPipeline
-            Fitted, with a reference population.
+            Fitted attributor with a reference population.
         X : array-like, shape (n, ...)
             Suspects.
         source : array-like of str, shape (n,), default=None
-            Where each suspect comes from.
+            Source of each suspect.
         fnr, fpr
             Levels, see :meth:`sklearn_flipad.FNRThresholdCalibrator.evidence`.
         ax : matplotlib.axes.Axes, default=None
@@ -79,7 +79,7 @@ class PValueDisplay:
         Raises
         ------
         ValueError
-            If there is no reference population, or as ``evidence``.
+            If there is no reference population, or as in ``evidence``.
         """
         evidence = attributor.evidence(X, fnr=fnr, fpr=fpr)
         return cls.from_evidence(evidence, source, ax=ax, **kwargs)
@@ -91,9 +91,9 @@ class PValueDisplay:
         Parameters
         ----------
         evidence : Evidence
-            With p-values against a reference population.
+            Evidence with p-values against a reference population.
         source : array-like of str, shape (n,), default=None
-            Where each suspect comes from.
+            Source of each suspect.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; a new figure by default.
         **kwargs : dict
@@ -110,7 +110,7 @@ class PValueDisplay:
         """
         if evidence.p_reference is None:
             raise ValueError(
-                "There are no p-values against a reference population; calibrate one with "
+                "There are no p-values against a reference population. Calibrate one with "
                 "calibrate_reference(X, name=...), or draw a ScoreHistogramDisplay."
             )
         display = cls(
@@ -142,13 +142,11 @@ class PValueDisplay:
         ValueError
             If `source` has another length than the p-values.
         """
-        plt = import_pyplot()
         n = len(self.p_own)
         source = np.asarray(["suspects"] * n if self.source is None else self.source)
         if len(source) != n:
             raise ValueError(f"source must name each of the {n} suspects, got {len(source)} names.")
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = axes_or_new(ax, layout="constrained")
         low_own, low_reference = (
             min(p.min(), level) / 2
             for p, level in ((self.p_own, self.fnr), (self.p_reference, self.fpr))

@@ -2,27 +2,28 @@
 
 import numpy as np
 
-from sklearn_flipad.base.optional import import_pyplot
+from sklearn_flipad.plotting._figures import figure_or_new
 
 __all__ = ["PredictionSetDisplay"]
 
 
 class PredictionSetDisplay:
-    """Sources by models: how often each model cannot be excluded, and sizes of the sets.
+    """Models in the prediction sets of each source, and the sizes of the sets.
 
-    A row for each source. In the matrix, the share of its samples whose set has the model; for
-    a source that is one of the models, its own column should be at least one minus the
-    false-negative rate, and all other cells small. Beside it, how many of the sets are empty, hold
-    one model, or several. With names of files as the source, there is a row for each file.
+    Each row is a source. The matrix shows the share of its samples whose set contains the model.
+    For a source that is one of the models, its own column should be at least one minus the
+    false-negative rate, and the other cells small. The bars beside it show the shares of sets that
+    are empty, or contain one model, or several. Pass file names as the source to get a row for
+    each file.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_evidence`.
 
     Parameters
     ----------
     shares : ndarray, shape (n_sources, n_models)
-        Shares of the samples of each source whose set has the model, in [0, 1].
+        Shares of the samples of each source whose set contains the model, in [0, 1].
     sizes : ndarray, shape (n_sources, 3)
-        Shares of the samples of each source whose set is empty, has one model, and has several.
+        Shares of the samples of each source whose set is empty, contains one model, or several.
     sources : sequence of str, shape (n_sources,)
         Names of the sources.
     models : sequence of str, shape (n_models,)
@@ -31,7 +32,7 @@ class PredictionSetDisplay:
     Attributes
     ----------
     axes_ : ndarray of matplotlib.axes.Axes, shape (2,)
-        The axes: the matrix, and the sizes.
+        The axes of the matrix and of the sizes.
     figure_ : matplotlib.figure.Figure or matplotlib.figure.SubFigure
         The figure.
 
@@ -52,16 +53,16 @@ class PredictionSetDisplay:
 
     @classmethod
     def from_estimator(cls, attributor, X, source, *, fnr=None, figure=None):
-        """Judge suspects and draw their sets.
+        """Predict the sets of suspects and draw them.
 
         Parameters
         ----------
         attributor : OpenSetAttributor
-            Fitted.
+            Fitted attributor.
         X : array-like, shape (n, ...)
             Suspects.
         source : array-like of str, shape (n,)
-            Where each suspect comes from, or its name.
+            Source or name of each suspect.
         fnr : float, default=None
             Level, see :meth:`sklearn_flipad.OpenSetAttributor.evidence`.
         figure : matplotlib.figure.Figure or SubFigure, default=None
@@ -74,7 +75,7 @@ class PredictionSetDisplay:
         Raises
         ------
         ValueError
-            If `source` has another length, or as ``evidence``.
+            If `source` has another length than X, or as in ``evidence``.
         """
         return cls.from_evidence(attributor.evidence(X, fnr=fnr), source, figure=figure)
 
@@ -85,9 +86,9 @@ class PredictionSetDisplay:
         Parameters
         ----------
         evidence : OpenSetEvidence
-            Of :meth:`sklearn_flipad.OpenSetAttributor.evidence`.
+            Result of :meth:`sklearn_flipad.OpenSetAttributor.evidence`.
         source : array-like of str, shape (n,)
-            Where each suspect comes from, or its name.
+            Source or name of each suspect.
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw; a new figure by default.
 
@@ -99,7 +100,7 @@ class PredictionSetDisplay:
         Raises
         ------
         ValueError
-            If `source` has another length.
+            If `source` has another length than the evidence.
         """
         sets, source = evidence.sets, np.asarray(source)
         if source.shape != (len(sets),):
@@ -130,11 +131,8 @@ class PredictionSetDisplay:
         -------
         PredictionSetDisplay
         """
-        plt = import_pyplot()
         n_sources, n_models = np.shape(self.shares)
-        if figure is None:
-            size = 0.55 * n_models + 5, 0.36 * n_sources + 1.8
-            figure = plt.figure(figsize=size, layout="constrained")
+        figure = figure_or_new(figure, 0.55 * n_models + 5, 0.36 * n_sources + 1.8)
         axes = figure.subplots(1, 2, sharey=True, width_ratios=[max(n_models, 3), 4])
         axes[0].imshow(self.shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), share in np.ndenumerate(self.shares):

@@ -1,27 +1,27 @@
-"""Accuracy and error rates under perturbations."""
+"""Accuracy and error rates on perturbed samples."""
 
 import numpy as np
 
-from sklearn_flipad.base.optional import import_pyplot
 from sklearn_flipad.evaluation import robustness_curve
+from sklearn_flipad.plotting._figures import figure_or_new
 
 __all__ = ["RobustnessDisplay"]
 
 
 class RobustnessDisplay:
-    """Accuracy, false-negative and false-positive rate for each perturbation.
+    """Accuracy, false-negative and false-positive rates for each perturbation.
 
     It is recommended to use :meth:`from_estimator` or :meth:`from_curve`.
 
     Parameters
     ----------
     curve : DataFrame
-        From :func:`~sklearn_flipad.evaluation.robustness_curve`.
+        Result of :func:`~sklearn_flipad.evaluation.robustness_curve`.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib.axes.Axes, shape (3,)
-        The axes: accuracy, false-negative and false-positive rate.
+        The axes of the accuracy, the false-negative rate and the false-positive rate.
     figure_ : matplotlib.figure.Figure or matplotlib.figure.SubFigure
         The figure.
     """
@@ -33,18 +33,18 @@ class RobustnessDisplay:
     def from_estimator(
         cls, attributor, perturbations, X, y, *, X_train=None, y_train=None, figure=None
     ):
-        """Judge perturbed samples and draw the outcome.
+        """Evaluate an attributor on perturbed samples and draw the rates.
 
         Parameters
         ----------
         attributor : estimator
-            Fitted; see :func:`~sklearn_flipad.evaluation.robustness_curve`.
+            Fitted attributor; see :func:`~sklearn_flipad.evaluation.robustness_curve`.
         perturbations : sequence or dict of transformer
             Perturbations.
         X : array-like, shape (n, ...)
-            Test samples, not perturbed.
+            Test samples, unperturbed.
         y : array-like of int, shape (n,)
-            +1 or -1.
+            +1 for samples of the model, -1 for others.
         X_train, y_train : array-like, default=None
             Training data for immunized clones.
         figure : matplotlib.figure.Figure or SubFigure, default=None
@@ -59,12 +59,12 @@ class RobustnessDisplay:
 
     @classmethod
     def from_curve(cls, curve, *, figure=None):
-        """Draw a curve that was computed before.
+        """Draw a curve that is already computed.
 
         Parameters
         ----------
         curve : DataFrame
-            From :func:`~sklearn_flipad.evaluation.robustness_curve`.
+            Result of :func:`~sklearn_flipad.evaluation.robustness_curve`.
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw; a new figure by default.
 
@@ -86,10 +86,8 @@ class RobustnessDisplay:
         -------
         RobustnessDisplay
         """
-        plt = import_pyplot()
         names = list(dict.fromkeys(self.curve["perturbation"]))
-        if figure is None:
-            figure = plt.figure(figsize=(9, 0.45 * len(names) + 1.2), layout="constrained")
+        figure = figure_or_new(figure, 9, 0.45 * len(names) + 1.2)
         axes = figure.subplots(1, 3, sharey=True)
         titles = {"accuracy": "balanced accuracy", "fnr": "FNR", "fpr": "FPR"}
         groups = list(self.curve.groupby("immunized"))

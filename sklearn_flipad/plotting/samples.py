@@ -1,55 +1,38 @@
 """Grids of samples (Figure 7 of the paper) and of perturbed samples (Figure 16)."""
 
 from functools import partial
-from math import inf
 
-import numpy as np
 from sklearn.base import clone
 
-from sklearn_flipad.base.optional import import_pyplot
-from sklearn_flipad.base.samples import check_samples
 from sklearn_flipad.evaluation.perturbations import named
 from sklearn_flipad.generators.sampling import sample
+from sklearn_flipad.plotting._figures import draw_image, figure_or_new, to_pixels
 from sklearn_flipad.plotting._spectrograms import draw_spectrogram, to_spectrograms
 
 __all__ = ["PerturbationDisplay", "SampleGridDisplay"]
 
 
-def _to_show(images, output_range, *, clip=False):
-    """Images as matplotlib draws them: channels last, in [0, 1] or uint8."""
-    value_range = (-inf, inf) if clip else None
-    images = check_samples(
-        None, images, output_range=output_range, value_range=value_range, images=True
-    )
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise ValueError(
-            f"Images must have shape (n, 1 or 3 channels, height, width), got {images.shape}."
-        )
-    if images.dtype != np.uint8:
-        low, high = output_range
-        images = ((images - low) / (high - low)).clip(0, 1)
-    images = np.moveaxis(images, 1, 3)
-    return images[..., 0] if images.shape[3] == 1 else images
+class _SampleDisplay:
+    """A display of images or signals by name."""
+
+    def __init__(self, images, *, output_range=(-1, 1), kind="image"):
+        self.images = images
+        self.output_range = output_range
+        self.kind = kind
+
+    def _pictures(self):
+        """Arrays to draw by name, and a function that draws one of them into axes."""
+        if self.kind == "image":
+            images = self.images.items()
+            return {name: to_pixels(x, self.output_range) for name, x in images}, draw_image
+        if self.kind != "spectrogram":
+            raise ValueError(f"kind must be 'image' or 'spectrogram', got {self.kind!r}.")
+        pictures = {name: to_spectrograms(signals) for name, signals in self.images.items()}
+        loudest = max(picture.max() for picture in pictures.values())
+        return pictures, partial(draw_spectrogram, loudest=loudest)
 
 
-def _pictures(samples, output_range, kind):
-    """Arrays to draw for each name, and how to draw one."""
-    if kind == "image":
-        return {name: _to_show(images, output_range) for name, images in samples.items()}, _draw
-    if kind != "spectrogram":
-        raise ValueError(f"kind must be 'image' or 'spectrogram', got {kind!r}.")
-    pictures = {name: to_spectrograms(signals) for name, signals in samples.items()}
-    loudest = max(picture.max() for picture in pictures.values())
-    return pictures, partial(draw_spectrogram, loudest=loudest)
-
-
-def _draw(ax, image):
-    high = 255 if image.dtype == np.uint8 else 1
-    ax.imshow(image, cmap="gray", vmin=0, vmax=high, interpolation="nearest")
-    ax.set(xticks=[], yticks=[])
-
-
-class SampleGridDisplay:
+class SampleGridDisplay(_SampleDisplay):
     """Samples side by side, a row for each source.
 
     It is recommended to use :meth:`from_samples` or :meth:`from_generators`.
@@ -61,8 +44,8 @@ class SampleGridDisplay:
     output_range : pair of float, default=(-1, 1)
         Values of black and white, for images that are not uint8.
     kind : {"image", "spectrogram"}, default="image"
-        How samples are drawn: images, or signals as spectrograms, 80 dB from the loudest of all
-        down to black.
+        Draw samples as images, or signals as spectrograms. Spectrograms share one color scale,
+        from the loudest value down to black at 80 dB less.
 
     Attributes
     ----------
@@ -83,11 +66,6 @@ class SampleGridDisplay:
     >>> display.axes_.shape
     (1, 4)
     """
-
-    def __init__(self, images, *, output_range=(-1, 1), kind="image"):
-        self.images = images
-        self.output_range = output_range
-        self.kind = kind
 
     @classmethod
     def from_samples(cls, images, *, output_range=(-1, 1), kind="image", figure=None):
@@ -112,16 +90,16 @@ class SampleGridDisplay:
 
     @classmethod
     def from_generators(cls, generators, *, n_samples=8, random_state=0, figure=None):
-        """Sample generators and draw what they make.
+        """Draw samples of generators.
 
         Parameters
         ----------
         generators : dict of str to torch.nn.Module
             Image generators with an attribute ``latent_shape`` or a method ``sampler``.
         n_samples : int, default=8
-            Images of each.
+            Images per generator.
         random_state : int, default=0
-            Seed of the latents, the same for all.
+            Seed of the latents, the same for all generators.
         figure : matplotlib.figure.Figure or SubFigure, default=None
             Where to draw; a new figure by default.
 
@@ -152,12 +130,9 @@ class SampleGridDisplay:
         ValueError
             If images do not have 1 or 3 channels, or signals more than one.
         """
-        plt = import_pyplot()
-        rows, draw = _pictures(self.images, self.output_range, self.kind)
+        rows, draw = self._pictures()
         n_columns = max(len(images) for images in rows.values())
-        if figure is None:
-            size = (n_columns + 0.8, len(rows) + 0.2)
-            figure = plt.figure(figsize=size, layout="constrained")
+        figure = figure_or_new(figure, n_columns + 0.8, len(rows) + 0.2)
         axes = figure.subplots(len(rows), n_columns, squeeze=False)
         for line, (name, images) in zip(axes, rows.items(), strict=True):
             for ax in line[len(images) :]:
@@ -169,7 +144,7 @@ class SampleGridDisplay:
         return self
 
 
-class PerturbationDisplay:
+class PerturbationDisplay(_SampleDisplay):
     """A few samples under several perturbations, a row for each sample.
 
     It is recommended to use :meth:`from_perturbations`.
@@ -206,11 +181,6 @@ class PerturbationDisplay:
     (2, 3)
     """
 
-    def __init__(self, images, *, output_range=(-1, 1), kind="image"):
-        self.images = images
-        self.output_range = output_range
-        self.kind = kind
-
     @classmethod
     def from_perturbations(
         cls, perturbations, X, *, output_range=(-1, 1), kind="image", figure=None
@@ -220,7 +190,8 @@ class PerturbationDisplay:
         Parameters
         ----------
         perturbations : sequence of transformer, or dict of str to transformer
-            Perturbations, and the titles of their columns; by default how they print.
+            Perturbations. The keys of a dict are the titles of the columns; by default titles
+            are class and parameters.
         X : array-like, shape (n, channels, height, width) or (n, 1, length)
             A few samples.
         output_range : pair of float, default=(-1, 1)
@@ -256,12 +227,9 @@ class PerturbationDisplay:
         ValueError
             If images do not have 1 or 3 channels, or signals more than one.
         """
-        plt = import_pyplot()
-        columns, draw = _pictures(self.images, self.output_range, self.kind)
+        columns, draw = self._pictures()
         n_samples = len(columns["original"])
-        if figure is None:
-            size = (1.5 * len(columns), 1.4 * n_samples + 0.4)
-            figure = plt.figure(figsize=size, layout="constrained")
+        figure = figure_or_new(figure, 1.5 * len(columns), 1.4 * n_samples + 0.4)
         axes = figure.subplots(n_samples, len(columns), squeeze=False)
         for line, (name, images) in zip(axes.T, columns.items(), strict=True):
             for ax, image in zip(line, images, strict=True):

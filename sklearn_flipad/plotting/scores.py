@@ -1,15 +1,22 @@
-"""Histograms of scores by source, with the thresholds."""
+"""Histograms of scores, by source."""
 
 import numpy as np
 
-from sklearn_flipad.base.optional import import_pyplot
-from sklearn_flipad.plotting._calibration import OWN, calibration_scores, draw_thresholds
+from sklearn_flipad.base.estimators import last_step
+from sklearn_flipad.plotting._figures import axes_or_new
+from sklearn_flipad.plotting._histograms import (
+    OWN,
+    calibration_scores,
+    draw_histograms,
+    draw_thresholds,
+    split_by_source,
+)
 
 __all__ = ["ScoreHistogramDisplay"]
 
 
 class ScoreHistogramDisplay:
-    """Histograms of normality scores, one for each source, with the decision thresholds.
+    """Histograms of normality scores by source, with the decision thresholds.
 
     It is recommended to use :meth:`from_calibration`, :meth:`from_estimator` or
     :meth:`from_predictions`.
@@ -19,12 +26,12 @@ class ScoreHistogramDisplay:
     scores : dict of str to ndarray of shape (n,)
         ``score_samples`` of each source; larger is more normal.
     offset : float, default=None
-        Scores from here on are called the model's.
+        Decision threshold; scores of at least this value are attributed to the model.
     own : str, default=None
-        The source that is the model itself, drawn filled.
+        Name of the source that is the model itself; its histogram is filled.
     reference_offset : float, default=None
-        Scores above it reject the reference population. Scores between the two thresholds are
-        undecided; that zone is shaded.
+        Scores above this value reject the reference population. The zone between the two
+        thresholds, where samples are undecided, is shaded.
 
     Attributes
     ----------
@@ -53,16 +60,16 @@ class ScoreHistogramDisplay:
     def from_calibration(
         cls, attributor, X=None, *, name="suspects", fnr=None, fpr=0.05, ax=None, **kwargs
     ):
-        """Draw the calibration scores, those of the reference population, and suspects.
+        """Draw the scores of calibration samples, the reference population, and suspects.
 
         Parameters
         ----------
         attributor : FNRThresholdCalibrator or AttributionPipeline
-            Fitted, with a rule that has p-values.
+            Fitted attributor with a rule that has p-values.
         X : array-like, shape (n, ...), default=None
             Suspects; none by default.
         name : str, default="suspects"
-            What the suspects are called.
+            Name of the suspects in the legend.
         fnr, fpr
             Levels, see :meth:`sklearn_flipad.FNRThresholdCalibrator.evidence`.
         ax : matplotlib.axes.Axes, default=None
@@ -77,7 +84,7 @@ class ScoreHistogramDisplay:
         Raises
         ------
         ValueError
-            If a level takes more calibration or reference samples than there are.
+            If there are too few calibration or reference samples for a level.
         NotImplementedError
             If the rule has no p-values.
         """
@@ -97,14 +104,14 @@ class ScoreHistogramDisplay:
         Parameters
         ----------
         estimator : estimator
-            Fitted attributor with ``score_samples``, and ``offset_`` or, for a pipeline,
-            a last step with it.
+            Fitted attributor with ``score_samples``. Its ``offset_``, or that of the last step of
+            a pipeline, is the threshold.
         X : array-like, shape (n, ...)
             Samples.
         source : array-like of str, shape (n,)
-            Where each sample comes from.
+            Source of each sample.
         own : str, default=None
-            The source that is the model itself.
+            Name of the source that is the model itself.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; a new figure by default.
         **kwargs : dict
@@ -114,30 +121,23 @@ class ScoreHistogramDisplay:
         -------
         ScoreHistogramDisplay
         """
-        last = estimator[-1] if hasattr(estimator, "steps") else estimator
-        return cls.from_predictions(
-            estimator.score_samples(X),
-            source,
-            offset=getattr(last, "offset_", None),
-            own=own,
-            ax=ax,
-            **kwargs,
-        )
+        scores, offset = estimator.score_samples(X), getattr(last_step(estimator), "offset_", None)
+        return cls.from_predictions(scores, source, offset=offset, own=own, ax=ax, **kwargs)
 
     @classmethod
     def from_predictions(cls, scores, source, *, offset=None, own=None, ax=None, **kwargs):
-        """Draw the histograms of given scores.
+        """Draw histograms of given scores.
 
         Parameters
         ----------
         scores : array-like of shape (n,)
             ``score_samples``; larger is more normal.
         source : array-like of str, shape (n,)
-            Where each sample comes from.
+            Source of each sample.
         offset : float, default=None
-            Scores from here on are called the model's.
+            Decision threshold.
         own : str, default=None
-            The source that is the model itself.
+            Name of the source that is the model itself.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; a new figure by default.
         **kwargs : dict
@@ -147,9 +147,8 @@ class ScoreHistogramDisplay:
         -------
         ScoreHistogramDisplay
         """
-        scores, source = np.asarray(scores), np.asarray(source)
-        by_source = {str(name): scores[source == name] for name in dict.fromkeys(source)}
-        return cls(by_source, offset=offset, own=own).plot(ax=ax, **kwargs)
+        scores = split_by_source(scores, source)
+        return cls(scores, offset=offset, own=own).plot(ax=ax, **kwargs)
 
     def plot(self, ax=None, *, bins=40, **kwargs):
         """Draw the histograms.
@@ -167,30 +166,17 @@ class ScoreHistogramDisplay:
         -------
         ScoreHistogramDisplay
         """
-        plt = import_pyplot()
-        if ax is None:
-            _, ax = plt.subplots()
+        ax = axes_or_new(ax)
         everything = np.concatenate(list(self.scores.values()))
-        # A few far outliers must not squeeze the rest into one bin.
+        # Otherwise a few far outliers would squeeze all else into one bin.
         low, high = np.quantile(everything, [0.005, 1])
         for offset in (self.offset, self.reference_offset):
             if offset is not None and np.isfinite(offset):
                 low, high = min(low, offset), max(high, offset)
         edges = np.linspace(low, high + 1e-12 * (1 + abs(high)), bins + 1)
-        for index, (name, scores) in enumerate(self.scores.items()):
-            own = name == self.own
-            style = {"histtype": "stepfilled" if own else "step", "alpha": 0.5 if own else 1}
-            shares = np.full(len(scores), 1 / len(scores))
-            ax.hist(
-                np.clip(scores, low, high),
-                edges,
-                weights=shares,
-                label=name,
-                color=f"C{index}",
-                **{**style, **kwargs},
-            )
+        scores = {name: np.clip(found, low, high) for name, found in self.scores.items()}
+        draw_histograms(ax, scores, edges, own=self.own, **kwargs)
         draw_thresholds(ax, self.offset, self.reference_offset)
-        ax.set(xlabel="score (larger: more like the model's)", ylabel="fraction of the source")
-        ax.legend(frameon=self.reference_offset is not None, fontsize="small")
+        ax.set_xlabel("score (larger: more like the model's)")
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -1,4 +1,4 @@
-"""Verdicts as a page that is read by people and printed; it needs ``[report]``."""
+"""Verdicts as a page for people to read and print; it needs the extra ``[report]``."""
 
 from sklearn_flipad.report.fingerprints import weights_digest
 from sklearn_flipad.report.write import write_report

@@ -1,29 +1,21 @@
-"""Where the score of a suspect lies among those that calibrated the verdict."""
+"""Plots of a suspect's score among the calibration scores."""
 
 import numpy as np
 
 from sklearn_flipad.base.estimators import last_step
 from sklearn_flipad.plotting import DistanceHistogramDisplay, ScoreHistogramDisplay
+from sklearn_flipad.report._methods import measures_distances
 from sklearn_flipad.report._pictures import figure_picture
-from sklearn_flipad.reproduction import ReproductionDetector, SMInvDetector
 
 __all__ = ["CalibrationPlot"]
 
-#: What the sources are called; a name from elsewhere might hold anything.
+#: Names of the sources. The reference's own name is not used: it may contain anything.
 _OWN, _REFERENCE = "own samples, held out", "reference samples"
 _CAPTION = "the score of this file among those of held-out samples"
 
 
 class CalibrationPlot:
-    """Histograms of calibration scores, with a mark for one suspect after the other.
-
-    Parameters
-    ----------
-    attributor : estimator
-        Fitted.
-    evidence : Evidence or None
-        Any of it, for the thresholds.
-    """
+    """Histograms of the calibration scores of a fitted attributor, with a mark that moves."""
 
     def __init__(self, attributor, evidence):
         self.evidence = evidence
@@ -34,24 +26,14 @@ class CalibrationPlot:
         if evidence.p_reference is not None:
             self.scores[_REFERENCE] = last.reference_scores_
         smallest = min(scores.min() for scores in self.scores.values())
-        is_distance = isinstance(last_step(last.estimator_), ReproductionDetector | SMInvDetector)
-        self.is_distance = is_distance and smallest > 0
+        # Distances are drawn on a logarithmic axis.
+        self.is_distance = measures_distances(last_step(last.estimator_)) and smallest > 0
         self._ax, self._mark = self._draw()
 
     def picture(self, score):
-        """The histograms with a mark.
+        """The histograms with a mark at a score, and whether it lies beyond the axis.
 
-        Parameters
-        ----------
-        score : float
-            As ``score_samples`` gives it.
-
-        Returns
-        -------
-        picture : Picture or None
-            None if nothing calibrated the score.
-        is_beyond : bool
-            Whether the score lies beyond the end of the axis, where it is marked.
+        The picture is None without evidence. A score beyond the axis is marked at its end.
         """
         if self.evidence is None:
             return None, False
@@ -61,7 +43,7 @@ class CalibrationPlot:
         return figure_picture(self._ax.figure, _CAPTION), not low <= value <= high
 
     def _draw(self):
-        """The histograms once, with a mark that moves."""
+        """Axes with the histograms, and the mark."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(6.8, 1.6), layout="constrained")
@@ -77,7 +59,7 @@ class CalibrationPlot:
         ax.tick_params(which="both", labelsize="x-small")
         figure.legend(loc="outside right upper", fontsize="x-small", frameon=False)
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # the slow part, which is the same for all
+        figure.set_layout_engine("none")  # computed once, since it is slow
         return ax, mark
 
     def _draw_distances(self, ax):

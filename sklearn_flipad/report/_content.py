@@ -1,4 +1,4 @@
-"""What a report says of single files."""
+"""The parts of a report on single files: verdicts, outcomes and suspects."""
 
 import os
 import warnings
@@ -7,51 +7,29 @@ from collections import Counter
 import numpy as np
 
 from sklearn_flipad.report._calibration import CalibrationPlot
+from sklearn_flipad.report._methods import views
 from sklearn_flipad.report._suspects import read_suspect
 from sklearn_flipad.report._together import words
-from sklearn_flipad.report._views import methods_of, sample_view, views_of
+from sklearn_flipad.report._views import sample_view
 
 __all__ = ["common_folder", "listed", "outcomes", "suspects"]
 
 #: Verdicts in the order in which they are counted.
 _ORDER = ("own", "undecided", "not own")
-#: Difference of a score from that of the table, relative to the spread of the calibration scores
-#: or to the score, which rounding on another machine explains.
+#: Largest difference from the score in the table that rounding on another machine explains,
+#: relative to the range of the scores or to the score.
 _ROUNDING = 1e-3
 
 
 def common_folder(run):
-    """What the names of all files that are shown begin with, up to a slash.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    str
-    """
+    """The folder that the names of all shown files begin with, with its slash."""
     paths = [entry[-1]["path"] for entry in [*run.listed, *run.strongest]]
-    # Character by character, since commonpath would write the paths in another way.
+    # Character by character, since commonpath would normalize the paths.
     return "".join(os.path.commonprefix(paths).rpartition("/")[:2])  # noqa: RUF071
 
 
 def outcomes(run, evidence):
-    """Count the outcomes that occur.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    evidence : Evidence or None
-        Its evidence.
-
-    Returns
-    -------
-    list of (str, str, int)
-        Verdict, what it means, and number of files.
-    """
+    """Outcomes that occur, as triples of verdict, meaning and number of files."""
     found = Counter(
         (verdict, _words(verdict, evidence, index))
         for index, verdict in enumerate(run.verdicts.tolist())
@@ -62,21 +40,7 @@ def outcomes(run, evidence):
 
 
 def listed(run, evidence):
-    """Rows of the list of verdicts.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    evidence : Evidence or None
-        Its evidence.
-
-    Returns
-    -------
-    list of dict
-        With the ``number`` and the ``row`` of a file, and its verdict in ``words``; None if it
-        has none.
-    """
+    """Entries of the list of verdicts; the ``words`` of a file without a verdict are None."""
     return [
         {
             "number": number,
@@ -88,19 +52,7 @@ def listed(run, evidence):
 
 
 def suspects(run, evidence):
-    """The strongest suspects, with all that is shown of them.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    evidence : Evidence or None
-        Its evidence.
-
-    Returns
-    -------
-    list of Suspect
-    """
+    """The strongest suspects, with everything that is shown of them."""
     plot, found, groups = CalibrationPlot(run.attributor, evidence), [], {}
     for place, index, row in run.strongest:
         suspect = read_suspect(place + 1, row, run.decoder)
@@ -117,20 +69,20 @@ def suspects(run, evidence):
 
 
 def _look(attributor, group, spread):
-    """Score suspects of one shape again, and add what the method saw of them."""
+    """Score suspects of one shape again, and add the views of the methods."""
     X = np.stack([suspect.sample for suspect in group])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they stand in the table
+        warnings.simplefilter("ignore")  # the table has them
         scores = attributor.score_samples(X)
-        views = [seen for method in methods_of(attributor) if (seen := views_of(method, X))]
+        seen = views(attributor, X)
     for k, suspect in enumerate(group):
         suspect.score, known = float(scores[k]), suspect.row["score"]
         suspect.differs = abs(suspect.score - known) > _ROUNDING * max(spread, abs(known))
-        suspect.views += [view[k] for view in views]
+        suspect.views += [view[k] for view in seen]
 
 
 def _words(verdict, evidence, index):
-    """What the verdict for a scored file means."""
+    """Meaning of the verdict on the scored file of that index."""
     own = reference = None
     if evidence is not None:
         own = bool(evidence.own_rejected[index])

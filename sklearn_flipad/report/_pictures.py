@@ -1,4 +1,4 @@
-"""Arrays as pictures inside the page: PNG files of their very pixels, and small plots."""
+"""Pictures inside the page: arrays as lossless PNG files, and small plots."""
 
 import base64
 import io
@@ -11,70 +11,35 @@ from sklearn_flipad.base.optional import import_pyplot
 
 __all__ = ["Picture", "figure_picture", "gray_picture", "line_plot", "signed_picture"]
 
-#: Longer side of a picture on the page, in CSS pixels: to enlarge small ones to, whole pixels at a
-#: time, and to reduce large ones to. The file in the page has all pixels.
+#: Longer side of a picture on the page, in CSS pixels: small pictures are enlarged by a whole
+#: factor up to the first, large ones reduced to the second. The file in the page has all pixels.
 _ENLARGED, _REDUCED = 128, 256
-#: What elements of figures are named by, so that the same figure is the same file.
+#: Salt of the names of SVG elements, so that equal figures give equal files.
 _SALT = "sklearn_flipad"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, and what stands under it.
+    """A picture with a caption in plain text."""
 
-    Attributes
-    ----------
-    uri : str
-        ``data:`` URI.
-    caption : str
-        Plain text.
-    width, height : int
-        Size on the page, in CSS pixels.
-    is_tile : bool
-        Whether others may stand beside it.
-    """
-
+    #: ``data:`` URI.
     uri: str
     caption: str
+    #: Size on the page, in CSS pixels.
     width: int
     height: int
+    #: Whether other pictures may stand beside it.
     is_tile: bool = False
 
 
 def gray_picture(image, caption):
-    """A picture of gray levels, pixel by pixel, as a PNG file without loss.
-
-    Parameters
-    ----------
-    image : ndarray of uint8, shape (1 or 3, height, width)
-        The image.
-    caption : str
-        What it is.
-
-    Returns
-    -------
-    Picture
-    """
+    """Picture of a uint8 image, shape (1 or 3, height, width)."""
     pixels = image[0] if len(image) == 1 else np.moveaxis(image, 0, 2)
     return _png(pixels, caption)
 
 
 def signed_picture(values, limit, caption):
-    """A picture of numbers of either sign: blue below zero, red above, white at it.
-
-    Parameters
-    ----------
-    values : ndarray of float, shape (height, width)
-        The numbers.
-    limit : float
-        Absolute value of full color, > 0.
-    caption : str
-        What they are.
-
-    Returns
-    -------
-    Picture
-    """
+    """Picture of values, shape (height, width), from blue at -`limit` over white to red."""
     import_pyplot()
     from matplotlib import colormaps
 
@@ -83,21 +48,7 @@ def signed_picture(values, limit, caption):
 
 
 def line_plot(lines, caption, *, ylabel):
-    """Signals over the number of the sample, a row for each channel.
-
-    Parameters
-    ----------
-    lines : dict of str to ndarray of shape (n_channels, length)
-        The signals by what they are called.
-    caption : str
-        What is shown.
-    ylabel : str
-        Name of the vertical axis.
-
-    Returns
-    -------
-    Picture
-    """
+    """Plot of signals by name, each of shape (n_channels, length), with axes for each channel."""
     from matplotlib.figure import Figure
 
     n_channels = len(next(iter(lines.values())))
@@ -115,19 +66,7 @@ def line_plot(lines, caption, *, ylabel):
 
 
 def figure_picture(figure, caption):
-    """A figure of matplotlib as an SVG image.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        The figure.
-    caption : str
-        What it shows.
-
-    Returns
-    -------
-    Picture
-    """
+    """Picture of a matplotlib figure, as SVG."""
     from matplotlib import rc_context
 
     file = io.BytesIO()

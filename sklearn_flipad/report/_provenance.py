@@ -1,4 +1,4 @@
-"""What a verdict rests on: the model, the attributor, the seeds and the versions."""
+"""Provenance of verdicts: model, attributor, levels, seeds and versions."""
 
 import json
 import platform
@@ -9,70 +9,23 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_flipad.base.estimators import last_step
 from sklearn_flipad.base.version import __version__
-from sklearn_flipad.features import FinalLayerInverter, ResidualTransformer
+from sklearn_flipad.report._methods import fingerprints, methods_of
 from sklearn_flipad.report._text import visible
-from sklearn_flipad.report._views import methods_of
-from sklearn_flipad.report.fingerprints import weights_digest
-from sklearn_flipad.reproduction import ReproductionDetector, SMInvDetector
 
-__all__ = ["model_fingerprints", "noted", "provenance"]
+__all__ = ["noted", "provenance"]
 
 #: Notes that are listed.
 _MAX_NOTES = 50
 
 
-def model_fingerprints(attributor):
-    """What names the model in an attributor, where it holds a part of the model.
-
-    Parameters
-    ----------
-    attributor : estimator
-        Fitted.
-
-    Returns
-    -------
-    list of (str, str)
-        What is named, and its SHA-256.
-    """
-    found = []
-    for method in methods_of(attributor):
-        if isinstance(method, ReproductionDetector | SMInvDetector):
-            generator = method.generator
-            name = f"weights of the generator {type(generator).__name__}"
-            found.append((name, weights_digest(generator)))
-        elif isinstance(method, ResidualTransformer):
-            name = f"weights of the autoencoder {type(method.autoencoder).__name__}"
-            found.append((name, weights_digest(method.autoencoder)))
-        elif isinstance(method, FinalLayerInverter):
-            layer = method.final_layer
-            shapes = (layer.input_shape, layer.output_shape)
-            shapes = " to ".join("x".join(map(str, shape)) for shape in shapes)
-            kinds = " > ".join(link.kind for link in layer.links)
-            found.append((f"final layer, {kinds} from {shapes}", layer.fingerprint))
-    return list(dict.fromkeys(found))
-
-
 def provenance(run, evidence):
-    """Facts about a run, as they are listed.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    evidence : Evidence or None
-        Its evidence.
-
-    Returns
-    -------
-    list of (str, str)
-        Name and value.
-    """
+    """Facts about a run, as pairs of name and value."""
     description, last = run.description, last_step(run.attributor)
     threshold = float(last.offset_) if evidence is None else -float(evidence.threshold)
     calibrated = getattr(last, "calibration_scores_", ())
     facts = [
         ("attributor, SHA-256", description["attributor"]),
-        *((f"{name}, SHA-256", digest) for name, digest in model_fingerprints(run.attributor)),
+        *((f"{name}, SHA-256", digest) for name, digest in fingerprints(run.attributor)),
         ("table of verdicts, SHA-256", description["sha256"]),
         ("list of files, SHA-256", description.get("listing")),
         ("method", " → ".join(_steps(run.attributor))),
@@ -102,18 +55,7 @@ def provenance(run, evidence):
 
 
 def noted(notes):
-    """What was noted of an attributor, as it is listed.
-
-    Parameters
-    ----------
-    notes : dict of str to object
-        JSON values.
-
-    Returns
-    -------
-    list of (str, str)
-        Name and value.
-    """
+    """Notes in an attributor's file, as pairs of name and value."""
     facts = [
         (f"noted: {visible(name, 100)}", visible(_plain(value), 1200))
         for name, value in list(notes.items())[:_MAX_NOTES]
@@ -124,7 +66,7 @@ def noted(notes):
 
 
 def _plain(value):
-    """A JSON value without more punctuation than it needs."""
+    """A JSON value with little punctuation."""
     if isinstance(value, dict):
         return ", ".join(f"{name}: {_plain(part)}" for name, part in value.items())
     if isinstance(value, list):
@@ -133,7 +75,7 @@ def _plain(value):
 
 
 def _steps(estimator):
-    """Names of the classes, from the sample to the verdict."""
+    """Yield the names of the classes, from the sample to the verdict."""
     if isinstance(estimator, Pipeline):
         for _, step in estimator.steps:
             yield from _steps(step)

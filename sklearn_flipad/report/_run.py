@@ -1,4 +1,4 @@
-"""A finished run of score_files: its description, its attributor and its rows."""
+"""Runs of score_files, read back: description, attributor and rows."""
 
 import ast
 import heapq
@@ -21,97 +21,54 @@ from sklearn_flipad.storage.files import file_digest, printable
 
 __all__ = ["Run", "read_run"]
 
-#: Decoders that a description names by how they print.
+#: Decoders that a description names by their repr.
 _DECODERS = {name: getattr(decoders, name) for name in decoders.__all__}
 _VERDICTS = ("own", "not own", "undecided")
-#: Reasons of refused files that are counted apart.
+#: Distinct reasons of refused files that are counted separately.
 _MAX_REASONS = 1000
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a report is about.
-
-    Attributes
-    ----------
-    table : pathlib.Path
-        The table.
-    description : dict
-        What stands beside it.
-    attributor : estimator
-        The fitted attributor that the files were scored with.
-    decoder : callable or None
-        What made samples of the files; None if it is not known.
-    listed : list of (int, dict)
-        The first rows, as many as are to be listed, with their numbers among the scored ones;
-        -1 for files that were refused.
-    strongest : list of (int, int, dict)
-        Rows with the largest scores, in descending order, with their numbers in the table and
-        among the scored ones.
-    scores : ndarray of float64, shape (n_scored,)
-        Scores of all scored files, in order.
-    verdicts : ndarray of str, shape (n_scored,)
-        Their verdicts.
-    p_own, p_reference : ndarray of float64, shape (n_scored,)
-        Their p-values; NaN where there are none.
-    first : ndarray of int, shape (n_distinct,)
-        Where each content is scored for the first time: copies of a file are one suspect.
-    reasons : Counter
-        Why files were refused.
-    formats : Counter
-        How many of the scored files have each format.
-    n_resized : int
-        How many of the scored files were resized.
-    n_files : int
-        Files in the table.
-    """
+    """A finished run of score_files; arrays have an element for each scored file, in order."""
 
     table: Path
+    #: The JSON file beside the table.
     description: dict
     attributor: Any
+    #: None if it is not known.
     decoder: Any
+    #: The first rows of the table, as pairs (index among the scored files, row); the index is -1
+    #: for refused files.
     listed: list
+    #: Rows with the largest scores in descending order, as triples (index in the table, index
+    #: among the scored files, row).
     strongest: list
     scores: np.ndarray
     verdicts: np.ndarray
+    #: NaN where there are no p-values.
     p_own: np.ndarray
     p_reference: np.ndarray
+    #: Indices of the first file of each content: copies of a file are one suspect.
     first: np.ndarray
+    #: Number of refused files by reason.
     reasons: Counter
+    #: Number of scored files by format.
     formats: Counter
+    #: Number of scored files that were resized.
     n_resized: int
+    #: Number of files in the table.
     n_files: int
 
     @property
     def levels(self):
-        """Levels of the verdicts, where the run states them; else they are the attributor's."""
+        """Levels that the run states; for others, the attributor's hold."""
         stated = self.description.get("levels") or {}
         return {name: stated[name] for name in ("fnr", "fpr") if name in stated}
 
 
 def read_run(table, attributor, *, decoder, n_listed, n_strongest):
-    """Read what a report is made of, and refuse what does not belong together.
-
-    Parameters
-    ----------
-    table : path-like
-        What score_files wrote.
-    attributor : estimator or path-like
-        What it was given.
-    decoder : callable or None
-        The same, for other files than images.
-    n_listed, n_strongest : int
-        Rows that are kept.
-
-    Returns
-    -------
-    Run
-
-    Raises
-    ------
-    ValueError, FileNotFoundError, TypeError
-        See :func:`~sklearn_flipad.report.write_report`.
-    """
+    """The run of a table; ValueError if attributor or decoder are not those of the run."""
     table = Path(os.fsdecode(table)).resolve()
     check_out(table)
     description = read_description(table)
@@ -122,11 +79,11 @@ def read_run(table, attributor, *, decoder, n_listed, n_strongest):
             rows.add(row)
         except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{printable(table)} is damaged: row {rows.n_files + 1} is none that score_files "
-                f"writes ({error!r:.200})."
+                f"{printable(table)} is damaged: row {rows.n_files + 1} is not a row that "
+                f"score_files writes ({error!r:.200})."
             ) from error
     if description["sha256"] != file_digest(table):
-        raise ValueError(f"{printable(table)} was changed while it was read. Try again.")
+        raise ValueError(f"{printable(table)} changed while it was being read. Try again.")
     return Run(
         table=table,
         description=description,
@@ -137,7 +94,7 @@ def read_run(table, attributor, *, decoder, n_listed, n_strongest):
 
 
 class _Rows:
-    """Rows that pass by; what is kept of each is a few numbers."""
+    """A collector of rows, which keeps only a few numbers of each."""
 
     def __init__(self, n_listed, n_strongest):
         self.n_listed, self.n_strongest = n_listed, n_strongest
@@ -176,6 +133,7 @@ class _Rows:
         self.n_files += 1
 
     def collected(self):
+        """Fields of a Run, by name."""
         scores, p_own, p_reference = np.array(self.numbers, dtype=float).reshape(-1, 3).T
         _, first = np.unique(np.array(self.digests, dtype="V32"), return_index=True)
         return {
@@ -196,28 +154,28 @@ class _Rows:
 
 
 def _scored_with(attributor, description, table):
-    """The attributor, if it is the one that a table was made with."""
+    """The fitted attributor; ValueError if the table was made with another one."""
     digest, levels = description.get("attributor"), description.get("levels") or {}
     source = source_of(attributor, **levels)
     found = load_checked(source)
     if digest not in (source.digest, fingerprint(found)):
         raise ValueError(
-            f"{printable(table)} was made with another attributor: with {digest!s:.64}, and this "
-            f"one is {source.digest}. Pass what score_files was given, the path of the same file "
-            "or the same object; or score the files with this one. An object that was saved is "
-            "another one than its file: score with the path, to report with the path."
+            f"{printable(table)} was made with another attributor, {digest!s:.64}; this one is "
+            f"{source.digest}. Pass what score_files was given, the path of the same file or the "
+            "same object, or score the files with this one. An object and the file that it was "
+            "saved in count as different: to report with the path, score with the path."
         )
     return found
 
 
 def _decoded_with(decoder, description):
-    """The decoder of the run, as given or by how it prints; None if that does not name it."""
+    """The decoder of the run, as passed or from its repr; None if the repr does not name it."""
     digest = description.get("decoder_digest")
     if decoder is not None:
         if fingerprint(decoder) != digest:
             raise ValueError(
-                f"decoder={decoder!r:.200} is not what made samples of these files. Pass the "
-                "decoder that score_files was given, or none, for a report without pictures."
+                f"decoder={decoder!r:.200} is not the decoder of these files. Pass the one that "
+                "score_files was given, or none, for a report without pictures."
             )
         return decoder
     found = _from_repr(str(description.get("decoder")))
@@ -225,7 +183,7 @@ def _decoded_with(decoder, description):
 
 
 def _from_repr(text):
-    """A decoder of the library from ``Name(key=value, ...)``, without running any code."""
+    """A decoder of the library from its repr ``Name(key=value, ...)``, without running code."""
     name = re.match(r"\w+(?=\()", text)
     try:
         call = ast.parse(text, mode="eval").body

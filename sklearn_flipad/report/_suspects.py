@@ -1,4 +1,4 @@
-"""The samples of suspects, decoded again from the bytes that were scored."""
+"""Suspects, whose samples are decoded again from the bytes that were scored."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -15,71 +15,37 @@ __all__ = ["Suspect", "read_suspect"]
 
 @dataclass
 class Suspect:
-    """One file and what is shown of it.
+    """A file, and what the page shows of it."""
 
-    Attributes
-    ----------
-    number : int
-        Its place in the table, from 1.
-    row : dict
-        Its row.
-    words : str
-        What its verdict means.
-    sample : ndarray or None
-        The sample that was scored.
-    problem : str or None
-        Why there is no sample.
-    score : float or None
-        Its score, computed again.
-    differs : bool
-        Whether that is another one than in the table.
-    position : Picture or None
-        Where its score lies.
-    is_beyond : bool
-        Whether that is beyond the end of the axis.
-    views : list of View
-        What can be shown of it.
-    """
-
+    #: Place in the table, from 1.
     number: int
     row: dict
+    #: Meaning of the verdict.
     words: str = ""
     sample: np.ndarray | None = None
+    #: Reason why there is no sample.
     problem: str | None = None
+    #: Score, computed again, and whether it differs from that in the table.
     score: float | None = None
     differs: bool = False
+    #: Plot of the score among the calibration scores, and whether it lies beyond the axis.
     position: Picture | None = None
     is_beyond: bool = False
     views: list = field(default_factory=list)
 
     @property
     def columns(self):
-        """The columns of all views, to be one table."""
+        """Columns of all views, for one table."""
         return [column for view in self.views for column in view.columns]
 
 
 def read_suspect(number, row, decoder):
-    """Read a suspect's file again, if it still is the one that was scored.
-
-    Parameters
-    ----------
-    number : int
-        Its place in the table, from 1.
-    row : dict
-        Its row.
-    decoder : callable or None
-        What made samples of the files.
-
-    Returns
-    -------
-    Suspect
-        With a sample, or with the reason why there is none.
-    """
+    """The suspect of a row, with its sample, or with the reason why there is none."""
     suspect = Suspect(number, row)
     if decoder is None:
         suspect.problem = (
-            "The decoder that made the sample is not known here: no picture. Write the report with "
-            "decoder=, as the files were scored."
+            "There is no picture, since the decoder of the file is not known here. Write the "
+            "report with the decoder= that the files were scored with."
         )
         return suspect
     try:
@@ -89,7 +55,7 @@ def read_suspect(number, row, decoder):
         return suspect
     except (OSError, ValueError) as error:
         suspect.problem = (
-            "The file was changed after it was scored, or cannot be read: no picture. The reason: "
+            "The file was changed after it was scored, or cannot be read: no picture. Reason: "
             f"{plain_reason(error)}."
         )
         return suspect
@@ -102,10 +68,10 @@ def read_suspect(number, row, decoder):
     try:
         sample = np.asarray(decoder(data)[0])
         if "x".join(map(str, sample.shape)) != row["shape"]:
-            raise ValueError(f"a sample of shape {sample.shape}, where {row['shape']} was scored")
+            raise ValueError(f"its shape is {sample.shape}, and {row['shape']} was scored")
     except Exception as error:
         suspect.problem = (
-            f"The file is the same, but cannot be decoded as it was: {plain_reason(error)}."
+            f"The file is unchanged, but it cannot be decoded as before: {plain_reason(error)}."
         )
         return suspect
     suspect.sample = sample

@@ -1,4 +1,4 @@
-"""Text from elsewhere, and numbers, as a page shows them."""
+"""Untrusted text and numbers in the form in which the page shows them."""
 
 import unicodedata
 
@@ -6,28 +6,18 @@ import numpy as np
 
 __all__ = ["number", "shortened", "visible"]
 
-#: Categories of characters that cannot be seen, or change how others are: controls, marks of
-#: direction, surrogates, private and unassigned ones, separators of lines and paragraphs.
+#: Unicode categories of invisible characters and of those that change the display of others:
+#: controls, formats (direction marks), surrogates, private and unassigned characters, separators
+#: of lines and paragraphs.
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-#: Marks above or below one letter; more of them would reach into other lines.
+#: Combining marks per letter; more of them would reach into other lines.
 _MAX_MARKS = 3
 
 
 def visible(text, length=400):
-    r"""Text of which every character can be seen, shortened in its middle.
+    r"""One line of at most `length` characters, with invisible ones escaped as ``\u202e``.
 
-    Parameters
-    ----------
-    text : object
-        File names and messages are whatever somebody wrote into them.
-    length : int, default=400
-        Characters at most.
-
-    Returns
-    -------
-    str
-        One line. Characters that cannot be seen, or that change the direction of others, are
-        escaped as ``\u202e``. It still has to be escaped for HTML.
+    It still has to be escaped for HTML.
     """
     shown, n_marks = [], 0
     for character in shortened(str(text), length):
@@ -40,7 +30,7 @@ def visible(text, length=400):
 
 
 def shortened(text, length):
-    """Text of at most `length` characters, with its middle left out where it is longer."""
+    """Text of at most `length` characters; the middle of a longer text is left out."""
     if len(text) <= length:
         return text
     head = (length - 3) * 2 // 3
@@ -48,7 +38,7 @@ def shortened(text, length):
 
 
 def number(value, digits=4):
-    """A number with so many significant digits; a dash where there is none."""
+    """A number with that many significant digits; a dash for None and NaN."""
     if value is None or np.isnan(value):
         return "\u2013"
     return f"{value:.{digits}g}".replace("-", "\u2212")  # a minus sign

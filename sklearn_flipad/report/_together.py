@@ -1,4 +1,4 @@
-"""What the scores of a run say, file by file and all together."""
+"""Evidence from the scores of a run, for each file and for all files together."""
 
 from dataclasses import dataclass
 
@@ -10,62 +10,39 @@ from sklearn_flipad.storage.files import printable
 
 __all__ = ["CONFIDENCE", "NEITHER", "Together", "evidence_of", "together", "words"]
 
-#: Of statements about all files together.
+#: Confidence level of statements about all files together.
 CONFIDENCE = 0.95
-#: What is said where the model and the reference are both rejected.
+#: Words for files whose model and reference are both rejected.
 NEITHER = "fits neither"
 
 
 @dataclass(frozen=True)
 class Together:
-    """Evidence about all scored files at once.
+    """Evidence about all scored files at once."""
 
-    Attributes
-    ----------
-    n : int
-        Files with different content.
-    n_copies : int
-        Further files, equal to one of them byte by byte, which are left out.
-    p_all_own, p_all_reference : float
-        P-values of "all are the model's" and of "all are from the reference population".
-    least_not_own, least_not_reference : int
-        Lower bounds for how many are not the model's, and not from the reference population.
-    finds_one_not_own, finds_one_not_reference : bool
-        Whether there are enough calibration, and reference, samples for one deviating file
-        among all to be found.
-    """
-
+    #: Files with distinct content, and copies of them, which are left out.
     n: int
     n_copies: int
+    #: P-value of "all are the model's", and a lower bound on how many are not.
     p_all_own: float
     least_not_own: int
+    #: Whether there are enough calibration samples to find one deviating file among all.
     finds_one_not_own: bool
+    #: The same for the reference population.
     p_all_reference: float | None = None
     least_not_reference: int | None = None
     finds_one_not_reference: bool | None = None
 
 
 def evidence_of(run):
-    """P-values and verdicts from the scores of a run, which must be those of its table.
+    """Evidence from the scores of a run, or None if the attributor has no p-values.
 
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    Evidence, or None if the attributor has no p-values
-
-    Raises
-    ------
-    ValueError
-        If the verdicts or p-values of the table are others.
+    Raise ValueError if the verdicts or p-values of its table differ.
     """
     evidence = None
     if hasattr(run.attributor, "weigh"):
         try:
-            # Without any score, the levels and thresholds are still to be said.
+            # Levels and thresholds are reported even if there are no scores.
             scores = run.scores if len(run.scores) else np.zeros(1)
             evidence = run.attributor.weigh(-scores, **run.levels)
         except NotImplementedError:  # a rule without p-values
@@ -84,26 +61,14 @@ def evidence_of(run):
     if not same.all():
         raise ValueError(
             f"{printable(run.table)} has verdicts or p-values that do not follow from its scores "
-            f"with this attributor, the first for scored file {same.argmin() + 1}. Score the files "
+            f"with this attributor, first for scored file {same.argmin() + 1}. Score the files "
             "again."
         )
     return evidence
 
 
 def together(run, evidence):
-    """Weigh all scored files at once; copies of a file are one suspect.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    evidence : Evidence or None
-        Its evidence.
-
-    Returns
-    -------
-    Together, or None if there is nothing to weigh
-    """
+    """Evidence about all scored files at once, or None without p-values or scores."""
     if evidence is None or not len(run.first):
         return None
     n, level = len(run.first), round(1 - CONFIDENCE, 12)
@@ -126,20 +91,7 @@ def together(run, evidence):
 
 
 def words(verdict, own_rejected, reference_rejected):
-    """What a verdict means, in a few words.
-
-    Parameters
-    ----------
-    verdict : str
-        As it stands in the table.
-    own_rejected, reference_rejected : bool or None
-        Whether the model and the reference population are rejected; None where that is not
-        tested.
-
-    Returns
-    -------
-    str
-    """
+    """Meaning of a verdict in a few words; ``*_rejected`` are None if that is not tested."""
     if own_rejected is None:
         return "below the threshold" if verdict == "not own" else "not below the threshold"
     if reference_rejected is None:

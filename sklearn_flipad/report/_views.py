@@ -1,103 +1,47 @@
-"""What is shown of a sample, and what the method saw of it.
-
-Nothing is shown that the verdict does not rest on: a method whose features mean nothing to the
-eye has no picture but that of the sample.
-"""
+"""Pictures and numbers of a sample, of its reproduction, and of its activations."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
 
 from sklearn_flipad.base.gray_levels import to_gray_levels
-from sklearn_flipad.detectors import CombinedDetector
-from sklearn_flipad.features import FinalLayerInverter
 from sklearn_flipad.report._pictures import gray_picture, line_plot, signed_picture
 from sklearn_flipad.report._text import number
-from sklearn_flipad.reproduction import ReproductionDetector, SMInvDetector
 
-__all__ = ["View", "methods_of", "sample_view", "views_of"]
+__all__ = ["View", "activation_views", "reproduction_views", "sample_view"]
 
-#: Difference in gray levels that has full color.
+#: End of the color scale of differences, in gray levels.
 _LIMIT = 4
 #: Channels of activation changes that are shown.
 _N_CHANNELS = 3
-#: What a search for latents ended with.
+#: Outcomes of the latent search in words.
 _OUTCOMES = {
     "reproduced": "Reproduced: the difference is no more than rounding explains.",
-    "rejected": "Not reproduced: from three starts the search stayed far away and hardly moved.",
+    "rejected": (
+        "Not reproduced: all starts of the search were given up, far from the file and hardly "
+        "improving."
+    ),
     "undecided": "Not reproduced: the search ended above what rounding explains.",
 }
-#: Numbers of a row that are written down, and channels of a signal that are drawn.
+#: Numbers of a row that are listed, and channels of a signal that are drawn.
 _MAX_VALUES, _MAX_LINES = 60, 4
 
 
 @dataclass
 class View:
-    """Pictures or numbers of one sample.
-
-    Attributes
-    ----------
-    pictures : list of Picture
-        Side by side.
-    columns : list of (str, list of str)
-        A table: headings, and the values below each.
-    notes : list of str
-        Sentences below.
-    scale : (float, str) or None
-        Value of full color, and its unit, of the pictures of either sign.
-    """
+    """Pictures or numbers of one sample."""
 
     pictures: list = field(default_factory=list)
+    #: Columns of a table as pairs of heading and values.
     columns: list = field(default_factory=list)
+    #: Sentences below the pictures.
     notes: list = field(default_factory=list)
+    #: End of the color scale of signed pictures and its unit.
     scale: tuple | None = None
 
 
-def methods_of(estimator):
-    """The parts of an attributor that are given the samples themselves.
-
-    Parameters
-    ----------
-    estimator : estimator
-        A fitted attributor, or a part of one.
-
-    Yields
-    ------
-    estimator
-        Fitted inverters and detectors; those behind another feature are left out.
-    """
-    if isinstance(estimator, FrozenEstimator):
-        yield from methods_of(estimator.estimator)
-    elif isinstance(estimator, Pipeline):
-        steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
-        if steps:
-            yield from methods_of(steps[0])
-    elif isinstance(estimator, BaseSearchCV):
-        yield from methods_of(estimator.best_estimator_)
-    elif isinstance(estimator, CombinedDetector):
-        for part in estimator.estimators_:
-            yield from methods_of(part)
-    elif hasattr(estimator, "calibration_scores_"):
-        yield from methods_of(estimator.estimator_)
-    else:
-        yield estimator
-
-
 def sample_view(sample):
-    """The sample itself: a picture, a plot, or its numbers.
-
-    Parameters
-    ----------
-    sample : ndarray
-        As it was decoded.
-
-    Returns
-    -------
-    View
-    """
+    """View of a decoded sample itself."""
     view = View()
     if _is_image(sample):
         levels = sample
@@ -110,31 +54,19 @@ def sample_view(sample):
         caption = "the file, decoded"
         view.pictures.append(line_plot({caption: sample[:_MAX_LINES]}, caption, ylabel="value"))
         if len(sample) > _MAX_LINES:
-            view.notes.append(f"{len(sample) - _MAX_LINES} further channels are not drawn.")
+            view.notes.append(f"{len(sample) - _MAX_LINES} more channels are not drawn.")
     elif sample.ndim == 1:
         view.columns.append(("value", [number(value) for value in sample[:_MAX_VALUES]]))
         if len(sample) > _MAX_VALUES:
-            view.notes.append(f"{len(sample) - _MAX_VALUES} further values are not written down.")
+            view.notes.append(f"{len(sample) - _MAX_VALUES} more values are not listed.")
     else:
         shape = "x".join(map(str, sample.shape))
-        view.notes.append(f"A sample of shape {shape} has no picture here.")
+        view.notes.append(f"Samples of shape {shape} cannot be drawn.")
     return view
 
 
 def reproduction_views(detector, X):
-    """What a generator makes that is nearest to each sample.
-
-    Parameters
-    ----------
-    detector : ReproductionDetector or SMInvDetector
-        Fitted, or without need to be.
-    X : ndarray, shape (n, *sample_shape)
-        Samples.
-
-    Returns
-    -------
-    list of View
-    """
+    """Views of the reproductions of samples, shape (n, *sample_shape), beside the samples."""
     result = detector.reconstruct(X)
     made = np.asarray(result.reconstructions).reshape(X.shape)
     pairs = enumerate(zip(X, made, strict=True))
@@ -160,11 +92,8 @@ def _reproduction_view(sample, made, result, k, detector):
             ),
         ]
     elif sample.ndim == 1:
-        shown = made[:_MAX_VALUES], difference[:_MAX_VALUES]
-        names = "reproduction", "difference"
-        view.columns = [
-            (name, [number(v) for v in values]) for name, values in zip(names, shown, strict=True)
-        ]
+        shown = {"reproduction": made[:_MAX_VALUES], "difference": difference[:_MAX_VALUES]}
+        view.columns = [(name, [number(v) for v in values]) for name, values in shown.items()]
     note = _OUTCOMES[str(result.outcomes[k])]
     if in_levels:
         note += (
@@ -184,26 +113,12 @@ def _reproduction_view(sample, made, result, k, detector):
 
 
 def activation_views(inverter, X):
-    """What the final layer was given, as the inversion estimates it, for each sample.
-
-    Parameters
-    ----------
-    inverter : FinalLayerInverter
-        The inverter.
-    X : ndarray, shape (n, *sample_shape)
-        Samples.
-
-    Returns
-    -------
-    list of View
-        The same channels for all samples, those that change most, with one scale.
-    """
+    """Views of the activation changes of samples, in the channels that change most in all of X."""
     layer = inverter.final_layer
     changes = inverter.invert(X).activations - layer.mean_activation
     if changes.ndim not in (3, 4):
         shape = "x".join(map(str, layer.input_shape))
-        note = f"Activations of shape {shape} are no maps, and have no picture here."
-        return [View(notes=[note]) for _ in X]
+        return [View(notes=[f"Activations of shape {shape} cannot be drawn."]) for _ in X]
     sizes = np.abs(changes).mean(axis=(0, *range(2, changes.ndim)))
     channels = np.sort(np.argsort(-sizes, kind="stable")[:_N_CHANNELS])
     if changes.ndim == 3:
@@ -225,27 +140,6 @@ def activation_views(inverter, X):
     ]
 
 
-def views_of(method, X):
-    """What a part of an attributor saw of each sample; None if there is nothing to see.
-
-    Parameters
-    ----------
-    method : estimator
-        One of :func:`methods_of`.
-    X : ndarray, shape (n, *sample_shape)
-        Samples.
-
-    Returns
-    -------
-    list of View, or None
-    """
-    if isinstance(method, ReproductionDetector | SMInvDetector):
-        return reproduction_views(method, X)
-    if isinstance(method, FinalLayerInverter):
-        return activation_views(method, X)
-    return None
-
-
 def _is_image(sample):
     return sample.ndim == 3 and sample.shape[0] in (1, 3)
 
@@ -255,6 +149,6 @@ def _is_signal(sample):
 
 
 def _largest(difference):
-    """Of several channels, the difference with the largest absolute value, pixel by pixel."""
+    """For each pixel, the difference with the largest magnitude among the channels."""
     where = np.abs(difference).argmax(axis=0)[None]
     return np.take_along_axis(difference, where, axis=0)[0]

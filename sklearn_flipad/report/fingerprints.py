@@ -1,4 +1,4 @@
-"""What names the model of an attributor: digests of its weights."""
+"""Digests of weights, which identify a model."""
 
 import numpy as np
 import torch
@@ -9,11 +9,11 @@ __all__ = ["weights_digest"]
 
 
 def weights_digest(module):
-    """SHA-256 of the weights and buffers of a torch module.
+    """Compute the SHA-256 of the weights and buffers of a torch module.
 
-    Whoever holds the model computes the same digest as stands in a report. It does not depend on
-    the device, on the order of the weights, or on the file that they came from; a change of one
-    bit of one weight, a name or a type is another digest.
+    The owner of a model can compare it with the digest in a report. It does not depend on the
+    device, the order of the weights, or the file that they came from. It changes with any bit of a
+    weight, with a name and with a type.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def weights_digest(module):
         if isinstance(value, torch.Tensor):
             value = value.detach().cpu().contiguous()
             types[name] = [str(value.dtype), list(value.shape)]
-            value = value.reshape(-1).view(torch.uint8).numpy()  # numpy has not all types
+            value = value.reshape(-1).view(torch.uint8).numpy()  # numpy lacks some types
         else:
             value = np.frombuffer(repr(value).encode(), np.uint8)
         arrays[name] = value

@@ -1,4 +1,4 @@
-"""A table of verdicts as one page."""
+"""Reports: a table of verdicts as one HTML page."""
 
 import base64
 import hashlib
@@ -8,23 +8,21 @@ from importlib.resources import files
 from numbers import Integral
 from pathlib import Path
 
-from sklearn_flipad.base.optional import import_optional
-from sklearn_flipad.features import FinalLayerInverter
+from sklearn_flipad.base.optional import import_report_tools
 from sklearn_flipad.persistence.inspection import inspect_attributor
 from sklearn_flipad.report import _text
 from sklearn_flipad.report._content import common_folder, listed, outcomes, suspects
+from sklearn_flipad.report._methods import limits
 from sklearn_flipad.report._provenance import noted, provenance
 from sklearn_flipad.report._run import read_run
 from sklearn_flipad.report._together import CONFIDENCE, NEITHER, evidence_of, together
-from sklearn_flipad.report._views import methods_of
-from sklearn_flipad.reproduction import ReproductionDetector, SMInvDetector
 from sklearn_flipad.scoring.runs.formats import mismatches
 from sklearn_flipad.storage.arrays import write_atomically
 from sklearn_flipad.storage.files import printable
 
 __all__ = ["write_report"]
 
-#: Reasons for refused files that are written down.
+#: Reasons for refused files that are listed.
 _MAX_REASONS = 20
 
 
@@ -41,11 +39,12 @@ def write_report(
     notes=None,
     overwrite=False,
 ):
-    """Write a table of verdicts as one HTML page, to be read by people and printed.
+    """Write a table of verdicts as one HTML page, for people to read and print.
 
-    The page holds the question, how many files have each verdict, what all files say together,
-    the verdict of each file, what was seen of the strongest suspects, what it all rests on, and
-    its limits. It is one file: it loads nothing and runs no code, whatever the files are called.
+    The page states the question, the number of files with each verdict, the evidence of all files
+    together, the verdict on each file, pictures of the strongest suspects, the provenance of the
+    verdicts, and their limits. It is one file that loads nothing and runs no code, whatever the
+    names of the scored files are.
 
     Parameters
     ----------
@@ -53,28 +52,29 @@ def write_report(
         The table that :func:`~sklearn_flipad.scoring.score_files` wrote, with its ``.run.json``
         beside it.
     attributor : estimator or path-like
-        What ``score_files`` was given: the same file, or the same object.
+        The attributor as ``score_files`` was given it: the same file, or the same object.
     out : path-like
-        The page, ``.html``.
+        The page to write, ``.html``.
     title : str, default=None
         Title of the page; "Attribution report" by default.
     model : str, default="the model"
-        What the model is called in the text.
+        Name of the model in the text.
     max_suspects : int, default=20
-        Scored files of which the page shows the sample, what the method saw of it, and where its
-        score lies: those with the largest scores, which are most like the model's samples.
+        Number of scored files to show in detail, with the sample, what the method saw of it, and
+        a plot of its score: those with the largest scores, which are most like the model's
+        samples.
     max_files : int, default=1000
-        Files whose verdicts are listed, in the order of the table. What is counted and
-        what is said of all files together speaks of all of them.
+        Number of files whose verdicts are listed, in the order of the table. Counts and
+        statements about all files together always cover the whole table.
     decoder : callable, default=None
-        The decoder that ``score_files`` was given, where that is not one of the library's.
+        The decoder that ``score_files`` was given, if it is not one of the library's.
     notes : dict of str to object, default=None
-        What is known of the attributor, such as where its samples came from, to be listed with
-        what the verdicts rest on. By default what was noted in its file, if `attributor` is a
-        path; see :func:`~sklearn_flipad.save_attributor`. From what ``flipad fit`` notes, the page
-        says which files were compressed or resized otherwise than own samples.
+        Notes about the attributor, such as the origin of its samples, to be listed with the
+        provenance. By default those in its file, if `attributor` is a path; see
+        :func:`~sklearn_flipad.save_attributor`. If they are notes of ``flipad fit``, the page
+        warns of files that were compressed or resized in another way than own samples.
     overwrite : bool, default=False
-        Whether to replace a file that exists.
+        Whether to replace an existing file.
 
     Returns
     -------
@@ -84,11 +84,11 @@ def write_report(
     Raises
     ------
     ValueError
-        If the table is of another attributor, was changed since it was written, holds verdicts
-        that do not follow from its scores, `decoder` is not that of the run, or a parameter is out
-        of range.
+        If the table was made with another attributor, was changed since it was written, contains
+        verdicts that do not follow from its scores, if `decoder` is not that of the run, or a
+        parameter is out of range.
     TypeError, NotFittedError
-        If `attributor` is no attributor, or not fitted.
+        If `attributor` is not an attributor, or not fitted.
     FileNotFoundError
         If a file is missing.
     FileExistsError
@@ -98,9 +98,9 @@ def write_report(
 
     Notes
     -----
-    Suspects are read again from where they were scored. Of a file that is gone, or whose SHA-256
-    is not that of the table, the page says so and shows no picture. Scores of those that
-    are shown are computed again, and the page says where they are not those of the table.
+    Suspects are read again from where they were scored. If a file is gone, or its SHA-256 is not
+    that of the table, the page says so and shows no picture. The scores of the files that are
+    shown are computed again, and the page warns where they differ from the table.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def write_report(
         evidence=evidence,
         together=together(run, evidence),
         confidence=CONFIDENCE,
-        how_sure=_how_sure(evidence),
+        guarantee=_guarantee(evidence),
         counts=counts,
         n_neither=sum(n for _, meaning, n in counts if meaning == NEITHER),
         rows=listed(run, evidence),
@@ -157,7 +157,8 @@ def write_report(
         n_further_reasons=max(0, len(run.reasons) - _MAX_REASONS),
         suspects=suspects(run, evidence),
         facts=[*provenance(run, evidence), *noted(notes)],
-        limits=_limits(run, evidence),
+        has_reference=evidence is not None and evidence.p_reference is not None,
+        limits=limits(run.attributor),
         mismatches=[found for found, _ in mismatches(notes, run.formats, run.n_resized)],
     )
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -165,15 +166,8 @@ def write_report(
     return out
 
 
-def import_report_tools():
-    """The module jinja2, if all that a report needs is installed."""
-    for name in ("matplotlib", "jinja2"):
-        module = import_optional(name, f"A report needs {name}", "report")
-    return module
-
-
 def _template():
-    """The template, with everything escaped that is put into it."""
+    """The template, which escapes everything that is put into it."""
     jinja2 = import_report_tools()
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("sklearn_flipad.report"),
@@ -191,21 +185,9 @@ def _template():
     return environment.get_template("report.html")
 
 
-def _how_sure(evidence):
-    """In which sense the levels hold."""
+def _guarantee(evidence):
+    """The sense in which the levels hold, as the end of a sentence."""
     confidence = getattr(getattr(evidence, "rule", None), "confidence", None)
     if confidence is None:
         return ", on average over sets of calibration samples"
     return f", with {100 * confidence:g} % confidence for the calibration samples that were drawn"
-
-
-def _limits(run, evidence):
-    """Which of the limits apply."""
-    methods = list(methods_of(run.attributor))
-    return {
-        "reproduction": any(
-            isinstance(method, ReproductionDetector | SMInvDetector) for method in methods
-        ),
-        "final_layer": any(isinstance(method, FinalLayerInverter) for method in methods),
-        "reference": evidence is not None and evidence.p_reference is not None,
-    }

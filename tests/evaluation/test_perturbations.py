@@ -1,4 +1,4 @@
-"""Perturbations: what they do to pixels, and that images do not influence each other."""
+"""Perturbations of images: their effect on pixels, one image at a time."""
 
 import io
 import warnings
@@ -87,7 +87,7 @@ def test_refused_images(perturbation, color):
     [
         (GaussianBlur(4), "odd"),
         (GaussianBlur(3, 0), "'sigma'"),
-        (CenterCropResize(17), "larger than the images, of 16x20"),
+        (CenterCropResize(17), "larger than the images of 16x20"),
         (Downscale(0), "'size'"),
         (GaussianNoise(-1), "'std'"),
         (JPEGCompression(0), "'quality'"),
@@ -153,7 +153,7 @@ def test_jpeg_is_pillows(color):
 
 @pytest.mark.parametrize("perturbation", ALL, ids=_names)
 def test_scikit_learn(perturbation, color):
-    """check_estimator has no images; what of it serves for them, and a pipeline."""
+    """The checks that do not need tables, and a pipeline on images."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Can't test estimator")
         check_estimator(perturbation)
@@ -188,10 +188,10 @@ def test_only_jpeg_files_have_tables(tmp_path):
     with pytest.raises(ValueError, match="holds PNG"):
         JPEGCompression.from_file(path)
     path.write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="no image"):
+    with pytest.raises(ValueError, match="not an image"):
         JPEGCompression.from_file(path)
 
 
 def _smooth(image):
-    """The image with coarser structure, as photos have it."""
+    """A smoothed image, closer to a photo than noise is."""
     return ndimage.uniform_filter(image, (3, 3, 1))

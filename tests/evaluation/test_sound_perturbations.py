@@ -1,4 +1,4 @@
-"""Perturbations of sound: what they do to signals, and that signals do not influence each other."""
+"""Perturbations of sound: their effect on signals, one signal at a time."""
 
 import sys
 import warnings

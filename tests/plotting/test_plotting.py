@@ -1,4 +1,4 @@
-"""The displays draw what they are given."""
+"""Displays: pictures of the arrays and estimators that they are given."""
 
 import matplotlib as mpl
 import numpy as np

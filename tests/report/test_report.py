@@ -1,4 +1,4 @@
-"""The report: what it says is what the table, the files and the attributor say."""
+"""The report agrees with the table, the files and the attributor."""
 
 import base64
 import hashlib
@@ -33,8 +33,7 @@ from sklearn_flipad.generators import sample
 from sklearn_flipad.report import weights_digest, write_report
 from sklearn_flipad.report._text import visible
 from sklearn_flipad.scoring import score_files
-
-from .test_docs import shown_code
+from tests.test_docs import shown_code
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (600, 1, 6, 6), dtype=np.uint8)
@@ -60,7 +59,7 @@ class Generator(nn.Module):
 
 
 class Page(HTMLParser):
-    """What a browser would see."""
+    """Tags, text and pictures of a page, as a browser would see them."""
 
     def __init__(self, path):
         super().__init__()
@@ -77,7 +76,7 @@ class Page(HTMLParser):
 
     @property
     def text(self):
-        """All text, its white space made single blanks."""
+        """All text, with single blanks as white space."""
         return " ".join("".join(self.parts).split())
 
     def pictures(self, alt):
@@ -100,7 +99,7 @@ def attributor():
 
 @pytest.fixture
 def folder(tmp_path):
-    """Thirteen images: own ones, others, a copy, and a file that is none."""
+    """Thirteen images, own and others, of which one is a copy, and a damaged file."""
     folder = tmp_path / "images"
     folder.mkdir()
     for k in range(12):
@@ -232,9 +231,9 @@ def test_tables_that_were_changed_are_refused(attributor, folder):
         report(table, attributor)
     fields = json.loads(description)
     for old, new, message in (
-        ("not own", "not known", "row [0-9]+ is none"),
+        ("not own", "not known", "row [0-9]+ is not a row"),
         ("not own", "own", "do not follow from its scores"),
-        ("refused", "scored", "row 14 is none"),
+        ("refused", "scored", "row 14 is not a row"),
         ("score,", "points,", "no table of verdicts"),
     ):
         table.write_text(content.replace(old, new))
@@ -280,7 +279,7 @@ def test_another_score_is_said(attributor, folder):
         ({"out": "there.html"}, FileExistsError, "overwrite=True"),
         ({"max_suspects": -1}, ValueError, "max_suspects"),
         ({"max_files": 1.5}, ValueError, "max_files"),
-        ({"decoder": len}, ValueError, "not what made samples"),
+        ({"decoder": len}, ValueError, "not the decoder of these files"),
         ({"verdicts": "nowhere.csv"}, FileNotFoundError, "nowhere"),
         ({"attributor": object()}, TypeError, "attributor"),
     ],
@@ -423,7 +422,7 @@ def test_other_files_than_images(decoder, tmp_path):
         assert "No. value reproduction difference" in page.text
         assert all(value in page.text for value in values)
     without = report(out, attributor)
-    assert "The decoder that made the sample is not known here" in without.text
+    assert "the decoder of the file is not known here" in without.text
 
 
 def test_dense_layers_have_no_maps(linear_layer, tmp_path):
@@ -432,7 +431,7 @@ def test_dense_layers_have_no_maps(linear_layer, tmp_path):
     (tmp_path / "a.raw").write_bytes(own[0].tobytes())
     out = tmp_path / "verdicts.csv"
     score_files(attributor, tmp_path / "a.raw", out, decoder=as_row)
-    assert "Activations of shape 12 are no maps" in report(out, attributor, decoder=as_row).text
+    assert "Activations of shape 12 cannot be drawn" in report(out, attributor, decoder=as_row).text
 
 
 def test_layers_of_signals_show_lines(tmp_path):

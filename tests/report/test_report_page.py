@@ -1,4 +1,4 @@
-"""The page as a browser takes it: nothing comes to life, nothing is loaded, it prints."""
+"""The page in a browser: nothing runs, nothing is loaded, and it prints."""
 
 import base64
 import hashlib
@@ -37,7 +37,7 @@ class Requests(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server():
-    """A server on this machine that nothing is to ask."""
+    """A local server that must get no request."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Requests) as server:
         server.paths = []
         threading.Thread(target=server.serve_forever, daemon=True).start()

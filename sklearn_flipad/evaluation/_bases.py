@@ -1,0 +1,144 @@
+"""Base classes of image and sound perturbations."""
+
+import hashlib
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from sklearn_flipad.base.mixins import SampleTransformerMixin
+from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
+from sklearn_flipad.base.stored import Stored
+
+__all__ = ["ImagePerturbation", "SoundPerturbation", "noise_of"]
+
+
+class _Perturbation(SampleTransformerMixin, BaseEstimator):
+    """A transformer that learns nothing; subclasses define ``_checked`` and ``_perturb``."""
+
+    _stored = Stored.stateless()
+    #: Types that ``transform`` keeps.
+    _dtypes = ("float64", "float32")
+
+    def fit(self, X, y=None):
+        """Validate the parameters and the samples; nothing is learned.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_channels, ...)
+            Samples, as :meth:`transform` takes them.
+        y : Ignored
+            Not used.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter or X is not valid.
+        """
+        self._validate_params()
+        record_samples(self, X, self._checked(X, reset=True))
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = list(self._dtypes)
+        return tags
+
+
+class ImagePerturbation(_Perturbation):
+    """A perturbation of uint8 images or of floats in ``output_range``."""
+
+    _parameter_constraints: dict = {"output_range": [tuple, list]}
+
+    _dtypes = ("float64", "float32", "uint8")
+
+    def transform(self, X):
+        """Perturb images.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, channels, height, width)
+            Images: uint8 gray levels, or floats in `output_range`.
+
+        Returns
+        -------
+        ndarray, shape (n, channels, height, width)
+            Perturbed images of the same type as X. Gray levels are rounded and clipped, floats
+            are clipped.
+
+        Raises
+        ------
+        ValueError
+            If X is empty, not finite, out of range or has another shape.
+        """
+        self._validate_params()
+        X = self._checked(X)
+        if X.dtype == np.uint8:
+            perturbed = np.clip(np.rint(self._perturb(X.astype(np.float64))), 0, 255)
+        else:
+            low, high = self.output_range
+            level = (high - low) / 255
+            levels = (X.astype(np.float64) - low) / level
+            perturbed = np.clip(self._perturb(levels) * level + low, low, high)
+        return perturbed.astype(X.dtype)
+
+    def _checked(self, X, *, reset=False):
+        shape = shape_of(X)
+        if len(shape) != 4:
+            raise ValueError(
+                f"X must have shape (n, channels, height, width), got {shape}. Perturb images "
+                "before they are flattened."
+            )
+        return check_samples(self, X, reset=reset, output_range=self.output_range, images=True)
+
+
+class SoundPerturbation(_Perturbation):
+    """A perturbation of signals in [-1, 1]."""
+
+    def transform(self, X):
+        """Perturb signals.
+
+        Parameters
+        ----------
+        X : array-like of float, shape (n, n_channels, length)
+            Signals in [-1, 1].
+
+        Returns
+        -------
+        ndarray, shape (n, n_channels, length)
+            Perturbed signals of the same type as X, clipped to [-1, 1].
+
+        Raises
+        ------
+        ValueError
+            If X is empty, not finite, out of range or has another shape.
+        """
+        self._validate_params()
+        X = self._checked(X)
+        perturbed = np.stack([self._perturb(signal) for signal in X.astype(np.float64)])
+        return np.clip(perturbed, -1, 1).astype(X.dtype)
+
+    def _checked(self, X, *, reset=False):
+        shape = shape_of(X)
+        if len(shape) != 3:
+            raise ValueError(
+                f"X must have shape (n, n_channels, length), got {shape}. For signals of one "
+                "channel pass X[:, None]."
+            )
+        return check_samples(self, X, reset=reset, value_range=(-1, 1), output_range=None)
+
+
+def noise_of(values, random_state):
+    """Standard normal noise, float64 in the shape of `values`, seeded by them and by an int."""
+    digest = hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).digest()
+    rng = np.random.default_rng([random_state, *np.frombuffer(digest, dtype="<u4")])
+    return rng.standard_normal(values.shape)
