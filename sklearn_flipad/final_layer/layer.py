@@ -7,23 +7,22 @@ import torch
 
 from sklearn_flipad.base.output_ranges import check_range
 from sklearn_flipad.base.precision import full_precision
-from sklearn_flipad.final_layer import _codec
 from sklearn_flipad.final_layer._branches import split
 from sklearn_flipad.final_layer._checks import check_order, check_scale, check_values
 from sklearn_flipad.final_layer._constructors import FinalLayerConstructors
-from sklearn_flipad.final_layer._migration import FORMATS
+from sklearn_flipad.final_layer._parts import FinalLayerParts
 from sklearn_flipad.final_layer._windows import window_layer
 from sklearn_flipad.final_layer.column_activations import ColumnActivations
 from sklearn_flipad.generators.activations import OutputActivation
 from sklearn_flipad.generators.sampling import sample
 from sklearn_flipad.operators.links.checks import check_shape
 from sklearn_flipad.operators.links.link import Link, build_chain, weights_of
-from sklearn_flipad.storage.arrays import content_digest, load_arrays, save_arrays
+from sklearn_flipad.storage.arrays import content_digest
 
 __all__ = ["FinalLayer"]
 
 
-class FinalLayer(FinalLayerConstructors):
+class FinalLayer(FinalLayerConstructors, FinalLayerParts):
     """All that is linear before a generator's output activation: an immutable value.
 
     Mostly that is the last linear layer; with padding, upsampling or further layers between it
@@ -139,11 +138,6 @@ class FinalLayer(FinalLayerConstructors):
             check_order(self.output_order, operator.n_outputs)
         self._check_shapes(operator)
         self.fingerprint = content_digest(*self.to_parts())
-
-    @property
-    def map_fingerprint(self):
-        """SHA-256 of the linear map and activation, without the mean activation, in hex digits."""
-        return _codec.map_digest(*self.to_parts())
 
     def _build_operator(self):
         *before, last = self.links
@@ -360,102 +354,6 @@ class FinalLayer(FinalLayerConstructors):
         shape[self._bias_axis()] = -1
         return bias.reshape(shape)
 
-    def save(self, path):
-        """Write the layer to one safetensors file.
-
-        The arrays are tensors and everything else is JSON in the file's header; nothing
-        is pickled. The file appears whole or not at all.
-
-        Parameters
-        ----------
-        path : path-like
-            File to write.
-        """
-        save_arrays(path, *self.to_parts())
-
-    @classmethod
-    def load(cls, path):
-        """Read a layer that :meth:`save` wrote.
-
-        Parameters
-        ----------
-        path : path-like
-            File to read.
-
-        Returns
-        -------
-        FinalLayer
-
-        Raises
-        ------
-        ValueError
-            If the file is truncated, was changed after it was written, or is not a final
-            layer.
-        """
-        arrays, description = load_arrays(path, *FORMATS)
-        try:
-            return cls.from_parts(arrays, description)
-        except ValueError as error:
-            raise ValueError(f"{path} holds no valid final layer: {error}") from error
-
-    def to_parts(self):
-        """Take the layer apart into arrays and JSON values.
-
-        Returns
-        -------
-        arrays : dict of str to ndarray
-            Weights, bias, mean activation and so on.
-        description : dict
-            Everything else, with the number of the format.
-        """
-        return _codec.to_parts(self)
-
-    @classmethod
-    def from_parts(cls, arrays, description):
-        """Put a layer together that :meth:`to_parts` took apart, in this version or an earlier one.
-
-        Parameters
-        ----------
-        arrays : dict of str to ndarray
-            Arrays.
-        description : dict
-            JSON values.
-
-        Returns
-        -------
-        FinalLayer
-
-        Raises
-        ------
-        ValueError
-            If a part is missing, is not of its type, or would be ignored.
-        """
-        return _codec.from_parts(cls, arrays, description)
-
-    @staticmethod
-    def summarize_parts(arrays, description):
-        """Describe the parts of a layer in one line, without building it.
-
-        Parameters
-        ----------
-        arrays : dict of str to ndarray
-            Arrays, from :meth:`to_parts`.
-        description : dict
-            JSON values, from :meth:`to_parts`.
-
-        Returns
-        -------
-        str
-            Kinds of the links, shapes, output activation, and the first digits of
-            `map_fingerprint`.
-
-        Raises
-        ------
-        ValueError
-            If the format is unknown.
-        """
-        return _codec.summary(arrays, description)
-
     def __sklearn_clone__(self):
         return self
 
@@ -464,9 +362,6 @@ class FinalLayer(FinalLayerConstructors):
 
     def __deepcopy__(self, memo):
         return self
-
-    def __reduce__(self):
-        return _codec.from_parts, (FinalLayer, *self.to_parts())
 
     def __eq__(self, other):
         return isinstance(other, FinalLayer) and self.fingerprint == other.fingerprint

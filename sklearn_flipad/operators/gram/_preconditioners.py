@@ -21,7 +21,7 @@ class PeriodicPreconditioner:
         blocks = symbol(gram, self.cells).movedim((0, 1), (-2, -1))
         blocks = blocks + ridge * torch.eye(blocks.shape[-1]).to(blocks)
         blocks = inverse(blocks).movedim((-2, -1), (0, 1)).contiguous()
-        self.blocks = blocks.to(torch.promote_types(gram._stencil.dtype, torch.complex64))
+        self.blocks = blocks.to(torch.promote_types(gram.stencil.dtype, torch.complex64))
 
     def __call__(self, r):
         """Solve for a batch, shape ``(n, *output_shape)``."""
