@@ -207,7 +207,7 @@ def test_descriptions_of_other_versions(content, path):
     refused(path, changed(content, attribute), "predict of FNRThresholdCalibrator")
 
     def later(description):
-        description.update(protocol=2, versions={"sklearn_flipad": "9.1"})
+        description.update(protocol=_protocol.PROTOCOL + 1, versions={"sklearn_flipad": "9.1"})
 
     refused(path, changed(content, later), r"pip install 'sklearn-flipad>=9.1'")
     for number in (0, -1, "1", None, True, 1.0):
@@ -236,8 +236,10 @@ def test_earlier_protocols_are_migrated(content, path, monkeypatch):
         _calibrator(description)["params"]["fnr"] = 0.125
         return description, arrays
 
-    monkeypatch.setattr(_protocol, "PROTOCOL", 3)
-    monkeypatch.setattr(_protocol, "MIGRATIONS", {1: migrate, 2: lambda *parts: parts})
+    today = _protocol.PROTOCOL
+    monkeypatch.setattr(_protocol, "PROTOCOL", today + 2)
+    monkeypatch.setitem(_protocol.MIGRATIONS, today, migrate)
+    monkeypatch.setitem(_protocol.MIGRATIONS, today + 1, lambda *parts: parts)
     path.write_bytes(content)
     assert load_attributor(path)["detect"].fnr == 0.125
 
