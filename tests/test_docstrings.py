@@ -36,6 +36,8 @@ STRICT = (
     "evaluation",
     "plotting",
     "report",
+    "persistence",
+    "storage",
 )
 PAGE = Path(__file__).parents[1] / "docs" / "api.rst"
 LISTED = re.findall(r"^    ([\w.]+)$", PAGE.read_text(), re.MULTILINE)

@@ -1,18 +1,12 @@
 """The number of the format, and files of earlier numbers."""
 
+from contextlib import contextmanager
+
 from sklearn_flipad.persistence._migrations import split_reconstruction
 from sklearn_flipad.storage.arrays import read, unpack
 from sklearn_flipad.storage.files import printable
 
-__all__ = [
-    "FORMAT",
-    "INVALID",
-    "MAX_DEPTH",
-    "MIGRATIONS",
-    "PROTOCOL",
-    "read_description",
-    "reason",
-]
+__all__ = ["FORMAT", "MAX_DEPTH", "PROTOCOL", "naming", "read_description"]
 
 FORMAT = "sklearn_flipad.attributor"
 #: To be raised when older readers would misread a file. ``MIGRATIONS[n]``, a function without side
@@ -22,9 +16,9 @@ PROTOCOL = 2
 MIGRATIONS = {1: split_reconstruction}
 #: How deep values may lie in each other.
 MAX_DEPTH = 100
-#: What a reader of a damaged, or maliciously made, description may run into.
-INVALID = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError)
-INVALID += (NotImplementedError, TypeError, ValueError, OSError, EOFError)
+#: Exceptions that a damaged, or maliciously made, description may cause.
+_INVALID = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError)
+_INVALID += (NotImplementedError, TypeError, ValueError, OSError, EOFError)
 
 
 def read_description(path, max_bytes):
@@ -32,24 +26,28 @@ def read_description(path, max_bytes):
 
     Files that hold no attributor, or one of a later version, raise ValueError.
     """
-    try:
+    with naming(path, "loaded", ValueError):
         content = read(path, max_bytes)
-    except ValueError as error:
-        raise _unreadable(path, error) from error
-    try:
+    with naming(path, "loaded"):
         description, arrays = _migrated(*unpack(content, FORMAT))
         description["versions"] = dict(description["versions"])
         description["needs"] = {
             name: {key: str(need[key]) for key in ("what", "write")}
             for name, need in description["needs"].items()
         }
-    except INVALID as error:
-        raise _unreadable(path, error) from error
     return arrays, description, content
 
 
-def _unreadable(path, error):
-    return ValueError(f"{printable(path)} cannot be loaded: {reason(error)}.")
+@contextmanager
+def naming(path, done, errors=_INVALID):
+    """Turn exceptions that a file causes into ValueErrors that name it: it cannot be `done`."""
+    try:
+        yield
+    except errors as error:
+        reason = printable(str(error)).rstrip(".")
+        if not (isinstance(error, ValueError) and reason):
+            reason = f"{type(error).__name__}: {reason}"
+        raise ValueError(f"{printable(path)} cannot be {done}: {reason}.") from error
 
 
 def _migrated(arrays, description):
@@ -65,9 +63,3 @@ def _migrated(arrays, description):
     for number in range(protocol, PROTOCOL):
         description, arrays = MIGRATIONS[number](description, arrays)
     return description, arrays
-
-
-def reason(error):
-    """The message of an exception as part of a sentence."""
-    text = printable(str(error)).rstrip(".")
-    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

@@ -108,8 +108,8 @@ def _refusal(value, path):
         kind = "no estimator" if base is None else f"a subclass of {base}"
         return (
             f"{what} is {kind} of sklearn_flipad or scikit-learn that files may hold, and loading "
-            "it would mean to run code from elsewhere. Use one of theirs in its place, or keep "
-            "this attributor with joblib for yourself alone"
+            "it would run code from elsewhere. Use one of theirs in its place, or keep this "
+            "attributor in a file of joblib for yourself alone"
         )
     last = path.rpartition("/")[2]
     advice = f"Set {last} to a plain value before saving"

@@ -1,4 +1,4 @@
-"""Attributors on disk, without pickle."""
+"""Saving and loading attributors, without pickle."""
 
 import json
 from os import fspath
@@ -9,16 +9,15 @@ import sklearn
 import skorch
 import torch
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 
 from sklearn_flipad.base.devices import resolve_device
 from sklearn_flipad.base.version import __version__
-from sklearn_flipad.persistence._protocol import (
-    FORMAT,
-    INVALID,
-    PROTOCOL,
-    read_description,
-    reason,
-)
+from sklearn_flipad.calibration import FNRThresholdCalibrator, OpenSetAttributor
+from sklearn_flipad.calibration.attributors import calibrator_of
+from sklearn_flipad.persistence._protocol import FORMAT, PROTOCOL, naming, read_description
+from sklearn_flipad.persistence._reader import Reader
+from sklearn_flipad.persistence._writer import Writer
 from sklearn_flipad.storage.arrays import save_arrays
 from sklearn_flipad.storage.files import printable
 
@@ -28,44 +27,44 @@ __all__ = ["load_attributor", "save_attributor"]
 def save_attributor(attributor, path, *, notes=None):
     """Write a fitted attributor to one file, without pickle.
 
-    Arrays are stored as safetensors and all else as JSON in the header; estimators of
-    scikit-learn by skops. The file appears whole or not at all. It holds a SHA-256 of all its
-    bytes, a protocol number and the versions that wrote it.
+    Arrays are stored as safetensors, estimators of scikit-learn by skops, and all else as JSON.
+    The file holds a SHA-256 of all its bytes, a protocol number and the versions that wrote it.
+    If writing is interrupted, an older file of that name stays as it was.
 
     Parameters
     ----------
     attributor : AttributionPipeline, Pipeline, FNRThresholdCalibrator or OpenSetAttributor
-        Fitted: what a ``make_*`` function returns, another pipeline that ends with an
+        A fitted attributor: from a ``make_*`` function, another pipeline that ends with an
         :class:`~sklearn_flipad.FNRThresholdCalibrator`, or an
-        :class:`~sklearn_flipad.OpenSetAttributor` of such. Of a search, its ``best_estimator_``; of
-        a :class:`~sklearn.frozen.FrozenEstimator`, what is in it is saved.
+        :class:`~sklearn_flipad.OpenSetAttributor` of these. Pass the ``best_estimator_`` of a
+        search; of a :class:`~sklearn.frozen.FrozenEstimator`, the estimator inside is saved.
     path : path-like
         File to write.
     notes : dict of str to object, default=None
-        JSON values that :func:`inspect_attributor` shows, such as where the samples of ``fit``
-        came from. They have no effect, and what is loaded does not keep them.
+        JSON values for :func:`inspect_attributor` to show, such as the origin of the samples of
+        ``fit``. They have no effect, and the loaded attributor does not keep them.
 
     Raises
     ------
     ValueError
-        If `notes` holds other than JSON values, or the attributor is not fitted, or holds
-        something that could not be loaded without running code from elsewhere: an estimator that
-        is neither of this library nor of scikit-learn, a subclass, an attribute that its class
-        does not set. The message names where it is, and what to do. Nothing is written then.
+        If `notes` are no JSON values, the attributor is not fitted, or a part of it could not be
+        loaded without running code from elsewhere: an estimator that is neither of this library
+        nor of scikit-learn, a subclass, an attribute that its class does not set. The message
+        names the part, and what to do. Nothing is written then.
     ImportError
-        If there is an estimator of scikit-learn in it and skops is missing.
+        If a part is an estimator of scikit-learn and skops is missing.
 
     See Also
     --------
-    load_attributor : Reads the file.
-    inspect_attributor : Says what it holds.
+    load_attributor : Read the file.
+    inspect_attributor : Describe the file.
 
     Notes
     -----
     Devices, caches, checkpoints and verbosity belong to a machine and are not stored; nor is
-    the state of random generators, which matters in ``fit`` alone. A torch module from
-    elsewhere is stored as its weights, and a function by its name: whoever loads the file is
-    asked for the code.
+    the state of random generators, which matters in ``fit`` alone. Torch modules from elsewhere
+    are stored as their weights, and functions by their names: whoever loads the file is asked
+    for the code.
 
     Examples
     --------
@@ -81,8 +80,6 @@ def save_attributor(attributor, path, *, notes=None):
     >>> bool((loaded.score_samples(X) == attributor.score_samples(X)).all())
     True
     """
-    from sklearn_flipad.persistence._writer import Writer
-
     while isinstance(attributor, FrozenEstimator):
         attributor = attributor.estimator
     _check_attributor(attributor)
@@ -112,14 +109,12 @@ def load_attributor(path, *, objects=None, device=None, max_bytes=2**33):
     objects : dict of str to object, default=None
         Code that the file needs and does not hold, by its name in the file, as
         ``{"package.module:Generator": Generator}``. For a torch module: a module, which is
-        copied, or what returns one when it is called without arguments, such as its class; its
-        weights are those of the file. For the network of a
-        :class:`~sklearn_flipad.DeepSADDetector`: its class. For a sampler or a distance: the
-        function. What is missing is an error that shows the line to write. The generators of
-        :mod:`sklearn_flipad.zoo` need nothing.
+        copied, or a function without arguments that returns one, such as its class; it gets the
+        weights of the file. For the network of a :class:`~sklearn_flipad.DeepSADDetector`: its
+        class. For a sampler or a distance: the function. The message about missing code shows
+        the line to write. The generators of :mod:`sklearn_flipad.zoo` need nothing.
     device : str or torch.device, default=None
-        Where to compute, of all estimators that have that parameter; CUDA if there is one,
-        else the CPU.
+        Device of all estimators that have that parameter; CUDA if there is one, else the CPU.
     max_bytes : int, default=2**33
         Largest file that is read.
 
@@ -132,12 +127,12 @@ def load_attributor(path, *, objects=None, device=None, max_bytes=2**33):
     Raises
     ------
     ValueError
-        If the file is damaged, incomplete, too large or none of an attributor, was written by a
-        later version, or needs other `objects` than were passed.
+        If the file is damaged, incomplete, too large or of another kind, was written by a later
+        version, or needs other `objects` than were passed.
     FileNotFoundError
-        If there is none.
+        If there is no such file.
     ImportError
-        If there is an estimator of scikit-learn in it and skops is missing.
+        If the file holds an estimator of scikit-learn and skops is missing.
 
     Warns
     -----
@@ -146,37 +141,27 @@ def load_attributor(path, *, objects=None, device=None, max_bytes=2**33):
 
     Notes
     -----
-    A protocol number says how a file is to be read. Every version of the library reads its own
-    protocol and all earlier ones, and refuses later ones.
+    Every version of the library reads files of its own protocol number and of all earlier ones.
 
-    The checksum tells damage, not forgery: whoever can write the file can write its checksum.
-    Load files from those whose verdicts you would take.
+    The checksum shows damage, not forgery: whoever can write the file can write its checksum.
+    Load files only from those whose verdicts you would trust.
     """
-    from sklearn_flipad.persistence._reader import Reader
-
     if device is not None:
         resolve_device(device)
     objects = dict(objects or {})
     arrays, description = read_description(path, max_bytes)[:2]
     _check_objects(path, objects, description["needs"])
     reader = Reader(arrays, objects, device, description["versions"].get("scikit-learn"))
-    try:
+    with naming(path, "loaded"):
         attributor = reader.value(description["attributor"])
         if reader.unused:
             raise ValueError(f"the array {min(reader.unused)[:100]!r} belongs to nothing")
         _check_attributor(attributor)
-    except INVALID as error:
-        raise ValueError(f"{printable(path)} cannot be loaded: {reason(error)}.") from error
     return attributor
 
 
 def _check_attributor(attributor):
-    """Refuse what gives no calibrated verdicts."""
-    from sklearn.pipeline import Pipeline
-
-    from sklearn_flipad.calibration import FNRThresholdCalibrator, OpenSetAttributor
-    from sklearn_flipad.calibration.attributors import calibrator_of
-
+    """Raise ValueError if an estimator gives no calibrated verdicts."""
     last = attributor.steps[-1][1] if isinstance(attributor, Pipeline) else attributor
     calibrators = [last]
     if isinstance(attributor, OpenSetAttributor):
@@ -194,7 +179,7 @@ def _check_attributor(attributor):
 
 
 def _checked_notes(notes):
-    """Notes as the file gives them back."""
+    """Notes as they will be read; ValueError if they are no JSON values."""
     try:
         found = json.loads(json.dumps({} if notes is None else notes, allow_nan=False))
         if not isinstance(found, dict):

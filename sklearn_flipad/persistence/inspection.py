@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from sklearn_flipad.persistence._protocol import INVALID, read_description, reason
+from sklearn_flipad.persistence._protocol import naming, read_description
 from sklearn_flipad.persistence._view import View, as_printable
 from sklearn_flipad.pipelines import method_of
 from sklearn_flipad.storage.files import printable
@@ -15,7 +15,7 @@ _SEVERAL = "OpenSetAttributor"
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What a file says of the attributor of one of several models.
+    """Description of the attributor of one of several models in a file.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ window_shape, generators
 
 @dataclass(frozen=True)
 class AttributorDescription:
-    """What :func:`~sklearn_flipad.inspect_attributor` finds in a file.
+    """Description of an attributor in a file, from :func:`~sklearn_flipad.inspect_attributor`.
 
     Attributes
     ----------
@@ -48,41 +48,42 @@ class AttributorDescription:
     sha256 : str
         SHA-256 of the file, as ``sha256sum`` prints it.
     n_bytes : int
-        Its size.
+        Size of the file.
     protocol : int
         Number of the format.
     versions : dict of str to str
-        Of this library and of others that wrote it.
+        Versions of this library and of others that wrote the file.
     method : str
-        The ``make_*`` function that makes such an attributor, as "flipad"; "other" if there is
-        none. Of several models "OpenSetAttributor".
+        Name of the ``make_*`` function that makes such an attributor, as "flipad"; "other" if
+        there is none; "OpenSetAttributor" for several models.
     steps : dict of str to str
-        Estimators by their names in ``set_params``, as ``{"invert": "FinalLayerInverter"}``.
+        Classes of the estimators, by their names in ``set_params``, as
+        ``{"invert": "FinalLayerInverter"}``.
     parameters : dict of str to object
-        Their parameters, as ``{"invert__lam": 0.001}``: numbers, strings and lists as they are,
-        and texts that name all else.
+        Parameters of the estimators, as ``{"invert__lam": 0.001}``: numbers, strings and lists
+        as they are, and texts that name all else.
     fnr : float or None
-        False-negative rate. None of several models, each of which has its own.
+        False-negative rate; None for several models, each of which has its own.
     n_calibration : int or None
-        Number of own samples that calibrate it. None of several models.
+        Number of the model's samples that calibrate the threshold; None for several models.
     reference_name : str or None
-        What the reference population is, if there is one.
+        Name of the reference population, if there is one.
     n_reference : int
-        Number of its samples.
+        Number of samples of the reference population.
     sample_shape : tuple of int or None
-        Shape of one sample, where the file says it and all have the same.
+        Shape of one sample, if the file tells it and all samples have the same.
     window_shape : tuple of int or None
         Shape ``(channels, *sides)`` of the windows that samples of any size are cut into; None
         without windows.
     generators : tuple of str
-        Import paths of the generators that it holds, as ``"package.module:Generator"``.
+        Import paths of the generators in the file, as ``"package.module:Generator"``.
     needs : dict of str to str
-        Code that :func:`~sklearn_flipad.load_attributor` asks for, and what it is.
+        Code that :func:`~sklearn_flipad.load_attributor` asks for, by name, and what it is.
     notes : dict
-        What the writer noted.
+        Notes that were passed to :func:`~sklearn_flipad.save_attributor`.
     models : dict of str to ModelDescription
-        The attributor of each model of an :class:`~sklearn_flipad.OpenSetAttributor`, by the name
-        of the model; else empty.
+        Descriptions of the attributors of an :class:`~sklearn_flipad.OpenSetAttributor`, by the
+        name of the model; else empty.
     """
 
     path: str
@@ -106,10 +107,10 @@ class AttributorDescription:
 
 
 def inspect_attributor(path, *, max_bytes=2**33):
-    """Describe a file of :func:`~sklearn_flipad.save_attributor` without building anything.
+    """Describe an attributor in a file without loading it.
 
-    The checksum and the arrays are checked as in :func:`~sklearn_flipad.load_attributor`. No
-    code is needed that the file does not hold.
+    The file is checked as in :func:`~sklearn_flipad.load_attributor`. Nothing in it is built, so
+    that no code from elsewhere is needed.
 
     Parameters
     ----------
@@ -125,10 +126,10 @@ def inspect_attributor(path, *, max_bytes=2**33):
     Raises
     ------
     ValueError
-        If the file is damaged, incomplete, too large or none of an attributor, or was written by
-        a later version.
+        If the file is damaged, incomplete, too large or of another kind, or was written by a
+        later version.
     FileNotFoundError
-        If there is none.
+        If there is no such file.
 
     Examples
     --------
@@ -144,10 +145,8 @@ def inspect_attributor(path, *, max_bytes=2**33):
     ('whitened', 20, (4,), {'owner': 'studio'})
     """
     arrays, description, content = read_description(path, max_bytes)
-    try:
+    with naming(path, "read"):
         found = _described(arrays, description)
-    except INVALID as error:
-        raise ValueError(f"{printable(path)} cannot be read: {reason(error)}.") from error
     digest = hashlib.sha256(content).hexdigest()
     return AttributorDescription(printable(path), digest, len(content), **found)
 
