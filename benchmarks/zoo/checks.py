@@ -95,7 +95,7 @@ def _call(name, network, *inputs):
     try:
         with seeded(0, device), evaluating(network):
             return network(*(part.to(device) for part in inputs))
-    except Exception as error:  # networks are anybody's
+    except Exception as error:  # networks can raise anything
         shapes = " and ".join(str(tuple(part.shape)) for part in inputs)
         classes = f", classes from {inputs[1].min()} to {inputs[1].max()}" if inputs[1:] else ""
         raise ValueError(

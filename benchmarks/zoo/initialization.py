@@ -1,4 +1,4 @@
-"""Weights that a training starts from."""
+"""Initial weights of a training."""
 
 import torch
 from torch import nn

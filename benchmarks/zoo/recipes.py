@@ -152,7 +152,7 @@ def train_recipe(
     spec = RECIPES[recipe]
     data = data_of(recipe)
     stem = Path(out_dir) / f"{data}-{recipe}-{seed}"
-    # Before the training: a folder that cannot be made would cost it.
+    # Before the training, which would be lost for want of a folder.
     stem.parent.mkdir(parents=True, exist_ok=True)
     generator, discriminator = _networks(recipe, seed)
     history = train_gan(

@@ -1,4 +1,4 @@
-"""The settings that decide the result of a training."""
+"""Settings that decide the result of a training."""
 
 import hashlib
 import re

@@ -122,7 +122,7 @@ def train_gan(
                         run.train_epoch(X, labels, bar)
                 except FloatingPointError as error:
                     raise FloatingPointError(_divergence(error, epoch, path)) from error
-            # Before the checkpoint: what is interrupted in between is done again.
+            # Before the checkpoint, so that an epoch interrupted in between is repeated.
             if sample_dir is not None:
                 _save_samples(generator, Path(sample_dir), epoch + 1)
             if path is not None:
@@ -147,7 +147,7 @@ def _divergence(error, epoch, path):
 
 
 class _Run:
-    """The state of a training: networks, optimizers, random numbers and history."""
+    """State of a training: networks, optimizers, random numbers and history."""
 
     def __init__(self, networks, objective, device, n_critic, seed, learning_rate, betas):
         self.networks = networks
@@ -233,7 +233,7 @@ class _Run:
                     raise FloatingPointError(f"{key} of the {name} is no longer finite")
 
     def state(self):
-        """Everything that a continued training needs."""
+        """State that a continued training needs."""
         return {
             "networks": {name: net.state_dict() for name, net in self.networks.items()},
             "optimizers": {name: opt.state_dict() for name, opt in self.optimizers.items()},

@@ -1,4 +1,4 @@
-"""Tables as users have them become rows of numbers, or are refused by the name of a column."""
+"""Data frames become rows of numbers, or errors name a column."""
 
 import warnings
 

@@ -69,7 +69,7 @@ def _rosinality(generator):
 
 
 def _filtered(x, kernel, up, pad):
-    """As ``upfirdn2d`` has it: zeros between the pixels, margins, a convolution."""
+    """Reference of ``upfirdn2d``: zeros between the pixels, margins, a convolution."""
     n, channels, height, width = x.shape
     x = x.reshape(n, channels, height, 1, width, 1)
     x = F.pad(x, (0, up - 1, 0, 0, 0, up - 1)).reshape(n, channels, height * up, width * up)

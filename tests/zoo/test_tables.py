@@ -22,7 +22,7 @@ def test_rows_of_the_card_come_out_again(name):
     stored = pretrained_samples(name)
     again = sample(load_pretrained(name), len(stored), dtype="float32", random_state=0)
     assert stored.shape == (16, 11)
-    # Not bit for bit: processors round sums of products in ways of their own.
+    # Not bit for bit: processors differ in the rounding of sums of products.
     np.testing.assert_allclose(again, stored, rtol=0, atol=1e-4)
 
 

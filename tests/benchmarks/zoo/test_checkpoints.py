@@ -24,7 +24,7 @@ LABELS = np.zeros(32, dtype=np.int64)
 
 
 class Labeled(torch.nn.Module):
-    """A network that takes labels and leaves them."""
+    """A network that ignores its labels."""
 
     def __init__(self, network):
         super().__init__()
