@@ -23,7 +23,6 @@ from sklearn.utils.validation import check_array, validate_data
 __all__ = [
     "as_array",
     "as_gray_levels",
-    "as_image_batch",
     "check_features",
     "check_samples",
     "from_gray_levels",
@@ -223,26 +222,6 @@ def record_samples(estimator, X, array):
         estimator._sample_shape = array.shape[1:]
     estimator._saw_levels = np.uint8 in (array.dtype, _dtype_of(X))
     estimator._saw_whole_numbers = bool(estimator._saw_levels or _whole_numbers(array))
-
-
-def as_image_batch(X, image_shape=None):
-    """Rows of flattened images in their shape; images as they are.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n, channels, height, width) or (n, n_features)
-        Images.
-    image_shape : tuple of int, default=None
-        Shape ``(channels, height, width)`` of flattened images.
-
-    Returns
-    -------
-    ndarray, shape (n, channels, height, width)
-        A row that says nothing of its shape is one pixel high.
-    """
-    if X.ndim == 4:
-        return X
-    return X.reshape(len(X), *(image_shape or (1, 1, X.shape[1])))
 
 
 def as_gray_levels(array, given):

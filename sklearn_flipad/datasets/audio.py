@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_flipad.datasets.files.loading import check_count, read_samples
-from sklearn_flipad.datasets.files.wav import decode_wav
+from sklearn_flipad.datasets.files.loading import read_samples
+from sklearn_flipad.datasets.files.wav import check_wav_options, decode_wav, max_wav_size
 
 __all__ = ["load_audio", "quantize_audio"]
 
@@ -113,35 +113,3 @@ def quantize_audio(X, *, bits=16):
         )
     scale = 2.0 ** (bits - 1)
     return (np.clip(np.rint(X * scale), -scale, scale - 1) / scale).astype(np.float32)
-
-
-def check_wav_options(rate, length):
-    """Refuse a rate or a length that no file has.
-
-    Parameters
-    ----------
-    rate, length
-        See :func:`load_audio`.
-
-    Raises
-    ------
-    ValueError
-        If one is out of range.
-    """
-    check_count("rate", rate, "samples", optional=False)
-    check_count("length", length, "samples")
-
-
-def max_wav_size(length):
-    """Bytes of the largest file that is read, with room for metadata.
-
-    Parameters
-    ----------
-    length : int or None
-        See :func:`load_audio`.
-
-    Returns
-    -------
-    int
-    """
-    return 2**30 if length is None else 64 * length + 2**24

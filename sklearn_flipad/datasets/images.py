@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_flipad.datasets.files.decoding import read_image
+from sklearn_flipad.datasets.files.decoding import check_image_options, read_image
 from sklearn_flipad.datasets.files.listing import list_files
-from sklearn_flipad.datasets.files.loading import check_count, read_each
+from sklearn_flipad.datasets.files.loading import check_count, check_on_error, read_each
 
 __all__ = ["load_celeba", "load_images", "load_lsun_bedroom"]
-
-_MODES = ("RGB", "L")
 
 
 def load_images(
@@ -86,13 +84,9 @@ def load_images(
     Radford, Metz and Chintala, "Unsupervised representation learning with deep
     convolutional generative adversarial networks", ICLR 2016, for resizing and cropping.
     """
-    if mode not in _MODES:
-        raise ValueError(f"mode must be 'RGB' or 'L', got {mode!r}.")
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
-    check_count("size", size, "pixels")
+    check_image_options(size, mode, max_pixels)
+    check_on_error(on_error)
     check_count("n_images", n_images, "files")
-    check_count("max_pixels", max_pixels, "pixels", optional=False)
     files = list_files(paths)[:n_images]
     # One buffer that grows: a list and its stack would need the memory twice.
     pixels, shapes, filenames, errors = bytearray(), {}, [], {}

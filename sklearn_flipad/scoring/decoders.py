@@ -1,11 +1,13 @@
-"""Files as samples: what a decoder of one kind of file has to be."""
+"""Decoders: the content of a file as one sample."""
 
 from dataclasses import dataclass
 
-from sklearn_flipad.datasets.audio import check_wav_options, max_wav_size
-from sklearn_flipad.datasets.files.decoding import decode_image, max_file_size
-from sklearn_flipad.datasets.files.loading import check_count
-from sklearn_flipad.datasets.files.wav import decode_wav
+from sklearn_flipad.datasets.files.decoding import (
+    check_image_options,
+    decode_image,
+    max_file_size,
+)
+from sklearn_flipad.datasets.files.wav import check_wav_options, decode_wav, max_wav_size
 
 __all__ = ["ImageDecoder", "WavDecoder"]
 
@@ -51,10 +53,7 @@ class ImageDecoder:
     max_pixels: int = 2**26
 
     def __post_init__(self):
-        if self.mode not in ("RGB", "L"):
-            raise ValueError(f"mode must be 'RGB' or 'L', got {self.mode!r}.")
-        check_count("size", self.size, "pixels")
-        check_count("max_pixels", self.max_pixels, "pixels", optional=False)
+        check_image_options(self.size, self.mode, self.max_pixels)
 
     @property
     def max_bytes(self):
@@ -109,8 +108,8 @@ class WavDecoder:
     >>> file = io.BytesIO()
     >>> wavfile.write(file, 16000, np.array([[0, 16384], [-32768, 0]], np.int16))
     >>> WavDecoder(rate=16000)(file.getvalue())
-    DecodedSignal(samples=array([[ 0. , -1. ],
-           [ 0.5,  0. ]], dtype=float32), steps=('WAV 16000 Hz 16-bit stereo',))
+    (array([[ 0. , -1. ],
+           [ 0.5,  0. ]], dtype=float32), ('WAV 16000 Hz 16-bit stereo',))
     """
 
     rate: int

@@ -2,7 +2,6 @@
 
 import io
 import struct
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -11,9 +10,16 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from sklearn_flipad.datasets.files.containers import separate_jpeg, separate_png
+from sklearn_flipad.datasets.files.loading import check_count
 from sklearn_flipad.storage.files import file_kind, read_regular
 
-__all__ = ["Decoded", "decode_image", "max_file_size", "read_image", "read_orientation"]
+__all__ = [
+    "check_image_options",
+    "decode_image",
+    "max_file_size",
+    "read_image",
+    "read_orientation",
+]
 
 #: What undoes each EXIF orientation.
 _TRANSPOSE = {
@@ -43,11 +49,12 @@ _LEVELS = ((np.arange(2**16) + 128) // 257).astype(np.uint8)
 _BAND = 2**16
 
 
-class Decoded(NamedTuple):
-    """Pixels of shape (channels, height, width), and what the file is and was done to get them."""
-
-    pixels: np.ndarray
-    steps: tuple
+def check_image_options(size, mode, max_pixels):
+    """Raise ValueError if an option of decoding is out of range."""
+    if mode not in ("RGB", "L"):
+        raise ValueError(f"mode must be 'RGB' or 'L', got {mode!r}.")
+    check_count("size", size, "pixels")
+    check_count("max_pixels", max_pixels, "pixels", optional=False)
 
 
 def read_image(path, *, size, mode, max_pixels):
@@ -55,7 +62,7 @@ def read_image(path, *, size, mode, max_pixels):
     if file_kind(path) == "folder":
         raise ValueError("a folder or a link to one, which is read only when given alone")
     data = read_regular(path, max_file_size(max_pixels))
-    return decode_image(data, size=size, mode=mode, max_pixels=max_pixels).pixels
+    return decode_image(data, size=size, mode=mode, max_pixels=max_pixels)[0]
 
 
 def max_file_size(max_pixels):
@@ -64,7 +71,7 @@ def max_file_size(max_pixels):
 
 
 def decode_image(data, *, size, mode, max_pixels):
-    """Pixels of an image file's content, and the steps to get them.
+    """Pixels of an image file's content, shape (channels, height, width), and the steps to them.
 
     The message of a ValueError is the reason alone; damaged files raise whatever Pillow raises.
     """
@@ -86,7 +93,7 @@ def decode_image(data, *, size, mode, max_pixels):
         image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
     pixels = pixels[None] if mode == "L" else np.ascontiguousarray(np.moveaxis(pixels, 2, 0))
-    return Decoded(pixels, tuple(steps))
+    return pixels, tuple(steps)
 
 
 def read_orientation(exif):
