@@ -1,4 +1,4 @@
-"""Files in, verdicts out: in one process, in several, on a cluster."""
+"""Verdicts for files, by one process, several, or a cluster."""
 
 from sklearn_flipad.scoring.decoders import ImageDecoder, WavDecoder
 from sklearn_flipad.scoring.paths import path_of

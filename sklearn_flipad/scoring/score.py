@@ -1,4 +1,4 @@
-"""Files in, verdicts out."""
+"""A table of verdicts for files."""
 
 import os
 import warnings
@@ -49,17 +49,16 @@ def score_files(
     computed, so that a run that was interrupted, however it was, is completed by the same call:
     nothing is lost or scored twice, and the table is the same. It appears when it is whole.
 
-    A file that is damaged, too large, an animation, of another size than the attributor takes,
-    empty, gone, no regular file, or in a folder that may not be read is a row with a reason.
+    A file that is damaged, empty, too large, an animation, of a size that the attributor does not
+    take, missing, not a regular file or in a folder that may not be read is a row with a reason.
 
     Parameters
     ----------
     attributor : estimator or path-like
-        A fitted attributor, or where :func:`~sklearn_flipad.load_attributor` finds one.
+        A fitted attributor, or the path of a saved one.
     paths : path-like or iterable of path-like
-        Files and folders; a generator is not held in memory. Of a folder, all files below it
-        are taken in the order of their names, hidden ones and what is behind links to folders
-        excepted.
+        Files and folders; a generator is not held in memory. All files below a folder are
+        taken in the order of their names, except hidden ones and those behind links to folders.
     out : path-like
         The table: ``.csv``, ``.jsonl`` (a JSON object in each line) or ``.parquet``. Beside it,
         ``<out>.journal`` holds the rows of an unfinished run, ``<out>.run.json`` describes the
@@ -72,18 +71,18 @@ def score_files(
     n_jobs : int, default=1
         Processes that read, decode and score; -1 for all cores. They share the cores evenly.
     batch_size : int, default=128
-        Files that are read at a time by each process, and lost by an interruption.
+        Files that each process reads at a time. An interruption loses the batches under way.
     client : distributed.Client, default=None
         A Dask cluster that works instead, where all workers find the files under the same paths.
         `n_jobs` must be 1 then.
     size, mode, max_pixels
         See :func:`~sklearn_flipad.datasets.load_images`.
     decoder : callable, default=None
-        What makes samples of other files than images; see
-        :class:`~sklearn_flipad.scoring.ImageDecoder`, which is used by default.
+        Turns files that are not images into samples, as
+        :class:`~sklearn_flipad.scoring.ImageDecoder`, the default, does for images.
     resume : bool, default=True
-        Whether to complete what an interrupted run left. With False that is discarded, and a
-        finished table is replaced.
+        Whether to complete an interrupted run. With False its rows are discarded, and a finished
+        table is replaced.
     verbose : int, default=0
         Whether to show a progress bar.
 
@@ -94,14 +93,14 @@ def score_files(
     Raises
     ------
     ValueError
-        If a parameter is out of range, or `out` or what is beside it is of a run with another
+        If a parameter is out of range, or `out` or a file beside it is of a run with another
         attributor, other options, versions or files.
     TypeError
-        If `attributor` is no attributor, or one of `paths` is not a path.
+        If `attributor` is not an attributor, or one of `paths` is not a path.
     FileExistsError
         If `out` exists and is not what this call would write.
     FileNotFoundError
-        If `paths` is a single path that leads nowhere.
+        If `paths` is a single path that does not exist.
     RuntimeError
         If another call is writing `out`.
     ImportError
@@ -110,15 +109,15 @@ def score_files(
     Warns
     -----
     UserWarning
-        If no file of the first batch could be scored, and if files were scored with a warning.
+        If no file of the first batch could be scored, or if files were scored with a warning.
 
     Notes
     -----
-    Scores are those of ``attributor.score_samples``, bit for bit, whatever else is scored, in
-    how many processes and in which batches. Of scikit-learn's estimators that round a
-    sample differently in another batch, such as PCA and Gaussian mixtures, they agree up to that.
+    Scores are those of ``attributor.score_samples``, bit for bit, whatever the other files, the
+    number of processes and the batches are. With estimators of scikit-learn that round a sample
+    differently in another batch, such as PCA and Gaussian mixtures, they agree up to rounding.
 
-    A row speaks of the bytes that were read, of which it has the SHA-256. A file that changes
+    A row is about the bytes that were read, of which it has the SHA-256. A file that changes
     after it was scored is not scored again.
 
     Examples
