@@ -34,7 +34,10 @@ def in_batches(function, n_samples, *, batch_size, lanes=1, device=None, small=F
         n_workers = min(n_threads, size // share)
         size = share if n_workers > 1 else size
     jobs = (slice(k, min(k + size, n_samples)) for k in range(0, n_samples, size))
-    yield from map(function, jobs) if n_workers == 1 else _pooled(function, jobs, n_workers)
+    if n_workers > 1:
+        yield from _pooled(function, jobs, n_workers)
+    else:
+        yield from map(function, jobs)
 
 
 def in_order(submit, jobs, n_ahead):

@@ -1,8 +1,9 @@
-"""PNG and JPEG files without what makes Pillow refuse, warn of, or take days for sound pixels.
+"""Checks of PNG and JPEG files that Pillow lacks, and removal of metadata that stops it.
 
-Pillow refuses a PNG for a damaged or large comment, and a JPEG for a short application segment;
-it warns of odd EXIF. It does not look at the checksums of a PNG's pixels nor for stray markers
-among those of a JPEG, and decodes any number of a JPEG's scans. WebP needs no such care.
+Pillow refuses a PNG for a damaged or large comment, and a JPEG for a short application segment,
+although the pixels are sound; and it warns of odd EXIF. It does not look at the checksums of a
+PNG's pixels, nor for stray markers among those of a JPEG, and takes time for each of a JPEG's
+scans. WebP files need no such care.
 """
 
 import re
