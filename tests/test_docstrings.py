@@ -38,6 +38,8 @@ STRICT = (
     "report",
     "persistence",
     "storage",
+    "datasets",
+    "scoring",
 )
 PAGE = Path(__file__).parents[1] / "docs" / "api.rst"
 LISTED = re.findall(r"^    ([\w.]+)$", PAGE.read_text(), re.MULTILINE)

@@ -24,7 +24,6 @@ from sklearn_flipad.base.gray_levels import as_gray_levels
 
 __all__ = [
     "as_array",
-    "as_image_batch",
     "check_features",
     "check_samples",
     "float_type",
@@ -141,13 +140,6 @@ def record_samples(estimator, X, array):
         estimator._sample_shape = array.shape[1:]
     estimator._saw_levels = np.uint8 in (array.dtype, _dtype_of(X))
     estimator._saw_whole_numbers = bool(estimator._saw_levels or _whole_numbers(array))
-
-
-def as_image_batch(X, image_shape=None):
-    """Images of shape (n, channels, height, width); rows of unknown shape are one pixel high."""
-    if X.ndim == 4:
-        return X
-    return X.reshape(len(X), *(image_shape or (1, 1, X.shape[1])))
 
 
 def _checked_array(estimator, X):

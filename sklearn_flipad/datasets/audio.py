@@ -1,14 +1,14 @@
-"""WAV files as signals, and what they hold of a signal."""
+"""WAV files as signals, and signals as WAV files hold them."""
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_flipad.datasets.files.loading import check_count, read_samples
-from sklearn_flipad.datasets.files.wav import decode_wav
+from sklearn_flipad.datasets.files.loading import read_samples
+from sklearn_flipad.datasets.files.wav import check_wav_options, decode_wav, max_wav_size
 
 __all__ = ["load_audio", "quantize_audio"]
 
-#: Largest part of the values that may be clipped.
+#: Largest fraction of the values that may be clipped.
 _MAX_CLIPPED = 0.05
 
 
@@ -24,13 +24,13 @@ def load_audio(paths, *, rate, length=None, same_length=True, on_error="raise"):
     paths : path-like or sequence of path-like
         Files and folders, as :func:`~sklearn_flipad.scoring.score_files` takes them.
     rate : int
-        Samples a second. Files of another rate are not taken.
+        Samples per second. Files of another rate are refused.
     length : int, default=None
-        Samples of each channel. Files of another length are not taken; by default, all must have
-        one length.
+        Samples per channel. Files of another length are refused; by default, all must have one
+        length.
     same_length : bool, default=True
-        Whether signals must have one length. With False, they come as a list, each with its own,
-        which attributors of windows take.
+        Whether signals must have one length. With False, they are a list of arrays of any length,
+        as attributors of windows take them.
     on_error : {"raise", "skip"}, default="raise"
         See :func:`load_images`.
 
@@ -45,7 +45,7 @@ def load_audio(paths, *, rate, length=None, same_length=True, on_error="raise"):
     ------
     ValueError
         If a parameter is out of range, if files could not be read and `on_error` is ``"raise"``,
-        if no signal is left, or if lengths or numbers of channels differ and must not.
+        if no file could be read, or if lengths or numbers of channels differ and must not.
     TypeError
         If `paths` holds something that is not a path.
     FileNotFoundError
@@ -74,21 +74,21 @@ def load_audio(paths, *, rate, length=None, same_length=True, on_error="raise"):
 
 
 def quantize_audio(X, *, bits=16):
-    """Round signals to what a WAV file of integers holds of them.
+    """Round signals to the values that a WAV file of integers holds.
 
-    :func:`load_audio` gives just these values of a file that stores ``round(x * 2**(bits - 1))``.
+    They are what :func:`load_audio` returns for a file that stores ``round(x * 2**(bits - 1))``.
 
     Parameters
     ----------
     X : array-like of float, shape (n, n_channels, length)
         Signals in [-1, 1].
     bits : {8, 16, 24, 32}, default=16
-        Bits of a sample.
+        Bits per sample.
 
     Returns
     -------
     ndarray of float32, shape (n, n_channels, length)
-        Multiples of ``2**(1 - bits)`` in [-1, 1); what is outside is clipped, as writers do.
+        Multiples of ``2**(1 - bits)`` in [-1, 1); values outside are clipped, as writers do.
 
     Raises
     ------
@@ -107,41 +107,9 @@ def quantize_audio(X, *, bits=16):
     outside = float((np.abs(X) > 1.001).mean()) if X.size else 0.0
     if outside > _MAX_CLIPPED:
         raise ValueError(
-            f"{outside:.1%} of the values lie outside of [-1, 1], which is all that WAV files of "
-            f"integers hold: they range from {X.min():.6g} to {X.max():.6g}. Rescale them as the "
+            f"{outside:.1%} of the values lie outside of [-1, 1], the range of WAV files of "
+            f"integers: they range from {X.min():.6g} to {X.max():.6g}. Rescale them as the "
             "writer of the files does."
         )
     scale = 2.0 ** (bits - 1)
     return (np.clip(np.rint(X * scale), -scale, scale - 1) / scale).astype(np.float32)
-
-
-def check_wav_options(rate, length):
-    """Refuse a rate or a length that no file has.
-
-    Parameters
-    ----------
-    rate, length
-        See :func:`load_audio`.
-
-    Raises
-    ------
-    ValueError
-        If one is out of range.
-    """
-    check_count("rate", rate, "samples", optional=False)
-    check_count("length", length, "samples")
-
-
-def max_wav_size(length):
-    """Bytes of the largest file that is read, with room for metadata.
-
-    Parameters
-    ----------
-    length : int or None
-        See :func:`load_audio`.
-
-    Returns
-    -------
-    int
-    """
-    return 2**30 if length is None else 64 * length + 2**24

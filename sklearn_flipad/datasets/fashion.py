@@ -22,11 +22,10 @@ _MAX_IMAGES = 2**20
 def load_fashion_mnist(split="train", *, contrast=0.75, data_dir=None, return_X_y=False):
     """Load the Fashion-MNIST images as 32x32 gray levels.
 
-    The 28x28 images are padded by two background pixels a side, and their contrast is
-    lowered around mid gray. Without that, the black background, more than half of the
-    pixels, lies where tanh is saturated: the output activation of a generator trained on
-    it is then not invertible there, and an 8-bit image says nothing about the
-    activations.
+    The 28x28 images are padded by two background pixels per side, and their contrast is
+    lowered around mid gray. Otherwise the black background, more than half of the pixels,
+    lies where tanh is saturated: the output activation of a generator trained on such images
+    is not invertible there, and an 8-bit image says nothing about the activations.
 
     Parameters
     ----------
@@ -41,7 +40,7 @@ def load_fashion_mnist(split="train", *, contrast=0.75, data_dir=None, return_X_
         that of Debian's package ``dataset-fashion-mnist``; where it is not installed, the
         images are fetched from OpenML.
     return_X_y : bool, default=False
-        Whether to return the labels too.
+        Whether to return the labels, too.
 
     Returns
     -------
@@ -85,7 +84,7 @@ def load_fashion_sample(n=None, *, contrast=0.75):
     Parameters
     ----------
     n : int, default=None
-        How many to return; all by default.
+        Number of images; all by default.
     contrast : float, default=0.75
         See :func:`load_fashion_mnist`.
 
@@ -124,7 +123,7 @@ def _read_labels(path, n):
 
 
 def _read_gzip(path, n_header, max_body):
-    """The first bytes of a compressed file and the rest, or one byte beyond `max_body`."""
+    """The first bytes of a compressed file, and the rest, cut one byte beyond `max_body`."""
     check_regular(path)
     try:
         with gzip.open(path) as file:

@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_flipad.datasets.files.decoding import read_image
+from sklearn_flipad.datasets.files.decoding import check_image_options, read_image
 from sklearn_flipad.datasets.files.listing import list_files
-from sklearn_flipad.datasets.files.loading import check_count, read_each
+from sklearn_flipad.datasets.files.loading import check_count, check_on_error, read_each
 
 __all__ = ["load_celeba", "load_images", "load_lsun_bedroom"]
-
-_MODES = ("RGB", "L")
 
 
 def load_images(
@@ -29,21 +27,20 @@ def load_images(
 
     Files are recognized by their content, whatever they are called. EXIF orientation is
     applied, and no other metadata is read. Samples v of 16 bits become round(v / 257),
-    transparency included; palettes and CMYK are converted; then what is transparent is laid
-    on white. Animations are refused, since they are many images; of the images in an MPO
-    file, the first is taken.
+    transparency included; palettes and CMYK are converted; transparent pixels are laid on
+    white. Animations are refused, since they are many images; of the images in an MPO file,
+    the first is taken.
 
-    Every file that is named or found ends in `filenames` or, with its reason, in `errors`:
-    a link to nothing, a folder that may not be read, a FIFO, which is never opened. A PNG
-    whose checksums do not match is damaged. JPEG and WebP have no checksums, so a changed
-    file that can still be decoded is not noticed.
+    Every file that is named or found is listed in `filenames` or, with the reason, in
+    `errors`: also a link to nothing, a folder that may not be read, and a FIFO, which is never
+    opened. A PNG whose checksums do not match is damaged. JPEG and WebP have no checksums, so
+    a changed file that can still be decoded is not noticed.
 
     Parameters
     ----------
     paths : path-like or sequence of path-like
-        Files, or one folder, all of whose files are taken, in the order of their names,
-        those in folders below it included and hidden ones not. Links to other folders are
-        not followed, but are errors.
+        Files, or one folder. All files below a folder are taken in the order of their names,
+        except hidden ones. Links to other folders are not followed, but are errors.
     size : int, default=None
         The shorter side is resized to this many pixels (bilinear, antialiased) and the
         middle square is cut out, as is done for the training of DCGAN. By default images
@@ -51,23 +48,23 @@ def load_images(
     mode : {"RGB", "L"}, default="RGB"
         Color or gray.
     n_images : int, default=None
-        How many of the files to take; all by default.
+        Number of files to take; all by default.
     max_pixels : int, default=2**26
         Larger images are refused before they are decoded, and files of more than 8 bytes
-        for each of these pixels plus 64 MiB before they are read.
+        per pixel of this number plus 64 MiB before they are read.
     same_size : bool, default=True
-        Whether images must have one size. With False, they come as a list, each with its own,
-        which attributors of windows take.
+        Whether images must have one size. With False, they are a list of arrays of any size,
+        as attributors of windows take them.
     on_error : {"raise", "skip"}, default="raise"
-        What happens after all files were tried if some could not be read: an error that
-        names each of them, or the others are returned and `errors` names them.
+        Whether to raise an error that names each file that could not be read, after all were
+        tried, or to return the other images.
 
     Returns
     -------
     Bunch
         ``images`` : ndarray of uint8, shape (n, channels, height, width), or a list of arrays
         (channels, height, width);
-        ``filenames`` : list of str, where each image comes from;
+        ``filenames`` : list of str, the file of each image;
         ``errors`` : dict of str to str, the reason for each file that was skipped.
         In names, control characters and bytes that are not UTF-8 are escaped.
 
@@ -75,7 +72,7 @@ def load_images(
     ------
     ValueError
         If a parameter is out of range, if files could not be read and `on_error` is
-        ``"raise"``, if no image is left, or if sizes differ and must not.
+        ``"raise"``, if no file could be read, or if sizes differ and must not.
     TypeError
         If `paths` holds something that is not a path.
     FileNotFoundError
@@ -86,13 +83,9 @@ def load_images(
     Radford, Metz and Chintala, "Unsupervised representation learning with deep
     convolutional generative adversarial networks", ICLR 2016, for resizing and cropping.
     """
-    if mode not in _MODES:
-        raise ValueError(f"mode must be 'RGB' or 'L', got {mode!r}.")
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
-    check_count("size", size, "pixels")
+    check_image_options(size, mode, max_pixels)
+    check_on_error(on_error)
     check_count("n_images", n_images, "files")
-    check_count("max_pixels", max_pixels, "pixels", optional=False)
     files = list_files(paths)[:n_images]
     # One buffer that grows: a list and its stack would need the memory twice.
     pixels, shapes, filenames, errors = bytearray(), {}, [], {}
@@ -142,7 +135,7 @@ def load_celeba(root, *, size=64, n_images=None, on_error="raise"):
     size : int, default=64
         See :func:`load_images`.
     n_images : int, default=None
-        How many, in the order of the file names; all by default.
+        Number of images, in the order of the file names; all by default.
     on_error : {"raise", "skip"}, default="raise"
         See :func:`load_images`.
 
@@ -176,7 +169,7 @@ def load_lsun_bedroom(root, *, size=64, n_images=None, on_error="raise"):
     size : int, default=64
         See :func:`load_images`.
     n_images : int, default=None
-        How many, in the order of the file names; all by default.
+        Number of images, in the order of the file names; all by default.
     on_error : {"raise", "skip"}, default="raise"
         See :func:`load_images`.
 

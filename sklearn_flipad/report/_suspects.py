@@ -7,7 +7,7 @@ import numpy as np
 
 from sklearn_flipad.datasets.files.listing import plain_reason
 from sklearn_flipad.report._pictures import Picture
-from sklearn_flipad.scoring.columns import path_of
+from sklearn_flipad.scoring import path_of
 from sklearn_flipad.storage.files import read_regular
 
 __all__ = ["Suspect", "read_suspect"]

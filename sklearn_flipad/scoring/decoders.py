@@ -1,11 +1,13 @@
-"""Files as samples: what a decoder of one kind of file has to be."""
+"""Decoders: the content of a file as one sample."""
 
 from dataclasses import dataclass
 
-from sklearn_flipad.datasets.audio import check_wav_options, max_wav_size
-from sklearn_flipad.datasets.files.decoding import decode_image, max_file_size
-from sklearn_flipad.datasets.files.loading import check_count
-from sklearn_flipad.datasets.files.wav import decode_wav
+from sklearn_flipad.datasets.files.decoding import (
+    check_image_options,
+    decode_image,
+    max_file_size,
+)
+from sklearn_flipad.datasets.files.wav import check_wav_options, decode_wav, max_wav_size
 
 __all__ = ["ImageDecoder", "WavDecoder"]
 
@@ -14,8 +16,10 @@ __all__ = ["ImageDecoder", "WavDecoder"]
 class ImageDecoder:
     """Decode PNG, JPEG and WebP files, as :func:`~sklearn_flipad.datasets.load_images` does.
 
-    A decoder for other files is any callable that can be pickled and called in the same way. Its
-    attribute ``max_bytes``, if it has one, is the size of the largest file that it takes.
+    A decoder is called with the content of a file. It returns the sample and the steps to it, a
+    sequence of str that begins with the format of the file, or raises an exception whose message is
+    the reason. A decoder for other files is any such callable that can be pickled. Its attribute
+    ``max_bytes``, if it has one, is the size of the largest file that is read.
 
     Parameters
     ----------
@@ -51,10 +55,7 @@ class ImageDecoder:
     max_pixels: int = 2**26
 
     def __post_init__(self):
-        if self.mode not in ("RGB", "L"):
-            raise ValueError(f"mode must be 'RGB' or 'L', got {self.mode!r}.")
-        check_count("size", self.size, "pixels")
-        check_count("max_pixels", self.max_pixels, "pixels", optional=False)
+        check_image_options(self.size, self.mode, self.max_pixels)
 
     @property
     def max_bytes(self):
@@ -62,24 +63,7 @@ class ImageDecoder:
         return max_file_size(self.max_pixels)
 
     def __call__(self, data):
-        """Decode one file.
-
-        Parameters
-        ----------
-        data : bytes
-            All of its content.
-
-        Returns
-        -------
-        sample : ndarray of uint8, shape (channels, height, width)
-        steps : sequence of str
-            What the file is, and what was done to get the sample.
-
-        Raises
-        ------
-        Exception
-            If it cannot be decoded; the message is the reason.
-        """
+        """Image, uint8 of shape (channels, height, width), and the steps from a file's content."""
         return decode_image(data, size=self.size, mode=self.mode, max_pixels=self.max_pixels)
 
 
@@ -90,10 +74,9 @@ class WavDecoder:
     Parameters
     ----------
     rate : int
-        Samples a second. Files of another rate are refused.
+        Samples per second. Files of another rate are refused.
     length : int, default=None
-        Samples of each channel. Files of another length are refused; by default, each has its
-        own.
+        Samples per channel. Files of another length are refused; by default, all lengths are taken.
 
     Raises
     ------
@@ -109,8 +92,8 @@ class WavDecoder:
     >>> file = io.BytesIO()
     >>> wavfile.write(file, 16000, np.array([[0, 16384], [-32768, 0]], np.int16))
     >>> WavDecoder(rate=16000)(file.getvalue())
-    DecodedSignal(samples=array([[ 0. , -1. ],
-           [ 0.5,  0. ]], dtype=float32), steps=('WAV 16000 Hz 16-bit stereo',))
+    (array([[ 0. , -1. ],
+           [ 0.5,  0. ]], dtype=float32), ('WAV 16000 Hz 16-bit stereo',))
     """
 
     rate: int
@@ -125,22 +108,5 @@ class WavDecoder:
         return max_wav_size(self.length)
 
     def __call__(self, data):
-        """Decode one file.
-
-        Parameters
-        ----------
-        data : bytes
-            All of its content.
-
-        Returns
-        -------
-        sample : ndarray of float32, shape (n_channels, length)
-        steps : sequence of str
-            What the file is.
-
-        Raises
-        ------
-        Exception
-            If it cannot be decoded; the message is the reason.
-        """
+        """Signal, float32 of shape (n_channels, length), and the steps from a file's content."""
         return decode_wav(data, rate=self.rate, length=self.length)

@@ -1,7 +1,8 @@
-"""Files in, verdicts out."""
+"""A table of verdicts for files."""
 
 import os
 import warnings
+from contextlib import closing
 from itertools import chain, islice
 from numbers import Integral
 from pathlib import Path
@@ -10,10 +11,12 @@ import joblib
 from tqdm import tqdm
 
 from sklearn_flipad.datasets.files.listing import iter_files
-from sklearn_flipad.scoring.columns import levels_of
+from sklearn_flipad.datasets.files.loading import check_count
 from sklearn_flipad.scoring.decoders import ImageDecoder
 from sklearn_flipad.scoring.runs.attributors import load_checked, source_of
 from sklearn_flipad.scoring.runs.batches import BatchScorer, check_listed, warn_if_none
+from sklearn_flipad.scoring.runs.cluster import on_cluster
+from sklearn_flipad.scoring.runs.columns import levels_of
 from sklearn_flipad.scoring.runs.journal import Journal
 from sklearn_flipad.scoring.runs.outputs import Output, describe_run
 from sklearn_flipad.scoring.runs.processes import in_processes
@@ -46,22 +49,20 @@ def score_files(
     computed, so that a run that was interrupted, however it was, is completed by the same call:
     nothing is lost or scored twice, and the table is the same. It appears when it is whole.
 
-    A file that is damaged, too large, an animation, of another size than the attributor takes,
-    empty, gone, no regular file, or in a folder that may not be read is a row with a reason.
+    A file that is damaged, empty, too large, an animation, of a size that the attributor does not
+    take, missing, not a regular file or in a folder that may not be read is a row with a reason.
 
     Parameters
     ----------
     attributor : estimator or path-like
-        A fitted attributor, or where :func:`~sklearn_flipad.load_attributor` finds one.
+        A fitted attributor, or the path of a saved one.
     paths : path-like or iterable of path-like
-        Files and folders; a generator is not held in memory. Of a folder, all files below it
-        are taken in the order of their names, hidden ones and what is behind links to folders
-        excepted.
+        Files and folders; a generator is not held in memory. All files below a folder are
+        taken in the order of their names, except hidden ones and those behind links to folders.
     out : path-like
         The table: ``.csv``, ``.jsonl`` (a JSON object in each line) or ``.parquet``. Beside it,
-        ``<out>.journal`` or ``<out>.parts`` holds what an unfinished run has done,
-        ``<out>.run.json`` describes the finished one, and ``<out>.lock`` stays empty. None of
-        them is scored.
+        ``<out>.journal`` holds the rows of an unfinished run, ``<out>.run.json`` describes the
+        finished one, and ``<out>.lock`` stays empty. None of them is scored.
     fnr, fpr : float, default=None
         Levels of the verdicts, in (0, 1): at most `fnr` of the model's samples are called "not
         own", and at most `fpr` of the reference population's "own". By default `fnr` is that of
@@ -70,18 +71,18 @@ def score_files(
     n_jobs : int, default=1
         Processes that read, decode and score; -1 for all cores. They share the cores evenly.
     batch_size : int, default=128
-        Files that are read at a time by each process, and lost by an interruption.
+        Files that each process reads at a time. An interruption loses the batches under way.
     client : distributed.Client, default=None
-        A Dask cluster that works instead, where all workers find the files and `out` under
-        the same paths. `n_jobs` must be 1 then.
+        A Dask cluster that works instead, where all workers find the files under the same paths.
+        `n_jobs` must be 1 then.
     size, mode, max_pixels
         See :func:`~sklearn_flipad.datasets.load_images`.
     decoder : callable, default=None
-        What makes samples of other files than images; see
-        :class:`~sklearn_flipad.scoring.ImageDecoder`, which is used by default.
+        Turns files that are not images into samples, as
+        :class:`~sklearn_flipad.scoring.ImageDecoder`, the default, does for images.
     resume : bool, default=True
-        Whether to complete what an interrupted run left. With False that is discarded, and a
-        finished table is replaced.
+        Whether to complete an interrupted run. With False its rows are discarded, and a finished
+        table is replaced.
     verbose : int, default=0
         Whether to show a progress bar.
 
@@ -92,31 +93,31 @@ def score_files(
     Raises
     ------
     ValueError
-        If a parameter is out of range, or `out` or what is beside it is of a run with another
+        If a parameter is out of range, or `out` or a file beside it is of a run with another
         attributor, other options, versions or files.
     TypeError
-        If `attributor` is no attributor, or one of `paths` is not a path.
+        If `attributor` is not an attributor, or one of `paths` is not a path.
     FileExistsError
         If `out` exists and is not what this call would write.
     FileNotFoundError
-        If `paths` is a single path that leads nowhere.
+        If `paths` is a single path that does not exist.
     RuntimeError
         If another call is writing `out`.
     ImportError
-        If a format or a cluster needs a package that is missing.
+        If a format needs a package that is missing.
 
     Warns
     -----
     UserWarning
-        If no file of the first batch could be scored, and if files were scored with a warning.
+        If no file of the first batch could be scored, or if files were scored with a warning.
 
     Notes
     -----
-    Scores are those of ``attributor.score_samples``, bit for bit, whatever else is scored, in
-    how many processes and in which batches. Of scikit-learn's estimators that round a
-    sample differently in another batch, such as PCA and Gaussian mixtures, they agree up to that.
+    Scores are those of ``attributor.score_samples``, bit for bit, whatever the other files, the
+    number of processes and the batches are. With estimators of scikit-learn that round a sample
+    differently in another batch, such as PCA and Gaussian mixtures, they agree up to rounding.
 
-    A row speaks of the bytes that were read, of which it has the SHA-256. A file that changes
+    A row is about the bytes that were read, of which it has the SHA-256. A file that changes
     after it was scored is not scored again.
 
     Examples
@@ -141,8 +142,7 @@ def score_files(
     True
     """
     n_jobs = _checked_jobs(n_jobs, client)
-    if not isinstance(batch_size, Integral) or isinstance(batch_size, bool) or batch_size < 1:
-        raise ValueError(f"batch_size must be a positive number of files, got {batch_size!r}.")
+    check_count("batch_size", batch_size, "files", optional=False)
     decoder = _checked_decoder(decoder, size=size, mode=mode, max_pixels=max_pixels)
     out = Path(os.fsdecode(out)).resolve()  # two names of one file are one output
     check_out(out)
@@ -155,25 +155,31 @@ def score_files(
     entries = chain(list(islice(entries, 1)), entries)  # a path that leads nowhere as well
     header = describe_run(source, decoder, levels_of(attributor, source.levels))
     with output.locked():
+        journal = Journal(output.journal)
         if not resume:
-            output.discard()
+            journal.remove()
         elif (finished := output.finished(header, entries)) is not None:
             return finished
+        journal.start(header)
         with tqdm(desc="scoring", unit="file", disable=not verbose) as bar:
-            if client is None:
-                rows = Journal(output.journal)
-                output.refuse_other(output.parts, "pass client= as then")
-                rows.start(header)
-                _complete(rows, source, scorer, entries, batch_size, n_jobs, bar)
+            n_done = _take_done(journal, entries)
+            bar.update(n_done)
+            batches = iter(lambda: list(islice(entries, batch_size)), [])
+            if client is not None:
+                results = on_cluster(client, source, decoder, batches)
+            elif n_jobs > 1:
+                results = in_processes(source, decoder, batches, n_jobs)
             else:
-                from sklearn_flipad.scoring.runs.cluster import Parts
-
-                rows = Parts(output.parts)
-                output.refuse_other(output.journal, "pass no client, as then")
-                rows.start(header, batch_size)
-                rows.complete(client, source, decoder, entries, bar)
-        summary = output.finish(header, rows.rows())
-        rows.remove()
+                results = (scorer(batch) for batch in batches)
+            with closing(results):
+                for rows in results:
+                    if not n_done:
+                        warn_if_none(rows)
+                    journal.append(rows)
+                    n_done += len(rows)
+                    bar.update(len(rows))
+        summary = output.finish(header, journal.rows())
+        journal.remove()
     if summary.n_warnings:
         warnings.warn(
             f"{summary.n_warnings} of {summary.n_scored} files were scored with a warning, which "
@@ -184,24 +190,13 @@ def score_files(
     return summary
 
 
-def _complete(journal, source, scorer, entries, batch_size, n_jobs, bar):
-    """Score what the journal does not hold yet."""
+def _take_done(journal, entries):
+    """Number of files whose rows the journal holds; their entries are taken from the iterator."""
     n_done = 0
     for row in journal.rows():
         check_listed(row["uri"], next(entries, None), n_done)
         n_done += 1
-    bar.update(n_done)
-    batches = iter(lambda: list(islice(entries, batch_size)), [])
-    if n_jobs == 1:
-        results = map(scorer, batches)
-    else:
-        results = in_processes(source, scorer.decoder, batches, n_jobs)
-    for rows in results:
-        if not n_done:
-            warn_if_none(rows)
-        journal.append(rows)
-        n_done += len(rows)
-        bar.update(len(rows))
+    return n_done
 
 
 def _checked_jobs(n_jobs, client):

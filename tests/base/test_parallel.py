@@ -5,8 +5,7 @@ import threading
 import pytest
 import torch
 
-from sklearn_flipad.base import parallel
-from sklearn_flipad.base.parallel import in_batches
+from sklearn_flipad.base.parallel import in_batches, in_order
 
 
 @pytest.fixture
@@ -15,12 +14,6 @@ def three_threads():
     torch.set_num_threads(3)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(params=["quiet", "busy"])
-def machine(request, monkeypatch):
-    monkeypatch.setattr(parallel, "_is_busy", lambda: request.param == "busy")
-    return request.param
 
 
 def _threads_of_a_new_thread():
@@ -35,17 +28,17 @@ def _rows(slices):
     return [row for rows in slices for row in range(rows.start, rows.stop)]
 
 
+@pytest.mark.parametrize("small", [False, True])
 @pytest.mark.parametrize("batch_size", [1, 5, 16, 24, 100])
-def test_all_samples_in_order_and_torch_is_left_alone(three_threads, machine, batch_size):
-    seen = list(in_batches(lambda rows: rows, 50, batch_size=batch_size, lanes=8))
+def test_all_samples_in_order_and_torch_is_left_alone(three_threads, small, batch_size):
+    seen = list(in_batches(lambda rows: rows, 50, batch_size=batch_size, lanes=8, small=small))
     assert _rows(seen) == list(range(50))
     assert max(rows.stop - rows.start for rows in seen) <= batch_size
     assert torch.get_num_threads() == _threads_of_a_new_thread() == 3
 
 
 @pytest.mark.parametrize(("batch_size", "share", "n_threads"), [(24, 8, 3), (50, 24, 2), (5, 5, 1)])
-def test_threads_share_a_batch(three_threads, monkeypatch, batch_size, share, n_threads):
-    monkeypatch.setattr(parallel, "_is_busy", lambda: True)
+def test_threads_share_a_batch(three_threads, batch_size, share, n_threads):
     names = set()
 
     def work(rows):
@@ -55,14 +48,12 @@ def test_threads_share_a_batch(three_threads, monkeypatch, batch_size, share, n_
             assert torch.get_num_threads() == 1
         return rows.stop - rows.start
 
-    sizes = list(in_batches(work, 300, batch_size=batch_size, lanes=8))
+    sizes = list(in_batches(work, 300, batch_size=batch_size, lanes=8, small=True))
     assert max(sizes) == share
     assert len(names) <= n_threads
 
 
-def test_small_operations_are_shared_out_on_a_quiet_machine(three_threads, monkeypatch):
-    monkeypatch.setattr(parallel, "_is_busy", lambda: False)
-
+def test_workers_share_small_operations_only(three_threads):
     def sizes(small):
         options = {"batch_size": 24, "lanes": 8, "small": small}
         return [rows.stop - rows.start for rows in in_batches(lambda rows: rows, 48, **options)]
@@ -71,40 +62,38 @@ def test_small_operations_are_shared_out_on_a_quiet_machine(three_threads, monke
     assert sizes(True) == [8] * 6
 
 
-def test_a_machine_that_becomes_busy(three_threads, monkeypatch):
-    looks = iter([False, True])
-    monkeypatch.setattr(parallel, "_is_busy", lambda: next(looks))
-    seen = list(in_batches(lambda rows: rows, 96, batch_size=24, lanes=8))
-    assert [rows.stop - rows.start for rows in seen] == [24, *[8] * 9]
-    assert _rows(seen) == list(range(96))
+def test_results_in_order_with_few_under_way():
+    under_way, most = set(), []
+
+    class Job:
+        def __init__(self, number):
+            self.number = number
+            under_way.add(number)
+            most.append(len(under_way))
+
+        def result(self):
+            under_way.remove(self.number)
+            return self.number
+
+    assert list(in_order(Job, range(10), 3)) == list(range(10))
+    assert max(most) == 3
+    assert list(in_order(Job, [], 3)) == []
 
 
-@pytest.mark.parametrize(
-    ("content", "busy"),
-    [("0.1 0.2 0.3 1/90 77", False), ("0.1 0.2 0.3 3/90 77", True), ("?", True), (None, True)],
-)
-def test_where_the_load_is_read(tmp_path, monkeypatch, content, busy):
-    path = tmp_path / "loadavg"
-    if content is not None:
-        path.write_text(content)
-    monkeypatch.setattr(parallel, "_LOAD", str(path))
-    assert parallel._is_busy() == busy
-
-
-def test_an_error_of_a_job_leaves_torch_alone(three_threads, machine):
+@pytest.mark.parametrize("small", [False, True])
+def test_an_error_of_a_job_leaves_torch_alone(three_threads, small):
     with pytest.raises(ZeroDivisionError):
-        list(in_batches(lambda rows: 1 / (rows.start - 48), 72, batch_size=24, lanes=8))
+        list(
+            in_batches(lambda rows: 1 / (rows.start - 48), 72, batch_size=24, lanes=8, small=small)
+        )
     assert torch.get_num_threads() == _threads_of_a_new_thread() == 3
 
 
-def test_one_who_comes_in_between_neither_sees_nor_keeps_the_workers_setting(
-    three_threads, monkeypatch
-):
+def test_one_who_comes_in_between_neither_sees_nor_keeps_the_workers_setting(three_threads):
     """The first ends before the second, which must not restore what it found."""
-    monkeypatch.setattr(parallel, "_is_busy", lambda: True)
 
     def batches():
-        return in_batches(lambda rows: rows.stop, 64, batch_size=24, lanes=8)
+        return in_batches(lambda rows: rows.stop, 64, batch_size=24, lanes=8, small=True)
 
     first = batches()
     next(first)  # its workers have set one thread each

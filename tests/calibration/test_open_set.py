@@ -21,7 +21,7 @@ from sklearn_flipad import (
 )
 from sklearn_flipad.evaluation import clopper_pearson
 from sklearn_flipad.scoring import score_files
-from sklearn_flipad.scoring.columns import check_attributor
+from sklearn_flipad.scoring.runs.columns import check_attributor
 from tests.simulations import N_RUNS, SCORES, draw, keeps_level
 
 MODELS = ("a", "b", "c")

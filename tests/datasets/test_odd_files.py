@@ -51,6 +51,67 @@ def test_odd_exif_hides_no_image(tmp_path, tag):
     assert len(found.images) == 43
 
 
+def segment(marker, content):
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+SHORT_SEGMENTS = {
+    "JFIF": segment(0xE0, b"JFIF"),
+    "Adobe": segment(0xEE, b"Adobe\0"),
+    "color profile": segment(0xE2, b"ICC_PROFILE\0"),
+    "Photoshop": segment(0xED, b"Photoshop 3.0\x008BIM\0\1"),
+}
+
+
+@pytest.mark.parametrize("kind", SHORT_SEGMENTS)
+def test_a_short_segment_of_a_jpeg_hides_no_image(tmp_path, kind):
+    """Pillow raises for each of them, before it looks at a pixel."""
+    data = encoded(Image.fromarray(COLORS), "JPEG")
+    (tmp_path / "image.jpg").write_bytes(data[:2] + SHORT_SEGMENTS[kind] + data[2:])
+    (image,) = load_images(tmp_path).images
+    expected = np.asarray(Image.open(io.BytesIO(data)))
+    np.testing.assert_array_equal(np.moveaxis(image, 0, 2), expected)
+
+
+def test_pixels_of_a_jpeg_that_pillow_does_not_check(tmp_path):
+    """Pillow reads other pixels behind a stray marker, and any number of scans."""
+    tiled = Image.fromarray(np.tile(COLORS, (8, 8, 1)))
+    good, data = encoded(tiled, "JPEG"), encoded(tiled, "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    (tmp_path / "good.jpg").write_bytes(good)
+    (tmp_path / "stray.jpg").write_bytes(good[:-700] + b"\xff\x01" + good[-698:])
+    (tmp_path / "scans.jpg").write_bytes(data[:-2] + 200 * scan + b"\xff\xd9")
+    found = load_images(tmp_path, on_error="skip")
+    assert [Path(name).name for name in found.filenames] == ["good.jpg"]
+    reasons = {Path(name).name: reason for name, reason in found.errors.items()}
+    assert "0xFF01 among the pixels" in reasons["stray.jpg"]
+    assert "scans, more than 100" in reasons["scans.jpg"]
+
+
+def test_chunks_of_a_png_that_pillow_does_not_check(tmp_path):
+    """Pillow skips checksums of pixels, unknown critical chunks and a missing end."""
+    good = encoded(Image.fromarray(COLORS))
+    end = good.index(b"IEND") - 4
+    unknown = struct.pack(">I4sI", 0, b"CgBI", zlib.crc32(b"CgBI"))
+    (tmp_path / "checksum.png").write_bytes(good[: end - 4] + b"\0\0\0\0" + good[end:])
+    (tmp_path / "unknown.png").write_bytes(good[:33] + unknown + good[33:])
+    (tmp_path / "cut.png").write_bytes(good[:end])
+    with pytest.raises(ValueError, match="3 of 3 files could not be read") as caught:
+        load_images(tmp_path)
+    for reason in ("checksum of chunk b'IDAT'", "unknown chunk b'CgBI'", "truncated"):
+        assert reason in str(caught.value)
+
+
+def test_orientation_behind_an_entry_that_leads_nowhere(tmp_path):
+    """Pillow warns of the entry, and reads none behind it."""
+    exif = exif_of(0x010E, 5, 1, b"\xff" * 4)
+    (tmp_path / "image.jpg").write_bytes(encoded(Image.fromarray(COLORS), "JPEG", exif=exif))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (image,) = load_images(tmp_path).images
+    assert image.shape == (3, 4, 6)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_orientation(tmp_path, orientation, kind):

@@ -8,8 +8,8 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_flipad import FinalLayer, FinalLayerInverter, OutputActivation
-from sklearn_flipad.base import parallel
 from sklearn_flipad.datasets import load_fashion_sample
+from sklearn_flipad.features import _engine
 from sklearn_flipad.generators import sample
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
 from tests.bits import assert_same_bits
@@ -67,10 +67,10 @@ def test_order_does_not_matter(many):
     assert_same_bits(FinalLayerInverter(layer).transform(X[order]), features[order])
 
 
-@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize("workers", [False, True])
 @pytest.mark.parametrize("n_threads", [2, 3])
-def test_any_number_of_threads(many, n_threads, busy, monkeypatch):
-    monkeypatch.setattr(parallel, "_is_busy", lambda: busy)
+def test_any_number_of_threads(many, n_threads, workers, monkeypatch):
+    monkeypatch.setattr(_engine, "_is_of_rows", lambda layer: workers)
     layer, X, features = many
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)

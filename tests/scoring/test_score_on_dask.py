@@ -59,13 +59,12 @@ class Slow:
 def test_one_of_two_workers_is_killed(client, images, tmp_path, attributor):
     expected, out = tmp_path / "expected.jsonl", tmp_path / "out.jsonl"
     score_files(attributor, images, expected, decoder=Slow())
-    pids, parts = client.run(os.getpid), Path(f"{out}.parts")
+    pids, journal = client.run(os.getpid), Path(f"{out}.journal")
 
     def paths():
         for k, path in enumerate(sorted(images.iterdir())):
             if k == 100:
-                while not list(parts.glob("part-*.parquet")):
-                    time.sleep(0.01)
+                assert journal.read_bytes().count(b"\n") > 1
                 os.kill(min(pids.values()), signal.SIGKILL)
             yield path
 
@@ -92,10 +91,7 @@ def test_an_unfinished_run_goes_on(client, images, tmp_path, attributor):
     options = {"mode": "L", "client": client}
     with pytest.raises(StoppedError):
         score_files(attributor, stopped(), out, batch_size=1, **options)
-    parts = Path(f"{out}.parts")
-    assert (parts / "part-000000.parquet").exists()
-    with pytest.raises(ValueError, match="unfinished run: pass client="):
-        score_files(attributor, paths, out, mode="L")
+    assert Path(f"{out}.journal").read_bytes().count(b"\n") > 4
     with pytest.raises(ValueError, match=r"decoder: .* then, .* now"):
         score_files(attributor, paths, out, client=client)
     with pytest.raises(ValueError, match="other files than in the run"):
@@ -105,7 +101,10 @@ def test_an_unfinished_run_goes_on(client, images, tmp_path, attributor):
     done = score_files(attributor, iter(paths), out, **options)
     assert (done.n_files, done.n_scored) == (121, 120)
     local = tmp_path / "local.jsonl"
-    score_files(attributor, paths, local, mode="L")
+    with pytest.raises(StoppedError):
+        score_files(attributor, stopped(), local, batch_size=1, **options)
+    done = score_files(attributor, paths, local, mode="L")  # without the cluster
+    assert (done.n_files, done.n_scored) == (121, 117)
     with pytest.raises(ValueError, match="leave n_jobs at 1"):
         score_files(attributor, paths, out, n_jobs=2, **options)
 

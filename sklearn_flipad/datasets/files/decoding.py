@@ -2,7 +2,6 @@
 
 import io
 import struct
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -10,13 +9,17 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from sklearn_flipad.datasets.files.containers import separate
+from sklearn_flipad.datasets.files.containers import separate_jpeg, separate_png
+from sklearn_flipad.datasets.files.loading import check_count
 from sklearn_flipad.storage.files import file_kind, read_regular
 
-__all__ = ["Decoded", "decode_image", "max_file_size", "read_image", "read_orientation"]
-
-#: By the plugin rather than by ``Image.open``, which warns and refuses by a global limit.
-_PLUGINS = {"PNG": PngImageFile, "JPEG": JpegImageFile, "WEBP": WebPImageFile}
+__all__ = [
+    "check_image_options",
+    "decode_image",
+    "max_file_size",
+    "read_image",
+    "read_orientation",
+]
 
 #: What undoes each EXIF orientation.
 _TRANSPOSE = {
@@ -46,90 +49,38 @@ _LEVELS = ((np.arange(2**16) + 128) // 257).astype(np.uint8)
 _BAND = 2**16
 
 
-class Decoded(NamedTuple):
-    """The pixels of an image file, and what was done to get them.
-
-    Attributes
-    ----------
-    pixels : ndarray of uint8, shape (channels, height, width)
-        The image.
-    steps : tuple of str
-        The format, size and mode of the file, then each change in its order.
-    """
-
-    pixels: np.ndarray
-    steps: tuple
+def check_image_options(size, mode, max_pixels):
+    """Raise ValueError if an option of decoding is out of range."""
+    if mode not in ("RGB", "L"):
+        raise ValueError(f"mode must be 'RGB' or 'L', got {mode!r}.")
+    check_count("size", size, "pixels")
+    check_count("max_pixels", max_pixels, "pixels", optional=False)
 
 
 def read_image(path, *, size, mode, max_pixels):
-    """Read one image file.
-
-    Parameters
-    ----------
-    path : path-like
-        The file; anything but a regular file is refused unopened.
-    size, mode, max_pixels
-        See :func:`~sklearn_flipad.datasets.load_images`.
-
-    Returns
-    -------
-    ndarray of uint8, shape (channels, height, width)
-
-    Raises
-    ------
-    ValueError
-        If it is not an image that can be taken; the message is the reason alone.
-    Exception
-        Whatever Pillow raises on a damaged file.
-    """
+    """Gray levels of the image in a file, as :func:`decode_image` returns them."""
     if file_kind(path) == "folder":
         raise ValueError("a folder or a link to one, which is read only when given alone")
     data = read_regular(path, max_file_size(max_pixels))
-    return decode_image(data, size=size, mode=mode, max_pixels=max_pixels).pixels
+    return decode_image(data, size=size, mode=mode, max_pixels=max_pixels)[0]
 
 
 def max_file_size(max_pixels):
-    """Bytes of the largest file that may hold an image of so many pixels.
-
-    Parameters
-    ----------
-    max_pixels : int
-        See :func:`~sklearn_flipad.datasets.load_images`.
-
-    Returns
-    -------
-    int
-    """
+    """Bytes of the largest file that may hold an image of so many pixels."""
     return 8 * max_pixels + 2**26
 
 
 def decode_image(data, *, size, mode, max_pixels):
-    """Decode the content of one image file.
+    """Pixels of an image file's content, shape (channels, height, width), and the steps to them.
 
-    Parameters
-    ----------
-    data : bytes
-        All of the file.
-    size, mode, max_pixels
-        See :func:`~sklearn_flipad.datasets.load_images`.
-
-    Returns
-    -------
-    Decoded
-
-    Raises
-    ------
-    ValueError
-        If it is not an image that can be taken; the message is the reason alone.
-    Exception
-        Whatever Pillow raises on a damaged file.
+    The message of a ValueError is the reason alone; damaged files raise whatever Pillow raises.
     """
-    encoded = separate(data)
-    width, height = encoded.size
+    image, data, exif = _opened(data)
+    width, height = image.size
     if width * height > max_pixels:
         raise ValueError(f"{width}x{height} pixels, more than max_pixels={max_pixels}")
-    image, steps = _decode(encoded)
-    orientation = read_orientation(encoded.exif)
+    image, steps = _flattened(image, data)
+    orientation = read_orientation(exif)
     if orientation != 1:
         image = image.transpose(_TRANSPOSE[orientation])
         steps.append(f"EXIF orientation {orientation} applied")
@@ -142,25 +93,13 @@ def decode_image(data, *, size, mode, max_pixels):
         image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
     pixels = pixels[None] if mode == "L" else np.ascontiguousarray(np.moveaxis(pixels, 2, 0))
-    return Decoded(pixels, tuple(steps))
+    return pixels, tuple(steps)
 
 
 def read_orientation(exif):
-    """Read the orientation from an EXIF block, and nothing else of it.
+    """Orientation that an EXIF block names, 1 to 8; 1, upright, where there is no valid one.
 
-    Parameters
-    ----------
-    exif : bytes
-        A TIFF structure, possibly behind an ``Exif`` prefix, possibly damaged or empty.
-
-    Returns
-    -------
-    int
-        1 to 8; 1, which is upright, where there is no valid one.
-
-    References
-    ----------
-    CIPA DC-008, Exif 2.32, sections 4.5.2 and 4.6.4.
+    Pillow would read all entries, warn of odd ones, and stop at the first that leads nowhere.
     """
     exif = exif.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
@@ -180,22 +119,33 @@ def read_orientation(exif):
     return 1
 
 
-def _open(encoded):
-    image = _PLUGINS[encoded.format](io.BytesIO(encoded.data))
-    if image.size != encoded.size:
-        raise ValueError("damaged: its header states two sizes")
-    if encoded.format == "WEBP" and image.n_frames > 1:
-        raise ValueError(f"an animation of {image.n_frames} frames")
-    return image
+def _opened(data):
+    """The image, not yet decoded, what Pillow is given of its file, and its EXIF block."""
+    # By the plugin rather than by ``Image.open``, which warns and refuses by a global limit.
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        data, exif = separate_png(data)
+        return PngImageFile(io.BytesIO(data)), data, exif
+    if data.startswith(b"\xff\xd8\xff"):
+        data, exif = separate_jpeg(data)
+        return JpegImageFile(io.BytesIO(data)), data, exif
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        try:
+            image = WebPImageFile(io.BytesIO(data))
+        except OSError as error:
+            raise ValueError("truncated or damaged") from error
+        if image.n_frames > 1:
+            raise ValueError(f"an animation of {image.n_frames} frames")
+        return image, data, image.info.get("exif", b"")
+    empty = "" if data else "an empty file, "
+    raise ValueError(f"{empty}not a PNG, JPEG or WebP file")
 
 
-def _decode(encoded):
-    """The image in 8 bits and without transparency, and what was done for that."""
-    image = _open(encoded)
-    width, height = encoded.size
-    if encoded.format != "PNG":
+def _flattened(image, data):
+    """The opened image in 8 bits and without transparency, and what was done for that."""
+    width, height = image.size
+    if image.format != "PNG":
         image.load()
-        return _on_white(image, [f"{encoded.format} {width}x{height} {image.mode}"])
+        return _on_white(image, [f"{image.format} {width}x{height} {image.mode}"])
     if not image.tile:
         raise ValueError("damaged: no pixels")
     raw_mode = image.tile[0][3]
@@ -203,7 +153,7 @@ def _decode(encoded):
     steps = [f"PNG {width}x{height} {raw_mode}"]
     key = None if image.mode == "P" else image.info.get("transparency")
     if raw_mode in _RAW_MODES:
-        samples = _deep_samples(encoded, _RAW_MODES[raw_mode])
+        samples = _deep_samples(data, _RAW_MODES[raw_mode])
     elif image.mode.startswith("I"):
         samples = np.asarray(image)
     elif key is not None:
@@ -223,11 +173,11 @@ def _decode(encoded):
     return _on_white(Image.fromarray(levels.astype(np.uint8, copy=False)), steps)
 
 
-def _deep_samples(encoded, raw_modes):
-    """All 16 bits of a PNG's samples, channels last."""
+def _deep_samples(data, raw_modes):
+    """All 16 bits of a PNG's samples, shape (height, width, channels)."""
     parts = []
     for raw_mode in raw_modes:
-        image = _open(encoded)
+        image = PngImageFile(io.BytesIO(data))
         codec, box, offset, _ = image.tile[0]
         image.tile = [(codec, box, offset, raw_mode)]
         image.load()

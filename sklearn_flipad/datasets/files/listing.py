@@ -1,4 +1,4 @@
-"""Files that paths name or lead to, and why one of them cannot be read."""
+"""Files that paths lead to, each with the reason if it cannot be read."""
 
 import os
 
@@ -8,26 +8,10 @@ __all__ = ["iter_files", "list_files", "plain_reason"]
 
 
 def list_files(paths):
-    """List the files that are meant by `paths`.
+    """Paths of files, or of all files below one folder, and what is wrong with each, or None.
 
-    Parameters
-    ----------
-    paths : path-like or iterable of path-like
-        Files, or one folder.
-
-    Returns
-    -------
-    list of (str, Exception or None)
-        Each path, and what went wrong where it could not even be listed. For a folder, all
-        that is below it in the order of the names, save what is hidden. Links to folders
-        are listed and not followed.
-
-    Raises
-    ------
-    FileNotFoundError
-        If `paths` is a single path that leads nowhere.
-    TypeError
-        If one of `paths` is not a path.
+    A folder is listed in the order of the names, hidden files left out; links to folders are
+    listed and not followed. A single path that leads nowhere is a FileNotFoundError.
     """
     if not _is_path(paths):
         return [(_as_path(path, index), None) for index, path in enumerate(paths)]
@@ -35,25 +19,10 @@ def list_files(paths):
 
 
 def iter_files(paths):
-    """Iterate over the files that are meant by `paths`, without holding them in memory.
+    """Yield paths of files and below folders, and what is wrong with each, or None.
 
-    Parameters
-    ----------
-    paths : path-like or iterable of path-like
-        Files and folders.
-
-    Yields
-    ------
-    tuple of (str, Exception or None)
-        As :func:`list_files` lists them; of all folders that `paths` names, what is below. The
-        names of one folder at a time are held, since they are sorted.
-
-    Raises
-    ------
-    FileNotFoundError
-        If `paths` is a single path that leads nowhere.
-    TypeError
-        If one of `paths` is not a path.
+    As :func:`list_files`, but any number of folders, of which only the names in one at a time are
+    held in memory.
     """
     alone = _is_path(paths)
     for index, path in enumerate([paths] if alone else paths):
@@ -73,17 +42,7 @@ def iter_files(paths):
 
 
 def plain_reason(error):
-    """The reason for an exception in one printable line.
-
-    Parameters
-    ----------
-    error : Exception
-        What was raised for one file.
-
-    Returns
-    -------
-    str
-    """
+    """The reason for an exception in one printable line."""
     if isinstance(error, MemoryError):
         return "not enough memory to read it"
     if isinstance(error, OSError) and error.strerror:
@@ -107,7 +66,7 @@ def _as_path(value, index):
 
 
 def _below(root):
-    """What is in a folder, in the order of the parts of the paths."""
+    """Yield all files below a folder, in the order of the parts of their paths."""
     waiting = [iter([(root, True)])]  # no recursion: folders may be nested deeply
     while waiting:
         path, is_folder = next(waiting[-1], (None, False))

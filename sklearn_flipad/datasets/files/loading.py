@@ -1,4 +1,4 @@
-"""Samples of many files in one array, with a reason for each that has none."""
+"""Samples of many files, with a reason for each file that has none."""
 
 from numbers import Integral
 
@@ -8,30 +8,20 @@ from sklearn.utils import Bunch
 from sklearn_flipad.datasets.files.listing import iter_files, plain_reason
 from sklearn_flipad.storage.files import printable, read_regular
 
-__all__ = ["check_count", "read_each", "read_samples"]
+__all__ = ["check_count", "check_on_error", "read_each", "read_samples"]
 
+#: Files that an error message names where it does not name all.
 _MAX_LISTED = 10
 
 
+def check_on_error(on_error):
+    """Raise ValueError if it is neither "raise" nor "skip"."""
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
+
+
 def check_count(name, value, unit, *, optional=True):
-    """Refuse what is no number of something.
-
-    Parameters
-    ----------
-    name : str
-        Name of the parameter.
-    value : object
-        Its value.
-    unit : str
-        What is counted.
-    optional : bool, default=True
-        Whether None is valid.
-
-    Raises
-    ------
-    ValueError
-        If it is no positive integer.
-    """
+    """Raise ValueError if a parameter is not a positive integer, or None where that is valid."""
     if value is None and optional:
         return
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
@@ -39,22 +29,9 @@ def check_count(name, value, unit, *, optional=True):
 
 
 def read_each(files, read):
-    """Read files, with a reason for each that cannot be read.
+    """Yield the printable name of each file, what ``read(path)`` returns, and why it failed.
 
-    Parameters
-    ----------
-    files : iterable of (path-like, Exception or None)
-        Files, and what is wrong with them as far as that is known.
-    read : callable
-        ``read(path)``; whatever it raises is the reason.
-
-    Yields
-    ------
-    name : str
-        Printable name of the file.
-    content : object
-        What `read` returned, None if there is a reason.
-    reason : str or None
+    ``files`` are pairs of a path and what is known to be wrong with it, or None.
     """
     for path, problem in files:
         name = printable(path)
@@ -69,37 +46,12 @@ def read_each(files, read):
 
 
 def read_samples(paths, decoder, *, max_bytes=2**30, same_shape=True, on_error="raise"):
-    """Read files by a decoder.
+    """Samples of files, where each is from, the steps of the decoder, and reasons by file.
 
-    Parameters
-    ----------
-    paths : path-like or iterable of path-like
-        Files and folders.
-    decoder : callable
-        See :class:`~sklearn_flipad.scoring.ImageDecoder`.
-    max_bytes : int, default=2**30
-        Size of the largest file that is read.
-    same_shape : bool, default=True
-        Whether samples must have one shape; with False they come as a list.
-    on_error : {"raise", "skip"}, default="raise"
-        See :func:`~sklearn_flipad.datasets.load_images`.
-
-    Returns
-    -------
-    Bunch
-        ``samples`` : ndarray, shape (n, ...), or a list of arrays;
-        ``filenames`` : list of str, where each comes from;
-        ``steps`` : list of tuple of str, what was done to get each;
-        ``errors`` : dict of str to str, the reason for each file that was skipped.
-
-    Raises
-    ------
-    ValueError
-        If a file could not be read and `on_error` is ``"raise"``, no sample is left, or samples
-        differ in shape and must not.
+    The parameters are those of :func:`~sklearn_flipad.datasets.load_images`, with a decoder as
+    :class:`~sklearn_flipad.scoring.ImageDecoder` and the size of the largest file.
     """
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error must be 'raise' or 'skip', got {on_error!r}.")
+    check_on_error(on_error)
     samples, filenames, steps, errors, shapes = [], [], [], {}, {}
 
     def read(path):

@@ -3,52 +3,35 @@
 import io
 import struct
 import warnings
-from typing import NamedTuple
 
 import numpy as np
 from scipy.io import wavfile
 
-__all__ = ["DecodedSignal", "decode_wav"]
+from sklearn_flipad.datasets.files.loading import check_count
+
+__all__ = ["check_wav_options", "decode_wav", "max_wav_size"]
 
 _ORDERS = {b"RIFF": "<", b"RIFX": ">"}
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-#: Bits of a sample that are taken, by whether they are floats.
+#: Valid bits per sample, of integers and of floats.
 _BITS = {False: (8, 16, 24, 32), True: (32, 64)}
 
 
-class DecodedSignal(NamedTuple):
-    """The samples of a WAV file, and what it is.
+def check_wav_options(rate, length):
+    """Raise ValueError if a rate or a length is out of range."""
+    check_count("rate", rate, "samples", optional=False)
+    check_count("length", length, "samples")
 
-    Attributes
-    ----------
-    samples : ndarray of float32, shape (n_channels, length)
-        The signal.
-    steps : tuple of str
-        The format, rate and channels of the file.
-    """
 
-    samples: np.ndarray
-    steps: tuple
+def max_wav_size(length):
+    """Bytes of the largest file that is read, with room for metadata."""
+    return 2**30 if length is None else 64 * length + 2**24
 
 
 def decode_wav(data, *, rate, length=None):
-    """Decode the content of one WAV file.
+    """Samples of a WAV file's content, float32 of shape (n_channels, length), and what the file is.
 
-    Parameters
-    ----------
-    data : bytes
-        All of the file.
-    rate, length
-        See :func:`~sklearn_flipad.datasets.load_audio`.
-
-    Returns
-    -------
-    DecodedSignal
-
-    Raises
-    ------
-    ValueError
-        If it is not a WAV file that can be taken; the message is the reason alone.
+    The message of a ValueError is the reason alone.
     """
     is_float, n_channels, found_rate, bits = _header(data)
     channels = {1: "mono", 2: "stereo"}.get(n_channels, f"{n_channels} channels")
@@ -61,11 +44,11 @@ def decode_wav(data, *, rate, length=None):
     samples = _scaled(np.asarray(values)).reshape(len(values), -1).T
     if length is not None and samples.shape[1] != length:
         raise ValueError(f"{samples.shape[1]} samples long, not {length}")
-    return DecodedSignal(np.ascontiguousarray(samples), (f"WAV {found_rate} Hz {kind} {channels}",))
+    return np.ascontiguousarray(samples), (f"WAV {found_rate} Hz {kind} {channels}",)
 
 
 def _header(data):
-    """Read whether samples are floats, channels, rate and bits; refuse what is not complete."""
+    """Whether samples are floats, channels, rate and bits, of a file that is complete."""
     order = _ORDERS.get(data[:4])
     if not data:
         raise ValueError("an empty file")
@@ -108,7 +91,10 @@ def _format(chunk, order):
 
 
 def _scaled(values):
-    """Integers over their largest magnitude, 24 bits being the high ones of 32."""
+    """Floats as they are, integers divided by their largest magnitude.
+
+    Samples of 24 bits are the high bits of 32.
+    """
     if values.dtype.kind == "f":
         return values.astype(np.float32)
     if values.dtype == np.uint8:

@@ -1,9 +1,9 @@
-"""An attributor as it is given, and what it is worth in another process."""
+"""Attributors as picklable references for worker processes."""
 
 import os
 from typing import Any, NamedTuple
 
-from sklearn_flipad.scoring.columns import check_attributor
+from sklearn_flipad.scoring.runs.columns import check_attributor
 from sklearn_flipad.scoring.runs.fingerprint import fingerprint
 from sklearn_flipad.storage.files import file_digest
 
@@ -11,16 +11,10 @@ __all__ = ["Source", "load_checked", "source_of"]
 
 
 class Source(NamedTuple):
-    """Where an attributor comes from.
+    """An attributor as it is given, in a form that worker processes can be sent.
 
-    Attributes
-    ----------
-    given : estimator or str
-        The attributor itself, or the path of one.
-    digest : str
-        Of the estimator, or of the file.
-    levels : dict of str to float
-        ``fnr`` and ``fpr``, where they are not to be those of the estimator.
+    ``given`` is the estimator, or the absolute path of one; ``digest`` is that of the estimator
+    or of the file; ``levels`` are the ``fnr`` and ``fpr`` that differ from the estimator's.
     """
 
     given: Any
@@ -29,23 +23,9 @@ class Source(NamedTuple):
 
 
 def source_of(attributor, fnr=None, fpr=None):
-    """Describe an attributor that is given as an object or as a path.
+    """Source of an attributor that is given as an object or as a path.
 
-    Parameters
-    ----------
-    attributor : estimator or path-like
-        What the user passed.
-    fnr, fpr : float, default=None
-        Levels of the verdicts; those of the attributor by default.
-
-    Returns
-    -------
-    Source
-
-    Raises
-    ------
-    TypeError, ValueError, NotFittedError, OSError
-        If it is no fitted attributor, or cannot be loaded.
+    Raises the errors of :func:`~sklearn_flipad.scoring.runs.columns.check_attributor`.
     """
     levels = {name: level for name, level in (("fnr", fnr), ("fpr", fpr)) if level is not None}
     if isinstance(attributor, str | os.PathLike):
@@ -56,23 +36,9 @@ def source_of(attributor, fnr=None, fpr=None):
 
 
 def load_checked(source):
-    """The attributor itself.
+    """The attributor itself, loaded and checked if the source is a path.
 
-    Parameters
-    ----------
-    source : Source
-        See :func:`source_of`.
-
-    Returns
-    -------
-    estimator
-
-    Raises
-    ------
-    RuntimeError
-        If the file is another one than when the run began.
-    TypeError, ValueError, NotFittedError, OSError
-        If it cannot be loaded, or is no attributor.
+    RuntimeError if the file is another one than when the run began.
     """
     if not isinstance(source.given, str):
         return source.given

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from sklearn_flipad.datasets.files.listing import plain_reason
-from sklearn_flipad.scoring.columns import (
+from sklearn_flipad.scoring.runs.columns import (
     COLUMNS,
     safe_text,
     score_columns,
@@ -19,27 +19,20 @@ from sklearn_flipad.storage.files import printable, read_regular
 
 __all__ = ["BatchScorer", "check_listed", "row_of", "warn_if_none"]
 
-#: Samples that wait for their scores take about as many bytes at most.
+#: Largest size of samples that wait for their scores, about, in bytes.
 _MAX_WAITING = 2**27
-#: What decoders without a limit of their own read.
+#: Bytes of the largest file for decoders without a limit of their own.
 _MAX_BYTES = 2**30
-#: What is not the fault of a sample, and may be mended before the run goes on.
+#: Errors that are not the fault of a sample, and end the run.
 _EXHAUSTED = (MemoryError, torch.OutOfMemoryError, getattr(torch, "AcceleratorError", MemoryError))
-#: Warnings to whoever writes code.
+#: Warnings for developers, which rows do not show.
 _OF_CODE = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ResourceWarning)
 
 
 class BatchScorer:
-    """Read, decode and score one batch of files after the other.
+    """Rows of the table for one batch of files after the other.
 
-    Parameters
-    ----------
-    attributor : estimator
-        A fitted attributor.
-    decoder : callable
-        See :class:`~sklearn_flipad.scoring.ImageDecoder`.
-    levels : dict of str to float
-        Levels of the verdicts, where they are not those of the attributor.
+    ``levels`` are those that differ from the attributor's.
     """
 
     def __init__(self, attributor, decoder, levels):
@@ -50,18 +43,7 @@ class BatchScorer:
         self._lock = threading.Lock()
 
     def __call__(self, entries):
-        """Score files.
-
-        Parameters
-        ----------
-        entries : list of (str, Exception or None)
-            Paths, and why one cannot be read if that is known.
-
-        Returns
-        -------
-        list of dict
-            A row for each, in order.
-        """
+        """Rows of files, in order, from pairs of a path and what is wrong with it, or None."""
         with self._lock:
             return self._rows(entries)
 
@@ -106,7 +88,7 @@ class BatchScorer:
                 warnings.simplefilter("always")
                 columns = score_columns(self.attributor, np.stack(samples), self.levels)
         except Exception as error:
-            if len(rows) > 1:  # the others are not to suffer
+            if len(rows) > 1:  # one sample must not cost the others their scores
                 for row, sample in zip(rows, samples, strict=True):
                     self._score_group([row], [sample])
                 return
@@ -126,20 +108,7 @@ class BatchScorer:
 
 
 def row_of(path, problem=None):
-    """A row of the table for a file that is not scored, or not yet.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    problem : Exception, default=None
-        Why it cannot be read.
-
-    Returns
-    -------
-    dict
-        With all of the columns.
-    """
+    """Row of a file without a score, with the reason if there is a problem."""
     row = dict.fromkeys(COLUMNS)
     row.update(path=shown_path(path), uri=uri_of(path), status="refused")
     if problem is not None:
@@ -148,22 +117,7 @@ def row_of(path, problem=None):
 
 
 def check_listed(uri, entry, number):
-    """Refuse a listing that is not the one of an interrupted run.
-
-    Parameters
-    ----------
-    uri : str
-        Of the file in the row that was kept.
-    entry : tuple of (str, Exception or None), or None
-        What is listed in its place.
-    number : int
-        Its place.
-
-    Raises
-    ------
-    ValueError
-        If it is another file.
-    """
+    """Raise ValueError if row ``number`` of an interrupted run is not of the file now listed."""
     found = "nothing" if entry is None else uri_of(entry[0])
     if found != uri:
         raise ValueError(
@@ -174,17 +128,11 @@ def check_listed(uri, entry, number):
 
 
 def warn_if_none(rows):
-    """Warn if a first batch has no score: more may go wrong than a few files.
-
-    Parameters
-    ----------
-    rows : list of dict
-        Rows of the table.
-    """
+    """Warn if no row of a first batch has a score: more than a few files may be wrong."""
     if rows and not any(row["status"] == "scored" for row in rows):
         warnings.warn(
             f"None of the first {len(rows)} files could be scored, the first for this reason: "
             f"{rows[0]['reason']}.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""A digest of what an estimator is, the same in every process."""
+"""Digests of estimators that are the same in every process."""
 
 import hashlib
 import types
@@ -16,25 +16,11 @@ _CODE = (types.FunctionType, types.BuiltinFunctionType, np.ufunc)
 
 
 def fingerprint(value):
-    """Digest of an estimator's class, parameters and fitted state.
+    """SHA-256 of an estimator's class, parameters and fitted state, hexadecimal.
 
     Equal objects have equal digests, whether they were fitted twice, copied or sent to another
-    process: pickles and what hashes them differ by which parts are shared.
-
-    Parameters
-    ----------
-    value : object
-        An estimator, or anything else that can be pickled.
-
-    Returns
-    -------
-    str
-        SHA-256, hexadecimal.
-
-    Raises
-    ------
-    TypeError
-        If a part of it cannot be pickled.
+    process: pickles and what hashes them differ by which parts are shared. TypeError if a part
+    cannot be pickled.
     """
     return _Digester().digest(value).hex()
 
@@ -103,7 +89,7 @@ class _Digester:
         return "array", head, np.ascontiguousarray(array).tobytes()
 
     def _object(self, value):
-        """By what pickle would store."""
+        """Kind and content of an object, by what pickle would store."""
         reduced = value.__reduce_ex__(4)
         if isinstance(reduced, str):
             return "name", _name(type(value)), reduced.encode()

@@ -1,8 +1,8 @@
-"""Formats of files: what an attributor was calibrated on, and what it is asked about."""
+"""Warnings about files whose format differs from the calibration samples'."""
 
 __all__ = ["LOSSY", "counted", "mismatches", "negatives_warning"]
 
-#: Formats that lose something. WebP may not, but does not say so.
+#: Formats with lossy compression. WebP may be lossless, but its name does not tell.
 LOSSY = ("JPEG", "WEBP")
 
 
@@ -13,16 +13,9 @@ def counted(formats):
 
 
 def negatives_warning(own, negatives):
-    """What to say if own samples and negatives differ in compression; None if they do not.
+    """Warning if own samples and negatives differ in compression, else None.
 
-    Parameters
-    ----------
-    own, negatives : dict of str to int
-        How many samples of each have each format.
-
-    Returns
-    -------
-    str or None
+    ``own`` and ``negatives`` count the samples of each format.
     """
     shares = [
         sum(formats.get(name, 0) for name in LOSSY) / sum(formats.values())
@@ -39,22 +32,10 @@ def negatives_warning(own, negatives):
 
 
 def mismatches(notes, formats, n_resized):
-    """What to say of suspects that were processed otherwise than own samples.
+    """Pairs of a finding and an advice, for suspects processed otherwise than own samples.
 
-    Parameters
-    ----------
-    notes : dict
-        What ``flipad fit`` noted: "own_formats" and "own_samples_from". Of what is not noted,
-        nothing is said.
-    formats : dict of str to int
-        How many of the scored files have each format.
-    n_resized : int
-        How many of them were resized when they were decoded.
-
-    Returns
-    -------
-    list of (str, str)
-        What it means for the verdicts, and how to fit an attributor for these files.
+    ``notes`` are those of ``flipad fit``, of which "own_formats" and "own_samples_from" are read;
+    ``formats`` counts the scored files of each format, of which ``n_resized`` were resized.
     """
     n_scored = sum(formats.values())
     found = _compressed_otherwise(_own_formats(notes), formats, n_scored)
@@ -93,6 +74,6 @@ def _compressed_otherwise(own, formats, n_scored):
 
 
 def _own_formats(notes):
-    """Formats that were noted; none, if a note of this name is something else."""
+    """Noted formats of own samples, empty if the note is missing or malformed."""
     found = notes.get("own_formats")
     return found if isinstance(found, list) and all(isinstance(x, str) for x in found) else []

@@ -1,13 +1,12 @@
-"""The table of a run, and what lies beside it."""
+"""The table of a run and the files beside it."""
 
 import hashlib
 import json
 import os
 import platform
 import re
-import shutil
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +16,15 @@ import torch
 from filelock import FileLock, Timeout
 
 from sklearn_flipad.base.version import __version__
-from sklearn_flipad.scoring.columns import uri_of
+from sklearn_flipad.scoring.runs.columns import uri_of
 from sklearn_flipad.scoring.runs.fingerprint import fingerprint
 from sklearn_flipad.scoring.runs.journal import differences
 from sklearn_flipad.scoring.runs.tables import write_table
+from sklearn_flipad.scoring.summary import ScoringSummary
 from sklearn_flipad.storage.arrays import remove_partials, write_atomically
 from sklearn_flipad.storage.files import check_regular, file_digest, printable, read_regular
 
-__all__ = ["Output", "ScoringSummary", "describe_run", "read_description"]
+__all__ = ["Output", "describe_run", "format_of", "read_description", "was_resized"]
 
 _FORMAT = "sklearn_flipad.score_files"
 _PROTOCOL = 1
@@ -32,58 +32,8 @@ _PROTOCOL = 1
 _MAX_DESCRIPTION = 2**20
 
 
-@dataclass(frozen=True)
-class ScoringSummary:
-    """The outcome of one run of :func:`~sklearn_flipad.scoring.score_files`.
-
-    Attributes
-    ----------
-    out : str
-        The table of verdicts.
-    n_files : int
-        Its rows.
-    n_scored : int
-        Files that have a score; the others have a reason.
-    verdicts : dict of str to int
-        How many files have each verdict.
-    n_rejected : int
-        Files below the threshold, which the model is rejected for: those that are "not own", and of
-        the undecided ones those that fit the reference population no better.
-    n_warnings : int
-        Files that were scored with a warning, which is in their rows.
-    formats : dict of str to int
-        How many of the scored files have each format, as "PNG": the first word of ``decoding``.
-    n_resized : int
-        Scored files that were resized.
-    """
-
-    out: str
-    n_files: int = 0
-    n_scored: int = 0
-    verdicts: dict = field(default_factory=dict)
-    n_rejected: int = 0
-    n_warnings: int = 0
-    formats: dict = field(default_factory=dict)
-    n_resized: int = 0
-
-
 def describe_run(source, decoder, levels):
-    """All that the rows of a table depend on, but the files.
-
-    Parameters
-    ----------
-    source : Source
-        The attributor.
-    decoder : callable
-        The decoder.
-    levels : dict of str to float
-        Levels of the verdicts.
-
-    Returns
-    -------
-    dict
-        JSON values.
-    """
+    """All that the rows of a table depend on except the files, as JSON values."""
     return {
         "format": _FORMAT,
         "protocol": _PROTOCOL,
@@ -103,25 +53,10 @@ def describe_run(source, decoder, levels):
 
 
 def read_description(out):
-    """The description of a finished table, if that is as it was written.
+    """Description of a finished table: the run, the summary and the digests.
 
-    Parameters
-    ----------
-    out : pathlib.Path
-        The table.
-
-    Returns
-    -------
-    dict
-        What :func:`describe_run` returned, the fields of the summary, and the digests of the
-        listing and the table.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no table, or no description beside it.
-    ValueError
-        If the description is damaged or of another kind or version, or the table was changed.
+    FileNotFoundError without table or description; ValueError if the description is damaged or of
+    another kind or version, or the table was changed.
     """
     check_regular(out)
     path, name = Output(out).run, printable(out)
@@ -149,33 +84,25 @@ def read_description(out):
 
 
 class Output:
-    """A table and the files beside it.
-
-    Parameters
-    ----------
-    out : pathlib.Path
-        The table, its path resolved.
-    """
+    """A table, by its resolved path, and the files beside it."""
 
     def __init__(self, out):
         self.out = out
-        self.journal, self.parts, self.run, self.lock = (
-            Path(f"{out}{suffix}") for suffix in (".journal", ".parts", ".run.json", ".lock")
+        self.journal, self.run, self.lock = (
+            Path(f"{out}{suffix}") for suffix in (".journal", ".run.json", ".lock")
         )
-        names = [path.name for path in (out, self.journal, self.parts, self.run, self.lock)]
+        names = [path.name for path in (out, self.journal, self.run, self.lock)]
         partial = r"(\.[0-9a-f]{32}\.partial)?"
         self._own = re.compile(f"({'|'.join(map(re.escape, names))}){partial}", re.DOTALL)
 
     def owns(self, path):
-        """Whether a path leads to one of these files."""
+        """Return whether a path leads to one of these files."""
         folder, name = os.path.split(path)
-        if os.path.basename(folder) == self.parts.name:
-            folder, name = os.path.split(folder)
         return bool(self._own.fullmatch(name)) and Path(folder).resolve() == self.out.parent
 
     @contextmanager
     def locked(self):
-        """Hold the output for the time of a ``with`` block, alone.
+        """Hold the output alone for the time of a ``with`` block.
 
         The lock is the operating system's: it is gone with the process, however that ends.
         """
@@ -195,23 +122,9 @@ class Output:
         finally:
             lock.release()
 
-    def discard(self):
-        """Remove what an unfinished run left."""
-        self.journal.unlink(missing_ok=True)
-        if self.parts.exists():
-            shutil.rmtree(self.parts)
-
-    def refuse_other(self, path, advice):
-        """Refuse to begin beside an unfinished run of the other kind."""
-        if path.exists():
-            raise ValueError(
-                f"{path} is left of an unfinished run: {advice}, to complete it; or choose "
-                "another out; or pass resume=False to discard it."
-            )
-
     def finished(self, header, entries):
-        """The summary of a run that is done; None if there is something to do."""
-        if self.journal.exists() or self.parts.exists() or not self.out.exists():
+        """Summary of a finished run; None if there is something to do."""
+        if self.journal.exists() or not self.out.exists():
             return None
         problem = "and nothing says how it was made"
         try:
@@ -239,19 +152,7 @@ class Output:
         )
 
     def finish(self, header, rows):
-        """Write the table and its description.
-
-        Parameters
-        ----------
-        header : dict
-            What :func:`describe_run` returns.
-        rows : iterable of dict
-            All rows.
-
-        Returns
-        -------
-        ScoringSummary
-        """
+        """Write the table of all rows and the description of the run, and return its summary."""
         counts = _Counts()
         write_table(self.out, map(counts.count, rows))
         summary = ScoringSummary(str(self.out), **counts.fields)
@@ -266,17 +167,17 @@ class Output:
 
 
 def format_of(row):
-    """The format of the file in a row of the table."""
+    """Format of the file in a row of the table."""
     return (row["decoding"] or "unknown").split()[0]
 
 
 def was_resized(row):
-    """Whether the file in a row of the table was resized."""
+    """Return whether the file in a row of the table was resized."""
     return " resized and cropped to " in (row["decoding"] or "")
 
 
 class _Counts:
-    """What a summary says, collected while rows pass by."""
+    """Fields of a summary and the digest of the listing, collected while rows pass by."""
 
     def __init__(self):
         self.listing = hashlib.sha256()

@@ -1,4 +1,10 @@
-"""Batches in several processes, in order, with few of them under way."""
+"""Batches in several processes, in order, with few of them under way.
+
+The executor is loky's: unlike the standard library's, it sets variables of the environment before
+workers import numpy, pickles classes of a script, and can kill its workers. Like that one it is
+broken for good when a worker ends. Here it is made anew, and a file that crashes its worker becomes
+a row.
+"""
 
 import os
 import pickle
@@ -18,42 +24,25 @@ from sklearn_flipad.scoring.runs.batches import BatchScorer, row_of
 
 __all__ = ["in_processes"]
 
-#: Batches under way for each process: one that it works on, one that it finds when it is done.
+#: Batches under way for each process: one that it works on, and the next.
 _AHEAD = 2
 #: How often a file may crash the process that reads it alone.
 _ATTEMPTS = 2
 #: Seconds between looks at the parent.
 _LOOK = 0.5
-#: What numerical libraries read when they are imported.
+#: Numbers of threads, which numerical libraries read when they are imported.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 #: How glibc keeps memory that is freed, in bytes: solvers free and take the same again in each
 #: iteration, and pages that the system has taken back have to be faulted in each time.
 _MEMORY = {"MALLOC_TRIM_THRESHOLD_": 2**28, "MALLOC_MMAP_THRESHOLD_": 2**25}
 
-#: Of this process: what it was sent, and the scorer that is made of it with the first batch.
+#: In a worker process: what it was sent, and the scorer that the first batch makes of it.
 _sent = _scorer = None
 
 
 def in_processes(source, decoder, batches, n_jobs):
-    """Score batches in several processes.
-
-    Parameters
-    ----------
-    source : Source
-        The attributor; it is sent or loaded once for each process.
-    decoder : callable
-        See :class:`~sklearn_flipad.scoring.ImageDecoder`.
-    batches : iterable of list
-        See :class:`~sklearn_flipad.scoring.runs.batches.BatchScorer`.
-    n_jobs : int
-        Number of processes, at least 2.
-
-    Yields
-    ------
-    list of dict
-        The rows of each batch, in order.
-    """
+    """Yield the rows of each batch, in order; each process is sent the attributor once."""
     n_threads = max(1, min(torch.get_num_threads(), joblib.cpu_count() // n_jobs))
     sent = bytes(dumps((source, decoder, n_threads)))  # classes of a script included
     batches, waiting, executor = iter(batches), deque(), _pool(n_jobs, sent, n_threads)
@@ -68,8 +57,8 @@ def in_processes(source, decoder, batches, n_jobs):
             try:
                 rows = future.result()
             except BrokenProcessPool:
-                # Somebody ended a process, or a file crashed it. Which one, if any, is found by
-                # reading them one by one; what waits begins again.
+                # A file crashed a process, or it was killed. Reading the files one by one tells
+                # which one, if any; the batches that wait begin again.
                 executor.shutdown(kill_workers=True)
                 rows = _one_by_one(batch, sent, n_threads)
                 executor = _pool(n_jobs, sent, n_threads)
@@ -124,14 +113,14 @@ def _one_by_one(batch, sent, n_threads):
 
 
 def _receive(sent, parent):
-    # Not unpickled here: what goes wrong then would look like a crash.
+    # Unpickled with the first batch: an error here would look like a crash.
     global _sent
     _sent = sent
     threading.Thread(target=_outlive_nobody, args=(parent,), daemon=True).start()
 
 
 def _outlive_nobody(parent):
-    """End this process when the one that started it is gone: it was killed, and told nobody."""
+    """End this process when its parent is gone: a parent that was killed tells nobody."""
     while os.getppid() == parent:
         time.sleep(_LOOK)
     os._exit(1)

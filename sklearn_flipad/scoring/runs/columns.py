@@ -1,9 +1,8 @@
-"""The columns of the table of verdicts, and the part of them that an attributor decides."""
+"""Columns of the table of verdicts."""
 
 import os
 import re
-from pathlib import Path
-from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
+from urllib.parse import quote_from_bytes
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -15,9 +14,9 @@ __all__ = [
     "COLUMNS",
     "check_attributor",
     "levels_of",
-    "path_of",
     "safe_text",
     "score_columns",
+    "shown_path",
     "uri_of",
 ]
 
@@ -40,29 +39,15 @@ COLUMNS = {
     "uri": str,
 }
 
-#: Where an object lies in memory, which Python's descriptions of objects end with.
+#: Address of an object in Python's description of it, which differs from run to run.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def check_attributor(attributor, levels):
-    """Refuse what gives no verdicts, before a file is read.
+    """Raise an error if an attributor cannot give verdicts at these levels.
 
-    Parameters
-    ----------
-    attributor : estimator
-        What is to be used.
-    levels : dict of str to float
-        Levels of the verdicts, where they are not those of the attributor.
-
-    Raises
-    ------
-    TypeError
-        If it has no ``score_samples`` and ``offset_``.
-    NotFittedError
-        If it is not fitted.
-    ValueError
-        If a level is not in (0, 1), there are too few calibration or reference samples for it, or
-        the attributor has one threshold and no levels.
+    TypeError without ``score_samples`` and ``offset_``, NotFittedError, or ValueError for a level
+    that is not in (0, 1), needs more samples or that the attributor does not have.
     """
     hint = " Of a search, pass best_estimator_." if hasattr(attributor, "refit") else ""
     if hasattr(attributor, "predict_set"):
@@ -86,52 +71,20 @@ def check_attributor(attributor, levels):
 
 
 def levels_of(attributor, levels):
-    """The levels that verdicts have.
+    """Levels ``fnr`` and ``fpr`` of the verdicts, empty if the attributor has no p-values.
 
-    Parameters
-    ----------
-    attributor : estimator
-        A fitted attributor.
-    levels : dict of str to float
-        Those that are not the attributor's.
-
-    Returns
-    -------
-    dict of str to float
-        ``fnr`` and ``fpr``; empty, if the attributor or its rule has no p-values.
-
-    Raises
-    ------
-    ValueError
-        As ``weigh``.
+    ``levels`` are those that differ from the attributor's.
     """
     evidence = _weighed(attributor, np.zeros(1), levels)
     return {} if evidence is None else {"fnr": float(evidence.fnr), "fpr": float(evidence.fpr)}
 
 
 def score_columns(attributor, X, levels):
-    """What an attributor says of a batch of samples.
+    """Columns that an attributor decides, for decoded samples of shape (n, ...).
 
-    Parameters
-    ----------
-    attributor : estimator
-        A fitted attributor. If it has ``weigh``, that gives p-values and verdicts.
-    X : ndarray, shape (n, ...)
-        Decoded samples.
-    levels : dict of str to float
-        Levels of the verdicts, where they are not those of the attributor.
-
-    Returns
-    -------
-    dict of str to list
-        ``score``, as ``score_samples`` gives it; ``threshold``, on the same scale;
-        ``prediction``, +1 where the score reaches the threshold, else -1; ``verdict``,
-        ``p_own`` and ``p_reference``, None where there is none.
-
-    Raises
-    ------
-    ValueError
-        As ``score_samples``.
+    ``score`` and ``threshold`` are on the scale of ``score_samples``, and ``prediction`` is +1
+    where the score reaches the threshold, else -1. ``levels`` are those that differ from the
+    attributor's.
     """
     n = len(X)
     scores = np.asarray(attributor.score_samples(X), dtype=np.float64)
@@ -155,76 +108,25 @@ def score_columns(attributor, X, levels):
 
 
 def uri_of(path):
-    """A ``file:`` URI that says which file is meant, whatever bytes its name is made of.
-
-    Parameters
-    ----------
-    path : str
-        A path, as the operating system gives it.
-
-    Returns
-    -------
-    str
-        ASCII, of an absolute path.
-    """
+    """The absolute path as a ``file:`` URI in ASCII, one to one for names of any bytes."""
     # As pathlib's as_uri, which would keep all names in memory.
     return f"file://{quote_from_bytes(os.fsencode(os.path.join(os.getcwd(), path)))}"
 
 
-def path_of(uri):
-    r"""The path of a file in the table, from its column ``uri``.
-
-    Parameters
-    ----------
-    uri : str
-        As in the table.
-
-    Returns
-    -------
-    pathlib.Path
-        Absolute; names that are not UTF-8 are as :func:`os.fsdecode` has them.
-
-    Raises
-    ------
-    ValueError
-        If it is no URI of a file.
-
-    Examples
-    --------
-    >>> from sklearn_flipad.scoring import path_of
-    >>> path_of("file:///suspects/a%20%3D%0A.png").name
-    'a =\n.png'
-    """
-    parts = urlsplit(uri)
-    if parts.scheme != "file":
-        raise ValueError(f"{uri!r:.100} is no URI of a file: take the column 'uri'.")
-    return Path(os.fsdecode(unquote_to_bytes(parts.path)))
-
-
 def shown_path(path):
-    """A path that no table program takes for a formula, a number or a missing value."""
+    """The path as text that no spreadsheet takes for a formula, a number or a missing value."""
     text = printable(path)
     return text if os.path.isabs(path) or text.startswith(("./", "../")) else f"./{text}"
 
 
 def safe_text(text):
-    """A message that is the same in every run and that no table program takes for a formula.
-
-    Parameters
-    ----------
-    text : str
-        Printable text.
-
-    Returns
-    -------
-    str
-    """
+    """A printable message, equal in each run, that no spreadsheet takes for a formula."""
     text = _ADDRESS.sub("", text)
     return text if text[:1].isalnum() else f"error: {text}"
 
 
 def _weighed(attributor, anomaly_scores, levels):
-    """P-values and verdicts; None where the attributor or its rule has none."""
+    """P-values and verdicts; None if the attributor or its rule has none."""
     if not hasattr(attributor, "weigh"):
         return None
     try:
