@@ -69,6 +69,7 @@ def documented_names():
             for member, value in vars(thing).items():
                 own = inspect.isfunction(value) or isinstance(value, (classmethod, property))
                 own = own and not member.startswith("_") and member not in _OF_THE_CLASS
+                own = own and member not in getattr(thing, "__dataclass_fields__", ())
                 inherited = value.__doc__ is None and inspect.getdoc(getattr(thing, member))
                 if own and not inherited:
                     yield f"sklearn_flipad.{name}.{member}"

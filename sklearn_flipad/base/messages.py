@@ -30,10 +30,14 @@ class Message(str):
 
 
 def translated(error, terms):
-    """Text of an exception in which each Term whose key is in `terms` reads as it does there."""
+    """Text of an exception or a warning in which terms read as ``terms[key]`` says.
+
+    What `terms` has for a key is a text, in which ``{}`` stands for the term as it was.
+    """
     message = error.args[0] if error.args else ""
     if not isinstance(message, Message):
         return str(error)
     return "".join(
-        terms.get(part.key, part) if isinstance(part, Term) else part for part in message.parts
+        terms.get(part.key, "{}").format(part) if isinstance(part, Term) else part
+        for part in message.parts
     )

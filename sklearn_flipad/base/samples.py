@@ -21,6 +21,7 @@ import torch
 from sklearn.utils.validation import check_array, validate_data
 
 from sklearn_flipad.base.gray_levels import as_gray_levels
+from sklearn_flipad.base.messages import Message, Term
 
 __all__ = [
     "as_array",
@@ -90,9 +91,12 @@ def check_samples(
     if array.dtype == np.uint8:
         if output_range is None:
             raise ValueError(
-                "X holds gray levels (uint8), but the output of the model is unbounded, so "
-                "nothing says which values 0 and 255 stand for. Pass "
-                "output_range=(low, high) to the layer or the estimator, or pass floats."
+                Message(
+                    "X holds gray levels (uint8), but the output of the model is unbounded, so "
+                    "nothing says which values 0 and 255 stand for. Pass ",
+                    Term("output_range=(low, high)", "output_range"),
+                    " to the layer or the estimator, or pass floats.",
+                )
             )
     elif array.ndim > 2 or shape is not None or rows_are_samples:
         low, high = value_range or output_range or (-inf, inf)
@@ -193,9 +197,12 @@ def _check_image_axes(shape):
     if len(shape) == 4:
         if shape[3] in _CHANNELS and shape[1] > _CHANNELS[-1]:
             raise ValueError(
-                f"X has shape {shape}: its channels seem to come last, and they must come "
-                "first. Pass np.moveaxis(X, -1, 1); or, if they do come first, "
-                f"image_shape={shape[1:]}."
+                Message(
+                    f"X has shape {shape}: its channels seem to come last, and they must come "
+                    "first. Pass np.moveaxis(X, -1, 1); or, if they do come first, ",
+                    Term(f"pass image_shape={shape[1:]}", "python"),
+                    ".",
+                )
             )
     elif len(shape) != 2:
         hint = " For images of one channel pass X[:, None]." if len(shape) == 3 else ""
@@ -248,15 +255,20 @@ def _check_range(array, low, high, precision, is_parameter):
     bad = (flat.min(axis=1) < low - slack) | (flat.max(axis=1) > high + slack)
     if bad.any():
         first = int(bad.argmax())
-        advice = "Rescale the samples to the range"
+        advice = ["Rescale the samples to the range"]
         if low > -inf and high < inf:
-            advice = "Pass gray levels as uint8, or rescale the samples to the range"
+            advice = ["Pass gray levels as uint8, or rescale the samples to the range"]
         if is_parameter:
-            advice += "; or pass output_range=(low, high), the values that 0 and 255 stand for"
+            term = Term("output_range=(low, high)", "output_range")
+            advice += ["; or pass ", term, ", the values that 0 and 255 stand for"]
         raise ValueError(
-            f"{bad.sum()} of {len(array)} samples have values outside the range "
-            f"[{low:g}, {high:g}]; the first is sample {first}, with values "
-            f"from {flat[first].min():g} to {flat[first].max():g}. {advice}."
+            Message(
+                f"{bad.sum()} of {len(array)} samples have values outside the range "
+                f"[{low:g}, {high:g}]; the first is sample {first}, with values "
+                f"from {flat[first].min():g} to {flat[first].max():g}. ",
+                *advice,
+                ".",
+            )
         )
 
 

@@ -23,12 +23,20 @@ __all__ = [
     "Quiet",
     "numbers",
     "with_options",
+    "without_layer",
 ]
 
 #: Methods that ``fit`` offers.
 COMMAND_METHODS = [name for name, method in METHODS.items() if method.arguments is not None]
 #: Bits of a sample of a WAV file.
 _BITS = ("8", "16", "24", "32", "float")
+
+
+def without_layer():
+    """Names of the methods that need neither the final layer nor the activation after it."""
+    needs = ("activation", "final layer")
+    return [name for name in COMMAND_METHODS if METHODS[name].needs not in needs]
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no steps and no progress.")]

@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from sklearn_flipad.base.messages import translated
+from sklearn_flipad.cli.options import without_layer
 from sklearn_flipad.storage.files import printable
 
 __all__ = ["FAILED", "INTERRUPTED", "NOTHING_SCORED", "Session", "session"]
@@ -22,20 +24,16 @@ INTERRUPTED = 130
 _EXPECTED = (ArithmeticError, ImportError, LookupError, MemoryError, OSError, RuntimeError)
 _EXPECTED += (TypeError, ValueError)
 
-#: What the library's advice is called here.
-_OPTIONS = {
-    "pass resume=False": "pass --restart",
-    "Pass overwrite=True": "Pass --overwrite",
-    "pass output_range=(low, high)": "pass --output-range=LOW,HIGH",
-    "Pass output_range=(low, high)": "Pass --output-range=LOW,HIGH",
-    "pass latent_shape=(100, 1, 1)": "pass --latent-shape 100,1,1",
-    "fewer n_jobs": "fewer --jobs",
-    "If that is little, pass": "If that is little, in Python pass",
-    "pass image_shape=": "in Python pass image_shape=",
-    "Pass a smaller n_fft": "In Python pass a smaller n_fft",
-    "DCTTransformer takes those": "--method dctpad takes those",
-    "make_rawpad, make_dctpad and make_smf need no final layer": "--method rawpad, dctpad, smf "
-    "and reproduction need no final layer",
+#: Names of the command for the terms of the library's messages.
+_TERMS = {
+    "output_range": "--output-range=LOW,HIGH",
+    "latent_shape": "--latent-shape 100,1,1",
+    "n_jobs": "--jobs",
+    "overwrite": "--overwrite",
+    "resume": "--restart",
+    "dct": "--method dctpad takes those",
+    "without layer": f"--method {', '.join(without_layer())}",
+    "python": "in Python {}",
 }
 
 
@@ -66,16 +64,15 @@ class Session:
 
     def warn(self, text):
         """Say what should not go unnoticed."""
-        text = printable(str(text))
+        text = printable(text)
         self.warnings.append(text)
         self._say(f"warning: {text}", style="yellow")
 
     def fail(self, error):
         """Say why there is no result."""
         # Of lists of files the lines stay.
-        text = "\n".join(map(printable, str(error).splitlines())) or type(error).__name__
-        for name, option in _OPTIONS.items():
-            text = text.replace(name, option)
+        lines = translated(error, _TERMS).splitlines()
+        text = "\n".join(map(printable, lines)) or type(error).__name__
         if isinstance(error, KeyError | MemoryError | IndexError):
             text = f"{type(error).__name__}: {text}"
         self._say(f"error: {text}", style="red")
@@ -106,7 +103,7 @@ def session(as_json, quiet=False, *, traceback=False):
     def show(message, category, *args, **kwargs):
         # Hide deprecation warnings and the like from the command's output.
         if issubclass(category, UserWarning):
-            found.warn(message)
+            found.warn(translated(message, _TERMS))
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 
 from sklearn_flipad.base.gray_levels import from_gray_levels
+from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
 from sklearn_flipad.base.stored import Stored
@@ -81,9 +82,13 @@ class StatelessTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMix
         unclear = self._takes_images and self.image_shape is None
         if unclear and len(shape) == 3 and shape[1] != 1:
             raise ValueError(
-                f"X must have shape (n, channels, height, width) or (n, n_features), got {shape}. "
-                "For images of one channel pass X[:, None]. For signals (n, channels, length) pass "
-                f"image_shape={shape[1:]}."
+                Message(
+                    "X must have shape (n, channels, height, width) or (n, n_features), got "
+                    f"{shape}. For images of one channel pass X[:, None]. For signals "
+                    "(n, channels, length) ",
+                    Term(f"pass image_shape={shape[1:]}", "python"),
+                    ".",
+                )
             )
         return check_samples(
             self,

@@ -8,6 +8,7 @@ from scipy import fft
 from scipy.signal import windows
 from sklearn.utils._param_validation import Interval
 
+from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.samples import shape_of
 from sklearn_flipad.features._stateless import StatelessTransformer
 
@@ -110,8 +111,12 @@ class SpectrogramTransformer(StatelessTransformer):
             )
         if len(shape) == 4:
             raise ValueError(
-                f"X must have shape (n, channels, length) or (n, n_features), got {shape}, which "
-                "are images. DCTTransformer takes those."
+                Message(
+                    f"X must have shape (n, channels, length) or (n, n_features), got {shape}, "
+                    "which are images. ",
+                    Term("DCTTransformer takes those", "dct"),
+                    ".",
+                )
             )
         return super()._checked(X, reset=reset)
 
@@ -130,8 +135,12 @@ class SpectrogramTransformer(StatelessTransformer):
         channels, length = shape
         if length < self.n_fft:
             raise ValueError(
-                f"Signals of n_features={length} for each channel are shorter than a frame of "
-                f"n_fft={self.n_fft} samples. Pass a smaller n_fft."
+                Message(
+                    f"Signals of n_features={length} for each channel are shorter than a frame of "
+                    f"n_fft={self.n_fft} samples: ",
+                    Term("pass a smaller n_fft", "python"),
+                    ".",
+                )
             )
         n_frequencies = self.n_fft // 2 + 1
         if self.average:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from sklearn_flipad.base.messages import Message
 from sklearn_flipad.base.modules import device_of, evaluating, unwrap
 from sklearn_flipad.base.randomness import Purpose, draw_seed, seeded, separate_stream
 from sklearn_flipad.final_layer._linear_tail import (
@@ -200,7 +201,8 @@ def _find_whole(generator, latents, activation, module):
             raise
         if isinstance(error, NoLayerError) and problem is not None:
             error = problem  # layers that are functions are no modules that could be watched
-        raise ValueError(f"{error} What could not be taken apart is {obstacle}.") from error
+        message = Message(*error.args, f" What could not be taken apart is {obstacle}.")
+        raise ValueError(message) from error
     if tail is None:
         return found
     inputs, _, _ = watch(generator, probes, found)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state, gen_batches
 
+from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.modules import device_of
 
 __all__ = ["latent_batches"]
@@ -74,8 +75,12 @@ def _normal_sampler(generator, latent_shape):
         latent_shape = getattr(generator, "latent_shape", None)
     if latent_shape is None:
         raise ValueError(
-            "latent_shape is needed: this generator has no attribute latent_shape. For "
-            "example latent_shape=(100, 1, 1), or pass a sampler."
+            Message(
+                "latent_shape is needed: this generator has no attribute latent_shape. For "
+                "example ",
+                Term("latent_shape=(100, 1, 1)", "latent_shape"),
+                ", or pass a sampler.",
+            )
         )
     shape = (latent_shape,) if isinstance(latent_shape, Integral) else tuple(latent_shape)
 

@@ -2,6 +2,7 @@
 
 from math import inf
 
+from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.modules import device_of, evaluating, run_generator, unwrap
 from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.generators.latents import latent_batches
@@ -50,8 +51,11 @@ def find_output_range(generator, **inputs):
     looks_like_it = -1 <= low < 0 < high <= 1 and high - low >= 2 * _LEAST_FILLED
     if not looks_like_it:
         raise ValueError(
-            f"The generator's values range from {low:.6g} to {high:.6g}, which does not fit the "
-            "usual [-1, 1], and its output activation does not tell a range. Pass "
-            "output_range=(low, high), the values that stand for black and white."
+            Message(
+                f"The generator's values range from {low:.6g} to {high:.6g}, which does not fit "
+                "the usual [-1, 1], and its output activation does not tell a range. Pass ",
+                Term("output_range=(low, high)", "output_range"),
+                ", the values that stand for black and white.",
+            )
         )
     return -1.0, 1.0

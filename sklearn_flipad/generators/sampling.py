@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 from tqdm.auto import tqdm
 
 from sklearn_flipad.base.gray_levels import to_gray_levels
+from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.modules import device_of, evaluating, run_generator, unwrap
 from sklearn_flipad.base.randomness import draw_seed, seeded
 from sklearn_flipad.generators.latents import latent_batches
@@ -118,9 +119,12 @@ def sample(generator, n_samples, *, dtype="uint8", layer=None, output_range=None
 def _range_of_layer(layer):
     if layer.output_range is None:
         raise ValueError(
-            "The layer's output is unbounded, so nothing says which values become the gray "
-            "levels 0 and 255. Make the layer with output_range=(low, high), or draw floats "
-            "with dtype='float32' if suspects are floats too."
+            Message(
+                "The layer's output is unbounded, so nothing says which values become the gray "
+                "levels 0 and 255. Make the layer with ",
+                Term("output_range=(low, high)", "output_range"),
+                ", or draw floats with dtype='float32' if suspects are floats too.",
+            )
         )
     return layer.output_range
 

@@ -8,6 +8,7 @@ from importlib.resources import files
 from numbers import Integral
 from pathlib import Path
 
+from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.optional import import_report_tools
 from sklearn_flipad.persistence.inspection import inspect_attributor
 from sklearn_flipad.report import _text
@@ -128,7 +129,10 @@ def write_report(
     if out.suffix not in (".html", ".htm"):
         raise ValueError(f"out must end in .html, got {printable(out.name)!r}.")
     if out.exists() and not overwrite:
-        raise FileExistsError(f"{printable(out)} exists. Pass overwrite=True to replace it.")
+        overwriting = Term("overwrite=True", "overwrite")
+        raise FileExistsError(
+            Message(f"{printable(out)} exists. Pass ", overwriting, " to replace it.")
+        )
     template = _template()
     run = read_run(
         verdicts, attributor, decoder=decoder, n_listed=max_files, n_strongest=max_suspects

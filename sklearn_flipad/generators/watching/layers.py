@@ -5,8 +5,10 @@ from contextlib import nullcontext
 
 import torch
 
+from sklearn_flipad.base.messages import Message
 from sklearn_flipad.base.modules import run_generator
 from sklearn_flipad.generators.watching.recognition import (
+    NO_LAYER,
     check_output_stage,
     recognize_output_stage,
 )
@@ -147,8 +149,11 @@ def _watch_all(generator, latents):
             hook.remove()
     if not calls:
         raise NoLayerError(
-            "The generator ran no Linear, Conv1d/2d/3d or ConvTranspose1d/2d/3d layer, so it "
-            "has no final layer to invert. make_rawpad, make_dctpad and make_smf need none."
+            Message(
+                "The generator ran no Linear, Conv1d/2d/3d or ConvTranspose1d/2d/3d layer, so it "
+                "has no final layer to invert. ",
+                NO_LAYER,
+            )
         )
     return x, calls
 
@@ -196,9 +201,11 @@ def _refuse_sizes(outputs, x):
             "splits its batches."
         )
     raise ValueError(
-        f"No linear layer returns as many values as the generator: the last returns "
-        f"{tuple(last.shape[1:])} for a sample of shape {tuple(x.shape[1:])}, so something other "
-        "than an activation follows it, such as a resize or a crop. Wrap the generator so that it "
-        f"ends with the layer and its activation. make_rawpad, make_dctpad and make_smf need no "
-        "final layer."
+        Message(
+            f"No linear layer returns as many values as the generator: the last returns "
+            f"{tuple(last.shape[1:])} for a sample of shape {tuple(x.shape[1:])}, so something "
+            "other than an activation follows it, such as a resize or a crop. Wrap the generator "
+            "so that it ends with the layer and its activation. ",
+            NO_LAYER,
+        )
     )

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.generators.activations import ACTIVATION_NAMES, OutputActivation
 
 __all__ = ["OutputStage", "check_output_stage", "recognize_output_stage"]
@@ -18,7 +19,10 @@ _TOL = 1e-4
 _TOL_EPS = 4.0
 #: Part of the values that a clamp may cut off without a warning.
 _MUCH_CLIPPED = 0.25
-_NO_LAYER = "make_rawpad, make_dctpad and make_smf need no final layer."
+#: Advice where there is no final layer to be had.
+NO_LAYER = Message(
+    Term("make_rawpad, make_dctpad and make_smf", "without layer"), " need no final layer."
+)
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,13 @@ def recognize_output_stage(before, after):
             "axes nor a PixelShuffle: let a wrapper undo that order, and samples alike."
         )
     raise ValueError(
-        "The output activation was not recognized: the generator's output is none of "
-        f"{', '.join(ACTIVATION_NAMES)} of its last linear layer, nor an affine rescaling of "
-        f"one.{order} Wrap the generator so that it returns an invertible function of its last "
-        f"linear layer alone, without what is added or resized after it. {_NO_LAYER}"
+        Message(
+            "The output activation was not recognized: the generator's output is none of "
+            f"{', '.join(ACTIVATION_NAMES)} of its last linear layer, nor an affine rescaling of "
+            f"one.{order} Wrap the generator so that it returns an invertible function of its last "
+            "linear layer alone, without what is added or resized after it. ",
+            NO_LAYER,
+        )
     )
 
 
@@ -81,20 +88,26 @@ def check_output_stage(activation, before, after):
             clipped = float((below | above).double().mean())
             if clipped > _MUCH_CLIPPED:
                 warnings.warn(
-                    f"{clipped:.0%} of the generator's values are cut off at {low:.6g} or "
-                    f"{high:.6g}: the layer's output is not known there, so its inversion is that "
-                    f"of other values. {_NO_LAYER}",
+                    Message(
+                        f"{clipped:.0%} of the generator's values are cut off at {low:.6g} or "
+                        f"{high:.6g}: the layer's output is not known there, so its inversion is "
+                        "that of other values. ",
+                        NO_LAYER,
+                    ),
                     UserWarning,
                     stacklevel=5,
                 )
             both = bool(below.any() and above.any())
             return OutputStage(activation, order, (_round(low), _round(high)) if both else None)
     raise ValueError(
-        f"activation={activation.name!r} does not give the generator's output from that of its "
-        f"last linear layer: the largest difference is "
-        f"{_error(activation.forward(_reordered(before, None)), x):.3g}. Leave activation='auto', "
-        "or wrap the generator so that it returns an invertible function of its last linear "
-        f"layer alone. {_NO_LAYER}"
+        Message(
+            f"activation={activation.name!r} does not give the generator's output from that of its "
+            f"last linear layer: the largest difference is "
+            f"{_error(activation.forward(_reordered(before, None)), x):.3g}. Leave "
+            "activation='auto', or wrap the generator so that it returns an invertible function of "
+            "its last linear layer alone. ",
+            NO_LAYER,
+        )
     )
 
 
@@ -238,9 +251,13 @@ def _refuse_clipped(o, x, accepted):
     if not bare:
         what += f" of {line.scale:g} o {line.shift:+g}, o being the layer's output"
     raise ValueError(
-        f"The output activation is {what}, which is not invertible: it cuts off {clipped:.1%} of "
-        f"the values. If that is little, pass activation={advice}, which takes the output as "
-        f"if nothing had been cut off. {_NO_LAYER}"
+        Message(
+            f"The output activation is {what}, which is not invertible: it cuts off "
+            f"{clipped:.1%} of the values. If that is little, ",
+            Term(f"pass activation={advice}", "python"),
+            ", which takes the output as if nothing had been cut off. ",
+            NO_LAYER,
+        )
     )
 
 

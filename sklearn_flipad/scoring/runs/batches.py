@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import torch
 
+from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.datasets.files.listing import plain_reason
 from sklearn_flipad.scoring.runs.columns import (
     COLUMNS,
@@ -121,9 +122,12 @@ def check_listed(uri, entry, number):
     found = "nothing" if entry is None else uri_of(entry[0])
     if found != uri:
         raise ValueError(
-            f"paths lead to other files than in the run that was interrupted: number {number} was "
-            f"{uri}, and is {found}. Pass the same files to complete it; or resume=False to "
-            "discard it and score all files again."
+            Message(
+                "paths lead to other files than in the run that was interrupted: number "
+                f"{number} was {uri}, and is {found}. Pass the same files to complete it; or ",
+                Term("resume=False", "resume"),
+                " to discard it and score all files again.",
+            )
         )
 
 

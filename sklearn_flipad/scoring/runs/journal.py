@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.scoring.runs.columns import COLUMNS
 from sklearn_flipad.storage.arrays import write_atomically
 
@@ -34,9 +35,13 @@ class Journal:
                 )
             if lines := differences(found, header):
                 raise ValueError(
-                    f"{self.path} is of a run with something else, and verdicts are not mixed:\n"
-                    f"{lines}\nPass what was passed then to complete it; or choose another out; or "
-                    "pass resume=False to discard it and score all files again."
+                    Message(
+                        f"{self.path} is of a run with something else, and verdicts are not "
+                        f"mixed:\n{lines}\nPass what was passed then to complete it; or choose "
+                        "another out; or pass ",
+                        Term("resume=False", "resume"),
+                        " to discard it and score all files again.",
+                    )
                 )
             end = file.tell()
             while _content(line := file.readline()) is not None:

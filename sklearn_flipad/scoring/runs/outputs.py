@@ -15,6 +15,7 @@ import sklearn
 import torch
 from filelock import FileLock, Timeout
 
+from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.version import __version__
 from sklearn_flipad.scoring.runs.columns import uri_of
 from sklearn_flipad.scoring.runs.fingerprint import fingerprint
@@ -148,7 +149,11 @@ class Output:
             else:
                 return ScoringSummary(**{**fields, "out": str(self.out)})
         raise FileExistsError(
-            f"{self.out} exists, {problem}. Choose another out, or pass resume=False to replace it."
+            Message(
+                f"{self.out} exists, {problem}. Choose another out, or pass ",
+                Term("resume=False", "resume"),
+                " to replace it.",
+            )
         )
 
     def finish(self, header, rows):

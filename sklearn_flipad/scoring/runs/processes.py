@@ -19,6 +19,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.backend.reduction import dumps
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
+from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.scoring.runs.attributors import load_checked
 from sklearn_flipad.scoring.runs.batches import BatchScorer, row_of
 
@@ -95,8 +96,12 @@ def _one_by_one(batch, sent, n_threads):
                     _submit(executor, []).result()
                 except BrokenProcessPool as error:
                     raise RuntimeError(
-                        "Processes end before they have read a file, perhaps for lack of memory. "
-                        "What is done is kept: call again with fewer n_jobs."
+                        Message(
+                            "Processes end before they have read a file, perhaps for lack of "
+                            "memory. What is done is kept: call again with fewer ",
+                            Term("n_jobs", "n_jobs"),
+                            ".",
+                        )
                     ) from error
                 try:
                     rows += _submit(executor, [(path, problem)]).result()
