@@ -15,7 +15,7 @@ from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.evaluation import distilled_copy, fine_tuned_copy, near_copies
 from sklearn_flipad.evaluation.near_copies import NEAR_COPIES
 from sklearn_flipad.generators import sample
-from sklearn_flipad.storage.arrays import write_atomically
+from sklearn_flipad.storage.files import write_atomically
 from sklearn_flipad.zoo import DCGANGenerator, load_pretrained
 
 OWNERS = (*SHIPPED, PUBLIC)

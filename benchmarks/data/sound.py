@@ -17,7 +17,7 @@ from scipy import signal
 
 from benchmarks.data.packages import debian_files, module_from, python_files
 from sklearn_flipad.datasets import quantize_audio
-from sklearn_flipad.storage.arrays import write_atomically
+from sklearn_flipad.storage.files import write_atomically
 
 RATE = 22050
 #: Samples of a clip: 86 frames of the vocoders' spectrograms.

@@ -14,7 +14,7 @@ from benchmarks.zoo.training import train_gan
 from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.datasets import load_redwine
 from sklearn_flipad.generators import sample
-from sklearn_flipad.storage.arrays import write_atomically
+from sklearn_flipad.storage.files import write_atomically
 from sklearn_flipad.tabular import TablePreparer, sample_sdv
 from sklearn_flipad.zoo import KLWGANGenerator, load_pretrained
 

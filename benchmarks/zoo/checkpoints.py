@@ -9,7 +9,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from benchmarks.zoo.settings import compare_settings
-from sklearn_flipad.storage.arrays import remove_partials, write_atomically
+from sklearn_flipad.storage.files import remove_partials, write_atomically
 
 __all__ = ["locked", "read_checkpoint", "write_checkpoint"]
 

@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.zoo.sample_files import save_grid, save_rows
 from sklearn_flipad.generators.sampling import sample
-from sklearn_flipad.storage.arrays import write_atomically
+from sklearn_flipad.storage.files import write_atomically
 from sklearn_flipad.zoo.files.cards import build_generator, file_of, floating
 from sklearn_flipad.zoo.files.samples import N_SAMPLES
 

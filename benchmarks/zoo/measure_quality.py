@@ -26,7 +26,7 @@ from benchmarks.zoo.table_quality import table_distances
 from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.datasets import load_fashion_mnist, load_redwine
 from sklearn_flipad.generators.sampling import sample
-from sklearn_flipad.storage.arrays import write_atomically
+from sklearn_flipad.storage.files import write_atomically
 from sklearn_flipad.tabular import TablePreparer
 from sklearn_flipad.zoo import list_pretrained, load_pretrained, pretrained_card
 

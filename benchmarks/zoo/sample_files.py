@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from sklearn_flipad.storage.arrays import write_atomically
+from sklearn_flipad.storage.files import write_atomically
 from sklearn_flipad.zoo.files.samples import N_SAMPLES, SIDE
 
 __all__ = ["save_grid", "save_rows"]

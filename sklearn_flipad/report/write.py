@@ -18,8 +18,7 @@ from sklearn_flipad.report._provenance import noted, provenance
 from sklearn_flipad.report._run import read_run
 from sklearn_flipad.report._together import CONFIDENCE, NEITHER, evidence_of, together
 from sklearn_flipad.scoring.runs.formats import mismatches
-from sklearn_flipad.storage.arrays import write_atomically
-from sklearn_flipad.storage.files import printable
+from sklearn_flipad.storage.files import printable, write_atomically
 
 __all__ = ["write_report"]
 

@@ -14,17 +14,15 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from sklearn_flipad.storage.files import check_regular, printable, remove_partials, write_atomically
+from sklearn_flipad.storage.files import check_regular, printable, write_atomically
 
 __all__ = [
     "content_digest",
     "load_arrays",
     "pack",
     "read",
-    "remove_partials",
     "save_arrays",
     "unpack",
-    "write_atomically",
 ]
 
 #: Limits that are checked before anything of that size is allocated.

@@ -660,7 +660,7 @@ def test_sounds(flipad, studio, tmp_path):
         found, _, _ = flipad("score", out, folders[0], "-o", tmp_path / f"{method}.csv", "--json")
         assert (found["n_scored"], found["verdicts"]["own"] >= 15) == (20, True)
     _, messages, _ = flipad(*again, "spectral", code=1)
-    assert "In Python pass a smaller n_fft" in " ".join(messages.split())
+    assert "in Python pass a smaller n_fft" in " ".join(messages.split())
 
 
 def test_residuals_of_images(flipad, tmp_path):

@@ -47,7 +47,7 @@ METHODS = {
     "flipad": "flipad",
     "openset": "OpenSetAttributor",
     "rawpad": "rawpad",
-    "reproduction": "sminv",
+    "reproduction": "reproduction",
     "residual": "residual",
     "sampler": "sminv",
     "sminv": "sminv",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sklearn_flipad.storage.arrays import remove_partials, write_atomically
+from sklearn_flipad.storage.files import remove_partials, write_atomically
 
 
 def test_content_is_bytes_or_written_by_a_function(tmp_path):

@@ -20,7 +20,7 @@ from sklearn_flipad.reproduction.search.metric import LatentMetric, deviations
 from sklearn_flipad.reproduction.search.objective import Objective
 from sklearn_flipad.reproduction.search.plan import SearchPlan
 from sklearn_flipad.reproduction.search.records import REPRODUCED
-from sklearn_flipad.storage.arrays import write_atomically
+from sklearn_flipad.storage.files import write_atomically
 
 __all__ = ["TrainedEncoder", "train_encoder"]
 

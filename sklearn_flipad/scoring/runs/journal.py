@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.scoring.runs.columns import COLUMNS
-from sklearn_flipad.storage.arrays import write_atomically
+from sklearn_flipad.storage.files import write_atomically
 
 __all__ = ["Journal", "differences"]
 

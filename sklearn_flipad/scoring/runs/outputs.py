@@ -22,8 +22,14 @@ from sklearn_flipad.scoring.runs.fingerprint import fingerprint
 from sklearn_flipad.scoring.runs.journal import differences
 from sklearn_flipad.scoring.runs.tables import write_table
 from sklearn_flipad.scoring.summary import ScoringSummary
-from sklearn_flipad.storage.arrays import remove_partials, write_atomically
-from sklearn_flipad.storage.files import check_regular, file_digest, printable, read_regular
+from sklearn_flipad.storage.files import (
+    check_regular,
+    file_digest,
+    printable,
+    read_regular,
+    remove_partials,
+    write_atomically,
+)
 
 __all__ = ["Output", "describe_run", "format_of", "read_description", "was_resized"]
 

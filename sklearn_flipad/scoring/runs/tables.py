@@ -7,7 +7,7 @@ from itertools import islice
 
 from sklearn_flipad.base.optional import import_optional
 from sklearn_flipad.scoring.runs.columns import COLUMNS
-from sklearn_flipad.storage.arrays import write_atomically
+from sklearn_flipad.storage.files import write_atomically
 
 __all__ = ["check_out", "read_table", "write_table"]
 
