@@ -159,7 +159,7 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
 
     def _prepared(self, X, *, reset=False):
         """Samples on the generator's scale, and the process that makes such samples."""
-        in_levels = as_array(X).dtype.kind != "f"
+        in_levels = np.asarray(as_array(X)).dtype.kind != "f"
         # Floats are checked first: nothing of the generator is needed for that.
         if not in_levels:
             X = check_samples(self, X, reset=reset, output_range=self.output_range)
