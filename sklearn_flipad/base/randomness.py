@@ -32,7 +32,7 @@ class Purpose(IntEnum):
     POSTERIOR_STARTS = 4
     #: Latents over which the metric of a search is averaged.
     METRIC = 5
-    #: Noise on an encoder's guess, and on a minimum that a search leaves.
+    #: Noise on an encoder's guess.
     START_NOISE = 6
     ENCODER_TRAINING = 11
     ENCODER_STATISTICS = 12

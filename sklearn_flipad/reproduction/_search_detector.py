@@ -161,7 +161,7 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
 
     def _prepared(self, X, *, reset=False):
         """Samples on the generator's scale, and the process that makes such samples."""
-        in_levels = as_array(X).dtype.kind != "f"
+        in_levels = np.asarray(as_array(X)).dtype.kind != "f"
         # Floats are checked first: nothing of the generator is needed for that.
         if not in_levels:
             X = check_samples(self, X, reset=reset, output_range=self.output_range)
@@ -210,39 +210,8 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
             raise NotFittedError("The threshold is placed by fit, with samples of the model.")
         return super().decision_function(X)
 
-    @available_if(_has_threshold)
-    def predict(self, X):
-        """Label samples. Only with `fnr`.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, *sample_shape) or (n, n_features)
-            Samples.
-
-        Returns
-        -------
-        ndarray of int, shape (n,)
-            +1 for inliers, -1 for outliers.
-        """
-        return super().predict(X)
-
-    @available_if(_has_threshold)
-    def fit_predict(self, X, y=None):
-        """Fit to the samples and label them. Only with `fnr`.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, *sample_shape) or (n, n_features)
-            Samples.
-        y : array-like of shape (n,), default=None
-            Labels, as in :meth:`fit`.
-
-        Returns
-        -------
-        ndarray of int, shape (n,)
-            +1 for inliers, -1 for outliers.
-        """
-        return super().fit_predict(X, y)
+    predict = available_if(_has_threshold)(OffsetMixin.predict)
+    fit_predict = available_if(_has_threshold)(OffsetMixin.fit_predict)
 
     def __sklearn_clone__(self):
         params = self.get_params(deep=False).items()

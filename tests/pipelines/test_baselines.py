@@ -1,6 +1,7 @@
 """SM-F and SM-Inv."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -214,6 +215,15 @@ def test_more_effort_is_never_worse(small):
     X = sample(small, 4, random_state=3)
     short = _detector(small, max_iter=20).score_samples(X)
     assert (_detector(small, max_iter=60).score_samples(X) >= short).all()
+
+
+def test_rows_of_a_data_frame():
+    torch.manual_seed(0)
+    generator = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh())
+    X = sample(generator, 5, latent_shape=2, dtype="float32", random_state=0)
+    detector = _detector(generator, latent_shape=2, max_iter=20)
+    expected = detector.score_samples(X)
+    np.testing.assert_array_equal(detector.score_samples(pd.DataFrame(X)), expected)
 
 
 def test_patience_stops(small):

@@ -41,5 +41,4 @@ class GuidedSearch:
         targets = self.process.targets(X)
         with self.process.running():
             starts = self.starts.of(targets)
-            escapes = self.starts.escapes(like=starts[0][0])
-            return search_latents(self.objective, self.metric, targets, starts, self.plan, escapes)
+            return search_latents(self.objective, self.metric, targets, starts, self.plan)

@@ -25,27 +25,24 @@ from sklearn_flipad.reproduction.search.records import (
 __all__ = ["search_latents"]
 
 
-def search_latents(objective, metric, targets, starts, plan, escapes=()):
+def search_latents(objective, metric, targets, starts, plan):
     """The records of the search of targets, shape (n, *sample_shape); none depends on the others.
 
     `starts` lists pairs of latents (n, n_features) and conditions (n,), in the order of their use:
     the first goes alone, the others in rounds side by side, and the first of a round that arrives
-    at the floor ends it. `escapes` belong to the last starts: after a round in which a start of a
-    sample ended in a minimum that is not the sample, these take the best condition so far, and
-    where the escape is noise, shape (n_features,), not None, the best latents plus noise.
+    at the floor ends it. The first ones have a condition each; the others take the best condition
+    so far, once a start has ended in a minimum.
     """
-    return _Search(objective, metric, targets, starts, plan, escapes).run()
+    return _Search(objective, metric, targets, starts, plan).run()
 
 
 class _Search:
-    def __init__(self, objective, metric, targets, starts, plan, escapes):
+    def __init__(self, objective, metric, targets, starts, plan):
         self.objective = objective
         self.metric = metric
         self.targets = targets
         self.starts = starts
         self.plan, self.options = plan, plan.options
-        self.escapes = escapes
-        self.n_guesses = len(starts) - len(escapes)
         self.scale = torch.from_numpy(metric.scale).to(starts[0][0])
         self.checkpoints = plan.checkpoints
         self.progress = self.options.progress
@@ -134,10 +131,9 @@ class _Search:
         """Latents (n_features,) of a start, and its condition."""
         latents, conditions = (part[sample] for part in self.starts[number])
         record = self.records[sample]
-        if number < self.n_guesses or record.n_given_up == record.n_starts:
+        if number < self.plan.n_conditions or record.n_given_up == record.n_starts:
             return latents, int(conditions)
-        noise = self.escapes[number - self.n_guesses]
-        return latents if noise is None else record.latents + noise, record.condition
+        return latents, record.condition
 
     def _compact(self):
         """Drop places that no start needs, in whole lanes."""
@@ -266,7 +262,7 @@ class _Search:
             size = max(self.plan.n_chances - record.n_in_vain, 0)
         else:
             is_nearer = record.distance < self.options.nearer * self.before[sample]
-            goes_on = is_nearer or not record.is_confirmed or used < self.n_guesses
+            goes_on = is_nearer or not record.is_confirmed or used < self.plan.n_conditions
             size = self.options.round_size if goes_on and self.plan.has_floor else 0
         numbers = list(range(used, min(used + size, len(self.starts))))
         if numbers:

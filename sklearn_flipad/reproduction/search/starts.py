@@ -1,7 +1,5 @@
 """Starting points of the latent search."""
 
-from itertools import cycle, islice
-
 import numpy as np
 import torch
 
@@ -9,9 +7,6 @@ from sklearn_flipad.base.lanes import in_lanes
 from sklearn_flipad.base.randomness import Purpose, separate_stream
 
 __all__ = ["Starts", "draw_starts"]
-
-#: Every so many starts after a minimum, noise leads out of it.
-_ESCAPE_EVERY = 8
 
 
 def draw_starts(process, n, random_state):
@@ -35,14 +30,6 @@ class Starts:
         n_features = process.space.n_features
         rng = separate_stream(random_state, Purpose.START_NOISE)
         self.noise = rng.standard_normal((len(self.moves), n_features))
-        n_escapes = max(plan.n_restarts - plan.n_conditions + 1, 0)
-        plain = [None] * (_ESCAPE_EVERY - 1)
-        spreads = islice(cycle([*plain, plan.options.escape]), n_escapes)
-        noise = metric.scale * rng.standard_normal((n_escapes, n_features))
-        self._escapes = [
-            None if spread is None else spread * row
-            for spread, row in zip(spreads, noise, strict=True)
-        ]
         n_drawn = plan.n_restarts - plan.options.n_corrections - len(self.moves)
         self.drawn, _ = draw_starts(process, max(n_drawn, 1), random_state)
 
@@ -72,10 +59,6 @@ class Starts:
                 latents = self.drawn[row].expand_as(guess).clone()
             starts.append((latents, condition))
         return starts
-
-    def escapes(self, like):
-        """Noise (n_features,), or None, for each of the last starts, after a minimum."""
-        return [None if row is None else torch.from_numpy(row).to(like) for row in self._escapes]
 
     def _corrected(self, guess, conditions, n):
         """The guess, corrected once, twice and so on up to `n` times."""
