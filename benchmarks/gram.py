@@ -39,7 +39,7 @@ def untrained(module, input_shape, *before, n_samples=16):
     module.reset_parameters()
     layer = FinalLayer.from_module(module, input_shape=input_shape)
     if before:
-        layer = FinalLayer.from_links([*before, *layer.links], input_shape=input_shape)
+        layer = FinalLayer([*before, *layer.links], input_shape=input_shape)
     return layer, natural(n_samples, layer.output_shape)
 
 

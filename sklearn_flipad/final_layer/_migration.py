@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sklearn_flipad.operators.links.checks import check_shape
+
 __all__ = ["FORMAT", "FORMATS", "migrated"]
 
 #: Names the content of a file; the number changes when older readers would misread it.
@@ -30,9 +32,9 @@ def _from_1(arrays, description):
     is_chain = kind == "chain"
     if not is_chain and kind not in ("linear", "conv", "conv_transpose"):
         raise ValueError(f"kind must be linear, conv, conv_transpose or chain, got {kind!r}.")
-    if is_chain != ("links" in description) or is_chain != ("weight" not in arrays):
+    if is_chain != ("links" in description) or (is_chain and "weight" in arrays):
         raise ValueError("links belong to a chain, which has no weight of its own.")
-    if is_chain and arguments:
+    if is_chain and arguments != {}:
         raise ValueError(f"A chain has no arguments, got {arguments!r}.")
     if is_chain:
         _spread_bias(arrays, description)
@@ -50,4 +52,5 @@ def _spread_bias(arrays, description):
     if bias.ndim == 1:
         n_features = len(arrays[links[0]["weight"]])
         column = bias.reshape(-1, *[1] * (len(shape) - 1))
-        arrays["bias"] = np.broadcast_to(column, (*shape[:-1], n_features)).copy()
+        output_shape = check_shape("The output of a link", [*shape[:-1], n_features])
+        arrays["bias"] = np.broadcast_to(column, output_shape).copy()

@@ -58,7 +58,8 @@ def test_what_a_pipeline_makes_of_latents(post_quant, latents):
     vae = autoencoder(use_post_quant_conv=post_quant)
     layer = FinalLayer.from_diffusers(vae, latents=latents, batch_size=4)
     activations, pixels = activations_and_pixels(vae, latents)
-    assert (layer.kind, layer.input_shape, layer.output_shape) == ("conv", (8, 16, 16), (3, 16, 16))
+    assert [link.kind for link in layer.links] == ["conv"]
+    assert (layer.input_shape, layer.output_shape) == ((8, 16, 16), (3, 16, 16))
     assert layer.output_range == (0, 1)
     np.testing.assert_allclose(layer.mean_activation, activations.mean(dim=0), atol=1e-5)
     np.testing.assert_allclose(np.clip(layer.decode(activations), 0, 1), pixels, atol=1e-5)

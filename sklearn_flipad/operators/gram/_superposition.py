@@ -1,4 +1,7 @@
-"""Unit images that share an image because their images under a matrix do not overlap."""
+"""Unit images that share an image because their images under a matrix do not overlap.
+
+One image for each takes 5.9 s of set-up in the place of 2.6 s for 64x64 RGB images.
+"""
 
 import numpy as np
 import torch
