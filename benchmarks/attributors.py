@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from benchmarks.machine import BATCH_SIZE, timed
+from benchmarks.options import Option
 from sklearn_flipad import (
     DeepSADDetector,
     FinalLayer,
@@ -17,6 +18,7 @@ from sklearn_flipad.detectors import MLP
 
 __all__ = [
     "BASELINES",
+    "QUICK",
     "final_layer",
     "make_baseline",
     "make_reproduction",
@@ -39,6 +41,9 @@ def one_layer_detector(max_epochs=20, seed=0, **params):
     )
 
 
+#: The option that makes searches quick, and what they are then.
+QUICK = Option("quick", False, True, "searches of a few trials, which find nothing")
+_QUICK = {"max_iter": 3, "n_newton": 0, "n_restarts": 0}
 #: Methods that know nothing of the generator.
 BASELINES = ("SM-F", "RawPAD", "DCTPAD")
 
@@ -66,10 +71,13 @@ def trained_encoder(generator, name, folder, max_steps, **params):
     return encoder, seconds
 
 
-def make_reproduction(generator, encoder, *, search=None, cv=0.5, **params):
-    """Attributor by reproduction from an encoder's guess; `search` has detector parameters."""
+def make_reproduction(generator, encoder, *, search=None, quick=False, cv=0.5, **params):
+    """Attributor by reproduction from an encoder's guess; `search` has detector parameters.
+
+    A `quick` search has a few trials, and finds nothing.
+    """
     attributor = make_sminv(generator, encoder=encoder, cv=cv, **params)
-    search = {"batch_size": BATCH_SIZE, **(search or {})}
+    search = {"batch_size": BATCH_SIZE, **(search or {}), **(_QUICK if quick else {})}
     names = {f"detect__estimator__{name}": value for name, value in search.items()}
     return attributor.set_params(**names)
 
