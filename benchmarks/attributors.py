@@ -4,6 +4,7 @@ from pathlib import Path
 
 import sklearn_flipad
 from benchmarks.machine import BATCH_SIZE, timed
+from benchmarks.options import Option
 from sklearn_flipad import (
     DeepSADDetector,
     FinalLayer,
@@ -16,6 +17,7 @@ from sklearn_flipad.detectors import MLP
 
 __all__ = [
     "BASELINES",
+    "QUICK",
     "final_layer",
     "make_baseline",
     "make_reproduction",
@@ -36,6 +38,9 @@ def one_layer_detector(max_epochs=20, seed=0, **params):
     )
 
 
+#: The option that makes searches quick, and what they are then.
+QUICK = Option("quick", False, True, "searches of a few trials, which find nothing")
+_QUICK = {"max_iter": 3, "n_newton": 0, "n_restarts": 0}
 #: Methods that know nothing of the generator.
 BASELINES = ("SM-F", "RawPAD", "DCTPAD")
 
@@ -63,9 +68,12 @@ def trained_encoder(generator, name, folder, max_steps, **params):
     return encoder, seconds
 
 
-def make_reproduction(generator, encoder, *, search=None, cv=0.5, **params):
-    """Attributor by reproduction from an encoder's guess; `search` has detector parameters."""
+def make_reproduction(generator, encoder, *, search=None, quick=False, cv=0.5, **params):
+    """Attributor by reproduction from an encoder's guess; `search` has detector parameters.
+
+    A `quick` search has a few trials, and finds nothing.
+    """
     attributor = sklearn_flipad.make_reproduction(generator, encoder=encoder, cv=cv, **params)
-    search = {"batch_size": BATCH_SIZE, **(search or {})}
+    search = {"batch_size": BATCH_SIZE, **(search or {}), **(_QUICK if quick else {})}
     names = {f"detect__estimator__{name}": value for name, value in search.items()}
     return attributor.set_params(**names)

@@ -86,7 +86,11 @@ def test_a_solver(page):
     problem = LassoProblem(layer.operator(), torch.randn(5, 4), 0.1)
     found, expected = page["ISTA"]().solve(problem, tol=1e-5, max_iter=200_000), None
     for name in ("douglas-rachford", "fista"):
-        expected = FinalLayerInverter(layer, solver=name)._solver().solve(problem, tol=1e-6, max_iter=100_000)
+        expected = (
+            FinalLayerInverter(layer, solver=name)
+            ._solver()
+            .solve(problem, tol=1e-6, max_iter=100_000)
+        )
         torch.testing.assert_close(found.objective, expected.objective, rtol=1e-4, atol=0)
     assert found.converged.all()
     limits = {"tol": 1e-5, "max_iter": 200_000}

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.attribution.ladder_methods import METHODS, WITHOUT_NEGATIVES
+from benchmarks.attributors import QUICK
 from benchmarks.data.near_copies import (
     DEFAULT_OWNERS,
     FRESH,
@@ -45,6 +46,7 @@ OPTIONS = (
     Option("n_steps", 2000, 2, "steps of each distillation"),
     Option("max_epochs", 20, 2, "epochs of the detector"),
     Option("max_steps", 1000, 1, "training steps of the encoder"),
+    QUICK,
     Option("n_mean", 5000, 100, "samples of the mean activation"),
     Option("fnr", 0.005, 0.1, "false-negative rate"),
     Option("seeds", (0,), selects=True),
@@ -157,7 +159,10 @@ def table_of_copies(rows):
     """Mean true-negative rates without and with near-copies among the negatives."""
     frame = _frame(rows)
     with_copies = frame["negatives"] == COPIES
-    methods = list(dict.fromkeys(frame["method"][with_copies]))
+    compared = frame["method"].isin(frame["method"][frame["negatives"] == "real"])
+    methods = list(dict.fromkeys(frame["method"][with_copies & compared]))
+    if not methods:
+        return pd.DataFrame()
     frame = frame[frame["method"].isin(methods) & frame["owner"].isin(frame["owner"][with_copies])]
     means = frame.pivot_table("tnr", "rung", ["method", "negatives"], observed=True)
     shown = {

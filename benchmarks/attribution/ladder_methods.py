@@ -119,7 +119,9 @@ def _mahalanobis_of_preactivations(owner, X_own, X_negatives, options):
 def _reproduction(owner, X_own, X_negatives, options):
     generator, folder = owner.generator, owner.folder.parent
     encoder, _ = trained_encoder(generator, owner.name, folder, max_steps=options.max_steps)
-    attributor = make_reproduction(generator, encoder, fnr=options.fnr, random_state=owner.seed)
+    attributor = make_reproduction(
+        generator, encoder, quick=options.quick, fnr=options.fnr, random_state=owner.seed
+    )
     return attributor.fit(X_own[:N_REPRODUCED])
 
 

@@ -8,6 +8,7 @@ of the WGAN-GP, of a C-DCGAN, and real images, which no method has seen. Needs n
 import numpy as np
 
 from benchmarks.attributors import (
+    QUICK,
     final_layer,
     make_baseline,
     make_reproduction,
@@ -39,6 +40,7 @@ OPTIONS = (
     Option("n_searched_test", 25, 1, "samples of each source for the search"),
     Option("max_epochs", 10, 1, "epochs of the detector"),
     Option("max_steps", 1000, 1, "training steps of the encoder"),
+    QUICK,
     *SIZES,
 )
 
@@ -64,7 +66,7 @@ def make_attributor(method, model, options):
         return make_whitened(**common)
     if method == "reproduction":
         encoder, _ = trained_encoder(model, "mri", options.work, options.max_steps)
-        return make_reproduction(model, encoder, fnr=options.fnrs[-1])
+        return make_reproduction(model, encoder, quick=options.quick, fnr=options.fnrs[-1])
     detector = paper_detector(options, channels=PHI)
     return make_flipad(final_layer(model), lam=LAM, pool_size=2, detector=detector, **common)
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from sklearn.frozen import FrozenEstimator
 
-from benchmarks.attributors import make_reproduction, one_layer_detector, trained_encoder
+from benchmarks.attributors import QUICK, make_reproduction, one_layer_detector, trained_encoder
 from benchmarks.data.generators import SHIPPED
 from benchmarks.judging import interval
 from benchmarks.machine import timed
@@ -43,6 +43,7 @@ OPTIONS = (
     Option("n_searched_test", 100, 1, "of each source, for reproduction"),
     Option("max_epochs", 20, 2, "epochs of the detectors"),
     Option("max_steps", 1000, 1, "training steps of the encoders"),
+    QUICK,
 )
 
 
@@ -53,7 +54,7 @@ def attributor_of(method, name, options):
         return make_whitened(detector=one_layer_detector(options.max_epochs), cv=0.25, **common)
     generator = load_pretrained(name)
     encoder, _ = trained_encoder(generator, name, options.work, options.max_steps)
-    return make_reproduction(generator, encoder, **common)
+    return make_reproduction(generator, encoder, quick=options.quick, **common)
 
 
 def own_samples(name, n):

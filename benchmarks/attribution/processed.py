@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.attribution.shipped import architecture, other_architectures
-from benchmarks.attributors import make_reproduction, one_layer_detector, trained_encoder
+from benchmarks.attributors import QUICK, make_reproduction, one_layer_detector, trained_encoder
 from benchmarks.data.generators import SHIPPED
 from benchmarks.judging import interval
 from benchmarks.machine import timed
@@ -52,6 +52,7 @@ OPTIONS = (
     Option("n_real", 1000, 16, "real images for the other methods"),
     Option("n_suspects", 300, 3, "of each source"),
     Option("max_steps", 1000, 1, "training steps of the encoder"),
+    QUICK,
     Option("max_epochs", 20, 2, "epochs of the detector"),
 )
 
@@ -64,7 +65,9 @@ def fitted(method, owner, generator, step, options):
         encoder, _ = trained_encoder(
             generator, name, options.work, options.max_steps, processing=step
         )
-        attributor = make_reproduction(generator, encoder, processing=step, fnr=options.fnr)
+        attributor = make_reproduction(
+            generator, encoder, quick=options.quick, processing=step, fnr=options.fnr
+        )
         own = sample(generator, options.n_searched, random_state=1)
         return attributor.fit(step.fit_transform(own))
     detector = one_layer_detector(options.max_epochs)

@@ -9,7 +9,7 @@ owner.
 import numpy as np
 import pandas as pd
 
-from benchmarks.attributors import make_reproduction, trained_encoder
+from benchmarks.attributors import QUICK, make_reproduction, trained_encoder
 from benchmarks.data.generators import SHIPPED, generator_by_name
 from benchmarks.judging import judge_reproduction
 from benchmarks.machine import device_name, timed
@@ -20,13 +20,14 @@ from sklearn_flipad.generators import sample
 OWNERS = (*SHIPPED, "public")
 KEYS = ("owner",)
 OPTIONS = (
-    selection("owners", OWNERS, small=OWNERS[:1]),
-    Option("fnr", 0.005, 0.1, "false-negative rate"),
-    Option("n_own", 1000, 20, "own samples to fit, and as many fresh ones"),
-    Option("n_others", 250, 1, "samples of each other generator"),
-    Option("max_steps", 1000, 1, "training steps of the encoder"),
-    Option("adam", 0, 1, "own samples for the paper's search"),
-    Option("adam_steps", 1000, 3),
+    selection("owners", OWNERS, small=("fashion/wgan-gp-0",)),
+    Option("fnr", 0.005, 0.05, "false-negative rate"),
+    Option("n_own", 1000, 100, "own samples to fit, and as many fresh ones"),
+    Option("n_others", 250, 10, "samples of each other generator"),
+    Option("max_steps", 1000, help="training steps of the encoder"),
+    Option("adam", 0, help="own samples for the paper's search"),
+    Option("adam_steps", 1000),
+    Option("quick", False, help=QUICK.help),
 )
 
 
@@ -53,7 +54,7 @@ def measure(name, others, options):
     """All that is measured of one owner."""
     generator = generator_by_name(name, options.work)
     encoder, seconds = trained_encoder(generator, name, options.work, options.max_steps)
-    attributor = make_reproduction(generator, encoder, fnr=options.fnr)
+    attributor = make_reproduction(generator, encoder, quick=options.quick, fnr=options.fnr)
     n = options.n_own
     _, fit_seconds = timed(attributor.fit, sample(generator, n, random_state=1))
     row = {

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from sklearn.mixture import GaussianMixture
 
-from benchmarks.attributors import make_reproduction, one_layer_detector
+from benchmarks.attributors import QUICK, make_reproduction, one_layer_detector
 from benchmarks.data import ecg as ecgs
 from benchmarks.data import sound as sounds
 from benchmarks.judging import judge, judge_pair
@@ -64,6 +64,7 @@ OPTIONS = (
     Option("n_ecg", 39, 1),
     Option("max_epochs", 20, 1, "epochs of the detector"),
     Option("max_steps", 1000, 1, "training steps of the encoder"),
+    QUICK,
     Option("max_iter", 2000, 20, "iterations of the inversion of ECGs"),
 )
 
@@ -218,7 +219,9 @@ def reproduction(owner, options):
     """An attributor from an encoder's guess, for detector noise, and samples to fit it to."""
     generator = sounds.glitch_generator(owner, options.work)
     encoder = LatentEncoder(max_steps=options.max_steps, random_state=0)
-    attributor = make_reproduction(generator, encoder, fnr=options.fnr, random_state=0)
+    attributor = make_reproduction(
+        generator, encoder, quick=options.quick, fnr=options.fnr, random_state=0
+    )
     n = 2 * options.n_searched
     return attributor, quantize_audio(sample(generator, n, dtype="float32", random_state=2))
 

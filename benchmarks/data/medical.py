@@ -35,10 +35,11 @@ _DARKEST, _BRIGHTEST = 32, 223
 _TEMPLATES = "/usr/share/mricron/templates"
 _LATENTS = 100
 SIZES = (
-    Option("n_images", 6000, 16, "slices that the generators are trained on"),
+    Option("n_images", 6000, 32, "slices that the generators are trained on"),
     Option("channels", (256, 128, 64, 32, 64), (4, 4, 4, 4, 4), "of the generators"),
     Option("critic", (16, 32, 64, 128, 256), (4, 4, 4, 4, 4), "channels of the critics"),
     Option("epochs", 0, 1, "of each training, 0 for its own number"),
+    Option("n_batches", 100, 2, "over which the statistics of batch norms are averaged in the end"),
 )
 #: Networks of channels, objective, further settings of the training.
 _RECIPES = {
@@ -119,7 +120,7 @@ def generator(name, folder, options):
             callback=show,
             **training,
         )
-        recalibrate_batch_norm(made)
+        recalibrate_batch_norm(made, n_batches=options.n_batches)
         card = {"name": f"mri/{name}", "generator": [type(made).__name__, made.arguments]}
         save_generator(made, card, stem)
     return load_generator(stem)

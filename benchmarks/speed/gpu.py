@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.attributors import final_layer, make_reproduction, trained_encoder
+from benchmarks.attributors import QUICK, final_layer, make_reproduction, trained_encoder
 from benchmarks.data.generators import generator_by_name
 from benchmarks.judging import judge_reproduction
 from benchmarks.machine import timed
@@ -120,6 +120,7 @@ def reproduction(job):
             generator,
             encoder,
             search={"batch_size": batch_size},
+            quick=options.quick,
             fnr=options.fnr,
             device=device,
             random_state=0,
@@ -179,6 +180,7 @@ OPTIONS = (
     Option("n_inverted", 256, 4, "samples that are inverted"),
     Option("n_rows", 8000, 100, "samples of DeepSAD"),
     Option("max_steps", 1000, 1, "training steps of the encoder"),
+    QUICK,
     Option("n_own", 400, 32, "own samples to fit reproduction"),
     Option("n_suspects", 128, 4, "samples of each source that are judged"),
     Option("n_made", 48, 8, "own samples in each arithmetic"),

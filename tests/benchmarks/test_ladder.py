@@ -49,7 +49,7 @@ def test_every_method_and_negatives_of_copies(run_small):
         assert row["negatives"] == (ladder.COPIES if with_copies else "none")
 
 
-def test_suspects(tmp_path, monkeypatch):
+def test_suspects(tmp_path):
     owner = near_copies.Owner("fashion/dcgan-1", tmp_path / "networks", n_steps=2)
     assert len(owner.suspects("other architectures")) == 3
     assert len(owner.suspects("other seeds")) == 2

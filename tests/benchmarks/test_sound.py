@@ -46,6 +46,7 @@ def generators(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:.*too few to whiten", "ignore:.*not reproduced")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_small(run_small, generators):
     rows = run_small("sound")
     methods = sound.OPTIONS[1].small

@@ -74,7 +74,10 @@ def test_sources_have_the_same_content_and_size(repeating, source):
 
 
 @pytest.mark.filterwarnings("ignore:.*too few to whiten", "ignore:.*not reproduced")
-def test_small(run_small, repeating, photographs):
+def test_small(run_small, repeating, photographs, tmp_path):
+    rng = np.random.default_rng(0)
+    for path in tmp_path.glob("*.jpg"):
+        Image.fromarray(rng.integers(0, 256, (90, 90, 3), dtype=np.uint8)).save(path)
     rows = run_small("super_resolution")
     assert {row["method"] for row in rows} == {*super_resolution.OPTIONS[0].small}
     assert {row["source"] for row in rows} == {"3", "4", "8", "bicubic", "real"}
