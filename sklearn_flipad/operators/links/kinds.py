@@ -52,11 +52,6 @@ def _never(*links):
     return None
 
 
-def _by_default(function):
-    """A field of a row; as a plain default, the function would be a method."""
-    return field(default_factory=lambda: function)
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LinkKind:
     """A kind of linear map that final layers are chains of: one row of the table of kinds.
@@ -103,16 +98,17 @@ class LinkKind:
     """
 
     build: Callable
-    check: Callable = _by_default(_no_arguments)
+    # As plain defaults, the functions would be methods.
+    check: Callable = field(default_factory=lambda: _no_arguments)
     weight_axes: tuple | None = None
     readers: dict = field(default_factory=dict)
     modules: tuple = ()
     module_arguments: tuple = ()
     bias_axis: int = 0
     one_to_one: bool = False
-    mixes_channels: Callable = _by_default(_never)
-    inner: Callable = _by_default(_as_it_is)
-    join: Callable = _by_default(_never)
+    mixes_channels: Callable = field(default_factory=lambda: _never)
+    inner: Callable = field(default_factory=lambda: _as_it_is)
+    join: Callable = field(default_factory=lambda: _never)
 
 
 #: By the name that a saved layer has for it.
