@@ -9,10 +9,8 @@ attributes images to the first.
 """
 
 # %%
-# Adversarial training takes hours. Here each image gets a latent of its own, and the latents are
-# learned together with the generator by least squares (Bojanowski et al., "Optimizing the Latent
-# Space of Generative Networks", ICML 2018). The samples are ghosts of clothes, which are enough;
-# :doc:`/method` has results of two generators that were trained against a discriminator.
+# Four epochs of 1,000 images make only vague clothes, which is enough here; :doc:`/method` has
+# results of a longer training.
 
 import copy
 from tempfile import TemporaryDirectory
@@ -22,7 +20,8 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.preprocessing import FunctionTransformer
-from torch.nn.functional import mse_loss
+from torch import nn
+from torch.nn.functional import softplus
 
 from sklearn_flipad import DeepSADDetector, FinalLayer, FinalLayerInverter, make_flipad
 from sklearn_flipad.datasets import load_fashion_sample
@@ -36,27 +35,35 @@ images = torch.from_numpy(real[:1000] / 127.5 - 1).float()
 
 
 def trained(seed):
-    """A StyleGAN2, trained with a seed."""
+    """Train a StyleGAN2 against a small discriminator."""
     torch.manual_seed(seed)
     generator = StyleGAN2Generator(16, 16, (32, 16, 16, 8), 1, n_mapping=2, output="tanh")
-    latents = torch.randn(len(images), 16, requires_grad=True)
-    optimizer = torch.optim.Adam(
-        [{"params": generator.parameters(), "lr": 4e-3}, {"params": latents, "lr": 4e-2}]
+    discriminator = nn.Sequential(
+        *(nn.Conv2d(1, 16, 4, 2, 1), nn.LeakyReLU(0.2)),
+        *(nn.Conv2d(16, 32, 4, 2, 1), nn.LeakyReLU(0.2)),
+        *(nn.Conv2d(32, 64, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(64, 1, 4)),
     )
+    options = {"lr": 2e-3, "betas": (0.0, 0.99)}
+    for_generator = torch.optim.Adam(generator.parameters(), **options)
+    for_discriminator = torch.optim.Adam(discriminator.parameters(), **options)
     for _ in range(4):
         for rows in torch.randperm(len(images)).split(32):
-            loss = mse_loss(generator(latents[rows]), images[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            fake = generator(torch.randn(len(rows), 16))
+            loss = softplus(discriminator(fake.detach())) + softplus(-discriminator(images[rows]))
+            for_discriminator.zero_grad()
+            loss.mean().backward()
+            for_discriminator.step()
+            for_generator.zero_grad()
+            softplus(-discriminator(fake)).mean().backward()
+            for_generator.step()
     return generator.eval()
 
 
 models = {f"seed {seed}": trained(seed) for seed in (0, 1)}
 
 # %%
-# A third model is a copy of the first in which only the coarsest image, with 4x4 pixels, differs:
-# its weights are permuted. Everything before the last convolution is the same in both.
+# A third model is a copy of the first in which only the coarsest image was changed, that of 4x4
+# pixels: its weights are permuted. What comes before the last convolution is the same in both.
 
 models["coarse image"] = copy.deepcopy(models["seed 0"])
 with torch.no_grad():
@@ -68,9 +75,9 @@ SampleGridDisplay.from_samples({name: X[:8] for name, X in tests.items()})
 plt.show()
 
 # %%
-# Tracing follows the sum into its branches. Each branch has its own activations, and a weight in
-# the penalty with which a change of the sample costs about the same in each branch. With a cache
-# folder, the inverter solves each image only once in this example.
+# Tracing follows the sum into its branches. Each has activations of its own, and a weight in the
+# penalty that makes a change of the sample cost about as much in one branch as in another. With a
+# folder for its results, the inverter solves each image once in this example.
 
 folder = TemporaryDirectory()
 layer = FinalLayer.from_generator(models["seed 0"], random_state=0)
@@ -80,8 +87,8 @@ for shape in layer.branch_shapes:
     print("branch of", "x".join(map(str, shape)))
 
 # %%
-# The change of the activations of each branch, from their mean, that gives the images of each
-# source, relative to the model's own images.
+# How much the activations of each branch have to change from their mean to give the images of
+# each source, relative to the model's own images.
 
 changes = {}
 for name, X in tests.items():
@@ -91,7 +98,7 @@ for name, change in changes.items():
     print(f"{name:13}", np.round(change / changes["seed 0"], 2))
 
 # %%
-# The attributor learns from own and real images. It has seen no other generator.
+# The attributor learns from own images and real ones. It has seen no other generator.
 
 detector = DeepSADDetector(
     module=MLP, module_params={"hidden": (256,)}, max_epochs=10, milestones=(7,), random_state=0
@@ -102,8 +109,8 @@ attributor = make_flipad(layer, lam=1e-3, detector=detector, fnr=0.05, cv=0.3, r
 attributor.set_params(invert__cache_dir=folder.name).fit(X, y)
 
 # %%
-# The changed copy differs in a branch with 512 of the 13,824 activations, which the detector hardly
-# notices. A step that selects this branch makes an attributor of the branch alone.
+# The changed copy differs in a branch of 512 of the 13,824 activations, and the detector hardly
+# sees it. A step that selects a branch makes an attributor of that branch alone.
 
 
 def coarsest(activations):
@@ -126,14 +133,14 @@ for ax, title, judge in zip(
 plt.show()
 
 # %%
-# The shares of images that are accepted, by all branches and by the coarsest.
+# The shares that are accepted, by all branches and by the coarsest.
 
 for name, images in tests.items():
     shares = [(judge.predict(images) > 0).mean() for judge in (attributor, of_branch)]
     print(f"{name:13}", *shares)
 
 # %%
-# Each rejects images that the other accepts. :func:`~sklearn_flipad.make_combined` combines several
-# attributors into one verdict.
+# Each rejects what the other accepts. :func:`~sklearn_flipad.make_combined` makes one verdict of
+# several attributors.
 
 folder.cleanup()
