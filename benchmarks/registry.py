@@ -32,6 +32,7 @@ _NOT_MEASURED = "not measured"
 _ROWS = (
     ("solvers", "speed", "time of the solvers to a given suboptimality", "18 min"),
     ("sizes", "speed", "set-up and solution of layers of three sizes", "1 min 36 s"),
+    ("gram", "speed", "solvers of the Gram systems, side by side", _NOT_MEASURED),
     ("tolerance", "speed", "features and time by the tolerance of the inversion", _NOT_MEASURED),
     ("scaling", "speed", "cost by numbers of samples, penalties and folds", _NOT_MEASURED),
     ("busy", "speed", "the inversion beside competing processes", _NOT_MEASURED),

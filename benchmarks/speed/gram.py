@@ -1,10 +1,10 @@
 """Solvers of the Gram systems, side by side: set-up, solves, inversions, memory.
 
-For each layer, every solver that can take it inverts the same samples, in turn, several times.
-Times are CPU times of the process, so that other processes do not count; of each, the median.
+For each layer, every solver that can take it inverts the same samples, in turn, several times, with
+one thread. Times are CPU times of the process, so that other processes do not count; of each, the
+median. A solver that is three times as slow as the fastest is run once.
 """
 
-import argparse
 import dataclasses
 import time
 from statistics import median
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.options import Option, selection
 from sklearn_flipad import FinalLayer
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.final_layer import Link
@@ -28,6 +29,7 @@ MAX_DENSE, MAX_BORDER = 4096, 3500
 
 
 def shipped(name):
+    """A shipped layer and samples of its generator."""
     generator = load_pretrained(name)
     layer = FinalLayer.from_generator(generator, n_samples=200, random_state=0)
     return layer, layer.sample(generator, 16, random_state=1)
@@ -44,6 +46,7 @@ def untrained(module, input_shape, *before, n_samples=16):
 
 
 def natural(n_samples, shape):
+    """Random images with the spectrum of natural ones, shape (n_samples, *shape)."""
     rng = np.random.default_rng(0)
     axes = tuple(range(2, len(shape) + 1))
     frequency = np.sqrt(
@@ -103,6 +106,26 @@ CASES = {
 }
 
 
+KEYS = ("layer", "solver")
+OPTIONS = (
+    selection("layers", CASES, small=("fashion/dcgan-0",), help="layers that are inverted"),
+    Option("repeats", 5, 1, "runs of each solver"),
+    Option("max_iter", 2000, 2, "largest number of iterations"),
+)
+
+
+def run(options, results):
+    """Measure the solvers of each layer."""
+    torch.set_num_threads(1)
+    for name in options.layers:
+        if results.has(name, "chosen"):
+            continue
+        build, max_iter = CASES[name]
+        layer, samples = build()
+        rows = measure(layer, samples, min(max_iter, options.max_iter), options.repeats)
+        results.add(*({"layer": name, "solver": solver, **row} for solver, row in rows.items()))
+
+
 def candidates(operator, ridge):
     """Constructors of all solvers that can take an operator, by name."""
     image = operator.image
@@ -126,6 +149,7 @@ def candidates(operator, ridge):
 
 
 def timed(function):
+    """CPU seconds and result of a call."""
     start = time.process_time()
     result = function()
     return time.process_time() - start, result
@@ -162,27 +186,27 @@ def measure(layer, samples, max_iter, repeats):
             built[name] = solver
             rows[name] = {
                 "class": type(solver).__name__,
-                "set-up": [seconds],
-                "solve": [],
-                "inversion": [],
+                "set_up_s": [seconds],
+                "solve_s": [],
+                "inversion_s": [],
             }
-            rows[name]["memory"] = n_bytes(solver)
+            rows[name]["bytes"] = n_bytes(solver)
         for _ in range(repeats):
-            for name in _worth_it(rows, "solve"):
-                if rows[name]["set-up"][0] < 5:
-                    rows[name]["set-up"].append(timed(candidates(inner, ridge)[name])[0])
-                rows[name]["solve"].append(timed(lambda s=built[name]: s.solve(problem.b))[0])
+            for name in _worth_it(rows, "solve_s"):
+                if rows[name]["set_up_s"][0] < 5:
+                    rows[name]["set_up_s"].append(timed(candidates(inner, ridge)[name])[0])
+                rows[name]["solve_s"].append(timed(lambda s=built[name]: s.solve(problem.b))[0])
         for _ in range(repeats):
-            for name in _worth_it(rows, "inversion"):
+            for name in _worth_it(rows, "inversion_s"):
                 state = dataclasses.replace(splitting, gram=built[name])
                 seconds, result = timed(
                     lambda s=state: method.solve(problem, state=s, max_iter=max_iter)
                 )
-                rows[name]["inversion"].append(seconds)
+                rows[name]["inversion_s"].append(seconds)
                 rows[name]["n_iter"] = float(result.n_iter.double().mean())
     for row in rows.values():
-        for key in ("set-up", "solve", "inversion"):
-            row[key] = median(row[key]) / (1 if key == "set-up" else len(samples))
+        for key in ("set_up_s", "solve_s", "inversion_s"):
+            row[key] = median(row[key]) / (1 if key == "set_up_s" else len(samples))
     return rows
 
 
@@ -190,32 +214,3 @@ def _worth_it(rows, key):
     """Names of the solvers that were at most three times as slow as the fastest, at first all."""
     times = {name: min(row[key], default=0.0) for name, row in rows.items()}
     return [name for name in rows if times[name] <= 3 * min(times.values())]
-
-
-def run(args):
-    """Measure all cases whose name contains one of the words; print one table for each."""
-    for name, (build, max_iter) in CASES.items():
-        if args.cases and not any(word in name for word in args.cases):
-            continue
-        layer, samples = build()
-        rows = measure(layer, samples, max_iter, args.repeats)
-        print(f"\n{name}, {layer.input_shape} to {layer.output_shape}", flush=True)
-        print(
-            "| solver | class | set-up, s | solve, ms an image | inversion, s an image | "
-            "iterations | MB |"
-        )
-        print("| --- | --- | --- | --- | --- | --- | --- |")
-        for solver, row in rows.items():
-            print(
-                f"| {solver} | {row['class']} | {row['set-up']:.3f} | {1e3 * row['solve']:.3f} | "
-                f"{row['inversion']:.4f} | {row['n_iter']:.0f} | {row['memory'] / 1e6:.1f} |",
-                flush=True,
-            )
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("cases", nargs="*")
-    torch.set_num_threads(1)
-    run(parser.parse_args())
