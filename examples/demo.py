@@ -164,9 +164,12 @@ def main():
     table, scores = {}, {}
     for method, pipeline in attributors.items():
         start = time.perf_counter()
-        print(f"\n{method}", flush=True)
+        print(f"\n{method}: fitting to {args.own:,} own and {args.real:,} real images", flush=True)
         pipeline.fit(X, y)
-        found = {source: pipeline.score_samples(images) for source, images in tests.items()}
+        found = {}
+        for source, images in tests.items():
+            print(f"{method}: scoring {len(images):,} images, {source}", flush=True)
+            found[source] = pipeline.score_samples(images)
         offset = pipeline["detect"].offset_
         table[method], scores[method] = {}, found
         for source in ("real", *UNSEEN, COPY):
@@ -174,7 +177,7 @@ def main():
             truth = np.repeat([1, -1], [len(found[OWN]), len(found[source])])
             decision = np.where(both >= offset, 1, -1)
             table[method][source] = attribution_scores(truth, decision, both)
-        print(f"{time.perf_counter() - start:.0f} s")
+        print(f"{method}: {time.perf_counter() - start:.0f} s", flush=True)
     print_table(table)
     out.mkdir(parents=True, exist_ok=True)
     draw(attributors, tests, scores, out / "demo.png")
