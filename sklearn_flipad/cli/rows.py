@@ -1,4 +1,4 @@
-"""What commands print for people: rows of a name and a value."""
+"""Rows of a name and a value, which commands print for people."""
 
 from sklearn_flipad.scoring.runs.formats import counted
 

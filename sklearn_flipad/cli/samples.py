@@ -98,7 +98,7 @@ def read_samples_of(paths, decoder, sample_shape, what, session, *, window=None)
 def shape_of_own(autoencoder, options):
     """Shape of own samples of which only files are there: that of the first one.
 
-    What the autoencoder takes says whether images have three channels or one.
+    Images have three channels or one, whichever the autoencoder takes.
     """
     if options.rate is None:
         decoders = [ImageDecoder(size=options.size, mode=mode) for mode in ("RGB", "L")]

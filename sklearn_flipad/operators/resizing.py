@@ -103,7 +103,7 @@ class PadOperator(_WeightlessImage):
     input_shape : tuple of int
         Shape ``(channels, *spatial)`` of one input.
     margins : tuple of pair of int
-        What is added before and after, along each spatial axis.
+        Numbers of elements that are added before and after, along each spatial axis.
     mode : {"constant", "reflect", "replicate", "circular"}, default="constant"
         As :func:`torch.nn.functional.pad` has it, with the constant 0.
     """
@@ -142,7 +142,8 @@ class CropOperator(_WeightlessImage):
     input_shape : tuple of int
         Shape ``(channels, *spatial)`` of one input.
     margins : tuple of pair of int
-        What is cut off at the start and at the end of each axis, channels included.
+        Numbers of elements that are cut off at the start and at the end of each axis, channels
+        included.
 
     Raises
     ------

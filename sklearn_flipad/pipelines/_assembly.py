@@ -1,8 +1,8 @@
-"""The one way in which attributors are put together.
+"""Assembly of attributors.
 
-The steps before the last treat each sample alone. What is fitted to samples, the scaler
-and the detector, is inside the calibrator: the samples that calibrate the threshold must
-be as new to it as suspects will be, or the false-negative rate does not hold.
+The steps before the last treat each sample alone. The scaler and the detector, which are fitted to
+samples, are inside the calibrator: the samples that calibrate the threshold must be as new to them
+as suspects will be, or the false-negative rate does not hold.
 """
 
 from inspect import signature

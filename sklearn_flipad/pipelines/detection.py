@@ -44,7 +44,7 @@ def make_flipad(
     pool_size : int, default=None
         Max-pooling of the activations; no pooling by default.
     scaler : estimator or "passthrough", default=None
-        What is fitted to the features before the detector, with it:
+        Transformer of the features in front of the detector, fitted together with it:
         :class:`~sklearn_flipad.InlierScaler` by default, or
         :class:`~sklearn_flipad.InlierWhitener`.
     detector : estimator, default=None
@@ -197,8 +197,8 @@ def make_rawpad(
     output_range, image_shape
         See :class:`~sklearn_flipad.RawTransformer`.
     scaler : estimator or "passthrough", default=None
-        What is fitted to the pixels before the detector; nothing by default, since the paper
-        does not scale pixels.
+        Transformer of the pixels in front of the detector, fitted together with it; none by
+        default, since the paper does not scale pixels.
     detector, fnr, rule, cv, reference, windows, device, memory, random_state, verbose
         See :func:`make_flipad`.
 

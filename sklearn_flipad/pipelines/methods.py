@@ -95,7 +95,7 @@ class Method:
         The estimator to which its attributors pass the samples. It tells the method of an
         attributor.
     title : str
-        What it judges by, in a few words.
+        The features or the distance that it judges by, in a few words.
     arguments : callable, default=None
         ``arguments(model)`` returns the arguments of `make` that a :class:`TargetModel`
         determines. None for methods that the command does not offer.
@@ -104,7 +104,7 @@ class Method:
         alone.
     needs : {"samples", "activation", "final layer", "autoencoder", "generator"}, \
 default="samples"
-        What an owner has to have of the model.
+        The part of the model that an owner must have.
     trains_on_negatives : bool, default=True
         Whether the detector learns from samples of other sources. Otherwise they serve as the
         reference population alone.

@@ -1,4 +1,4 @@
-"""What an autoencoder leaves of a sample, whitened, and a detector."""
+"""Residuals of an autoencoder, whitened, and a detector."""
 
 from sklearn_flipad.features import InlierWhitener, ResidualTransformer
 from sklearn_flipad.pipelines._assembly import assemble
