@@ -7,7 +7,7 @@ __all__ = ["Reader"]
 
 
 class Reader:
-    """Puts values together; nothing that a file names is imported or called but a fixed list."""
+    """Values that are put together; of what a file names, only a fixed list is imported."""
 
     def __init__(self, arrays, objects, device, sklearn_version):
         self.arrays = arrays

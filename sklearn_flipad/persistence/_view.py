@@ -8,7 +8,7 @@ __all__ = ["View", "as_printable"]
 
 
 class View:
-    """Shows the nodes of a file."""
+    """Descriptions of the nodes of a file."""
 
     def __init__(self, arrays, tree):
         self.arrays = arrays

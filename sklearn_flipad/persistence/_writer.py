@@ -14,7 +14,7 @@ __all__ = ["Writer"]
 
 
 class Writer:
-    """Takes values apart."""
+    """Arrays, and code that has to be asked for, of the values that were taken apart."""
 
     def __init__(self):
         #: By the path of the value that they belong to.
@@ -101,7 +101,7 @@ class Writer:
 
 
 def _refusal(value, path):
-    """Why a value cannot be stored, and what to do."""
+    """The reason why a value cannot be stored, and what to do."""
     what = import_path(value)
     if hasattr(value, "get_params") or hasattr(value, "fit"):
         base = known_base(ESTIMATORS, type(value))
