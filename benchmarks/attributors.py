@@ -82,9 +82,10 @@ def make_reproduction(generator, encoder, *, search=None, quick=False, cv=0.5, *
     return attributor.set_params(**names)
 
 
-def reproduction_detector(generator, encoder, **params):
+def reproduction_detector(generator, encoder, *, quick=False, **params):
     """The detector of :func:`make_reproduction`, not calibrated."""
-    return ReconstructionDetector(generator, encoder=encoder, **params)
+    search = _QUICK if quick else {}
+    return ReconstructionDetector(generator, encoder=encoder, **search, **params)
 
 
 def random_starts(generator, **params):
