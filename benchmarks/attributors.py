@@ -9,6 +9,7 @@ from sklearn_flipad import (
     DeepSADDetector,
     FinalLayer,
     LatentEncoder,
+    ReproductionDetector,
     make_dctpad,
     make_rawpad,
     make_smf,
@@ -22,6 +23,7 @@ __all__ = [
     "make_baseline",
     "make_reproduction",
     "one_layer_detector",
+    "reproduction_detector",
     "trained_encoder",
 ]
 
@@ -77,3 +79,9 @@ def make_reproduction(generator, encoder, *, search=None, quick=False, cv=0.5, *
     search = {"batch_size": BATCH_SIZE, **(search or {}), **(_QUICK if quick else {})}
     names = {f"detect__estimator__{name}": value for name, value in search.items()}
     return attributor.set_params(**names)
+
+
+def reproduction_detector(generator, encoder, *, quick=False, **params):
+    """The detector of :func:`make_reproduction`, not calibrated."""
+    search = _QUICK if quick else {}
+    return ReproductionDetector(generator, encoder=encoder, **search, **params)

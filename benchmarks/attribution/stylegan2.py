@@ -27,14 +27,15 @@ WEIGHTS = {"FLIPAD": "columns", "FLIPAD, equal weights": "equal"}
 METHODS = ("RawPAD", "DCTPAD", "SM-F", *WEIGHTS)
 KEYS = ("owner", "method")
 OPTIONS = (
-    selection("methods", METHODS),
+    selection("methods", METHODS, small=("RawPAD", "FLIPAD")),
     Option("fnrs", (0.005, 0.05), (0.1,), "false-negative rates; attributors have the first"),
     Option("n_images", 60_000, 64, "images of each training"),
-    Option("n_own", 800, 40, "own samples, which train and calibrate"),
-    Option("n_real", 200, 20, "real images that train"),
-    Option("n_test", 100, 4, "samples of each source"),
+    Option("n_own", 800, 16, "own samples, which train and calibrate"),
+    Option("n_real", 200, 8, "real images that train"),
+    Option("n_test", 100, 2, "samples of each source"),
     Option("n_mean", 5000, 50, "samples of the mean activation"),
     Option("max_epochs", 20, 1, "epochs of the detector"),
+    Option("tol", 1e-2, 0.5, "tolerance of the inversion"),
 )
 
 
@@ -55,7 +56,7 @@ def make_attributor(method, generator, options):
         return make_baseline(method, detector, **common)
     layer = final_layer(generator, options.n_mean)
     flipad = make_flipad(layer, detector=detector, **common)
-    return flipad.set_params(invert__branch_weights=WEIGHTS[method])
+    return flipad.set_params(invert__branch_weights=WEIGHTS[method], invert__tol=options.tol)
 
 
 def run(options, results):

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import make_pipeline
 
-from benchmarks.attributors import final_layer
+from benchmarks.attributors import QUICK, final_layer, reproduction_detector
 from benchmarks.data import tabular as data
 from benchmarks.judging import judge_pair
 from benchmarks.options import Option, selection
@@ -25,7 +25,6 @@ from sklearn_flipad import (
     InlierScaler,
     InlierWhitener,
     LatentEncoder,
-    ReproductionDetector,
     SMInvDetector,
     make_flipad,
     make_rawpad,
@@ -65,7 +64,6 @@ PAPER = {
     ("white", "RawPAD"): ("0.842 (0.013)", "0.809 (0.015)", "0.814 (0.013)"),
     ("white", "FLIPAD"): ("0.842 (0.013)", "0.806 (0.016)", "0.808 (0.011)"),
 }
-SET_SIZES = (1, 2, 5, 10, 20, 50, 100)
 #: Level of the test of "all of these are the owner's".
 SET_LEVEL = 0.005
 SET_TESTS = {
@@ -82,14 +80,18 @@ OPTIONS = (
     Option("fnr", 0.005, 0.1, "false-negative rate"),
     Option("n_train", 8000, 40, "rows of the owner, and of TVAE, that train"),
     Option("n_calibration", 1000, 20, "rows of the owner that calibrate"),
-    Option("n_pool", 4000, 120, "rows of each source that are judged by trained methods"),
-    Option("n_searched", 250, 120, "rows of each source that are judged by searches"),
-    Option("n_searched_calibration", 500, 20, "rows that calibrate searches"),
+    Option("n_pool", 4000, 16, "rows of each source that are judged by trained methods"),
+    Option("n_searched", 250, 4, "rows of each source that are judged by searches"),
+    Option("n_searched_calibration", 500, 12, "rows that calibrate searches"),
+    Option("set_sizes", (1, 2, 5, 10, 20, 50, 100), (1, 2), "rows of a set"),
     Option("n_sets", 1000, 2, "sets of each size that are drawn"),
     Option("max_epochs", 20, 2, "epochs of DeepSAD"),
     Option("epochs", 300, 1, "epochs of SDV's synthesizers"),
     Option("max_steps", 1000, 1, "training steps of the encoder"),
+    QUICK,
     Option("max_iter", 300, 2, "steps of SM-Inv"),
+    Option("n_starts", 16, 1, "starts of the posterior"),
+    Option("n_drawn", 100_000, 500, "latents that the posterior starts from"),
 )
 
 
@@ -112,10 +114,11 @@ def make_trained(method, owner, seed, options):
 def make_searched(method, owner, preparer, options):
     """A detector that searches latents, by name."""
     if method == "posterior":
-        return LatentPosteriorDetector(owner, noise=preparer.rounding())
+        sizes = {"n_starts": options.n_starts, "n_drawn": options.n_drawn}
+        return LatentPosteriorDetector(owner, noise=preparer.rounding(), **sizes)
     if method == "reproduction":
         encoder = LatentEncoder(max_steps=options.max_steps, dtype="float32").fit(owner)
-        return ReproductionDetector(owner, encoder=encoder, n_calibration=0)
+        return reproduction_detector(owner, encoder, quick=options.quick, n_calibration=0)
     # A part of the paper's ten restarts of 1,000 steps.
     return SMInvDetector(owner, n_restarts=3, max_iter=options.max_iter, batch_size=512)
 
@@ -146,7 +149,7 @@ def judge_trained(method, name, seed, rows, owner, options):
     }
     names = {"table": name, "seed": seed, "method": method, "score": ""}
     seconds = {"fit_s": fitted - start, "score_s": time.process_time() - fitted}
-    return [row_of(names, scores, attributor["detect"].offset_, seconds, options.n_sets)]
+    return [row_of(names, scores, attributor["detect"].offset_, seconds, options)]
 
 
 def judge_searched(method, name, seed, rows, owner, options):
@@ -167,20 +170,20 @@ def judge_searched(method, name, seed, rows, owner, options):
         threshold = -Conformal().threshold(-calibration[score], options.fnr)
         scores = {source: values[score] for source, values in found.items()}
         more = calibration[score]
-        lines.append(row_of(names, scores, threshold, seconds, options.n_sets, more))
+        lines.append(row_of(names, scores, threshold, seconds, options, more))
     return lines
 
 
-def row_of(names, scores, threshold, seconds, n_sets, more=()):
+def row_of(names, scores, threshold, seconds, options, more=()):
     """One row of the results."""
     row = names | {key: round(value, 1) for key, value in seconds.items()}
     row["sources"] = {
         source: judge_pair(scores[OWNER], scores[source], threshold) for source in data.OTHERS
     }
-    return row | {"sets": simulate_sets(scores, n_sets, more)}
+    return row | {"sets": simulate_sets(scores, options.set_sizes, options.n_sets, more)}
 
 
-def simulate_sets(scores, n_sets, more=(), n_calibration=1000):
+def simulate_sets(scores, sizes, n_sets, more=(), n_calibration=1000):
     """How often tests reject that all rows of a set are the owner's, by source and size.
 
     Each set has a calibration set of its own, drawn from rows of the owner that the method has
@@ -188,15 +191,15 @@ def simulate_sets(scores, n_sets, more=(), n_calibration=1000):
     """
     rng = np.random.default_rng(0)
     scores = {**scores, OWNER: np.concatenate([scores[OWNER], more])}
-    n_calibration = min(n_calibration, len(scores[OWNER]) - SET_SIZES[-1])
-    found = {test: {source: dict.fromkeys(SET_SIZES, 0) for source in scores} for test in SET_TESTS}
+    n_calibration = min(n_calibration, len(scores[OWNER]) - max(sizes))
+    found = {test: {source: dict.fromkeys(sizes, 0) for source in scores} for test in SET_TESTS}
     for _ in range(n_sets):
         own = rng.permutation(scores[OWNER])
         calibration, left = own[:n_calibration], own[n_calibration:]
         for source, values in scores.items():
             pool = left if source == OWNER else rng.permutation(values)
             for test, p_value in SET_TESTS.items():
-                for size in SET_SIZES:
+                for size in sizes:
                     rejected = p_value(-calibration, -pool[:size]) <= SET_LEVEL
                     found[test][source][size] += int(rejected) / n_sets
     return found
@@ -259,10 +262,8 @@ def table_of_sets(rows):
         names = {"table": key[0], "method": " ".join(key[1:]).strip()}
         for test in SET_TESTS:
             for source in (OWNER, *data.OTHERS):
-                rates = {
-                    str(size): f"{np.mean([x['sets'][test][source][str(size)] for x in same]):.4f}"
-                    for size in SET_SIZES
-                }
+                found = [row["sets"][test][source] for row in same]
+                rates = {size: f"{np.mean([x[size] for x in found]):.4f}" for size in found[0]}
                 lines.append({**names, "test": test, "rows of": source, **rates})
     return pd.DataFrame(lines)
 

@@ -51,7 +51,7 @@ class Job:
 def inversion(job):
     """The default inverter; what it takes to set up is in the first call."""
     X = sample(job.generator, job.options.n_inverted, random_state=1)
-    layer, plain = final_layer(job.generator), None
+    layer, plain = final_layer(job.generator, job.options.n_mean), None
     for device in job.devices:
         inverter = FinalLayerInverter(layer, device=device).fit(X)
         _, first = timed(inverter.transform, X[:16])
@@ -178,6 +178,7 @@ OPTIONS = (
     Option("layer", LARGE, "Conv1d(32 -> 1, k7), 8192", choices=tuple(CASES)),
     Option("n_layer", 16, 1, "most samples that the layer solves at once"),
     Option("n_inverted", 256, 4, "samples that are inverted"),
+    Option("n_mean", 5000, 100, "samples of the mean activation"),
     Option("n_rows", 8000, 100, "samples of DeepSAD"),
     Option("max_steps", 1000, 1, "training steps of the encoder"),
     QUICK,

@@ -26,7 +26,7 @@ KEYS = ("case",)
 OPTIONS = (
     selection("cases", CASES, small=("Linear 100 to 11",)),
     Option("images", 32, 2, "images of a batch"),
-    Option("max_iter", 10_000, 500, "most iterations"),
+    Option("max_iter", 10_000, 100, "most iterations"),
     Option("peers", False, help="solve with other libraries too"),
 )
 LEVELS = (1e-2, 1e-3, 1e-4)

@@ -18,13 +18,15 @@ from sklearn_flipad.generators import sample
 
 
 @pytest.fixture
-def repeating(monkeypatch):
-    """Networks that repeat pixels."""
+def interpolating(monkeypatch):
+    """Networks that interpolate between pixels."""
 
-    def repeat(scale, folder, low):
-        return torch.nn.Upsample(scale_factor=scale)
+    def interpolate(scale, folder, low):
+        made = torch.nn.Upsample(scale_factor=scale, mode="bilinear")
+        made.latent_shape = low.shape[1:]
+        return made
 
-    monkeypatch.setattr(super_resolution, "network", repeat)
+    monkeypatch.setattr(super_resolution, "network", interpolate)
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_test_photographs_are_others(photographs):
 
 
 @pytest.mark.parametrize("source", ["2", "3", "8", "bicubic", "real"])
-def test_sources_have_the_same_content_and_size(repeating, source):
+def test_sources_have_the_same_content_and_size(interpolating, source):
     rows, columns = np.indices((72, 72)) * 3
     photographs = np.stack([rows, columns, (rows + columns) // 2])[None].repeat(2, axis=0)
     made = super_resolution.images(source, photographs.astype(np.uint8), None)
@@ -74,7 +76,7 @@ def test_sources_have_the_same_content_and_size(repeating, source):
 
 
 @pytest.mark.filterwarnings("ignore:.*too few to whiten", "ignore:.*not reproduced")
-def test_small(run_small, repeating, photographs, tmp_path):
+def test_small(run_small, interpolating, photographs, tmp_path):
     rng = np.random.default_rng(0)
     for path in tmp_path.glob("*.jpg"):
         Image.fromarray(rng.integers(0, 256, (90, 90, 3), dtype=np.uint8)).save(path)
