@@ -24,7 +24,6 @@ from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.evaluation import noisy_copy
 from sklearn_flipad.zoo import load_pretrained
 
-FNR = 0.05
 SIDES = (32, 64, 96)
 #: The method whose suspects are cropped too.
 CROPPED = "FLIPAD, DeepSAD"
@@ -33,7 +32,8 @@ COUNTS = (1, 4, None)
 KEYS = ("method", "max_windows", "phases")
 OPTIONS = (
     selection("methods", METHODS, small=("RawPAD", CROPPED)),
-    Option("n_own", 300, 90, "own images to fit to; a third as many others"),
+    Option("fnr", 0.05, 0.25, "false-negative rate"),
+    Option("n_own", 300, 24, "own images to fit to; a third as many others"),
     Option("n_suspects", 50, 2, "of each source and size"),
 )
 
@@ -66,13 +66,13 @@ def sides_of(n, seed):
     return 8 * np.random.default_rng(seed).integers(4, 9, (n, 2))
 
 
-def attributor(layer, method, count, phases):
+def attributor(layer, method, count, phases, fnr):
     """An attributor of windows."""
     lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     options = {
         "detector": None if method == CROPPED else lda,
         "windows": {"size": 16, "max_windows": count, "phases": phases},
-        "fnr": FNR,
+        "fnr": fnr,
         "cv": 0.3,
         "random_state": 0,
     }
@@ -83,9 +83,9 @@ def attributor(layer, method, count, phases):
     return {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method](**options)
 
 
-def measure(method, count, phases, suspects, X, layer, y):
+def measure(method, count, phases, suspects, X, layer, y, fnr):
     """Rates of one method."""
-    fitted, fit_s = timed(attributor(layer, method, count, phases).fit, X, y)
+    fitted, fit_s = timed(attributor(layer, method, count, phases, fnr).fit, X, y)
     row = {"method": method, "max_windows": count, "phases": phases, "fit_s": fit_s}
     row["calibration_windows"] = fitted["detect"].calibration_windows_.tolist()
     for (source, side), images in suspects.items():
@@ -142,4 +142,4 @@ def run(options, results):
     for setting in settings:
         if setting[0] in options.methods and not results.has(*setting):
             data = (cropped, alike) if setting[0] == CROPPED else (suspects, mixed)
-            results.add(measure(*setting, *data, layer, y))
+            results.add(measure(*setting, *data, layer, y, options.fnr))

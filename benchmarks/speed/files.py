@@ -30,8 +30,8 @@ N_JOBS = (1, 2)
 KEYS = ("method",)
 OPTIONS = (
     Option("method", "flipad", "rawpad", choices=("flipad", "rawpad")),
-    Option("n", 20_000, 400, "files"),
-    Option("n_few", 2_000, 256, "files for the memory of one process"),
+    Option("n", 20_000, 64, "files"),
+    Option("n_few", 2_000, 32, "files for the memory of one process"),
     Option("kills", 10, 1),
 )
 

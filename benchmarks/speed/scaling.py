@@ -26,8 +26,8 @@ LAMS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
 KEYS = ("measured",)
 OPTIONS = (
     Option("generator", "public", "fashion/dcgan-0", "of time and memory"),
-    Option("n_timed", 400, 20, "images that are timed, and a tenth of them"),
-    Option("n_held", 10_000, 20, "images whose memory is measured, and a tenth of them"),
+    Option("n_timed", 400, 10, "images that are timed, and a tenth of them"),
+    Option("n_held", 10_000, 10, "images whose memory is measured, and a tenth of them"),
     Option("n_searched", 300, 12, "images of the grid search"),
     Option("n_path", 64, 2, "images of the path"),
 )

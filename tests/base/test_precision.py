@@ -18,7 +18,7 @@ from sklearn_flipad import (
 )
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.generators import sample
-from sklearn_flipad.zoo import load_pretrained
+from sklearn_flipad.zoo import DCGANGenerator
 
 
 def settings():
@@ -85,7 +85,8 @@ def test_threads_that_overlap():
 
 @pytest.fixture(scope="module")
 def generator():
-    return load_pretrained("fashion/dcgan-0")
+    torch.manual_seed(0)
+    return DCGANGenerator(8, (16, 8), 1).eval()
 
 
 def samples(generator):

@@ -578,6 +578,8 @@ def test_compression(flipad, studio, tmp_path):
             matches = is_jpeg == (name in ("jpeg", "both", "files"))
             assert len(found["warnings"]) == (not matches)
             assert matches or "error rates do not hold" in found["warnings"][0]
+            if name in ("bias", "jpeg", "both"):
+                continue
             page = tmp_path / f"{name}{is_jpeg}.html"
             flipad("report", out, "-a", tmp_path / f"{name}.flipad", "-o", page, "--quiet")
             assert ("error rates do not hold" in page.read_text()) == (not matches)

@@ -38,13 +38,20 @@ from sklearn_flipad.zoo import load_pretrained
 
 def _detector(**params):
     options = {"module": MLP, "module_params": {"hidden": (64,)}, "max_epochs": 6, "lr": 2e-3}
-    return DeepSADDetector(**options, random_state=0, **params)
+    return DeepSADDetector(**{**options, **params}, random_state=0)
 
 
 @pytest.fixture(scope="module")
 def data(dcgan):
     X = np.concatenate([sample(dcgan, 200, random_state=0), load_fashion_sample(200)])
     return X, np.repeat([1, -1], 200)
+
+
+@pytest.fixture(scope="module")
+def few(data):
+    """A part of the data, for what costs an inversion of each sample again and again."""
+    X, y = data
+    return X[140:260], y[140:260]
 
 
 @pytest.fixture(scope="module")
@@ -173,16 +180,16 @@ def test_whitening_tells_another_seed_apart():
     assert accuracies[1] > max(0.85, accuracies[0] + 0.1)
 
 
-def test_scores_and_decisions_agree(flipad, data):
-    X, _ = data
+def test_scores_and_decisions_agree(flipad, few):
+    X, _ = few
     scores = flipad.score_samples(X)
     decision = flipad.decision_function(X)
     np.testing.assert_allclose(decision, scores - flipad["detect"].offset_)
     np.testing.assert_array_equal(flipad.predict(X) == 1, decision >= 0)
 
 
-def test_score_of_a_sample_is_its_own(flipad, data):
-    X, _ = data
+def test_score_of_a_sample_is_its_own(flipad, few):
+    X, _ = few
     whole = flipad.score_samples(X)
     np.testing.assert_allclose(flipad.score_samples(X[3:4])[0], whole[3], rtol=1e-5)
     np.testing.assert_allclose(flipad.score_samples(X[::-1])[::-1], whole, rtol=1e-5)
@@ -196,14 +203,15 @@ def test_flat_images(flipad, data):
     )
 
 
-def test_same_data_same_model(dcgan_layer, data, flipad):
-    again = clone(flipad).fit(*data)
-    np.testing.assert_array_equal(again.score_samples(data[0]), flipad.score_samples(data[0]))
+def test_same_data_same_model(flipad, few):
+    first, again = (clone(flipad).set_params(detect__fnr=0.1).fit(*few) for _ in range(2))
+    np.testing.assert_array_equal(again.score_samples(few[0]), first.score_samples(few[0]))
 
 
-def test_grid_search_does_not_depend_on_n_jobs(dcgan_layer, data):
-    X, y = data
-    pipeline = make_flipad(dcgan_layer, detector=_detector(), fnr=0.1, random_state=0)
+def test_grid_search_does_not_depend_on_n_jobs(dcgan_layer, few):
+    X, y = few
+    detector = _detector(max_epochs=40)
+    pipeline = make_flipad(dcgan_layer, detector=detector, fnr=0.2, random_state=0)
     grid = {"invert__lam": [1e-2, 1.0]}
     searches = [GridSearchCV(pipeline, grid, cv=2, n_jobs=n).fit(X, y) for n in (1, 2)]
     features = [search.best_estimator_[:-1].transform(X[:5]) for search in searches]
@@ -213,24 +221,24 @@ def test_grid_search_does_not_depend_on_n_jobs(dcgan_layer, data):
     assert searches[0].best_score_ > 0.8
 
 
-def test_channel_selection_inside_a_pipeline(dcgan_layer, data):
+def test_channel_selection_inside_a_pipeline(dcgan_layer, few):
     fitted = [("select", ChannelSelector(k=5)), ("scale", InlierScaler())]
-    detector = Pipeline([*fitted, ("detector", _detector())])
+    detector = Pipeline([*fitted, ("detector", _detector(max_epochs=40))])
     pipeline = Pipeline(
         [
             ("invert", FinalLayerInverter(dcgan_layer)),
             ("detect", FNRThresholdCalibrator(detector, fnr=0.1, random_state=0)),
         ]
-    ).fit(*data)
+    ).fit(*few)
     assert pipeline["detect"].estimator_["scale"].mean_.shape == (5, 16, 16)
-    assert pipeline.score(*data) > 0.6
+    assert pipeline.score(*few) > 0.6
 
 
-def test_memory(dcgan_layer, data, tmp_path):
+def test_memory(dcgan_layer, few, tmp_path):
     pipeline = make_flipad(
-        dcgan_layer, detector=_detector(), fnr=0.05, random_state=0, memory=str(tmp_path)
+        dcgan_layer, detector=_detector(), fnr=0.1, random_state=0, memory=str(tmp_path)
     )
-    pipeline.fit(*data)
+    pipeline.fit(*few)
     assert any(tmp_path.rglob("output.pkl"))
 
 

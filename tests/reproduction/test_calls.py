@@ -57,19 +57,19 @@ def detector(request, generator, encoder):
 
 
 def walk(function, *args):
-    """Folders of the package whose functions a call enters, and how often it does what is counted.
+    """Rooms of the package whose functions a call enters, and how often it does what is counted.
 
     That is, how often the layers of the generator are watched to find its range, and how often
     its inputs are looked at.
     """
-    folders, counts = set(), {find_output_activation: 0, LatentFunction.__init__: 0}
+    rooms, counts = set(), {find_output_activation: 0, LatentFunction.__init__: 0}
     codes = {counted.__code__: counted for counted in counts}
 
     def profile(frame, event, _):
         if event == "call":
             path = Path(frame.f_code.co_filename)
             if path.is_relative_to(ROOT):
-                folders.add(str(path.parent.relative_to(ROOT)))
+                rooms.add(path.relative_to(ROOT).parts[0])
             if frame.f_code in codes:
                 counts[codes[frame.f_code]] += 1
 
@@ -81,15 +81,15 @@ def walk(function, *args):
     finally:
         sys.setprofile(None)
         torch.set_num_threads(n_threads)
-    return folders, *counts.values()
+    return rooms, *counts.values()
 
 
 def test_reconstruct_enters_few_rooms_and_looks_at_the_generator_once(detector, own):
-    folders, *counts = walk(detector.reconstruct, own)
-    assert len(folders) <= 6, folders
+    rooms, *counts = walk(detector.reconstruct, own)
+    assert len(rooms) <= 6, rooms
     assert counts == [1, 1]
     state = dict(vars(detector))
-    folders, *counts = walk(detector.score_samples, own)
+    rooms, *counts = walk(detector.score_samples, own)
     assert counts == [0, 0]
     assert vars(detector) == state
 
@@ -98,8 +98,8 @@ def test_fit_looks_at_the_generator_once(detector, own):
     detector.set_params(fnr=0.2)
     _, *counts = walk(detector.fit, own)
     assert counts == [1, 1]
-    folders, *counts = walk(detector.predict, own)
-    assert len(folders) <= 6, folders
+    rooms, *counts = walk(detector.predict, own)
+    assert len(rooms) <= 6, rooms
     assert counts == [0, 0]
 
 
