@@ -1,10 +1,11 @@
 """The ways to make a final layer: from a generator, a diffusion model or a torch layer."""
 
-from sklearn_flipad.base.modules import evaluating
+from sklearn_flipad.base.modules import evaluating, unwrap
 from sklearn_flipad.final_layer._diffusers import PIXELS, decoder_and_latents
 from sklearn_flipad.final_layer._linear_tail import LinearTail
 from sklearn_flipad.final_layer._tracing import trace_final_layer
 from sklearn_flipad.operators.links.kinds import LINK_KINDS, kind_of_module
+from sklearn_flipad.operators.links.layers import values_of
 from sklearn_flipad.operators.links.link import Link
 
 __all__ = ["FinalLayerConstructors"]
@@ -112,7 +113,7 @@ class FinalLayerConstructors:
         if isinstance(found, LinearTail):
             layer = cls(found.links, bias=found.bias, **known)
         else:
-            layer = cls.from_module(found, **known)
+            layer = _layer_of(cls, found, trace.output_padding(), known)
         trace.check(layer)
         return layer
 
@@ -237,20 +238,24 @@ class FinalLayerConstructors:
         ValueError
             If `module` is of another type or the shapes do not fit.
         """
-        kind = kind_of_module(module)
-        weight, bias = _effective_parameters(module)
-        arguments = {name: getattr(module, name) for name in LINK_KINDS[kind].module_arguments}
-        return cls(
-            [Link(kind, weight.float().cpu().numpy(), arguments)],
-            input_shape=input_shape,
-            bias=None if bias is None else bias.float().cpu().numpy(),
-            mean_activation=mean_activation,
-            activation=activation,
-            output_shape=output_shape,
-            output_range=output_range,
-            output_order=output_order,
-            output_scale=output_scale,
-        )
+        known = {
+            "input_shape": input_shape,
+            "mean_activation": mean_activation,
+            "activation": activation,
+            "output_shape": output_shape,
+            "output_range": output_range,
+            "output_order": output_order,
+            "output_scale": output_scale,
+        }
+        return _layer_of(cls, module, {}, known)
+
+
+def _layer_of(cls, module, called_with, known):
+    """The final layer of a torch layer, with arguments of its call in place of its attributes."""
+    kind = kind_of_module(unwrap(module, "module"))
+    weight, bias = (None if v is None else values_of(v) for v in _effective_parameters(module))
+    arguments = {name: getattr(module, name) for name in LINK_KINDS[kind].module_arguments}
+    return cls([Link(kind, weight, {**arguments, **called_with})], bias=bias, **known)
 
 
 def _effective_parameters(module):

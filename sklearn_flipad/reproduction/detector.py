@@ -129,6 +129,7 @@ class ReproductionDetector(_SearchDetector):
     """
 
     _stored = Stored.stateless("encoder_", "metric_", "bounds_", "offset_")
+    _searches_noise = True
     _fitted_names = ("offset_", "encoder_", "metric_", "bounds_")
 
     _parameter_constraints: dict = {

@@ -245,7 +245,7 @@ class _Rows:
         self.generator = plain_copy(generator).double().cpu()
         self.shape = tuple(shape)
         with torch.no_grad():
-            x = self.generator(torch.zeros(1, *self.shape, dtype=torch.float64))
+            x = self.generator(torch.zeros(1, *self.shape, dtype=torch.float64, device="cpu"))
         sample_shape = tuple(x.shape[1:])
         if len(sample_shape) != 1:
             raise ValueError(
@@ -283,12 +283,12 @@ class _Rows:
         nearest = distances.topk(n_starts, largest=False).indices
         found = [self._searched(x, self.latents[nearest[:, k]], max_iter) for k in range(n_starts)]
         energies = torch.stack([energy for energy, _ in found])
-        best, rows = energies.argmin(dim=0), torch.arange(_N_ROWS)
+        best, rows = energies.argmin(dim=0), torch.arange(_N_ROWS, device="cpu")
         z = torch.stack([latents for _, latents in found])[best, rows]
         log_posterior = -energies[best, rows]
         residuals, jacobian = self._residuals(z, x), self._jacobian(z)
         # det(I + J^T J) = det(I + J J^T), of the size of the columns.
-        gram = jacobian @ jacobian.mT + torch.eye(jacobian.shape[1], dtype=z.dtype)
+        gram = jacobian @ jacobian.mT + torch.eye(jacobian.shape[1], dtype=z.dtype, device="cpu")
         log_evidence = log_posterior - torch.linalg.slogdet(gram).logabsdet / 2
         values = residuals.square().mean(dim=1).sqrt(), log_posterior, log_evidence
         return tuple(value[: len(X)] for value in (z, *values))
@@ -297,7 +297,7 @@ class _Rows:
         """Energies and latents, after Levenberg-Marquardt with one damping per row."""
         energy = self._energy(z, x)
         damping = torch.full_like(energy, _DAMPING)
-        eye = torch.eye(z.shape[1], dtype=z.dtype)
+        eye = torch.eye(z.shape[1], dtype=z.dtype, device="cpu")
         for _ in range(max_iter):
             residuals, jacobian = self._residuals(z, x), self._jacobian(z)
             hessian = jacobian.mT @ jacobian + eye

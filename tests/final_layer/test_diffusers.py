@@ -115,7 +115,7 @@ def test_what_is_refused(latents):
     FinalLayer.from_diffusers(tiled, latents=latents)  # one tile
     with pytest.raises(ValueError, match="in tiles"):
         FinalLayer.from_diffusers(tiled, image_size=64)
-    with pytest.raises(ValueError, match=r"float16\. Load it with torch_dtype=torch\.float32"):
+    with pytest.raises(ValueError, match=r"float16 \(post_quant_conv.*Load it with torch_dtype=torch\.float32"):
         FinalLayer.from_diffusers(autoencoder().half())
     with pytest.raises(TypeError, match=r"AutoencoderTiny\. For others, wrap"):
         FinalLayer.from_diffusers(diffusers.AutoencoderTiny())

@@ -12,6 +12,13 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from sklearn_flipad.base.lanes import in_lanes
+from sklearn_flipad.base.modules import (
+    check_returned,
+    device_of,
+    float_type_of,
+    moved_to,
+    unwrap,
+)
 from sklearn_flipad.base.precision import plain_defaults
 from sklearn_flipad.base.randomness import Purpose, seeded, separate_stream
 from sklearn_flipad.reproduction.encoding.networks import make_encoder_network, n_outputs_of
@@ -87,6 +94,12 @@ class _Training:
             n_outputs = n_outputs_of(n_features, self.n_conditions)
             with seeded(random_state), plain_defaults():
                 module = make_encoder_network(process.sample_shape, n_outputs)
+        module = moved_to(unwrap(module, "module"), device_of(module))
+        if float_type_of(module) not in (None, torch.float32):
+            raise ValueError(
+                f"module computes in {str(float_type_of(module)).removeprefix('torch.')}: pass it "
+                "in single precision, module.float(), in which it is trained."
+            )
         # In channels-last format, a step takes up to a fifth less on a CPU.
         self.module = _channels_last(copy.deepcopy(module).to(process.device))
         self.optimizer = torch.optim.Adam(self.module.parameters(), lr=lr)
@@ -146,7 +159,7 @@ class _Training:
         self.module.train()
         # Seeded for what the network draws, such as dropout.
         with torch.enable_grad(), seeded(self.random_state + self.step, x.device):
-            outputs = self.module(_channels_last(x)).flatten(1)
+            outputs = check_returned(self.module(_channels_last(x)), "module", "latents").flatten(1)
             _check_outputs(outputs, n_outputs_of(latents.shape[1], self.n_conditions))
             loss, _ = self._loss(outputs, latents, conditions)
             self.optimizer.zero_grad()

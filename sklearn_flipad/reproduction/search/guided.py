@@ -5,6 +5,7 @@ import torch
 
 from sklearn_flipad.reproduction.search.bounds import learn_bounds, warn_if_not_reproduced
 from sklearn_flipad.reproduction.search.latent_search import search_latents
+from sklearn_flipad.reproduction.search.noise import MetricWithNoise, with_noise
 from sklearn_flipad.reproduction.search.objective import Objective
 from sklearn_flipad.reproduction.search.records import Found
 from sklearn_flipad.reproduction.search.starts import Starts
@@ -17,8 +18,13 @@ class GuidedSearch:
 
     def __init__(self, process, encoder, metric, plan, random_state):
         self.process, self.metric, self.plan = process, metric, plan
-        self.objective = Objective.of(process)
+        self.objective = Objective.of(process, searches_noise=True)
         self.starts = Starts(process, encoder, metric, plan, self.objective.make, random_state)
+        if process.noise is not None:
+            with process.running():
+                self.metric = MetricWithNoise.estimate(
+                    metric, process, self.objective, random_state
+                )
 
     def learned_bounds(self, X):
         """Bounds learned from the generator's own samples; a warning if many are not reproduced."""
@@ -40,5 +46,5 @@ class GuidedSearch:
     def _records(self, X):
         targets = self.process.targets(X)
         with self.process.running():
-            starts = self.starts.of(targets)
+            starts = [(with_noise(z, self.process), c) for z, c in self.starts.of(targets)]
             return search_latents(self.objective, self.metric, targets, starts, self.plan)

@@ -1,0 +1,101 @@
+"""The scale of latents in a diffusion process, against that which its autoencoder decodes."""
+
+import inspect
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sklearn_flipad.base.optional import import_optional
+
+__all__ = ["LatentScale"]
+
+#: Names in an autoencoder's config that pipelines read before they decode.
+_SCALE, _SHIFT, _MEAN, _STD = "scaling_factor", "shift_factor", "latents_mean", "latents_std"
+
+
+@dataclass(frozen=True)
+class LatentScale:
+    """The affine map from latents of the process to those of the decoder, per channel.
+
+    `factor` and `offset` are tensors (channels, 1, 1); `statistics` tells whether they come from
+    the mean and deviation of the autoencoder's own latents, `scaling` is the config's factor.
+    ``conflict`` says why the map is not known, or is None.
+    """
+
+    factor: torch.Tensor
+    offset: torch.Tensor
+    scaling: float
+    statistics: bool
+    conflict: str | None = None
+
+    @classmethod
+    def of(cls, source, config):
+        """The scale by which a pipeline decodes, or that of an autoencoder's config alone."""
+        given = {name for name in (_SCALE, _SHIFT, _MEAN, _STD) if config.get(name) is not None}
+        read = _read_by_pipeline(source) or given
+        used, conflict = given & read, None
+        statistics = {_MEAN, _STD} <= used
+        if statistics and _SHIFT in used and config[_SHIFT]:
+            conflict = (
+                f"The autoencoder's config has {_SHIFT} as well as {_MEAN} and {_STD}, and "
+                "pipelines use one or the other. Pass the pipeline in place of its autoencoder, "
+                "or latents as vae.decode takes them, with scaled=False."
+            )
+        shape, scaling = (config["latent_channels"], 1, 1), float(config[_SCALE])
+        like = {"dtype": torch.float32, "device": "cpu"}
+        factor, offset = (
+            torch.ones(shape, **like, device="cpu"),
+            torch.zeros(shape, **like, device="cpu"),
+        )
+        if statistics:
+            factor, offset = (
+                torch.as_tensor(config[name], **like, device="cpu").reshape(shape)
+                for name in (_STD, _MEAN)
+            )
+        elif _SHIFT in used:
+            offset = offset + float(config[_SHIFT])
+        # GLM-Image's pipeline, alone among those of diffusers, does not divide.
+        return cls(
+            factor / scaling if _SCALE in read else factor, offset, scaling, statistics, conflict
+        )
+
+    def unscaled(self, latents):
+        """Latents of the process as the decoder takes them; ValueError if that is not known."""
+        if self.conflict is not None:
+            raise ValueError(self.conflict)
+        return latents * self.factor.to(latents) + self.offset.to(latents)
+
+    def deviation(self, latents):
+        """Deviation within channels, relative to that of unit noise of the process."""
+        within = (latents / self.factor.to(latents)).std(dim=(0, 2, 3))
+        return float(within.square().mean().sqrt())
+
+    def usual(self):
+        """Smallest and largest deviation of latents of images, relative to unit noise."""
+        # The autoencoder's own statistics standardize to the scaling factor.
+        ends = (1.0, self.scaling) if self.statistics else (1.0,)
+        return min(ends), max(ends)
+
+
+def _read_by_pipeline(source):
+    """Names of the config that the pipeline's class reads when it decodes; empty if unknown."""
+    kind = type(source)
+    if isinstance(source, str | Path):
+        try:
+            name = json.loads((Path(source) / "model_index.json").read_text())["_class_name"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return set()
+        diffusers = import_optional("diffusers", "Autoencoders of diffusers need it", "diffusers")
+        kind = getattr(diffusers, str(name), object)
+    # A subclass may leave the decoding to the class that it extends.
+    for base in kind.__mro__:
+        methods = (vars(base).get(name) for name in ("__call__", "decode_latents"))
+        try:
+            text = "".join(inspect.getsource(method) for method in methods if callable(method))
+        except (OSError, TypeError):
+            continue
+        if read := {name for name in (_SCALE, _SHIFT, _MEAN, _STD) if name in text}:
+            return read
+    return set()
