@@ -22,6 +22,7 @@ from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.detectors._distance import SCORED_AT_ONCE, distances
 from sklearn_flipad.detectors._training import (
+    BatchesOnCPU,
     Progress,
     check_converged,
     check_variation,
@@ -315,6 +316,8 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             train_split=None,
+            iterator_train=BatchesOnCPU,
+            iterator_valid=BatchesOnCPU,
             iterator_train__shuffle=True,
             # Batch norm cannot be trained on a batch of one.
             iterator_train__drop_last=n_samples % self.batch_size == 1,

@@ -45,14 +45,10 @@ class LatentScale:
             )
         shape, scaling = (config["latent_channels"], 1, 1), float(config[_SCALE])
         like = {"dtype": torch.float32, "device": "cpu"}
-        factor, offset = (
-            torch.ones(shape, **like, device="cpu"),
-            torch.zeros(shape, **like, device="cpu"),
-        )
+        factor, offset = torch.ones(shape, **like), torch.zeros(shape, **like)
         if statistics:
             factor, offset = (
-                torch.as_tensor(config[name], **like, device="cpu").reshape(shape)
-                for name in (_STD, _MEAN)
+                torch.as_tensor(config[name], **like).reshape(shape) for name in (_STD, _MEAN)
             )
         elif _SHIFT in used:
             offset = offset + float(config[_SHIFT])

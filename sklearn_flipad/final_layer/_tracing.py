@@ -98,7 +98,8 @@ class FinalLayerTrace:
             raise ValueError(
                 f"The last linear layer ({type(self.module).__name__}) does not compute the "
                 f"linear map of its weights (largest difference {error:.3g}): it scales, "
-                "modulates or quantizes them. Build the layer by hand with FinalLayer(...)."
+                "modulates or quantizes them, or a hook changes what it returns. Build the layer "
+                "by hand with FinalLayer(...)."
             )
         decoded = layer.decode(inputs).clamp(float(samples.min()), float(samples.max()))
         error = float((decoded - samples).abs().max())
@@ -221,4 +222,5 @@ def _find_whole(generator, latents, activation, module):
         return found
     inputs, _, _ = watch(generator, probes, found)
     is_all = len(tail.links) == 1 and inputs[0].numel() == prod(tail.input_shape)
-    return found if is_all else tail
+    # Hooks of the user may change what the layer returns.
+    return found if is_all and not found._forward_hooks else tail

@@ -11,6 +11,7 @@ from sklearn_flipad.base.modules import (
     moved_to,
     unwrap,
 )
+from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.reproduction.search.metric import LatentMetric
 
 __all__ = ["ModuleEncoder"]
@@ -35,7 +36,8 @@ class ModuleEncoder:
         def run(rows):
             return check_returned(module(rows.to(dtype)), "encoder", "latents").to(x.dtype)
 
-        with evaluating(module):
+        # Seeded, because an encoder may draw from a distribution.
+        with seeded(0, x.device), evaluating(module):
             latents = in_lanes(run, len(x), x).flatten(1)
         n_features, n_conditions = self.space.n_features, len(self.space.conditions)
         if latents.shape[1] != n_features:

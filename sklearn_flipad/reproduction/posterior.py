@@ -10,9 +10,9 @@ from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch.func import jacrev, vmap
 
-from sklearn_flipad.base.modules import unwrap
+from sklearn_flipad.base.modules import run_generator, unwrap
 from sklearn_flipad.base.plain_copies import plain_copy
-from sklearn_flipad.base.randomness import Purpose, separate_stream
+from sklearn_flipad.base.randomness import Purpose, seeded, separate_stream
 from sklearn_flipad.base.samples import check_samples, record_samples
 from sklearn_flipad.generators.latents import latent_batches
 
@@ -244,8 +244,14 @@ class _Rows:
             )
         self.generator = plain_copy(generator).double().cpu()
         self.shape = tuple(shape)
-        with torch.no_grad():
-            x = self.generator(torch.zeros(1, *self.shape, dtype=torch.float64, device="cpu"))
+        zeros = torch.zeros(1, *self.shape, dtype=torch.float64, device="cpu")
+        with torch.no_grad(), seeded(0):
+            x, again = (run_generator(self.generator, (zeros,)) for _ in range(2))
+        if not torch.equal(x, again):
+            raise ValueError(
+                "The generator draws random numbers while it runs. Switch them off in a module "
+                "around it, and let noise= have their deviation, column by column."
+            )
         sample_shape = tuple(x.shape[1:])
         if len(sample_shape) != 1:
             raise ValueError(

@@ -218,6 +218,7 @@ def _rounded(activation, o, x):
             _round(value, digits)
             for value in (activation.scale, activation.shift, activation.slope)
         )
+        shift = 0.0 if abs(shift) <= rounding else shift
         if scale and slope > 0:
             found = OutputActivation(activation.name, scale, shift, slope)
             if _error(found.forward(o), x) <= allowed:
