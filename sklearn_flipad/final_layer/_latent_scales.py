@@ -1,5 +1,6 @@
 """The scale of latents in a diffusion process, against that which its autoencoder decodes."""
 
+import ast
 import inspect
 import json
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ __all__ = ["LatentScale"]
 
 #: Names in an autoencoder's config that pipelines read before they decode.
 _SCALE, _SHIFT, _MEAN, _STD = "scaling_factor", "shift_factor", "latents_mean", "latents_std"
+#: Methods of pipelines that decode.
+_DECODING = ("__call__", "decode_latents")
 
 
 @dataclass(frozen=True)
@@ -77,21 +80,44 @@ class LatentScale:
 
 def _read_by_pipeline(source):
     """Names of the config that the pipeline's class reads when it decodes; empty if unknown."""
-    kind = type(source)
     if isinstance(source, str | Path):
-        try:
-            name = json.loads((Path(source) / "model_index.json").read_text())["_class_name"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return set()
-        diffusers = import_optional("diffusers", "Autoencoders of diffusers need it", "diffusers")
-        kind = getattr(diffusers, str(name), object)
-    # A subclass may leave the decoding to the class that it extends.
-    for base in kind.__mro__:
-        methods = (vars(base).get(name) for name in ("__call__", "decode_latents"))
-        try:
-            text = "".join(inspect.getsource(method) for method in methods if callable(method))
-        except (OSError, TypeError):
+        texts = [_text_of_class(_class_named_in(Path(source)))]
+    else:
+        # A subclass may leave the decoding to the class that it extends.
+        texts = map(_text_of_methods, type(source).__mro__)
+    found = ({name for name in (_SCALE, _SHIFT, _MEAN, _STD) if name in text} for text in texts)
+    return next(filter(None, found), set())
+
+
+def _text_of_methods(kind):
+    """The code of a class that decodes, empty if it is not known."""
+    methods = (vars(kind).get(name) for name in _DECODING)
+    try:
+        return "".join(inspect.getsource(method) for method in methods if callable(method))
+    except (OSError, TypeError):
+        return ""
+
+
+def _class_named_in(folder):
+    """Name of the class of a pipeline that a folder holds, None if there is none."""
+    try:
+        return str(json.loads((folder / "model_index.json").read_text())["_class_name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _text_of_class(name):
+    """The code of a pipeline of diffusers that decodes, empty if there is no such pipeline.
+
+    It is read from the file: importing most pipelines takes other libraries.
+    """
+    diffusers = import_optional("diffusers", "Autoencoders of diffusers need it", "diffusers")
+    for path in (Path(diffusers.__file__).parent / "pipelines").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if name is None or f"class {name}(" not in text:
             continue
-        if read := {name for name in (_SCALE, _SHIFT, _MEAN, _STD) if name in text}:
-            return read
-    return set()
+        for part in ast.parse(text).body:
+            if isinstance(part, ast.ClassDef) and part.name == name:
+                methods = [m for m in part.body if getattr(m, "name", None) in _DECODING]
+                return "".join(ast.get_source_segment(text, method) for method in methods)
+    return ""

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearn_flipad import FinalLayer, LatentEncoder, ReproductionDetector, make_residual
+from sklearn_flipad import FinalLayer, LatentEncoder, ReproductionDetector, ResidualTransformer
 from sklearn_flipad.evaluation import distilled_copy
 from sklearn_flipad.generators import sample
 from sklearn_flipad.reproduction import FeatureDistance
@@ -41,7 +41,7 @@ MODULES = {
     "encoder": lambda m: detector(Generator(), m).score_samples(own()),
     "module": lambda m: LatentEncoder(max_steps=1, module=m).fit(Generator()),
     "extractor": lambda m: FeatureDistance(m)(torch.zeros(2, 1, 3, 3), torch.ones(2, 1, 3, 3)),
-    "autoencoder": lambda m: make_residual(m).fit(own()),
+    "autoencoder": lambda m: ResidualTransformer(m).fit(own()),
 }
 
 
