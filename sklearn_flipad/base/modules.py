@@ -1,6 +1,7 @@
 """Running user-defined modules: unwrapping, eval mode, checks of their output."""
 
 import copy
+import inspect
 import threading
 from contextlib import contextmanager
 
@@ -136,13 +137,32 @@ def training(seed, device):
 
 def run_generator(generator, inputs):
     """Samples of a generator for a batch of inputs, tensor of shape (n, *output_shape)."""
-    x = check_returned(generator(*inputs), "generator", "samples")
+    try:
+        x = generator(*inputs)
+    except TypeError as error:
+        if _takes(generator, inputs):
+            raise
+        raise ValueError(
+            f"The generator was called with {len(inputs)} input(s), and takes others ({error}). "
+            "Pass sampler=, a function sampler(n, rng) that returns a tuple of all of them, such "
+            "as latents and labels."
+        ) from error
+    x = check_returned(x, "generator", "samples")
     if x.ndim < 2 or len(x) != len(inputs[0]):
         raise ValueError(
             f"The generator returned a tensor of shape {tuple(x.shape)} for {len(inputs[0])} "
             "latents; it must return a sample for each latent, along the first axis."
         )
     return x
+
+
+def _takes(module, inputs):
+    """Whether a module's forward takes so many inputs."""
+    try:
+        inspect.signature(module.forward).bind(*inputs)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def check_returned(x, role, what):

@@ -160,6 +160,11 @@ def _checked_array(estimator, X):
     given = as_array(X)
     dtype = getattr(X, "dtype", getattr(given, "dtype", None))
     half = {torch.bfloat16: 2.0**-7, torch.float16: 2.0**-10, np.dtype(np.float16): 2.0**-10}
+    if isinstance(given, np.ndarray) and given.dtype.kind == "c":
+        raise ValueError(
+            f"Complex data not supported: X holds {given.dtype}. Pass real numbers, such as the "
+            "real and the imaginary parts as channels."
+        )
     array = check_array(
         given,
         allow_nd=len(given.shape) > 2,

@@ -180,3 +180,20 @@ def test_hooks_that_change_outputs():
     inner.last.register_forward_hook(lambda module, args, output: output + 0.3)
     layer = FinalLayer.from_generator(inner, n_samples=50, random_state=0)
     np.testing.assert_allclose(layer.bias, inner.last.bias.detach() + 0.3, rtol=1e-6)
+
+
+def test_generators_with_further_inputs():
+    class Labeled(Generator):
+        def forward(self, z, label):
+            return super().forward(z) * label[:, None, None, None]
+
+    for entry in ENTRIES.values():
+        with pytest.raises(ValueError, match=r"missing 1 required .*'label'.*Pass sampler="):
+            entry(Labeled())
+
+    def sampler(n, rng):
+        return rng.standard_normal((n, 8)).astype(np.float32), rng.randint(1, 3, n)
+
+    layer = FinalLayer.from_generator(Generator(), sampler=lambda n, rng: sampler(n, rng)[:1])
+    assert layer.output_shape == (1, 3, 3)
+    assert sample(Labeled(), 4, sampler=sampler, output_range=(-2, 2)).shape == (4, 1, 3, 3)

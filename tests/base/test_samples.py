@@ -317,3 +317,11 @@ def test_an_object_array_of_equal_samples_is_an_array_of_them(images):
     assert_same(raw.transform(objects), raw.transform(images))
     objects[0] = images[0, :, :8]
     assert is_ragged(objects)
+
+
+def test_complex_samples_are_refused_and_their_parts_are_not(images):
+    X = images / 127.5 - 1 + 0j
+    with pytest.raises(ValueError, match=r"holds complex128\. .* parts as channels"):
+        RawTransformer().fit(X)
+    parts = np.concatenate([X.real, X.imag], axis=1)
+    assert RawTransformer().fit_transform(parts).shape == (12, 2, 16, 16)
