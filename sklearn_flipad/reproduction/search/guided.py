@@ -5,8 +5,7 @@ import torch
 
 from sklearn_flipad.reproduction.search.bounds import learn_bounds, warn_if_not_reproduced
 from sklearn_flipad.reproduction.search.latent_search import search_latents
-from sklearn_flipad.reproduction.search.noise import MetricWithNoise, with_noise
-from sklearn_flipad.reproduction.search.objective import Objective
+from sklearn_flipad.reproduction.search.noise import objective_and_metric, with_noise
 from sklearn_flipad.reproduction.search.records import Found
 from sklearn_flipad.reproduction.search.starts import Starts
 
@@ -17,14 +16,9 @@ class GuidedSearch:
     """A search from an encoder's guess, and from further starts where that does not decide."""
 
     def __init__(self, process, encoder, metric, plan, random_state):
-        self.process, self.metric, self.plan = process, metric, plan
-        self.objective = Objective.of(process, searches_noise=True)
+        self.process, self.plan = process, plan
+        self.objective, self.metric = objective_and_metric(process, metric, random_state)
         self.starts = Starts(process, encoder, metric, plan, self.objective.make, random_state)
-        if process.noise is not None:
-            with process.running():
-                self.metric = MetricWithNoise.estimate(
-                    metric, process, self.objective, random_state
-                )
 
     def learned_bounds(self, X):
         """Bounds learned from the generator's own samples; a warning if many are not reproduced."""

@@ -5,8 +5,9 @@ import torch
 
 from sklearn_flipad.base.lanes import LANES
 from sklearn_flipad.base.randomness import Purpose, separate_stream
+from sklearn_flipad.reproduction.search.objective import Objective
 
-__all__ = ["MetricWithNoise", "with_noise"]
+__all__ = ["MetricWithNoise", "objective_and_metric", "with_noise"]
 
 #: Step of the differences by which curvatures are measured, in deviations.
 _STEP = 1e-2
@@ -77,6 +78,15 @@ class MetricWithNoise:
     def _parts(self, rows, of_latents, factors):
         latents, noise = rows[:, : self.n_features], rows[:, self.n_features :]
         return torch.cat([of_latents(latents), noise * factors], dim=1)
+
+
+def objective_and_metric(process, metric, random_state):
+    """The objective of latents that come :func:`with_noise`, and the metric for them."""
+    objective = Objective.of(process, searches_noise=True)
+    if process.noise is None:
+        return objective, metric
+    with process.running():
+        return objective, MetricWithNoise.estimate(metric, process, objective, random_state)
 
 
 def with_noise(latents, process, rng=None):
