@@ -141,12 +141,13 @@ class FinalLayerConstructors:
         source : diffusers.AutoencoderKL, pipeline, str or Path
             See :class:`~sklearn_flipad.final_layer.LatentDecoder`.
         latents : array-like or torch.Tensor, shape (n, channels, height, width), default=None
-            Latents of images that the model makes, over which the mean activation is taken. By
+            Array, tensor, or list of one per image. Latents of images that the model makes, over which the mean activation is taken. By
             default noise of their deviation is drawn, which has no image in it: a stand-in.
         scaled : bool, default=False
             Whether `latents` are those of the diffusion process, which a pipeline returns with
-            ``output_type="latent"`` and divides by its autoencoder's ``scaling_factor``, rather
-            than those that ``vae.decode`` takes.
+            ``output_type="latent"`` and scales before it decodes them, rather than those that
+            ``vae.decode`` takes. See
+            :meth:`~sklearn_flipad.final_layer.LatentDecoder.unscaled`.
         image_size : int or pair of int, default=None
             Height and width of the images, where no latents are given; ``config.sample_size``
             by default.
@@ -172,8 +173,8 @@ class FinalLayerConstructors:
         TypeError
             If `source` has no ``AutoencoderKL``.
         ValueError
-            If its weights are of half precision, it decodes in tiles, or the latents or
-            `image_size` do not fit.
+            If its decoder's weights are of half precision, it decodes in tiles, the latents or
+            `image_size` do not fit, or the latents' scale is not known.
 
         Warns
         -----

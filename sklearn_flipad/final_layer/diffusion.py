@@ -38,7 +38,7 @@ class LatentDecoder(nn.Module):
     TypeError
         If `source` is none of these, or its autoencoder is of another class.
     ValueError
-        If the weights are of half precision, images of this size are decoded in tiles, or
+        If the decoder's weights are of half precision, images of this size are decoded in tiles, or
         `image_size` does not fit.
 
     Examples
