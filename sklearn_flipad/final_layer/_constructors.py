@@ -141,8 +141,9 @@ class FinalLayerConstructors:
         source : diffusers.AutoencoderKL, pipeline, str or Path
             See :class:`~sklearn_flipad.final_layer.LatentDecoder`.
         latents : array-like or torch.Tensor, shape (n, channels, height, width), default=None
-            Array, tensor, or list of one per image. Latents of images that the model makes, over which the mean activation is taken. By
-            default noise of their deviation is drawn, which has no image in it: a stand-in.
+            Array, tensor, or list of one per image. Latents of images that the model makes, over
+            which the mean activation is taken. By default noise of their deviation is drawn, which
+            has no image in it: a stand-in.
         scaled : bool, default=False
             Whether `latents` are those of the diffusion process, which a pipeline returns with
             ``output_type="latent"`` and scales before it decodes them, rather than those that
