@@ -4,18 +4,18 @@ import numpy as np
 import torch
 
 from sklearn_flipad.base.gray_levels import as_gray_levels
-from sklearn_flipad.base.samples import as_array
+from sklearn_flipad.base.samples import as_array, shapes_of
 
 __all__ = ["as_sample_list", "is_ragged"]
 
 
 def is_ragged(X):
     """Return whether X is a sequence of samples that do not form one array."""
-    if isinstance(X, np.ndarray):
-        return X.dtype == object and X.ndim == 1 and len(X) > 0 and hasattr(X[0], "shape")
-    if not isinstance(X, list | tuple) or not len(X):
+    if isinstance(X, np.ndarray) and (X.dtype != object or X.ndim != 1):
         return False
-    return all(hasattr(x, "shape") for x in X) and len({tuple(x.shape) for x in X}) > 1
+    if not isinstance(X, list | tuple | np.ndarray) or not len(X):
+        return False
+    return len(shapes_of(X) or ()) > 1
 
 
 def as_sample_list(X):

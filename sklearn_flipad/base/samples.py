@@ -30,6 +30,7 @@ __all__ = [
     "float_type",
     "record_samples",
     "shape_of",
+    "shapes_of",
 ]
 
 #: Types that are kept; others become the first.
@@ -40,8 +41,10 @@ _CHANNELS = (1, 3, 4)
 
 def as_array(X):
     """Tensors and sequences as an ndarray, bfloat16 as float32; data frames as they are."""
+    if isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1 and shapes_of(X):
+        X = np.stack([as_array(x) for x in X]) if len(shapes_of(X)) == 1 else X
     if isinstance(X, list | tuple) and len(X) and isinstance(X[0], torch.Tensor):
-        X = torch.stack([torch.as_tensor(x) for x in X])
+        X = torch.stack([torch.as_tensor(x, device="cpu") for x in X])
     if isinstance(X, torch.Tensor):
         X = X.detach().cpu().resolve_conj().resolve_neg()
         return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
@@ -50,6 +53,12 @@ def as_array(X):
             raise ValueError("X is a masked array with masked values: remove or impute those.")
         return np.asarray(X)
     return X if hasattr(X, "shape") else np.asarray(X)
+
+
+def shapes_of(samples):
+    """Set of the shapes of samples in a sequence, None if one of them has none."""
+    has_shapes = all(hasattr(x, "shape") for x in samples)
+    return {tuple(x.shape) for x in samples} if has_shapes else None
 
 
 def shape_of(X):
@@ -151,6 +160,11 @@ def _checked_array(estimator, X):
     given = as_array(X)
     dtype = getattr(X, "dtype", getattr(given, "dtype", None))
     half = {torch.bfloat16: 2.0**-7, torch.float16: 2.0**-10, np.dtype(np.float16): 2.0**-10}
+    if isinstance(given, np.ndarray) and given.dtype.kind == "c":
+        raise ValueError(
+            f"Complex data not supported: X holds {given.dtype}. Pass real numbers, such as the "
+            "real and the imaginary parts as channels."
+        )
     array = check_array(
         given,
         allow_nd=len(given.shape) > 2,

@@ -1,10 +1,26 @@
 """Checks and callbacks of DeepSAD's training."""
 
 import numpy as np
+import torch
 from skorch.callbacks import Callback
+from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-__all__ = ["Progress", "check_converged", "check_variation", "drop_training"]
+__all__ = ["BatchesOnCPU", "Progress", "check_converged", "check_variation", "drop_training"]
+
+
+class BatchesOnCPU(DataLoader):
+    """Batches from memory, whatever default device the caller has set."""
+
+    def __iter__(self):
+        with torch.device("cpu"):
+            batches = super().__iter__()
+        while True:
+            with torch.device("cpu"):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
 
 
 class Progress(Callback):

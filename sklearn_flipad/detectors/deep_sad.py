@@ -22,6 +22,7 @@ from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.detectors._distance import SCORED_AT_ONCE, distances
 from sklearn_flipad.detectors._training import (
+    BatchesOnCPU,
     Progress,
     check_converged,
     check_variation,
@@ -315,13 +316,15 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             train_split=None,
+            iterator_train=BatchesOnCPU,
+            iterator_valid=BatchesOnCPU,
             iterator_train__shuffle=True,
             # Batch norm cannot be trained on a batch of one.
             iterator_train__drop_last=n_samples % self.batch_size == 1,
-            iterator_train__generator=torch.Generator().manual_seed(seed),
+            iterator_train__generator=torch.Generator("cpu").manual_seed(seed),
             # A loader always draws a seed; with a generator of its own not from the global one.
             iterator_valid__batch_size=SCORED_AT_ONCE,
-            iterator_valid__generator=torch.Generator(),
+            iterator_valid__generator=torch.Generator("cpu"),
             callbacks=[("schedule", schedule), ("progress", Progress(self.verbose))],
             module__input_shape=tuple(sample_shape),
             device=str(device),

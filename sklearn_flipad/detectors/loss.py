@@ -35,7 +35,7 @@ class DeepSADLoss(nn.Module):
         super().__init__()
         self.eta = eta
         self.eps = eps
-        self.register_buffer("center", torch.zeros(()))
+        self.register_buffer("center", torch.zeros((), device="cpu"))
 
     def forward(self, representation, y):
         d = squared_distance(representation, self.center)

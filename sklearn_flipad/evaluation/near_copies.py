@@ -85,7 +85,7 @@ def noisy_copy(
     if not weights:
         raise ValueError(f"The generator has no weights of two or more axes for where={where!r}.")
     seed = draw_seed(separate_stream(random_state, Purpose.WEIGHT_NOISE))
-    rng = torch.Generator().manual_seed(seed)
+    rng = torch.Generator("cpu").manual_seed(seed)
     with torch.no_grad():
         for value in weights:
             noise = torch.randn(value.shape, generator=rng, dtype=torch.float32, device="cpu")

@@ -199,7 +199,7 @@ def distilled_copy(
         with torch.no_grad(), seeded(seed, device_of(twin)):
             _reinitialize(twin)
     else:
-        twin = copy.deepcopy(unwrap(student)).to(device_of(generator))
+        twin = copy.deepcopy(unwrap(student, "student")).to(device_of(generator))
     batches = latent_batches(
         generator,
         n_steps * batch_size,

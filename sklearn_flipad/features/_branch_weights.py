@@ -39,10 +39,12 @@ def _column_sizes(layer):
     sizes = np.array([prod(shape) for shape in shapes])
     n = operator.n_outputs
     if n <= _N_PROBES:
-        probes = torch.eye(n, dtype=torch.float64)
+        probes = torch.eye(n, dtype=torch.float64, device="cpu")
     else:
         # Random signs: the mean of ||G^T r||² is the sum of the squared norms of the columns.
-        signs = torch.randint(2, (_N_PROBES, n), generator=torch.Generator().manual_seed(0))
+        signs = torch.randint(
+            2, (_N_PROBES, n), generator=torch.Generator("cpu").manual_seed(0), device="cpu"
+        )
         probes = (2 * signs - 1).double() / _N_PROBES**0.5
     squares = np.zeros(len(shapes))
     for probe in probes:

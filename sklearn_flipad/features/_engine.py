@@ -47,8 +47,8 @@ def weighted_operator(layer, device, weights):
     if set(weights) == {1.0}:
         return operator, torch.ones((), device=device)
     sizes = [prod(shape) for shape in layer.branch_shapes]
-    factors = torch.tensor(weights, dtype=torch.float64).reciprocal()
-    factors = factors.repeat_interleave(torch.tensor(sizes)).to(operator.weight)
+    factors = torch.tensor(weights, dtype=torch.float64, device="cpu").reciprocal()
+    factors = factors.repeat_interleave(torch.tensor(sizes, device="cpu")).to(operator.weight)
     factors = factors.reshape(layer.input_shape)
     return ChainOperator([ScaleOperator(factors, layer.input_shape), operator]), factors
 

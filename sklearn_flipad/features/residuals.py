@@ -12,7 +12,14 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_flipad.base.devices import resolve_device
 from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.mixins import SampleTransformerMixin
-from sklearn_flipad.base.modules import device_of, evaluating, moved_to
+from sklearn_flipad.base.modules import (
+    check_returned,
+    device_of,
+    evaluating,
+    float_type_of,
+    moved_to,
+    unwrap,
+)
 from sklearn_flipad.base.parallel import in_batches
 from sklearn_flipad.base.samples import check_samples, record_samples
 from sklearn_flipad.base.stored import Stored
@@ -214,9 +221,9 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
             return features.transform(x) - features.transform(reconstructed)
 
     def _reconstructed(self, x):
-        module = self.autoencoder
+        module = unwrap(self.autoencoder, "autoencoder")
         device = device_of(module) if self.device is None else resolve_device(self.device)
-        module, dtype = moved_to(module, device), _float_type(module)
+        module, dtype = moved_to(module, device), float_type_of(module) or torch.float32
 
         def reconstruct(rows):
             # One by one: networks round differently in batches of other sizes. Copies, since the
@@ -253,19 +260,14 @@ def _to_be_fitted(features):
     return next((part for part in parts if get_tags(part).requires_fit), None)
 
 
-def _float_type(module):
-    """Floating type of a module's parameters, float32 if it has none."""
-    types = (p.dtype for p in module.parameters() if p.dtype.is_floating_point)
-    return next(types, torch.float32)
-
-
 def _checked_reconstruction(made, shape, number):
     """Reconstruction of one sample as float64; ValueError if its shape or a value is invalid."""
-    if not isinstance(made, torch.Tensor) or made.shape != shape:
-        what = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
+    made = check_returned(made, "autoencoder", "reconstructions")
+    if made.shape != shape:
         raise ValueError(
-            f"autoencoder returned {what} for a batch of shape {shape}. It must return a tensor "
-            "of that shape: wrap it in a module that pads or crops, or cut the samples."
+            f"autoencoder returned {tuple(made.shape)} for a batch of shape {shape}. It must "
+            "return a tensor of that shape: wrap it in a module that pads or crops, or cut the "
+            "samples."
         )
     made = made.detach().double().cpu().numpy()
     if not np.isfinite(made).all():

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from sklearn_flipad.base.modules import unwrap
 from sklearn_flipad.base.optional import import_optional
 
 __all__ = ["load_autoencoder", "shrinks_by"]
@@ -21,16 +22,20 @@ def load_autoencoder(source):
     if isinstance(source, str | Path):
         source = _load(AutoencoderKL, Path(source))
     vae = source if isinstance(source, nn.Module) else getattr(source, "vae", source)
+    vae = unwrap(vae, "autoencoder") if isinstance(vae, nn.Module) else vae
     if not isinstance(vae, AutoencoderKL):
         raise TypeError(
             f"The autoencoder must be an AutoencoderKL, got {type(vae).__name__}. For others, wrap "
             "what makes pixels of latents in a module and call FinalLayer.from_generator."
         )
-    if vae.dtype != torch.float32:
-        raise ValueError(
-            f"The autoencoder's weights are {vae.dtype}. Load it with torch_dtype=torch.float32: "
-            "half precision moves pixels by more than rounding to 8 bits does."
-        )
+    # The encoder may be of any type: it makes no pixels.
+    for name, weight in vae.named_parameters():
+        if weight.dtype != torch.float32 and not name.startswith(("encoder.", "quant_conv.")):
+            raise ValueError(
+                f"The autoencoder's weights are {weight.dtype} ({name}). Load it with "
+                "torch_dtype=torch.float32, or call vae.float(): half precision moves pixels by "
+                "more than rounding to 8 bits does."
+            )
     return vae
 
 

@@ -1,10 +1,11 @@
 """The ways to make a final layer: from a generator, a diffusion model or a torch layer."""
 
-from sklearn_flipad.base.modules import evaluating
+from sklearn_flipad.base.modules import evaluating, unwrap
 from sklearn_flipad.final_layer._diffusers import PIXELS, decoder_and_latents
 from sklearn_flipad.final_layer._linear_tail import LinearTail
 from sklearn_flipad.final_layer._tracing import trace_final_layer
 from sklearn_flipad.operators.links.kinds import LINK_KINDS, kind_of_module
+from sklearn_flipad.operators.links.layers import values_of
 from sklearn_flipad.operators.links.link import Link
 
 __all__ = ["FinalLayerConstructors"]
@@ -112,7 +113,7 @@ class FinalLayerConstructors:
         if isinstance(found, LinearTail):
             layer = cls(found.links, bias=found.bias, **known)
         else:
-            layer = cls.from_module(found, **known)
+            layer = _layer_of(cls, found, trace.output_padding(), known)
         trace.check(layer)
         return layer
 
@@ -140,12 +141,14 @@ class FinalLayerConstructors:
         source : diffusers.AutoencoderKL, pipeline, str or Path
             See :class:`~sklearn_flipad.final_layer.LatentDecoder`.
         latents : array-like or torch.Tensor, shape (n, channels, height, width), default=None
-            Latents of images that the model makes, over which the mean activation is taken. By
-            default noise of their deviation is drawn, which has no image in it: a stand-in.
+            Array, tensor, or list of one per image. Latents of images that the model makes, over
+            which the mean activation is taken. By default noise of their deviation is drawn, which
+            has no image in it: a stand-in.
         scaled : bool, default=False
             Whether `latents` are those of the diffusion process, which a pipeline returns with
-            ``output_type="latent"`` and divides by its autoencoder's ``scaling_factor``, rather
-            than those that ``vae.decode`` takes.
+            ``output_type="latent"`` and scales before it decodes them, rather than those that
+            ``vae.decode`` takes. See
+            :meth:`~sklearn_flipad.final_layer.LatentDecoder.unscaled`.
         image_size : int or pair of int, default=None
             Height and width of the images, where no latents are given; ``config.sample_size``
             by default.
@@ -171,8 +174,8 @@ class FinalLayerConstructors:
         TypeError
             If `source` has no ``AutoencoderKL``.
         ValueError
-            If its weights are of half precision, it decodes in tiles, or the latents or
-            `image_size` do not fit.
+            If its decoder's weights are of half precision, it decodes in tiles, the latents or
+            `image_size` do not fit, or the latents' scale is not known.
 
         Warns
         -----
@@ -237,20 +240,24 @@ class FinalLayerConstructors:
         ValueError
             If `module` is of another type or the shapes do not fit.
         """
-        kind = kind_of_module(module)
-        weight, bias = _effective_parameters(module)
-        arguments = {name: getattr(module, name) for name in LINK_KINDS[kind].module_arguments}
-        return cls(
-            [Link(kind, weight.float().cpu().numpy(), arguments)],
-            input_shape=input_shape,
-            bias=None if bias is None else bias.float().cpu().numpy(),
-            mean_activation=mean_activation,
-            activation=activation,
-            output_shape=output_shape,
-            output_range=output_range,
-            output_order=output_order,
-            output_scale=output_scale,
-        )
+        known = {
+            "input_shape": input_shape,
+            "mean_activation": mean_activation,
+            "activation": activation,
+            "output_shape": output_shape,
+            "output_range": output_range,
+            "output_order": output_order,
+            "output_scale": output_scale,
+        }
+        return _layer_of(cls, module, {}, known)
+
+
+def _layer_of(cls, module, called_with, known):
+    """The final layer of a torch layer, with arguments of its call in place of its attributes."""
+    kind = kind_of_module(unwrap(module, "module"))
+    weight, bias = (None if v is None else values_of(v) for v in _effective_parameters(module))
+    arguments = {name: getattr(module, name) for name in LINK_KINDS[kind].module_arguments}
+    return cls([Link(kind, weight, {**arguments, **called_with})], bias=bias, **known)
 
 
 def _effective_parameters(module):

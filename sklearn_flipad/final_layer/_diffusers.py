@@ -5,6 +5,7 @@ import warnings
 import torch
 
 from sklearn_flipad.final_layer._autoencoders import load_autoencoder, shrinks_by
+from sklearn_flipad.final_layer._latent_scales import LatentScale
 from sklearn_flipad.final_layer.diffusion import LatentDecoder
 from sklearn_flipad.generators.activations import OutputActivation
 
@@ -25,12 +26,29 @@ def decoder_and_latents(source, latents, *, scaled, image_size, batch_size):
         return LatentDecoder(source, image_size=image_size), None, None
     if image_size is not None:
         raise ValueError("image_size is that of the latents: pass one of the two.")
-    latents = torch.as_tensor(latents).detach().float().cpu()
+    latents = _as_tensor(latents)
     decoder = _decoder_of(source, latents)
     latents = decoder.unscaled(latents) if scaled else latents
     _check_deviation(decoder, latents)
     parts = iter(latents.split(batch_size))
     return decoder, lambda n, rng: next(parts), len(latents)
+
+
+def _as_tensor(latents):
+    """Latents in float32 on the CPU, from an array, a tensor, or a list of either per sample."""
+    try:
+        if isinstance(latents, tuple | list):
+            latents = torch.stack([torch.as_tensor(latent, device="cpu") for latent in latents])
+        latents = torch.as_tensor(latents, device="cpu").detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            "latents must be an array or a tensor, or a list of latents of one shape, got a "
+            f"{type(latents).__name__}. A distribution, as vae.encode returns it, is not one: "
+            "pass latent_dist.sample() or latent_dist.mean."
+        ) from error
+    if latents.is_complex():
+        raise ValueError("latents must be real numbers, got complex ones.")
+    return latents.float().cpu()
 
 
 def _decoder_of(source, latents):
@@ -43,17 +61,22 @@ def _decoder_of(source, latents):
         )
     if not latents.isfinite().all():
         raise ValueError("latents contain values that are not finite.")
-    return LatentDecoder(vae, image_size=[shrinks_by(vae) * side for side in latents.shape[2:]])
+    decoder = LatentDecoder(vae, image_size=[shrinks_by(vae) * side for side in latents.shape[2:]])
+    # A pipeline decides on the scale.
+    decoder.scale = LatentScale.of(source, vae.config)
+    return decoder
 
 
 def _check_deviation(decoder, latents):
     """Warn of latents that were scaled once too often, or not at all."""
-    deviation, expected = float(latents.std()), 1 / decoder.scale
-    low, high = (expected * ratio for ratio in _USUAL)
+    deviation, ends = decoder.scale.deviation(latents), decoder.scale.usual()
+    low, high = (ratio * end for ratio, end in zip(_USUAL, ends, strict=True))
     if not low <= deviation <= high:
+        expected = " to ".join(f"{end:.3g}" for end in dict.fromkeys(ends))
         warnings.warn(
-            f"The latents deviate by {deviation:.3g}, those of this autoencoder's images by about "
-            f"{expected:.3g}, 1 / scaling_factor. Latents of a pipeline's output_type='latent' "
-            "are scaled: pass scaled=True for them, and False for those of vae.encode.",
+            f"The latents deviate {deviation:.3g} times as much as unit noise that a pipeline "
+            f"hands to vae.decode, where those of this autoencoder's images deviate about "
+            f"{expected} times as much. Latents of a pipeline's output_type='latent' are scaled: "
+            "pass scaled=True for them, and False for those of vae.encode.",
             stacklevel=4,
         )

@@ -130,7 +130,7 @@ def _misfit(value, x, activation):
 def _checked_bias(tail):
     """The value of a tail at 0, None if it differs from its links on random activations."""
     shape = tail.graph.shape(tail.sources[0])[:1] + tail.input_shape
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator("cpu").manual_seed(0)
     z = torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
     with torch.no_grad():
         try:

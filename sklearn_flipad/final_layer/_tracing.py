@@ -67,6 +67,20 @@ class FinalLayerTrace:
         varies = self.output_deviation > 8 * np.finfo(np.float32).eps * largest
         return np.where(varies, self.output_deviation, np.where(largest > 0, largest, 1.0))
 
+    def output_padding(self):
+        """The argument ``output_padding`` that `output_size` stood for in the layer's call."""
+        module = self.module
+        if not isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+            return {}
+        # What output_size adds beyond the output without output_padding.
+        sides = zip(
+            *(self.inputs.shape[2:], self.outputs.shape[2:], module.kernel_size),
+            *(module.stride, module.padding, module.dilation),
+            strict=True,
+        )
+        added = [after - ((n - 1) * s - 2 * p + d * (k - 1) + 1) for n, after, k, s, p, d in sides]
+        return {"output_padding": tuple(added)} if min(added) >= 0 else {}
+
     def check(self, layer):
         """Raise ValueError if a layer does not map the generator's activations to its samples.
 
@@ -84,7 +98,8 @@ class FinalLayerTrace:
             raise ValueError(
                 f"The last linear layer ({type(self.module).__name__}) does not compute the "
                 f"linear map of its weights (largest difference {error:.3g}): it scales, "
-                "modulates or quantizes them. Build the layer by hand with FinalLayer(...)."
+                "modulates or quantizes them, or a hook changes what it returns. Build the layer "
+                "by hand with FinalLayer(...)."
             )
         decoded = layer.decode(inputs).clamp(float(samples.min()), float(samples.max()))
         error = float((decoded - samples).abs().max())
@@ -207,4 +222,5 @@ def _find_whole(generator, latents, activation, module):
         return found
     inputs, _, _ = watch(generator, probes, found)
     is_all = len(tail.links) == 1 and inputs[0].numel() == prod(tail.input_shape)
-    return found if is_all else tail
+    # Hooks of the user may change what the layer returns.
+    return found if is_all and not found._forward_hooks else tail

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from sklearn_flipad.final_layer._autoencoders import load_autoencoder, shrinks_by
+from sklearn_flipad.final_layer._latent_scales import LatentScale
 
 __all__ = ["LatentDecoder"]
 
@@ -37,7 +38,7 @@ class LatentDecoder(nn.Module):
     TypeError
         If `source` is none of these, or its autoencoder is of another class.
     ValueError
-        If the weights are of half precision, images of this size are decoded in tiles, or
+        If the decoder's weights are of half precision, images of this size are decoded in tiles, or
         `image_size` does not fit.
 
     Examples
@@ -71,8 +72,7 @@ class LatentDecoder(nn.Module):
         self.post_quant_conv = vae.post_quant_conv if config.use_post_quant_conv else nn.Identity()
         self.decoder = vae.decoder
         self.latent_shape = (config.latent_channels, height // factor, width // factor)
-        self.scale = float(config.scaling_factor)
-        self.shift = float(config.shift_factor or 0.0)
+        self.scale = LatentScale.of(source, config)
 
     def forward(self, latents):
         """Decode latents.
@@ -90,7 +90,12 @@ class LatentDecoder(nn.Module):
         return (self.decoder(self.post_quant_conv(latents)) / 2 + 0.5).clamp(0, 1)
 
     def unscaled(self, latents):
-        """Convert latents of the diffusion process to those of the decoder.
+        """Convert latents of the diffusion process to those of the decoder, as a pipeline does.
+
+        They are divided by ``scaling_factor`` and shifted by ``shift_factor``; where the
+        autoencoder's config has ``latents_mean`` and ``latents_std``, they are also multiplied by
+        the latter, and the former is added. If `source` is a pipeline, its class decides which of
+        these are used.
 
         Parameters
         ----------
@@ -100,11 +105,17 @@ class LatentDecoder(nn.Module):
         Returns
         -------
         torch.Tensor, shape (n, channels, height, width)
+
+        Raises
+        ------
+        ValueError
+            If the config has ``shift_factor`` as well as ``latents_mean`` and ``latents_std``, and
+            no pipeline tells which of them is used.
         """
-        return latents / self.scale + self.shift
+        return self.scale.unscaled(latents)
 
     def sampler(self, n, rng):
-        """Draw noise with the deviation of latents, without any image in it.
+        """Draw unit noise, unscaled as a pipeline unscales latents, without any image in it.
 
         Parameters
         ----------

@@ -7,6 +7,8 @@ from numbers import Real
 import torch
 from torch.nn import functional as F
 
+from sklearn_flipad.base.numbers import plain_numbers
+
 __all__ = ["ACTIVATION_NAMES", "OutputActivation"]
 
 
@@ -50,12 +52,13 @@ class OutputActivation:
                 f"Unknown output activation {self.name!r}. An invertible one is needed: "
                 f"{', '.join(_FORWARD)}. ReLU and clamp are not invertible."
             )
-        values = {name: getattr(self, name) for name in ("scale", "shift", "slope")}
+        values = {n: plain_numbers(getattr(self, n)) for n in ("scale", "shift", "slope")}
         for name, value in values.items():
             if not isinstance(value, Real) or not abs(value) <= _LARGEST:
                 raise ValueError(
                     f"{name} must be a number of at most {_LARGEST:g} in size, got {value!r}."
                 )
+            object.__setattr__(self, name, value)
         if not abs(self.scale) >= 1 / _LARGEST or not self.slope >= 1 / _LARGEST:
             raise ValueError(
                 f"scale must not be 0 and slope must be > 0, got {self.scale} and {self.slope}."

@@ -7,7 +7,7 @@ import torch
 from sklearn.utils import check_random_state, gen_batches
 
 from sklearn_flipad.base.messages import Message, Term
-from sklearn_flipad.base.modules import device_of
+from sklearn_flipad.base.modules import device_of, float_type_of
 
 __all__ = ["latent_batches"]
 
@@ -55,7 +55,7 @@ def latent_batches(
         sampler = generator.sampler
     if sampler is None:
         sampler = _normal_sampler(generator, latent_shape)
-    parameter = next(generator.parameters(), None)
+    dtype = float_type_of(generator)
     if device is None:
         device = device_of(generator)
     rng = check_random_state(random_state)
@@ -67,7 +67,7 @@ def latent_batches(
         if not inputs or not inputs[0].ndim or len(inputs[0]) != n:
             shapes = [tuple(part.shape) for part in inputs]
             raise ValueError(f"sampler was asked for {n} inputs, but returned shapes {shapes}.")
-        yield tuple(_onto(tensor, device, parameter) for tensor in inputs)
+        yield tuple(_onto(tensor, device, dtype) for tensor in inputs)
 
 
 def _normal_sampler(generator, latent_shape):
@@ -95,14 +95,15 @@ def _as_tensor(part):
         return part
     if isinstance(part, np.ndarray) and part.dtype.kind in "biuf":
         return torch.from_numpy(np.ascontiguousarray(part))
+    what = f"{part.dtype} array" if isinstance(part, np.ndarray) else type(part).__name__
     raise ValueError(
-        "sampler(n, rng) must return a tensor or an array, or a tuple or list of them, that the "
-        f"generator is called with; got a {type(part).__name__}."
+        "sampler(n, rng) must return a tensor or an array of numbers, or a tuple or list of them, "
+        f"that the generator is called with; got a {what}."
     )
 
 
-def _onto(tensor, device, parameter):
+def _onto(tensor, device, dtype):
     tensor = tensor.to(device)
-    if parameter is not None and tensor.is_floating_point():
-        tensor = tensor.to(parameter.dtype)
+    if dtype is not None and tensor.is_floating_point():
+        tensor = tensor.to(dtype)
     return tensor

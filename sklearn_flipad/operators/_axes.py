@@ -13,7 +13,7 @@ def padded_positions(size, margins, mode):
 
     Shape ``(size + sum(margins),)``, int64; negative margins crop.
     """
-    axis = torch.arange(size, dtype=torch.float64)[None, None]
+    axis = torch.arange(size, dtype=torch.float64, device="cpu")[None, None]
     value = {"value": -1.0} if mode == "constant" else {}
     return F.pad(axis, list(margins), mode=mode, **value)[0, 0].long()
 

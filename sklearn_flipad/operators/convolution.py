@@ -199,6 +199,6 @@ class ConvOperator(Convolution):
         if self._pad is not None:
             margins = self._pad[::-1][2 * axis : 2 * axis + 2][::-1]
         position = padded_positions(sizes[0], margins, self._padding_mode)
-        starts = torch.arange(sizes[1]) * geometry.stride[axis]
-        taps = torch.arange(geometry.kernel_size[axis]) * geometry.dilation[axis]
+        starts = torch.arange(sizes[1], device="cpu") * geometry.stride[axis]
+        taps = torch.arange(geometry.kernel_size[axis], device="cpu") * geometry.dilation[axis]
         return tap_matrix(position[starts[:, None] + taps], sizes[0])

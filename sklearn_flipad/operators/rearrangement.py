@@ -113,7 +113,7 @@ class ScaleOperator(_WeightlessImage):
 
     def _axis_map(self, axis):
         size = self.input_shape[1 + axis]
-        return tap_matrix(torch.arange(size)[:, None], size)
+        return tap_matrix(torch.arange(size, device="cpu")[:, None], size)
 
 
 class ReshapeOperator(_Weightless):

@@ -80,7 +80,7 @@ class ResizeOperator(_WeightlessImage):
     def _axis_map(self, axis):
         size = self.input_shape[1 + axis]
         mode = "linear" if self._align is not None else self._mode
-        source = torch.arange(size, dtype=torch.float64)[None, None]
+        source = torch.arange(size, dtype=torch.float64, device="cpu")[None, None]
         source = F.interpolate(source, size=self._size[axis], mode=mode, align_corners=self._align)
         source = source.flatten().numpy()
         first = np.floor(source).astype(int)
@@ -173,7 +173,7 @@ class CropOperator(_WeightlessImage):
 
     def _axis_map(self, axis):
         size, (before, after) = self.input_shape[1 + axis], self._margins[1 + axis]
-        return tap_matrix(torch.arange(before, size - after)[:, None], size)
+        return tap_matrix(torch.arange(before, size - after, device="cpu")[:, None], size)
 
 
 class PixelShuffleOperator(_WeightlessImage):

@@ -133,8 +133,10 @@ class ConvTransposeOperator(Convolution):
     def _axis_map(self, axis):
         geometry = self._geometry
         n_inputs, n_outputs = self.input_shape[1 + axis], self.output_shape[1 + axis]
-        starts = torch.arange(n_inputs) * geometry.stride[axis] - geometry.padding[axis]
-        taps = torch.arange(geometry.kernel_size[axis]) * geometry.dilation[axis]
+        starts = (
+            torch.arange(n_inputs, device="cpu") * geometry.stride[axis] - geometry.padding[axis]
+        )
+        taps = torch.arange(geometry.kernel_size[axis], device="cpu") * geometry.dilation[axis]
         return tap_matrix(starts[:, None] + taps, n_outputs).T.tocsr()
 
 

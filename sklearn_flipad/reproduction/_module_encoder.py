@@ -4,7 +4,14 @@ import numpy as np
 import torch
 
 from sklearn_flipad.base.lanes import in_lanes
-from sklearn_flipad.base.modules import evaluating, moved_to
+from sklearn_flipad.base.modules import (
+    check_returned,
+    evaluating,
+    float_type_of,
+    moved_to,
+    unwrap,
+)
+from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.reproduction.search.metric import LatentMetric
 
 __all__ = ["ModuleEncoder"]
@@ -17,15 +24,21 @@ class ModuleEncoder:
     processing_ = None
 
     def __init__(self, module, space):
-        self.module, self.space = module, space
+        self.module, self.space = unwrap(module, "encoder"), space
         self.latent_mean = np.zeros(space.n_features)
         self.metric_ = LatentMetric(None, np.ones(space.n_features))
 
     def guess(self, x):
         """Latents (n, n_features), and all conditions in their order, (n, n_conditions)."""
         module = moved_to(self.module, x.device)
-        with evaluating(module):
-            latents = in_lanes(module, len(x), x).flatten(1)
+        dtype = float_type_of(module) or x.dtype
+
+        def run(rows):
+            return check_returned(module(rows.to(dtype)), "encoder", "latents").to(x.dtype)
+
+        # Seeded, because an encoder may draw from a distribution.
+        with seeded(0, x.device), evaluating(module):
+            latents = in_lanes(run, len(x), x).flatten(1)
         n_features, n_conditions = self.space.n_features, len(self.space.conditions)
         if latents.shape[1] != n_features:
             raise ValueError(

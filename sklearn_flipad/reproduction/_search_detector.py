@@ -42,6 +42,8 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
     """Minus the distance of a sample to the best reconstruction that a search finds for it."""
 
     _stored = Stored.stateless("offset_")
+    #: Whether the search also finds the noise that a generator draws.
+    _searches_noise = False
     #: Attributes that fit may set.
     _fitted_names = ("offset_",)
 
@@ -166,7 +168,7 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
         if not in_levels:
             X = check_samples(self, X, reset=reset, output_range=self.output_range)
         function = latent_function_of(self)
-        function.warn_if_random()
+        function.warn_if_random(searches_noise=self._searches_noise)
         if in_levels:
             output_range = self.output_range
             if output_range is None:

@@ -117,6 +117,9 @@ class ReproductionDetector(_SearchDetector):
     An autoencoder's own encoder and ``max_iter=0, n_newton=0`` is AEROBLADE's scheme; with a
     search from there it is LatentTracer's.
 
+    Normal noise that the generator draws while it runs is searched along with the latents, and the
+    distance then contains its logarithmic probability, in units of rounding.
+
     A rejected own sample counts as any other with a low score, in the samples that calibrate a
     threshold as in those that are judged. So rejection does not change what a calibrated
     false-negative rate means.
@@ -129,6 +132,7 @@ class ReproductionDetector(_SearchDetector):
     """
 
     _stored = Stored.stateless("encoder_", "metric_", "bounds_", "offset_")
+    _searches_noise = True
     _fitted_names = ("offset_", "encoder_", "metric_", "bounds_")
 
     _parameter_constraints: dict = {

@@ -2,7 +2,14 @@
 
 import torch
 
-from sklearn_flipad.base.modules import evaluating
+from sklearn_flipad.base.modules import (
+    check_returned,
+    device_of,
+    evaluating,
+    float_type_of,
+    moved_to,
+    unwrap,
+)
 from sklearn_flipad.reproduction.search.distances import euclidean_distance
 
 __all__ = ["FeatureDistance"]
@@ -27,11 +34,16 @@ class FeatureDistance:
     """
 
     def __init__(self, extractor):
-        self.extractor = extractor
+        extractor = unwrap(extractor, "extractor")
+        self.extractor = moved_to(extractor, device_of(extractor))
 
     def __call__(self, x, reconstruction):
         """Distance of each pair, a tensor of shape (n,)."""
         extractor = self.extractor.to(x.device)
+        dtype = float_type_of(extractor) or x.dtype
         with evaluating(extractor), torch.enable_grad():
-            features, others = extractor(x), extractor(reconstruction)
+            features, others = (
+                check_returned(extractor(values.to(dtype)), "extractor", "features").to(x.dtype)
+                for values in (x, reconstruction)
+            )
         return euclidean_distance(features, others)

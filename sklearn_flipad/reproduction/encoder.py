@@ -188,7 +188,8 @@ class LatentEncoder(BaseEstimator):
                 sampler=self.sampler,
                 random_state=self.random_state,
             )
-            function.warn_if_random()
+            if function.noise is None:
+                function.warn_if_random(searches_noise=True)
             process = GenerativeProcess(
                 function,
                 dtype=self.dtype,

@@ -10,9 +10,9 @@ from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch.func import jacrev, vmap
 
-from sklearn_flipad.base.modules import unwrap
+from sklearn_flipad.base.modules import run_generator, unwrap
 from sklearn_flipad.base.plain_copies import plain_copy
-from sklearn_flipad.base.randomness import Purpose, separate_stream
+from sklearn_flipad.base.randomness import Purpose, seeded, separate_stream
 from sklearn_flipad.base.samples import check_samples, record_samples
 from sklearn_flipad.generators.latents import latent_batches
 
@@ -244,8 +244,14 @@ class _Rows:
             )
         self.generator = plain_copy(generator).double().cpu()
         self.shape = tuple(shape)
-        with torch.no_grad():
-            x = self.generator(torch.zeros(1, *self.shape, dtype=torch.float64))
+        zeros = torch.zeros(1, *self.shape, dtype=torch.float64, device="cpu")
+        with torch.no_grad(), seeded(0):
+            x, again = (run_generator(self.generator, (zeros,)) for _ in range(2))
+        if not torch.equal(x, again):
+            raise ValueError(
+                "The generator draws random numbers while it runs. Switch them off in a module "
+                "around it, and let noise= have their deviation, column by column."
+            )
         sample_shape = tuple(x.shape[1:])
         if len(sample_shape) != 1:
             raise ValueError(
@@ -283,12 +289,12 @@ class _Rows:
         nearest = distances.topk(n_starts, largest=False).indices
         found = [self._searched(x, self.latents[nearest[:, k]], max_iter) for k in range(n_starts)]
         energies = torch.stack([energy for energy, _ in found])
-        best, rows = energies.argmin(dim=0), torch.arange(_N_ROWS)
+        best, rows = energies.argmin(dim=0), torch.arange(_N_ROWS, device="cpu")
         z = torch.stack([latents for _, latents in found])[best, rows]
         log_posterior = -energies[best, rows]
         residuals, jacobian = self._residuals(z, x), self._jacobian(z)
         # det(I + J^T J) = det(I + J J^T), of the size of the columns.
-        gram = jacobian @ jacobian.mT + torch.eye(jacobian.shape[1], dtype=z.dtype)
+        gram = jacobian @ jacobian.mT + torch.eye(jacobian.shape[1], dtype=z.dtype, device="cpu")
         log_evidence = log_posterior - torch.linalg.slogdet(gram).logabsdet / 2
         values = residuals.square().mean(dim=1).sqrt(), log_posterior, log_evidence
         return tuple(value[: len(X)] for value in (z, *values))
@@ -297,7 +303,7 @@ class _Rows:
         """Energies and latents, after Levenberg-Marquardt with one damping per row."""
         energy = self._energy(z, x)
         damping = torch.full_like(energy, _DAMPING)
-        eye = torch.eye(z.shape[1], dtype=z.dtype)
+        eye = torch.eye(z.shape[1], dtype=z.dtype, device="cpu")
         for _ in range(max_iter):
             residuals, jacobian = self._residuals(z, x), self._jacobian(z)
             hessian = jacobian.mT @ jacobian + eye

@@ -54,13 +54,15 @@ def _natural_images(n, shape):
     The part that all channels share has amplitudes that fall with the square of the frequency;
     each channel's own part is weaker and falls with its power 1.5.
     """
-    generator = torch.Generator().manual_seed(0)
-    frequencies = [torch.fft.fftfreq(side, dtype=torch.float64) for side in shape[1:]]
+    generator = torch.Generator("cpu").manual_seed(0)
+    frequencies = [torch.fft.fftfreq(side, dtype=torch.float64, device="cpu") for side in shape[1:]]
     frequency = torch.stack(torch.meshgrid(*frequencies, indexing="ij")).norm(dim=0)
     frequency = frequency.clamp_min(1 / max(shape[1:]))
 
     def noise(channels, power):
-        white = torch.randn(n, channels, *shape[1:], dtype=torch.float64, generator=generator)
+        white = torch.randn(
+            n, channels, *shape[1:], dtype=torch.float64, generator=generator, device="cpu"
+        )
         axes = tuple(range(2, white.ndim))
         colored = torch.fft.ifftn(torch.fft.fftn(white, dim=axes) / frequency**power, dim=axes)
         return colored.real / colored.real.std()

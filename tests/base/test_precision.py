@@ -129,6 +129,7 @@ SETTINGS = {
     "inference mode": torch.inference_mode,
     "without gradients": torch.no_grad,
     "float64 by default": float64_by_default,
+    "another device by default": partial(torch.device, "meta"),
 }
 
 

@@ -18,6 +18,7 @@ from sklearn_flipad import (
     RawTransformer,
 )
 from sklearn_flipad.base.gray_levels import from_gray_levels, to_gray_levels
+from sklearn_flipad.base.sample_lists import is_ragged
 from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
@@ -304,3 +305,23 @@ def test_plots_show_what_estimators_read(images):
         SampleGridDisplay.from_samples({"real": last})
     with pytest.raises(ValueError, match="outside the range"):
         SampleGridDisplay.from_samples({"real": images.astype(float)})
+
+
+def test_an_object_array_of_equal_samples_is_an_array_of_them(images):
+    objects = np.empty(len(images), dtype=object)
+    objects[:] = list(images)
+    assert_same = np.testing.assert_array_equal
+    assert_same(as_array(objects), images)
+    assert not is_ragged(objects)
+    raw = RawTransformer().fit(images)
+    assert_same(raw.transform(objects), raw.transform(images))
+    objects[0] = images[0, :, :8]
+    assert is_ragged(objects)
+
+
+def test_complex_samples_are_refused_and_their_parts_are_not(images):
+    X = images / 127.5 - 1 + 0j
+    with pytest.raises(ValueError, match=r"holds complex128\. .* parts as channels"):
+        RawTransformer().fit(X)
+    parts = np.concatenate([X.real, X.imag], axis=1)
+    assert RawTransformer().fit_transform(parts).shape == (12, 2, 16, 16)

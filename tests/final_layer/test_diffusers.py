@@ -79,6 +79,123 @@ def test_latents_of_the_diffusion_process_are_unscaled(latents):
         FinalLayer.from_diffusers(vae, latents=latents, scaled=True)
 
 
+STATISTICS = {"latents_mean": [-1.7, 1.9, -1.4, 2.5], "latents_std": [8.5, 5.9, 6.6, 5.2]}
+
+
+def pipeline_of(kind, vae, folder):
+    """A folder as that of a pipeline of diffusers: what is read is the code of its class."""
+    vae.save_pretrained(folder / kind / "vae")
+    (folder / kind / "model_index.json").write_text(json.dumps({"_class_name": kind}))
+    return folder / kind
+
+
+def statistics():
+    return (torch.tensor(STATISTICS[name]).view(1, 4, 1, 1) for name in STATISTICS)
+
+
+@pytest.mark.parametrize("kind", [None, "StableDiffusionXLPipeline", "GlmImagePipeline"])
+def test_pipelines_use_mean_and_deviation_of_latents(kind, latents, tmp_path):
+    vae = autoencoder(scaling_factor=0.5, **STATISTICS)
+    process, (mean, std) = latents * 0.18215, statistics()
+    factor = std / (1 if kind == "GlmImagePipeline" else 0.5)
+    expected = process * factor + mean
+    source = vae if kind is None else pipeline_of(kind, vae, tmp_path)
+    torch.testing.assert_close(LatentDecoder(source).unscaled(process), expected)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="The latents deviate")
+        layer = FinalLayer.from_diffusers(source, latents=expected)
+        again = FinalLayer.from_diffusers(source, latents=process, scaled=True)
+        # Those of the autoencoder's images have the mean and deviation of its config.
+        FinalLayer.from_diffusers(source, latents=process * std + mean)
+    np.testing.assert_allclose(again.mean_activation, layer.mean_activation, atol=1e-4)
+    with pytest.warns(UserWarning, match="pass scaled=True"):
+        FinalLayer.from_diffusers(source, latents=process)
+    with pytest.warns(UserWarning, match="False for those of vae.encode"):
+        FinalLayer.from_diffusers(source, latents=expected, scaled=True)
+    drawn = LatentDecoder(source).sampler(400, np.random.RandomState(0))
+    unit = ((drawn - mean) / factor).transpose(0, 1).flatten(1)
+    np.testing.assert_allclose(unit.std(dim=1), 1, atol=0.05)
+    np.testing.assert_allclose(unit.mean(dim=1), 0, atol=0.05)
+
+
+def test_pipelines_that_use_less_of_the_config(latents, tmp_path):
+    both = autoencoder(scaling_factor=0.5, shift_factor=0.3, **STATISTICS)
+    for kind, shift in (("StableDiffusionPipeline", 0.0), ("StableDiffusion3Pipeline", 0.3)):
+        decoder = LatentDecoder(pipeline_of(kind, both, tmp_path))
+        torch.testing.assert_close(decoder.unscaled(latents), latents / 0.5 + shift)
+    mean, std = statistics()
+    sdxl = latents * std / 0.5 + mean
+    pipeline = pipeline_of("StableDiffusionXLPipeline", both, tmp_path)
+    torch.testing.assert_close(LatentDecoder(pipeline).unscaled(latents), sdxl)
+    # Nothing says which of them a pipeline uses.
+    process = latents * 0.18215
+    with pytest.raises(ValueError, match="Pass the pipeline in place of its autoencoder"):
+        FinalLayer.from_diffusers(both, latents=process, scaled=True)
+    with pytest.raises(ValueError, match="Pass the pipeline in place of its autoencoder"):
+        FinalLayer.from_diffusers(both)
+    layer = FinalLayer.from_diffusers(pipeline, latents=process, scaled=True)
+    same = FinalLayer.from_diffusers(both, latents=process * std / 0.5 + mean, scaled=False)
+    np.testing.assert_allclose(same.mean_activation, layer.mean_activation, atol=1e-4)
+
+
+class Pipeline:
+    """In the manner of those of diffusers."""
+
+    def __call__(self, latents):
+        latents = latents / self.vae.config.scaling_factor
+        return self.vae.decode(latents + self.vae.config.shift_factor).sample
+
+
+class Extended(Pipeline):
+    def __call__(self, latents):
+        return super().__call__(latents).clamp(-1, 1)
+
+
+def test_a_pipeline_s_own_code_says_what_it_uses(latents):
+    both = autoencoder(scaling_factor=0.5, shift_factor=0.3, **STATISTICS)
+    for kind in (Pipeline, Extended):
+        pipeline = kind()
+        pipeline.vae = both
+        torch.testing.assert_close(LatentDecoder(pipeline).unscaled(latents), latents / 0.5 + 0.3)
+
+
+def test_own_images_of_a_pipeline_are_accepted():
+    vae = autoencoder(scaling_factor=0.5, **STATISTICS)
+    decoder, (mean, std) = LatentDecoder(vae), statistics()
+    layer = FinalLayer.from_diffusers(vae, random_state=0)
+    own = sample(decoder, 200, output_range=(0, 1), random_state=1)
+    other = sample(LatentDecoder(autoencoder(1)), 100, output_range=(0, 1), random_state=1)
+    detector = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    attributor = make_flipad(layer, pool_size=2, detector=detector, fnr=0.1, random_state=0)
+    attributor.fit(np.concatenate([own, other]), np.repeat([1, -1], [200, 100]))
+    process = torch.randn(100, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        pixels = vae.decode(process * std / 0.5 + mean).sample / 2 + 0.5
+    images = np.rint(pixels.clamp(0, 1).numpy() * 255).astype(np.uint8)
+    assert (attributor.predict(images) == 1).mean() > 0.8
+
+
+def test_forms_of_latents_and_autoencoders(vae, latents):
+    expected = FinalLayer.from_diffusers(vae, latents=latents).fingerprint
+    for form in (latents.numpy(), list(latents), list(latents.numpy()), latents.double()):
+        assert FinalLayer.from_diffusers(vae, latents=form).fingerprint == expected
+    compiled = torch.compile(vae, backend="eager")
+    assert FinalLayer.from_diffusers(compiled, latents=latents).fingerprint == expected
+    mixed = autoencoder()
+    mixed.encoder.half()  # it makes no pixels
+    assert FinalLayer.from_diffusers(mixed, latents=latents).fingerprint == expected
+    mixed.decoder.half()
+    with pytest.raises(ValueError, match=r"float16 \(decoder\..*call vae.float\(\)"):
+        FinalLayer.from_diffusers(mixed, latents=latents)
+    mixed.float()
+    assert FinalLayer.from_diffusers(mixed, latents=latents).output_shape == (3, 16, 16)
+    distribution = vae.encode(torch.rand(6, 3, 16, 16)).latent_dist
+    with pytest.raises(ValueError, match=r"pass latent_dist\.sample"):
+        FinalLayer.from_diffusers(vae, latents=distribution)
+    with pytest.raises(ValueError, match="complex"):
+        FinalLayer.from_diffusers(vae, latents=latents + 0j)
+
+
 def test_drawn_latents(vae):
     options = {"n_samples": 6, "random_state": 0}
     layer = FinalLayer.from_diffusers(vae, **options)
@@ -115,7 +232,7 @@ def test_what_is_refused(latents):
     FinalLayer.from_diffusers(tiled, latents=latents)  # one tile
     with pytest.raises(ValueError, match="in tiles"):
         FinalLayer.from_diffusers(tiled, image_size=64)
-    with pytest.raises(ValueError, match=r"float16\. Load it with torch_dtype=torch\.float32"):
+    with pytest.raises(ValueError, match=r"float16.*Load it with torch_dtype=torch\.float32"):
         FinalLayer.from_diffusers(autoencoder().half())
     with pytest.raises(TypeError, match=r"AutoencoderTiny\. For others, wrap"):
         FinalLayer.from_diffusers(diffusers.AutoencoderTiny())

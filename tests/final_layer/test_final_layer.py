@@ -533,3 +533,46 @@ def test_module_of_another_kind():
 def test_activation_that_is_not_invertible(arguments):
     with pytest.raises(ValueError, match=r"invertible|scale must not be 0"):
         OutputActivation(*arguments)
+
+
+@pytest.mark.parametrize("size", [15, 16])
+def test_a_transposed_convolution_called_with_output_size(size):
+    class Sized(nn.Module):
+        latent_shape = (8,)
+
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.first = nn.Linear(8, 4 * 64)
+            self.last = nn.ConvTranspose2d(4, 1, 3, stride=2, padding=1)
+
+        def forward(self, z):
+            x = torch.relu(self.first(z)).reshape(-1, 4, 8, 8)
+            return torch.tanh(self.last(x, output_size=(size, 16)))
+
+    for module in (None, "last"):
+        layer = FinalLayer.from_generator(Sized(), n_samples=50, module=module, random_state=0)
+        assert layer.links[0].arguments["output_padding"] == (size - 15, 1)
+        assert layer.output_shape == (1, size, 16)
+
+
+@pytest.mark.parametrize("number", [np.float32, np.float64, np.asarray, torch.tensor])
+def test_numbers_of_numpy_and_torch_are_numbers(number, tmp_path):
+    activation = OutputActivation("leaky_relu", number(0.5), shift=number(0.25), slope=number(0.5))
+    assert activation == OutputActivation("leaky_relu", 0.5, shift=0.25, slope=0.5)
+    linear = nn.Linear(4, 2)
+    layer = FinalLayer.from_module(linear, input_shape=(4,), activation=activation)
+    layer.save(tmp_path / "layer.safetensors")
+    assert FinalLayer.load(tmp_path / "layer.safetensors") == layer
+
+
+@pytest.mark.parametrize("number", [np.int64, np.int8, np.asarray, torch.tensor])
+def test_integers_of_numpy_and_torch_as_arguments_of_layers(number):
+    module, plain = nn.Conv2d(4, 2, 3, stride=2), nn.Conv2d(4, 2, 3, stride=2)
+    plain.load_state_dict(module.state_dict())
+    module.groups, module.stride = number(1), (number(2), number(2))
+    layer = FinalLayer.from_module(module, input_shape=(number(4), 8, 8))
+    assert layer == FinalLayer.from_module(plain, input_shape=(4, 8, 8))
+    links = [Link("pad", None, {"margins": ((number(1), 1), (0, number(2))), "mode": "constant"})]
+    padded = FinalLayer([*links, *layer.links], input_shape=(4, 8, 8))
+    assert padded.links[0].arguments["margins"] == ((1, 1), (0, 2))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 
 from sklearn_flipad.base.gray_levels import from_gray_levels, to_gray_levels
 from sklearn_flipad.base.lanes import in_lanes
@@ -27,6 +28,7 @@ class GenerativeProcess:
         self.sample_shape, self.has_gradients = function.sample_shape, function.has_gradients
         self.generate, self.running = function.generate, function.running
         self.draw_latents = function.draw
+        self.noise, self.noise_variance = function.noise, function.noise_variance
         self.output_range = None
         if dtype == "uint8" or (dtype == "auto" and len(self.sample_shape) == 3):
             output_range = function.output_range if output_range is None else output_range
@@ -42,8 +44,13 @@ class GenerativeProcess:
 
     def draw(self, n, random_state, batch_size=_BATCH):
         """Batches of samples ``(n_batch, *sample_shape)``, their latents and their conditions."""
-        for latents, conditions in self.draw_latents(n, random_state, batch_size):
-            yield self.processed(latents, conditions), latents, conditions
+        rng = check_random_state(random_state)
+        for latents, conditions in self.draw_latents(n, rng, batch_size):
+            drawn = latents
+            if self.noise is not None:
+                values = rng.standard_normal((len(latents), self.noise.n_values))
+                drawn = torch.cat([latents, torch.from_numpy(values).to(latents)], dim=1)
+            yield self.processed(drawn, conditions), latents, conditions
 
     def processed(self, latents, conditions):
         """Samples as files would have them, uint8 or float32, shape (n, *sample_shape)."""

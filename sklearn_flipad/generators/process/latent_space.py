@@ -31,6 +31,11 @@ class LatentSpace:
             (inputs,) = latent_batches(
                 generator, n_tried, batch_size=n_tried, random_state=0, **self._options
             )
+            if any(part.is_complex() for part in inputs):
+                raise ValueError(
+                    "The generator's latents are complex numbers, which are not searched. Wrap it "
+                    "in a module that takes their real and imaginary parts, as torch.complex does."
+                )
             discrete = [_is_discrete(part) for part in inputs]
             found = _distinct(inputs, discrete)
             if len(found) > _MAX_CONDITIONS or n_tried > _MAX_TRIED:

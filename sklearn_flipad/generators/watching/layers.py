@@ -92,6 +92,13 @@ def find_layer(generator, latents, activation, module):
         for layer, output in outputs.items()
         if output is not None and output[0].numel() == x[0].numel()
     ]
+    if candidates and not any(output.is_floating_point() for _, output in candidates):
+        raise ValueError(
+            "The generator's last linear layer returns complex numbers, and only a part of each is "
+            "in the samples. Write it as a layer of real numbers, with the real and the imaginary "
+            "parts as channels."
+        )
+    candidates = [(layer, output) for layer, output in candidates if output.is_floating_point()]
     if not candidates:
         _refuse_sizes(outputs, x)
     problem = None

@@ -136,7 +136,7 @@ def _orders(layer_shape, sample_shape):
     """Yield orders in which a generator may return the outputs of its last layer, int64 or None."""
     layer_shape, sample_shape = tuple(layer_shape[1:]), tuple(sample_shape[1:])
     yield None
-    index = torch.arange(int(np.prod(layer_shape))).reshape(1, *layer_shape)
+    index = torch.arange(int(np.prod(layer_shape)), device="cpu").reshape(1, *layer_shape)
     seen = {index.numpy().tobytes()}
     for moved in _rearranged(index, sample_shape):
         key = moved.contiguous().numpy().tobytes()
@@ -218,6 +218,7 @@ def _rounded(activation, o, x):
             _round(value, digits)
             for value in (activation.scale, activation.shift, activation.slope)
         )
+        shift = 0.0 if abs(shift) <= rounding else shift
         if scale and slope > 0:
             found = OutputActivation(activation.name, scale, shift, slope)
             if _error(found.forward(o), x) <= allowed:

@@ -83,16 +83,16 @@ def _extend(matrix, period, extra):
     middle = size // period // 2 * period
     if size % period or size < 4 * period:
         return None
-    gram = torch.zeros(size, size + extra * period, dtype=torch.float64)
+    gram = torch.zeros(size, size + extra * period, dtype=torch.float64, device="cpu")
     matrix = torch.from_numpy(matrix)
     gram[:, :size] = matrix @ matrix.T
-    rows = torch.arange(size)
+    rows = torch.arange(size, device="cpu")
     shifts = rows // period * period - middle
     periodic = torch.stack(
         [gram[middle + i % period].roll(int(s)) for i, s in zip(rows, shifts, strict=True)]
     )
     wrong = (periodic - gram)[:, :size].abs() > 1e-9 * gram.abs().max()
-    border = torch.ones(size + extra * period, dtype=torch.bool)
+    border = torch.ones(size + extra * period, dtype=torch.bool, device="cpu")
     border[:size] = wrong.any(dim=1)
     # The stencil must be that of the interior.
     return None if border[middle - period : middle + 2 * period].any() else border

@@ -19,7 +19,7 @@ class PeriodicPreconditioner:
         self.cells, self.periods = gram.cells, gram.periods
         self._axes = tuple(range(2, 2 + len(self.cells)))
         blocks = symbol(gram, self.cells).movedim((0, 1), (-2, -1))
-        blocks = blocks + ridge * torch.eye(blocks.shape[-1]).to(blocks)
+        blocks = blocks + ridge * torch.eye(blocks.shape[-1], device="cpu").to(blocks)
         blocks = inverse(blocks).movedim((-2, -1), (0, 1)).contiguous()
         self.blocks = blocks.to(torch.promote_types(gram.stencil.dtype, torch.complex64))
 
@@ -43,13 +43,15 @@ class AveragePreconditioner:
         channels, *size = shape
         self._size, self._axes = size, tuple(range(2, 1 + len(shape)))
         like = gram.operator.weight
-        rng = torch.Generator().manual_seed(0)
+        rng = torch.Generator("cpu").manual_seed(0)
         # One image for each channel, with an impulse in its corner.
         impulses = like.new_zeros(channels, channels, *size)
-        impulses[(slice(None), slice(None), *[0] * len(size))] = torch.eye(channels).to(like)
+        impulses[(slice(None), slice(None), *[0] * len(size))] = torch.eye(
+            channels, device="cpu"
+        ).to(like)
         total = torch.zeros_like(impulses)
         for _ in range(_N_SHIFTS):
-            shift = [int(torch.randint(side, (), generator=rng)) for side in size]
+            shift = [int(torch.randint(side, (), generator=rng, device="cpu")) for side in size]
             image = gram.apply(impulses.roll(shift, self._axes))
             total += image.roll([-place for place in shift], self._axes)
         # A row of the matrix is what a channel's impulse becomes in each channel.

@@ -218,7 +218,7 @@ class StencilGram:
     def matrix(self):
         """All entries, a csr_array of float64, shape ``(n_outputs, n_outputs)``."""
         n_outputs = prod(self._output_shape)
-        numbers = torch.arange(n_outputs).reshape(1, *self._output_shape)
+        numbers = torch.arange(n_outputs, device="cpu").reshape(1, *self._output_shape)
         numbers = to_cells(numbers, self.periods).flatten(2)[0].numpy()  # in_cell, cells
         stencil = self.stencil.double().cpu().numpy()
         cells = np.indices(self.cells)

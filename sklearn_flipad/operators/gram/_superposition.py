@@ -32,7 +32,7 @@ class Superposition:
 
     def probes(self):
         """The sums of unit vectors, shape ``(n_elements, n_groups)``, float64."""
-        probes = torch.zeros(len(self.groups), self.n_groups, dtype=torch.float64)
+        probes = torch.zeros(len(self.groups), self.n_groups, dtype=torch.float64, device="cpu")
         probes[np.arange(len(self.groups)), self.groups] = 1
         return probes
 

@@ -44,7 +44,7 @@ class BandedGramSolver(GramSolver):
         period = 2 * band + 1
         lower = np.zeros((width, length, channels))
         for start in range(min(period, length)):
-            probes = torch.zeros(channels, channels, length, dtype=torch.float64)
+            probes = torch.zeros(channels, channels, length, dtype=torch.float64, device="cpu")
             probes[range(channels), range(channels), start::period] = 1
             columns = gram.apply(probes).numpy()
             for shift in range(band + 1):

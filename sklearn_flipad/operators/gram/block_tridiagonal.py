@@ -73,7 +73,7 @@ class BlockTridiagonalGramSolver(GramSolver):
 
     def _blocks_of(self, matrix):
         """The blocks of a sparse Gram matrix."""
-        numbers = torch.arange(self.operator.n_outputs)
+        numbers = torch.arange(self.operator.n_outputs, device="cpu")
         order = self._to_rows(numbers.reshape(1, *self.operator.output_shape))[0].numpy()
         matrix = matrix[order][:, order]
         parts = [slice(start, stop) for start, stop in pairwise(self.edges)]

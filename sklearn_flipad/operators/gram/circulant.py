@@ -66,7 +66,9 @@ class CirculantGramSolver(GramSolver):
         self._set_bases(bases)
         gram = gram_product(double)
         circulant = self._frequency_blocks(gram)
-        self.blocks = inverse(circulant + ridge * torch.eye(circulant.shape[1]).to(circulant))
+        self.blocks = inverse(
+            circulant + ridge * torch.eye(circulant.shape[1], device="cpu").to(circulant)
+        )
         self.correction = self._border_correction(gram, circulant)
         self.blocks = self.blocks.to(operator.dtype)
         self.correction = self.correction.to(operator.dtype)
@@ -85,7 +87,7 @@ class CirculantGramSolver(GramSolver):
         )
         cells = [rows.any(1), columns.any(1), ~rows.all(1)]
         self._border_cells = tuple(mask.nonzero().flatten().to(device) for mask in cells)
-        channels = torch.ones(extension.channels, dtype=torch.bool)
+        channels = torch.ones(extension.channels, dtype=torch.bool, device="cpu")
         # Axes: column cells, row cells, phases of columns, channels, phases of rows.
         whole = torch.einsum("vq,c,up->vuqcp", torch.ones_like(columns), channels, rows[cells[0]])
         left = torch.einsum("vq,c,up->vuqcp", columns[cells[1]], channels, ~rows[cells[2]])
@@ -307,9 +309,11 @@ def _fourier_basis(n):
     Columns come in pairs of cosine and sine; the constant is paired with the alternating
     sequence if `n` is even and with 0 otherwise.
     """
-    cell = torch.arange(n, dtype=torch.float64)
-    alternating = (1 - 2 * (cell % 2)) if n % 2 == 0 else torch.zeros(n, dtype=torch.float64)
-    columns = [torch.ones(n, dtype=torch.float64) / n**0.5, alternating / n**0.5]
+    cell = torch.arange(n, dtype=torch.float64, device="cpu")
+    alternating = (
+        (1 - 2 * (cell % 2)) if n % 2 == 0 else torch.zeros(n, dtype=torch.float64, device="cpu")
+    )
+    columns = [torch.ones(n, dtype=torch.float64, device="cpu") / n**0.5, alternating / n**0.5]
     for frequency in range(1, (n + 1) // 2):
         angle = 2 * torch.pi * frequency * cell / n
         columns += [angle.cos() * (2 / n) ** 0.5, angle.sin() * (2 / n) ** 0.5]

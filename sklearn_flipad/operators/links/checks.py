@@ -3,6 +3,8 @@
 from math import prod
 from numbers import Integral
 
+from sklearn_flipad.base.numbers import plain_numbers
+
 __all__ = [
     "MAX_SIZE",
     "arguments_of",
@@ -28,7 +30,7 @@ _WORDS = {
 
 def check_shape(name, shape):
     """A shape without the batch as a tuple of ints; ValueError if it is empty or too large."""
-    sides = list(shape) if isinstance(shape, tuple | list) else [shape]
+    sides = plain_numbers(list(shape) if isinstance(shape, tuple | list) else [shape])
     if not sides or not all(is_int(side) and side >= 1 for side in sides):
         raise ValueError(f"{name} must be a tuple of positive ints, got {shape!r}.")
     if prod(map(int, sides)) > _MAX_ELEMENTS:

@@ -12,12 +12,16 @@ from sklearn_flipad.operators.links.kinds import LinkKind, register_link_kind
 from sklearn_flipad.operators.links.link import Link
 from sklearn_flipad.operators.transposed_convolution import ConvTransposeOperator
 
+__all__ = ["values_of"]
+
 _CONV = ("stride", "padding", "dilation", "groups", "padding_mode")
 _TRANSPOSED = ("stride", "padding", "output_padding", "dilation", "groups")
 
 
-def _values(tensor):
-    return tensor.detach().float().cpu().numpy()
+def values_of(tensor):
+    """Values of a tensor as an ndarray of float32, or of its complex type."""
+    tensor = tensor.detach()
+    return (tensor if tensor.is_complex() else tensor.float()).cpu().numpy()
 
 
 def _read_product(operation):
@@ -26,7 +30,7 @@ def _read_product(operation):
     source = "mat1" if operation.name == "addmm" else "self"
     if operation.source != source or operation.arguments.get("alpha", 1) != 1:
         return None
-    return [Link("linear", _values(factor.T))]
+    return [Link("linear", values_of(factor.T))]
 
 
 def _read_convolution(operation, transposed):
@@ -40,7 +44,7 @@ def _read_convolution(operation, transposed):
     if transposed:
         arguments["output_padding"] = tuple(values["output_padding"])
     kind = "conv_transpose" if transposed else "conv"
-    return [Link(kind, _values(values["weight"]), arguments)]
+    return [Link(kind, values_of(values["weight"]), arguments)]
 
 
 def _mixes_channels(link):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from sklearn_flipad.base.numbers import plain_numbers
 from sklearn_flipad.operators.composition import ChainOperator
 from sklearn_flipad.operators.links.checks import check_shape
 from sklearn_flipad.operators.links.kinds import LINK_KINDS
@@ -51,6 +52,11 @@ class Link:
                 f"A link of kind {self.kind!r} has {'no' if axes is None else 'a'} weight."
             )
         if self.weight is not None:
+            if np.iscomplexobj(self.weight):
+                raise ValueError(
+                    f"A link of kind {self.kind!r} needs real weights, got {self.weight.dtype}. "
+                    "Write the layer as one of real and imaginary parts."
+                )
             weight = np.array(self.weight, dtype=np.float32)
             weight.setflags(write=False)
             object.__setattr__(self, "weight", weight)
@@ -59,7 +65,8 @@ class Link:
                     f"weight must have {' or '.join(map(str, axes))} axes for "
                     f"kind={self.kind!r}, got shape {weight.shape}."
                 )
-        object.__setattr__(self, "arguments", self.row.check(dict(self.arguments), self.weight))
+        arguments = {name: plain_numbers(value) for name, value in self.arguments.items()}
+        object.__setattr__(self, "arguments", self.row.check(arguments, self.weight))
 
     @property
     def row(self):

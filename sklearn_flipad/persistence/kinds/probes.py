@@ -14,7 +14,7 @@ _TOLERANCE = 1e-4
 
 def ramps(sample_shape):
     """Two samples in [-1, 1], shape (2, *sample_shape)."""
-    ramp = torch.linspace(-1, 1, int(np.prod(sample_shape))).reshape(1, *sample_shape)
+    ramp = torch.linspace(-1, 1, int(np.prod(sample_shape)), device="cpu").reshape(1, *sample_shape)
     return torch.cat([ramp, -ramp])
 
 

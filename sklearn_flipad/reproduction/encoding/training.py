@@ -12,12 +12,19 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from sklearn_flipad.base.lanes import in_lanes
+from sklearn_flipad.base.modules import (
+    check_returned,
+    device_of,
+    float_type_of,
+    moved_to,
+    unwrap,
+)
 from sklearn_flipad.base.precision import plain_defaults
 from sklearn_flipad.base.randomness import Purpose, seeded, separate_stream
 from sklearn_flipad.reproduction.encoding.networks import make_encoder_network, n_outputs_of
 from sklearn_flipad.reproduction.search.latent_search import search_latents
 from sklearn_flipad.reproduction.search.metric import LatentMetric, deviations
-from sklearn_flipad.reproduction.search.objective import Objective
+from sklearn_flipad.reproduction.search.noise import objective_and_metric, with_noise
 from sklearn_flipad.reproduction.search.plan import SearchPlan
 from sklearn_flipad.reproduction.search.records import REPRODUCED
 from sklearn_flipad.storage.files import write_atomically
@@ -87,6 +94,12 @@ class _Training:
             n_outputs = n_outputs_of(n_features, self.n_conditions)
             with seeded(random_state), plain_defaults():
                 module = make_encoder_network(process.sample_shape, n_outputs)
+        module = moved_to(unwrap(module, "module"), device_of(module))
+        if float_type_of(module) not in (None, torch.float32):
+            raise ValueError(
+                f"module computes in {str(float_type_of(module)).removeprefix('torch.')}: pass it "
+                "in single precision, module.float(), in which it is trained."
+            )
         # In channels-last format, a step takes up to a fifth less on a CPU.
         self.module = _channels_last(copy.deepcopy(module).to(process.device))
         self.optimizer = torch.optim.Adam(self.module.parameters(), lr=lr)
@@ -108,7 +121,10 @@ class _Training:
 
     @property
     def is_good_enough(self):
-        return bool(self.history) and self.history[-1]["reproduced"] == 1.0
+        if not self.history or self.history[-1]["reproduced"] < 1.0:
+            return False
+        # Within noise that is not searched, even a poor guess seems to be reproduced.
+        return self.process.noise is not None or not self.process.noise_variance
 
     def _take_statistics(self):
         rng = separate_stream(self.random_state, Purpose.ENCODER_STATISTICS)
@@ -146,7 +162,7 @@ class _Training:
         self.module.train()
         # Seeded for what the network draws, such as dropout.
         with torch.enable_grad(), seeded(self.random_state + self.step, x.device):
-            outputs = self.module(_channels_last(x)).flatten(1)
+            outputs = check_returned(self.module(_channels_last(x)), "module", "latents").flatten(1)
             _check_outputs(outputs, n_outputs_of(latents.shape[1], self.n_conditions))
             loss, _ = self._loss(outputs, latents, conditions)
             self.optimizer.zero_grad()
@@ -169,11 +185,10 @@ class _Training:
             conditions = outputs[:, n_features:].argmax(dim=1)
         share = 0.0
         if self.process.has_gradients and self.process.processing.exact:
-            starts = [(start.to(self.process.latent_dtype), conditions)]
+            start = with_noise(start.to(self.process.latent_dtype), self.process)
+            searched = objective_and_metric(self.process, self.metric, self.random_state)
             with self.process.running():
-                records = search_latents(
-                    Objective.of(self.process), self.metric, x, starts, SearchPlan(_N_TRIALS)
-                )
+                records = search_latents(*searched, x, [(start, conditions)], SearchPlan(_N_TRIALS))
             share = float(np.mean([record.outcome == REPRODUCED for record in records]))
         self.history.append({"step": self.step, "error": float(error), "reproduced": share})
 

@@ -5,7 +5,7 @@ import torch
 
 from sklearn_flipad.reproduction.search.bounds import learn_bounds, warn_if_not_reproduced
 from sklearn_flipad.reproduction.search.latent_search import search_latents
-from sklearn_flipad.reproduction.search.objective import Objective
+from sklearn_flipad.reproduction.search.noise import objective_and_metric, with_noise
 from sklearn_flipad.reproduction.search.records import Found
 from sklearn_flipad.reproduction.search.starts import Starts
 
@@ -16,8 +16,8 @@ class GuidedSearch:
     """A search from an encoder's guess, and from further starts where that does not decide."""
 
     def __init__(self, process, encoder, metric, plan, random_state):
-        self.process, self.metric, self.plan = process, metric, plan
-        self.objective = Objective.of(process)
+        self.process, self.plan = process, plan
+        self.objective, self.metric = objective_and_metric(process, metric, random_state)
         self.starts = Starts(process, encoder, metric, plan, self.objective.make, random_state)
 
     def learned_bounds(self, X):
@@ -40,5 +40,5 @@ class GuidedSearch:
     def _records(self, X):
         targets = self.process.targets(X)
         with self.process.running():
-            starts = self.starts.of(targets)
+            starts = [(with_noise(z, self.process), c) for z, c in self.starts.of(targets)]
             return search_latents(self.objective, self.metric, targets, starts, self.plan)

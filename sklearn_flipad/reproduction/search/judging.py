@@ -17,6 +17,9 @@ def judged(X, found, process, distance=None):
     `distance` judges a sample and its reconstruction; None is the root mean square difference.
     """
     latents, conditions, distances, outcomes, n_iter = found
+    n_features = process.space.n_features
+    has_noise = latents.shape[1] > n_features
+    objective = Objective.of(process, searches_noise=has_noise)
     levels = X.dtype == np.uint8
     x = X.reshape(-1, *process.sample_shape)
     reconstructions = process.raw(latents, conditions)
@@ -24,19 +27,21 @@ def judged(X, found, process, distance=None):
         reconstructions = process.processing.apply(reconstructions)
     if not process.processing.exact:
         difference = x.astype(np.float64) - reconstructions
-        distances = np.sqrt(np.square(difference).reshape(len(x), -1).mean(axis=1))
+        squares = np.square(difference).reshape(len(x), -1).mean(axis=1)
+        penalty = objective.penalty(latents, process.targets(X)).double().cpu().numpy()
+        distances = np.sqrt(squares + penalty)
     elif distance is not None:
         distances = _distances(x, reconstructions, process, distance)
     if distance is not None:
         outcomes = np.where(outcomes == REPRODUCED, UNDECIDED, outcomes)
     elif not process.processing.exact:
-        floors = Objective.of(process).floor(process.targets(X)).cpu().numpy()
+        floors = objective.floor(process.targets(X)).cpu().numpy()
         outcomes = np.where(distances <= floors, REPRODUCED, outcomes)
     equal = np.full(len(x), np.nan)
     if levels:
         equal = (x == reconstructions).reshape(len(x), -1).mean(axis=1)
     return ReconstructionResult(
-        latents=latents.float().cpu().numpy().reshape(-1, *process.space.shape),
+        latents=latents[:, :n_features].float().cpu().numpy().reshape(-1, *process.space.shape),
         conditions=conditions.cpu().numpy(),
         reconstructions=reconstructions,
         distances=distances,

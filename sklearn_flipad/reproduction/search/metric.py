@@ -46,7 +46,7 @@ class LatentMetric:
         n_features = latents.shape[1]
         if n_features > MAX_DENSE:
             return cls(None, scale.double().cpu().numpy())
-        total = torch.zeros(n_features, n_features, dtype=torch.float64)
+        total = torch.zeros(n_features, n_features, dtype=torch.float64, device="cpu")
         n, objective = min(len(latents), _N_SAMPLES), Objective.of(process)
         with process.running():
             for row in range(n):

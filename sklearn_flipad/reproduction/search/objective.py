@@ -19,7 +19,8 @@ class Objective:
     both can be differentiated. Residuals are divided by `unit`, the generator's values for one gray
     level. Beyond `ends`, the values that a file can hold, they are 0 where the target lies at the
     same end. `rounded` targets were rounded to whole units and hold `noise` beside that, a variance
-    in squared units.
+    in squared units. If latents have columns beyond `n_features`, these are standard normal noise
+    of the generator: residuals of their own, which weigh as much as their probability.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Objective:
         rounded=True,
         process=None,
         noise=0.0,
+        n_features=None,
     ):
         self.generate = generate
         self.unit = unit
@@ -38,18 +40,26 @@ class Objective:
         self.rounded = rounded
         self.process = process
         self.noise = noise
+        self.n_features = n_features
 
     @classmethod
-    def of(cls, process):
-        """The residuals between samples and what a :class:`GenerativeProcess` makes."""
+    def of(cls, process, *, searches_noise=False):
+        """The residuals between samples and what a :class:`GenerativeProcess` makes.
+
+        `searches_noise` if latents come with the noise that the generator draws, if any.
+        """
         has_levels = process.output_range is not None
+        n_features = process.space.n_features if searches_noise and process.noise else None
+        # Another draw than the sample's makes twice the variance of one.
+        drawn = 0.0 if n_features is not None else 2 * process.noise_variance / process.unit**2
         return cls(
             process.generate,
             unit=process.unit,
             ends=process.output_range,
             rounded=has_levels,
             process=process.processing.differentiable(),
-            noise=process.processing.variance if has_levels else 0.0,
+            noise=drawn + (process.processing.variance if has_levels else 0.0),
+            n_features=n_features,
         )
 
     def make(self, latents, conditions):
@@ -64,7 +74,25 @@ class Objective:
             low, high = self.ends
             beyond = ((targets <= low) & (made < low)) | ((targets >= high) & (made > high))
             made = torch.where(beyond, targets, made)
-        return ((targets - made) / self.unit).flatten(1)
+        found = ((targets - made) / self.unit).flatten(1)
+        if self.n_features is None:
+            return found
+        noise = self._deviation(targets) * latents[:, self.n_features :]
+        # Their mean square is the sum of both over the number of a sample's values.
+        n_values = found.shape[1]
+        return torch.cat([found, noise], dim=1) * (1 + noise.shape[1] / n_values) ** 0.5
+
+    def _deviation(self, targets):
+        """Deviation of the errors of a sample made with the right latents, shape (n or 1, 1)."""
+        variance = (_PRECISION * targets.flatten(1).std(dim=1, keepdim=True) / self.unit).square()
+        return (variance + self.noise + (1 / 12 if self.rounded else 0)).sqrt()
+
+    def penalty(self, latents, targets):
+        """What improbable noise adds to the mean squared residual, shape (n,)."""
+        if self.n_features is None:
+            return latents.new_zeros(len(latents))
+        noise = self._deviation(targets) * latents[:, self.n_features :]
+        return noise.square().sum(dim=1) / targets[0].numel()
 
     def values_and_gradients(self, latents, conditions, targets):
         """Mean squared residuals (n,) and their gradients (n, n_features), of whole lanes."""
@@ -93,5 +121,7 @@ class Objective:
         # The noise of a clipped value shows only half.
         noise = self.noise * (1 - at_ends / 2)
         square, variance = square + noise, variance + 2 * noise * max(self.noise, 1 / 12)
+        if self.n_features is not None:  # noise that takes up a part of the errors is normal
+            variance = 2 * square.square()
         square = square + _N_DEVIATIONS * (variance / flat.shape[1]).sqrt()
         return (square + (_PRECISION * flat.std(dim=1)).square()).sqrt()

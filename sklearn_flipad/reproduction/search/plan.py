@@ -46,7 +46,8 @@ class SearchPlan:
             n_restarts = _N_RESTARTS + min(n_conditions, options.max_conditions) - 1
             if not has_floor:
                 n_restarts = options.n_restarts_without_floor
-        if process.space.n_features > MAX_DENSE:
+        n_noise = 0 if process.noise is None else process.noise.n_values
+        if process.space.n_features + n_noise > MAX_DENSE:
             n_newton = 0
         if not process.has_gradients:
             if not n_newton:

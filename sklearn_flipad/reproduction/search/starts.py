@@ -38,7 +38,7 @@ class Starts:
         guess, ranking = self.encoder.guess(targets)
         guess = guess.to(self.dtype)
         scale = torch.from_numpy(self.scale).to(guess)
-        mean = torch.as_tensor(self.encoder.latent_mean).to(guess)
+        mean = torch.as_tensor(self.encoder.latent_mean, device="cpu").to(guess)
         n_conditions, n_restarts = ranking.shape[1], self.plan.n_restarts
         n_corrections = self.plan.options.n_corrections
         n_corrections = np.clip(n_restarts - n_conditions + 1, 0, n_corrections)
