@@ -90,9 +90,14 @@ REFUSED_LATER = [
     (lambda t: t.drop(columns="rooms"), r"lacks the columns \['rooms'\]\.$"),
     (lambda t: t.assign(note=1), r"has the columns \['note'\], .* X.drop"),
     (lambda t: t.rename(columns={"rooms": "Rooms"}), r"lacks .*'rooms'.* has .*'Rooms'.*rename"),
-    (lambda t: t.assign(kind="castle"), "'kind' holds 'castle', which .* cannot have made"),
-    (lambda t: t.assign(rooms="three"), "'rooms' holds categories, but numbers in the table"),
-    (lambda t: t.assign(sold=1.5), "'sold' holds numbers, but dates"),
+    (
+        lambda t: t.assign(kind="castle"),
+        "60 of 60 rows .* impossible for this synthesizer. Column 'kind', row 0: 'castle' is not",
+    ),
+    (lambda t: t.assign(rooms="three"), "'rooms' holds categories, but numbers .* 'three'"),
+    (lambda t: t.assign(rooms=t["sold"]), "'rooms' holds dates, but numbers"),
+    (lambda t: t.assign(sold=1.5), "'sold' holds numbers, but dates .* pd.to_datetime, with the"),
+    (lambda t: t.assign(sold="1.5."), "'sold' holds categories, but dates .* pd.to_datetime"),
     (
         lambda t: t.assign(rooms=[None, *t["rooms"][1:]]),
         "'rooms' has 1 .* none in the table",
