@@ -178,7 +178,7 @@ def test_other_types_are_named_and_the_advice_works(name):
 
 def test_complex_numbers_are_split():
     values = NUMBERS + 1j
-    with pytest.raises(ValueError, match="'v' holds values of type complex.*split it"):
+    with pytest.raises(ValueError, match=r"'v' holds values of type complex.*split it"):
         TablePreparer().fit(with_column(values))
 
 

@@ -154,7 +154,7 @@ def test_rows_of_a_preparer():
     suspects = table.iloc[:4].assign(kind=["1", "castle", "2.0", "x"]).set_axis([9, 9, 7, 8])
     reasons = preparer.impossible(suspects)
     assert [bool(reason) for reason in reasons] == [False, True, False, False]
-    with pytest.raises(ValueError, match="1 of 4 rows .* impossible.* row 1: 'castle'"):
+    with pytest.raises(ValueError, match=r"1 of 4 rows .* impossible.* row 1: 'castle'"):
         preparer.transform(suspects)
     assert preparer.transform(suspects[reasons == ""]).shape == (3, 4)
 
