@@ -79,6 +79,16 @@ class NumberColumn:
         chance = dict(self.shares).get(found, 0.0) ** len(values)
         return found if chance < LEAST_CHANCE else None
 
+    def distance(self, series):
+        """Least distance from the mean in deviations, if it is not one of this column, else None.
+
+        By Chebyshev's inequality 1 / z**2 of any column is as far away as z, so that n rows are
+        with a chance of at most z ** (-2 n).
+        """
+        far = np.abs(self.encode(series)).min(initial=np.inf)
+        is_odd = len(series) and far > 1 and -2 * len(series) * np.log(far) < np.log(LEAST_CHANCE)
+        return float(far) if is_odd else None
+
     def encode(self, series):
         """Standardized values, shape ``(n, 1)``."""
         values = _rounded(numbers(self.name, series), self.decimals)

@@ -13,6 +13,7 @@ from sklearn_flipad.tabular._columns import is_rounded
 from sklearn_flipad.tabular._sdv_models import (
     conformed,
     copulas_of,
+    date_factors,
     encoder_of,
     field_transformers,
     processed,
@@ -52,7 +53,7 @@ def table_and_reasons(synthesizer, X):
         odd = ~np.asarray(constraint.is_valid(table), dtype=bool)
         text = f"it breaks the constraint {type(constraint).__name__} of the synthesizer"
         if odd.any():
-            reasons[", ".join(_columns_of_constraint(constraint))] = [
+            reasons[", ".join(_columns_of_constraint(constraint, X.columns))] = [
                 text if wrong else "" for wrong in odd
             ]
             broken |= odd
@@ -76,10 +77,10 @@ def intervals_of(info):
     return mean - reach, mean + reach
 
 
-def _columns_of_constraint(constraint):
+def _columns_of_constraint(constraint, columns):
     found = [getattr(constraint, key) for key in vars(constraint) if "column_name" in key]
     names = [n for value in found for n in (value if isinstance(value, list) else [value])]
-    names = [name for name in names if isinstance(name, str) and "#" not in name]
+    names = [name for name in names if isinstance(name, str) and name in columns]
     return list(dict.fromkeys(names)) or [type(constraint).__name__]
 
 
@@ -88,7 +89,7 @@ def _out_of_reach(synthesizer, table, precision):
     formatters = field_transformers(synthesizer)
     infos = getattr(encoder_of(synthesizer._model), "_column_transform_info_list", ())
     mixtures = {i.column_name: i for i in infos if i.column_type == "continuous"}
-    found = {}
+    found, factors = {}, date_factors(synthesizer)
     for name in table.columns:
         formatter = formatters.get(name)
         is_date = hasattr(formatter, "datetime_format")
@@ -96,7 +97,8 @@ def _out_of_reach(synthesizer, table, precision):
             continue
         values = table[name].to_numpy(dtype=np.float64)
         if is_date:
-            slack = step = np.full(len(values), _step_of_dates(formatter))
+            step = factors.get(name, 1.0) * _step_of_dates(formatter)
+            slack = step = np.full(len(values), step)
         else:
             slack, step = _steps_of_numbers(formatter, values, precision.get(name, 0.0))
         texts = np.full(len(values), "", dtype=object)

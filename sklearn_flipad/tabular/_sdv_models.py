@@ -10,10 +10,12 @@ from sklearn_flipad.base.optional import import_optional
 from sklearn_flipad.tabular._values import labels, matches, numbers, plain, seconds
 
 __all__ = [
+    "check_columns",
     "check_synthesizer",
     "columns_of",
     "conformed",
     "copulas_of",
+    "date_factors",
     "encoder_of",
     "field_transformers",
     "generator_of",
@@ -25,6 +27,8 @@ __all__ = [
 
 #: Types of columns that a synthesizer models; it makes up the others: keys and personal data.
 _MODELED = ("numerical", "datetime", "categorical", "boolean")
+#: Nanoseconds of a date in 2001.
+_SOME_DATE = 1e18
 
 
 def sdv():
@@ -80,6 +84,30 @@ def columns_of(synthesizer):
         name: sdtype for name, sdtype in columns.items() if sdtype in _MODELED and name not in keys
     }
     return modeled, [name for name in columns if name not in modeled]
+
+
+def check_columns(synthesizer, X):
+    """Names of the columns that a synthesizer models; raise an error if X lacks one or has gaps."""
+    if not isinstance(X, pd.DataFrame):
+        raise TypeError(f"X must be a pandas DataFrame, got {type(X).__name__}.")
+    modeled, made_up = columns_of(synthesizer)
+    names = list(modeled)
+    missing = [name for name in names if name not in X.columns]
+    extra = [name for name in X.columns if name not in {*names, *made_up}]
+    if missing or extra:
+        raise ValueError(
+            f"X must have the columns of the synthesizer, {names}; it lacks {missing} and has "
+            f"{extra} beside them. Rename or drop columns."
+        )
+    if not len(X):
+        raise ValueError("X has no rows.")
+    gaps = [name for name in names if X[name].isna().any()]
+    if gaps:
+        raise ValueError(
+            f"Columns {gaps} of X have missing values, which are no outputs of the generator: "
+            f"remove those rows, by X.dropna(subset={gaps})."
+        )
+    return names
 
 
 def _metadata_columns(synthesizer):
@@ -143,4 +171,25 @@ def processed(synthesizer, table):
     if getattr(synthesizer, "_chained_constraints", ()):
         table = synthesizer._validate_transform_constraints(table)
     # Conditions are transformed without the primary key, which no suspect needs to have.
-    return synthesizer._data_processor.transform(table, is_condition=True)
+    table = synthesizer._data_processor.transform(table, is_condition=True)
+    factors = date_factors(synthesizer)
+    return table.assign(**{name: table[name] * f for name, f in factors.items() if name in table})
+
+
+def date_factors(synthesizer):
+    """Numbers of a returned date by its number in training, by column of dates; usually 1.
+
+    rdt takes numbers in the unit of the table, but returns all as nanoseconds.
+    """
+    found = {}
+    for name, formatter in field_transformers(synthesizer).items():
+        if getattr(formatter, "datetime_format", None):
+            date = formatter._convert_data_to_pandas_datetime(pd.Series([_SOME_DATE]))
+            if isinstance(formatter._dtype, np.dtype) and formatter._dtype.kind == "M":
+                date = date.astype(formatter._dtype)
+            else:
+                date = date.dt.strftime(formatter.datetime_format)
+            ratio = _SOME_DATE / formatter._transform_helper(date)[0]
+            # A format may leave out the time of day; units are thousands apart.
+            found[name] = 1000.0 ** np.rint(np.log(ratio) / np.log(1000))
+    return found

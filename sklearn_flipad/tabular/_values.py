@@ -197,4 +197,5 @@ def _key(value):
 def precision_of(series):
     """Relative precision of the type of a column's floats, 0 for other types."""
     dtype = getattr(series.dtype, "numpy_dtype", series.dtype)
+    dtype = dtype.subtype if isinstance(dtype, pd.SparseDtype) else dtype
     return float(np.finfo(dtype).eps) if getattr(dtype, "kind", "O") == "f" else 0.0

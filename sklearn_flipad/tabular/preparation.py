@@ -165,7 +165,8 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If numbers are rounded more coarsely than in the table of fit.
+            If numbers are rounded more coarsely than in the table of fit, or so far from it in
+            every row that they may be in other units.
         """
         check_is_fitted(self)
         X = self._frame(X)
@@ -175,6 +176,7 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         refuse_impossible(self._reasons(X))
         blocks = [self._encoded(column, X[column.name]) for column in self.columns_]
         self._warn_of_rounding(X)
+        self._warn_of_units(X)
         return np.concatenate(blocks, axis=1)
 
     def impossible(self, X):
@@ -354,6 +356,24 @@ class TablePreparer(TransformerMixin, BaseEstimator):
                 f"Columns {list(coarser)} of X are rounded more coarsely than in the table of fit. "
                 "Rounding alone may then decide a verdict. To avoid that, round all tables alike: "
                 f"TablePreparer(decimals={coarser}).",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _warn_of_units(self, X):
+        """Warn of columns of numbers that are far from the table of fit in each row."""
+        far = {
+            column.name: column.distance(X[column.name].dropna())
+            for column in self.columns_
+            if isinstance(column, NumberColumn)
+        }
+        far = {name: f"{distance:.3g}" for name, distance in far.items() if distance is not None}
+        if far:
+            told = ", ".join(f"{name!r} at least {distance}" for name, distance in far.items())
+            warnings.warn(
+                f"All rows of X are far from the mean of the table of fit: {told} of its standard "
+                "deviations. If the units differ, convert X to those of the table of fit; "
+                "otherwise these rows are from elsewhere, whatever the verdict.",
                 UserWarning,
                 stacklevel=3,
             )

@@ -5,11 +5,11 @@ and a position within it, by tanh. A table holds only the resulting value, so th
 component is taken, for suspects and own samples alike.
 """
 
+import warnings
 from copy import deepcopy
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import HasMethods
@@ -20,9 +20,10 @@ from sklearn_flipad.final_layer import ColumnActivations, FinalLayer, Link
 from sklearn_flipad.tabular._impossible import reasons_by_row, refuse_impossible
 from sklearn_flipad.tabular._sdv_limits import intervals_of, table_and_reasons
 from sklearn_flipad.tabular._sdv_models import (
+    check_columns,
     check_synthesizer,
-    columns_of,
     copulas_of,
+    date_factors,
     encoder_of,
     generator_of,
     model_of,
@@ -60,6 +61,11 @@ def sample_sdv(synthesizer, n_samples, *, random_state=0):
     ValueError
         If it is not fitted, or `n_samples` is not positive.
 
+    Warns
+    -----
+    UserWarning
+        If sdv returns dates of other times than those of its table.
+
     Examples
     --------
     >>> from sdv.single_table import GaussianCopulaSynthesizer
@@ -83,6 +89,15 @@ def sample_sdv(synthesizer, n_samples, *, random_state=0):
     if hasattr(synthesizer._model, "set_random_state"):
         synthesizer._set_random_state(draw_seed(random_state))
     table = synthesizer.sample(int(n_samples))
+    odd = [name for name, factor in date_factors(synthesizer).items() if factor != 1]
+    if odd:
+        warnings.warn(
+            f"Dates of the columns {odd} are of other times than those of the synthesizer's table: "
+            "this version of sdv returns nanoseconds, whatever unit it was fitted to. Fit it to "
+            "those columns as astype('datetime64[ns]').",
+            UserWarning,
+            stacklevel=2,
+        )
     return table.reset_index(drop=True)
 
 
@@ -200,7 +215,7 @@ def impossible_for_sdv(synthesizer, X):
     "alcohol: 940 is above 14.9, the largest value of the synthesizer's table, to which it clips"
     """
     check_synthesizer(synthesizer, sdv().single_table.base.BaseSingleTableSynthesizer)
-    _check_columns(synthesizer, X)
+    check_columns(synthesizer, X)
     return reasons_by_row(table_and_reasons(synthesizer, X)[1], X.index)
 
 
@@ -342,7 +357,7 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
 
     def _checked(self, X):
         """Names of the columns that the synthesizer models; ValueError if rows cannot be used."""
-        return _check_columns(self.synthesizer, X)
+        return check_columns(self.synthesizer, X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -350,30 +365,6 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         return tags
-
-
-def _check_columns(synthesizer, X):
-    """Names of the columns that a synthesizer models; raise an error if X lacks one or has gaps."""
-    if not isinstance(X, pd.DataFrame):
-        raise TypeError(f"X must be a pandas DataFrame, got {type(X).__name__}.")
-    modeled, made_up = columns_of(synthesizer)
-    names = list(modeled)
-    missing = [name for name in names if name not in X.columns]
-    extra = [name for name in X.columns if name not in {*names, *made_up}]
-    if missing or extra:
-        raise ValueError(
-            f"X must have the columns of the synthesizer, {names}; it lacks {missing} and has "
-            f"{extra} beside them. Rename or drop columns."
-        )
-    if not len(X):
-        raise ValueError("X has no rows.")
-    gaps = [name for name in names if X[name].isna().any()]
-    if gaps:
-        raise ValueError(
-            f"Columns {gaps} of X have missing values, which are no outputs of the generator: "
-            f"remove those rows, by X.dropna(subset={gaps})."
-        )
-    return names
 
 
 def _activation_of(model):

@@ -185,6 +185,23 @@ def test_coarser_rounding_is_said():
     np.testing.assert_array_equal(alike.transform(coarse), alike.transform(suspects))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [lambda v: v * 100, lambda v: v / 2.54, lambda v: -v, lambda v: v * 0 + 1e9],
+)
+def test_other_units_are_said(change):
+    table, suspects = mixed_table(200), mixed_table(30, seed=1)
+    preparer = TablePreparer(decimals={"price": None}).fit(table)
+    with pytest.warns(UserWarning, match=r"far from the mean .* 'price' at least .* units differ"):
+        preparer.transform(suspects.assign(price=change(suspects["price"])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        converted = suspects.assign(price=change(suspects["price"]) * 0 + suspects["price"])
+        preparer.transform(converted)
+        for row in range(30):
+            preparer.transform(suspects.iloc[[row]])
+
+
 def test_decimals_of_unknown_columns():
     with pytest.raises(ValueError, match=r"decimals names \['prize'\]"):
         TablePreparer(decimals={"prize": 2}).fit(mixed_table())

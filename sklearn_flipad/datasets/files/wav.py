@@ -102,7 +102,10 @@ def _parts(data):
             elif size in _ANY_SIZE and not (size == 0 and _are_chunks(data, at + 8, order)):
                 is_stream, size = True, len(data) - at - 8
         if at + 8 + size > len(data):
-            raise ValueError(f"truncated: {name!r:.20} announces {size} bytes")
+            raise ValueError(
+                f"truncated: {name!r:.20} announces {size} bytes, more than there are: get the "
+                "whole file"
+            )
         chunk = data[at + 8 : at + 8 + size]
         if name == b"ds64" and size >= 16:
             (long_size,) = struct.unpack_from("<Q", chunk, 8)
