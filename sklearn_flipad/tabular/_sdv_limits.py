@@ -14,6 +14,7 @@ from sklearn_flipad.tabular._sdv_models import (
     conformed,
     copulas_of,
     date_factors,
+    decimals_of_formatter,
     encoder_of,
     field_transformers,
     processed,
@@ -156,10 +157,8 @@ def _steps_of_numbers(formatter, values, precision):
     Somebody who rounded a table moved its values by so much. And the same, at least half a step of
     the synthesizer's own rounding.
     """
-    decimals = formatter._rounding_digits if formatter.learn_rounding_scheme else None
-    if decimals is None:
-        is_integer = pd.api.types.is_integer_dtype(formatter._dtype)
-        decimals = 0 if is_integer else _MOST_DECIMALS
+    decimals = decimals_of_formatter(formatter)
+    decimals = _MOST_DECIMALS if decimals is None else decimals
     slack = np.zeros(len(values))
     for coarser in range(min(decimals, _MOST_DECIMALS)):
         found = (slack == 0) & is_rounded(values, coarser, precision)

@@ -16,6 +16,7 @@ __all__ = [
     "conformed",
     "copulas_of",
     "date_factors",
+    "decimals_of_formatter",
     "encoder_of",
     "field_transformers",
     "generator_of",
@@ -139,6 +140,9 @@ def conformed(synthesizer, X):
         series = X[name]
         if sdtype == "numerical":
             table[name] = numbers(name, series)
+            decimals = decimals_of_formatter(field_transformers(synthesizer).get(name))
+            if decimals is not None:  # own rows have no more, and others are rounded alike
+                table[name] = np.round(table[name], decimals)
         elif sdtype == "datetime":
             table[name] = _dates(name, series, field_transformers(synthesizer).get(name))
         else:
@@ -150,6 +154,15 @@ def conformed(synthesizer, X):
             unknown[name] = index < 0
             table[name] = pd.Series(known)[np.maximum(index, 0)].to_numpy()
     return pd.DataFrame(table), unknown
+
+
+def decimals_of_formatter(formatter):
+    """Decimals that a synthesizer rounds a column to, or None."""
+    if getattr(formatter, "learn_rounding_scheme", False):
+        if formatter._rounding_digits is not None:
+            return formatter._rounding_digits
+    is_integer = pd.api.types.is_integer_dtype(getattr(formatter, "_dtype", object))
+    return 0 if is_integer else None
 
 
 def _dates(name, series, formatter):

@@ -175,6 +175,8 @@ def matches(values, known):
     loose = {key: position for position, key in enumerate(keys) if keys.count(key) == 1}
     found, seen = np.empty(len(values), dtype=np.int64), {}
     for row, value in enumerate(values):
+        if not isinstance(value, (*_LABELS, Number, Decimal)):
+            value = str(value)  # intervals, dates
         which = (isinstance(value, str), value)
         if which not in seen:
             seen[which] = exact.get(which, loose.get(_key(value), -1))
@@ -191,7 +193,7 @@ def _key(value):
         if _NUMBER.fullmatch(value):
             return Decimal(value.strip())
         return _TRUTH.get(value.lower(), value)
-    return value
+    return str(value)
 
 
 def precision_of(series):

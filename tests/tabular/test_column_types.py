@@ -176,6 +176,12 @@ def test_other_types_are_named_and_the_advice_works(name):
     assert len(Z) == N
 
 
+def test_categories_of_intervals():
+    table = with_column(pd.cut(NUMBERS, 3))
+    Z = TablePreparer().fit_transform(table)
+    assert (Z[:, 1:].sum(axis=1) == 1).all()
+
+
 def test_complex_numbers_are_split():
     values = NUMBERS + 1j
     with pytest.raises(ValueError, match=r"'v' holds values of type complex.*split it"):

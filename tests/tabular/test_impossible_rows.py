@@ -184,6 +184,7 @@ def test_equal_rows_in_other_types_are_encoded_alike(kind, synthesizers):
         "owner": [lambda v: v.astype(int), lambda v: v.astype(str), lambda v: v.astype("boolean")],
         "kind": [lambda v: v.astype("category"), lambda v: v.replace({"1": 1, "2": 2.0})],
         "rooms": [lambda v: v.astype(float), lambda v: v.astype("Int64"), lambda v: v.astype(str)],
+        "kg": [lambda v: v.astype("float32"), lambda v: v + 1e-3],
         "since": [lambda v: v.astype("datetime64[ns]"), lambda v: v.dt.date],
     }
     for name, functions in changes.items():
