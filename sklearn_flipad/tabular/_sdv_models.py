@@ -158,9 +158,9 @@ def conformed(synthesizer, X):
 
 def decimals_of_formatter(formatter):
     """Decimals that a synthesizer rounds a column to, or None."""
-    if getattr(formatter, "learn_rounding_scheme", False):
-        if formatter._rounding_digits is not None:
-            return formatter._rounding_digits
+    rounds = getattr(formatter, "learn_rounding_scheme", False)
+    if rounds and formatter._rounding_digits is not None:
+        return formatter._rounding_digits
     is_integer = pd.api.types.is_integer_dtype(getattr(formatter, "_dtype", object))
     return 0 if is_integer else None
 
