@@ -17,9 +17,11 @@ def as_gray_levels(array, given):
             "0 and 1. Pass uint8 gray levels (0 is black, 255 is white), or floats."
         )
     if low < 0 or high > 255:
+        bits = 8 * given.itemsize
+        sound = f", as X / {2 ** (bits - 1)} for sounds of {bits} bits" if bits in (16, 32) else ""
         raise ValueError(
             f"X holds integers from {low:g} to {high:g} ({given}). Integers are gray levels "
-            "from 0 to 255; scale others to floats in the range of the model's output."
+            f"from 0 to 255; scale others to floats in the range of the model's output{sound}."
         )
     return array.astype(np.uint8)
 

@@ -30,7 +30,12 @@ def as_sample_list(X):
             raise ValueError(
                 f"Sample {number} has shape {sample.shape}. Windows are cut from signals "
                 "(channels, length), images (channels, height, width) and frames of these, not "
-                "from rows; a single sample is passed as [x]."
+                "from rows; a single sample is passed as [x], a signal of one channel as x[None]."
+            )
+        if sample.ndim == 2 and sample.shape[1] == 1 < sample.shape[0]:
+            raise ValueError(
+                f"Sample {number} has shape {sample.shape}, a signal whose channel comes last: "
+                "pass it as np.moveaxis(x, -1, 0)."
             )
         if sample.dtype.kind not in "biuf":
             raise ValueError(f"Sample {number} holds {sample.dtype}, not numbers.")

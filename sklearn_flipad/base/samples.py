@@ -25,6 +25,7 @@ from sklearn_flipad.base.messages import Message, Term
 
 __all__ = [
     "as_array",
+    "channels_last",
     "check_features",
     "check_samples",
     "float_type",
@@ -109,7 +110,8 @@ def check_samples(
             )
     elif array.ndim > 2 or shape is not None or rows_are_samples:
         low, high = value_range or output_range or (-inf, inf)
-        _check_range(array, low, high, precision, hasattr(estimator, "output_range"))
+        is_signal = array.ndim == 3 or (shape is not None and len(shape) == 2)
+        _check_range(array, low, high, precision, hasattr(estimator, "output_range"), is_signal)
         _warn_of_unit_range(array, output_range)
     return array
 
@@ -207,9 +209,15 @@ def _missing_step(shape, sample_shape):
     return ""
 
 
+def channels_last(shape):
+    """Whether the last axis of a batch's shape seems to hold the channels, and not the second."""
+    several = _CHANNELS if len(shape) == 4 else range(1, _CHANNELS[-1] + 1)
+    return shape[-1] in several and shape[1] > _CHANNELS[-1]
+
+
 def _check_image_axes(shape):
     if len(shape) == 4:
-        if shape[3] in _CHANNELS and shape[1] > _CHANNELS[-1]:
+        if channels_last(shape):
             raise ValueError(
                 Message(
                     f"X has shape {shape}: its channels seem to come last, and they must come "
@@ -260,7 +268,7 @@ def _check_finite(array, problem="contains NaN or infinity"):
         )
 
 
-def _check_range(array, low, high, precision, is_parameter):
+def _check_range(array, low, high, precision, is_parameter, is_signal):
     """Raise ValueError for floats outside the range by more than the rounding of their type."""
     if low == -inf and high == inf:
         return
@@ -269,12 +277,18 @@ def _check_range(array, low, high, precision, is_parameter):
     bad = (flat.min(axis=1) < low - slack) | (flat.max(axis=1) > high + slack)
     if bad.any():
         first = int(bad.argmax())
-        advice = ["Rescale the samples to the range"]
-        if low > -inf and high < inf:
+        advice, meaning = (
+            ["Rescale the samples to the range"],
+            "the values that 0 and 255 stand for",
+        )
+        if is_signal:
+            advice = ["Scale the sounds as the program that writes the generator's does"]
+            meaning = "the range of the generator's output"
+        elif low > -inf and high < inf:
             advice = ["Pass gray levels as uint8, or rescale the samples to the range"]
         if is_parameter:
             term = Term("output_range=(low, high)", "output_range")
-            advice += ["; or pass ", term, ", the values that 0 and 255 stand for"]
+            advice += ["; or pass ", term, f", {meaning}"]
         raise ValueError(
             Message(
                 f"{bad.sum()} of {len(array)} samples have values outside the range "

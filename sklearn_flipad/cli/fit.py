@@ -92,6 +92,7 @@ def fit_attributor(options, run):
         "negative_formats": of_negatives,
         "rate": options.rate,
         "bits": bits,
+        "rounding": None if not bits else str(options.rounding),
         "jpeg": options.jpeg,
         "size": options.size,
         "seed": options.seed,

@@ -30,6 +30,8 @@ __all__ = [
 COMMAND_METHODS = [name for name, method in METHODS.items() if method.arguments is not None]
 #: Bits of a sample of a WAV file.
 _BITS = ("8", "16", "24", "32", "float")
+#: Ways to round to them, see quantize_audio.
+_ROUNDINGS = ("nearest", "truncate")
 
 
 def without_layer():
@@ -123,6 +125,12 @@ class FitOptions:
     ] = None
     rate: Annotated[int | None, typer.Option(min=1, help="Samples a second, of sounds.")] = None
     bits: _choice("Bits", _BITS, "Bits of a sample, of sounds.") = "16"
+    rounding: _choice(
+        "Rounding",
+        _ROUNDINGS,
+        "How sounds are rounded to --bits; truncate for programs that drop the fraction, as "
+        "astype('int16') does.",
+    ) = "nearest"
     fnr: Annotated[
         float, typer.Option(help="False-negative rate: own samples that may be called 'not own'.")
     ] = 0.005

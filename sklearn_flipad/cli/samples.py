@@ -38,7 +38,8 @@ def make_decoder(sample_shape, *, size=None, rate=None, any_size=False):
             raise ValueError(
                 f"The samples are signals of {shape}: pass --rate, their samples a second."
             )
-        return WavDecoder(rate=rate, length=None if any_size else sample_shape[1])
+        length = None if any_size else sample_shape[1]
+        return WavDecoder(rate=rate, length=length, n_channels=sample_shape[0])
     raise ValueError(
         f"Samples of shape {shape} are neither images of one or three channels, channels first, "
         "nor signals (channels, length), which are what this command reads from files. Tables and "
@@ -133,7 +134,9 @@ def drawn_samples(model, n, shape, layer, options):
     drawing = {**model.latents, "random_state": options.seed, "verbose": model.verbose}
     if len(shape) == 2:
         X = sample(model.module, n, dtype="float32", layer=layer, **drawing)
-        return X if options.bits == "float" else quantize_audio(X, bits=int(options.bits))
+        if options.bits == "float":
+            return X
+        return quantize_audio(X, bits=int(options.bits), rounding=str(options.rounding))
     range_ = {} if layer is not None else {"output_range": model.output_range}
     X = sample(model.module, n, layer=layer, **range_, **drawing)
     return X if options.jpeg is None else compressed(X, options.jpeg)

@@ -10,14 +10,16 @@ __all__ = ["load_audio", "quantize_audio"]
 
 #: Largest fraction of the values that may be clipped.
 _MAX_CLIPPED = 0.05
+_ROUNDINGS = {"nearest": np.rint, "truncate": np.trunc}
 
 
-def load_audio(paths, *, rate, length=None, same_length=True, on_error="raise"):
+def load_audio(paths, *, rate, length=None, n_channels=None, same_length=True, on_error="raise"):
     """Load WAV files as signals, channels first.
 
     Integers of 8, 16, 24 and 32 bits are divided by the magnitude of their smallest one, so
     that they lie in [-1, 1): 16-bit samples v become v / 32768. Floats are taken as they are.
-    Nothing is resampled, mixed or cut.
+    Nothing is resampled, mixed or cut. Files that were written to a pipe, whose headers tell no
+    length, are read to their end; RF64 is read too.
 
     Parameters
     ----------
@@ -28,6 +30,9 @@ def load_audio(paths, *, rate, length=None, same_length=True, on_error="raise"):
     length : int, default=None
         Samples per channel. Files of another length are refused; by default, all must have one
         length.
+    n_channels : int, default=None
+        Channels. Files with another number are refused; by default, all must have the same if
+        `same_length`.
     same_length : bool, default=True
         Whether signals must have one length. With False, they are a list of arrays of any length,
         as attributors of windows take them.
@@ -62,10 +67,10 @@ def load_audio(paths, *, rate, length=None, same_length=True, on_error="raise"):
     ...     load_audio(folder, rate=8000).signals
     array([[[ 0. ,  0.5, -1. ]]], dtype=float32)
     """
-    check_wav_options(rate, length)
+    check_wav_options(rate, length, n_channels)
     found = read_samples(
         paths,
-        lambda data: decode_wav(data, rate=rate, length=length),
+        lambda data: decode_wav(data, rate=rate, length=length, n_channels=n_channels),
         max_bytes=max_wav_size(length),
         same_shape=same_length,
         on_error=on_error,
@@ -73,10 +78,12 @@ def load_audio(paths, *, rate, length=None, same_length=True, on_error="raise"):
     return Bunch(signals=found.samples, filenames=found.filenames, errors=found.errors)
 
 
-def quantize_audio(X, *, bits=16):
+def quantize_audio(X, *, bits=16, rounding="nearest"):
     """Round signals to the values that a WAV file of integers holds.
 
-    They are what :func:`load_audio` returns for a file that stores ``round(x * 2**(bits - 1))``.
+    They are what :func:`load_audio` returns for a file that stores ``round(x * 2**(bits - 1))``,
+    or that number without its fraction. Own samples must be rounded as the program that wrote the
+    suspects' files does.
 
     Parameters
     ----------
@@ -84,6 +91,9 @@ def quantize_audio(X, *, bits=16):
         Signals in [-1, 1].
     bits : {8, 16, 24, 32}, default=16
         Bits per sample.
+    rounding : {"nearest", "truncate"}, default="nearest"
+        ``"truncate"`` drops the fraction, toward zero, as ``astype("int16")`` does in the scripts
+        of HiFi-GAN and of other vocoders.
 
     Returns
     -------
@@ -93,16 +103,21 @@ def quantize_audio(X, *, bits=16):
     Raises
     ------
     ValueError
-        If `bits` is another number, or more than one value in twenty lies outside of [-1, 1].
+        If `bits` or `rounding` is another value, or more than one value in twenty lies outside
+        of [-1, 1].
 
     Examples
     --------
     >>> from sklearn_flipad.datasets import quantize_audio
     >>> quantize_audio([[[0.3, -1.0, 1.0]]], bits=8)
     array([[[ 0.296875 , -1.       ,  0.9921875]]], dtype=float32)
+    >>> quantize_audio([[[0.3, -1.0, 0.34]]], bits=8, rounding="truncate") * 128
+    array([[[  38., -128.,   43.]]], dtype=float32)
     """
     if bits not in (8, 16, 24, 32):
         raise ValueError(f"bits must be 8, 16, 24 or 32, got {bits!r}.")
+    if rounding not in _ROUNDINGS:
+        raise ValueError(f"rounding must be 'nearest' or 'truncate', got {rounding!r}.")
     X = np.asarray(X, dtype=np.float64)
     outside = float((np.abs(X) > 1.001).mean()) if X.size else 0.0
     if outside > _MAX_CLIPPED:
@@ -112,4 +127,4 @@ def quantize_audio(X, *, bits=16):
             "writer of the files does."
         )
     scale = 2.0 ** (bits - 1)
-    return (np.clip(np.rint(X * scale), -scale, scale - 1) / scale).astype(np.float32)
+    return (np.clip(_ROUNDINGS[rounding](X * scale), -scale, scale - 1) / scale).astype(np.float32)

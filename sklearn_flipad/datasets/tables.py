@@ -9,23 +9,22 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_complex_dtype, is_integer_dtype, is_numeric_dtype
 
 from sklearn_flipad.base.optional import import_optional
+from sklearn_flipad.base.table_columns import is_numbering, is_too_large
 from sklearn_flipad.storage.files import check_regular, printable
 
 __all__ = ["load_table"]
 
 #: What pandas calls a column without a name.
 _UNNAMED = re.compile(r"Unnamed: \d+")
-#: Larger integers are not all float64 numbers.
-_LARGEST_INTEGER = 2**53
 
 
 def load_table(path, *, columns=None, drop=()):
     """Load the numeric columns of a table.
 
     Nothing is guessed: booleans, dates, categories, numbers with thousands separators,
-    repeated and empty column names and rows of other lengths are errors. The checksums of a
-    Parquet file are verified if it was written with them (``write_page_checksum=True``); CSV
-    has none.
+    repeated and empty column names, running numbers and rows of other lengths are errors. The
+    checksums of a Parquet file are verified if it was written with them
+    (``write_page_checksum=True``); CSV has none.
 
     Parameters
     ----------
@@ -45,8 +44,8 @@ def load_table(path, *, columns=None, drop=()):
     ------
     ValueError
         If the file has another ending, is damaged or is not a file; if a column is missing,
-        repeated, without a name, not numeric, not finite or holds integers beyond 2**53,
-        which float64 cannot tell apart; or if there are no rows.
+        repeated, without a name, not numeric, not finite, numbers the rows or holds integers
+        beyond 2**53, which float64 cannot tell apart; or if there are no rows.
     FileNotFoundError
         If there is no such file.
     ImportError
@@ -71,7 +70,7 @@ def load_table(path, *, columns=None, drop=()):
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(f"{name} could not be read: {str(error).strip()}") from error
-    return _checked(_selected(table, columns, drop, name), name)
+    return _checked(_selected(table, columns, drop, name), name, asked=columns is not None)
 
 
 def _read_csv(path):
@@ -115,7 +114,7 @@ def _selected(table, columns, drop, name):
     return table
 
 
-def _checked(table, name):
+def _checked(table, name, *, asked):
     if table.empty:
         raise ValueError(f"{name} has no rows or no columns left.")
     wrong = [column for column in table if not _is_real(table[column].dtype)]
@@ -138,6 +137,13 @@ def _checked(table, name):
         raise ValueError(
             f"{name} has missing or infinite values, first in rows {unknown}: drop or impute those."
         )
+    numbering = [] if asked else [column for column in table if is_numbering(table[column])]
+    if numbering:
+        raise ValueError(
+            f"Columns {numbering} of {name} number the rows: each value occurs once, in order or "
+            f"without a gap. Leave them out by drop={numbering}; or, if they are measurements, ask "
+            "for columns=."
+        )
     return table
 
 
@@ -146,6 +152,4 @@ def _is_real(dtype):
 
 
 def _is_too_large(column):
-    if not is_integer_dtype(column.dtype):
-        return False
-    return column.max() > _LARGEST_INTEGER or column.min() < -_LARGEST_INTEGER
+    return is_integer_dtype(column.dtype) and bool(is_too_large(column))

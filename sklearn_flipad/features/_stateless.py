@@ -6,7 +6,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
 from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.mixins import SampleTransformerMixin
-from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
+from sklearn_flipad.base.samples import channels_last, check_samples, record_samples, shape_of
 from sklearn_flipad.base.stored import Stored
 
 __all__ = ["StatelessTransformer"]
@@ -78,6 +78,17 @@ class StatelessTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMix
 
     def _checked(self, X, *, reset=False):
         shape = shape_of(X)
+        whole = shape if len(shape) > 2 else (len(X), *(self.image_shape or ()))
+        given = self.image_shape is not None
+        if (
+            len(whole) == 3
+            and whole[1] > 1
+            and (whole[2] == 1 or (not given and channels_last(whole)))
+        ):
+            raise ValueError(
+                f"The channels of signals of shape {whole} seem to come last, and they must come "
+                f"first, (n, channels, length): pass np.moveaxis(X, -1, 1)."
+            )
         # (n, 1, length) are signals; other 3-D arrays may be images without the channel axis.
         unclear = self._takes_images and self.image_shape is None
         if unclear and len(shape) == 3 and shape[1] != 1:
@@ -87,7 +98,7 @@ class StatelessTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMix
                     f"{shape}. For images of one channel pass X[:, None]. For signals "
                     "(n, channels, length) ",
                     Term(f"pass image_shape={shape[1:]}", "python"),
-                    ".",
+                    "; if their channels come last, pass np.moveaxis(X, -1, 1) first.",
                 )
             )
         return check_samples(

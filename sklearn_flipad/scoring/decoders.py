@@ -77,6 +77,8 @@ class WavDecoder:
         Samples per second. Files of another rate are refused.
     length : int, default=None
         Samples per channel. Files of another length are refused; by default, all lengths are taken.
+    n_channels : int, default=None
+        Channels. Files with another number are refused; by default, all numbers are taken.
 
     Raises
     ------
@@ -98,15 +100,16 @@ class WavDecoder:
 
     rate: int
     length: int | None = None
+    n_channels: int | None = None
 
     def __post_init__(self):
-        check_wav_options(self.rate, self.length)
+        check_wav_options(self.rate, self.length, self.n_channels)
 
     @property
     def max_bytes(self):
         """Size of the largest file that is read."""
-        return max_wav_size(self.length)
+        return max_wav_size(None if self.length is None else self.length * (self.n_channels or 1))
 
     def __call__(self, data):
         """Signal, float32 of shape (n_channels, length), and the steps from a file's content."""
-        return decode_wav(data, rate=self.rate, length=self.length)
+        return decode_wav(data, rate=self.rate, length=self.length, n_channels=self.n_channels)

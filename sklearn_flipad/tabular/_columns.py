@@ -4,17 +4,30 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pandas.api import types
 
-__all__ = ["CategoryColumn", "DateColumn", "NumberColumn", "decimals_of", "read_column"]
+from sklearn_flipad.base.table_columns import LEAST_CHANCE, is_numbering
+from sklearn_flipad.tabular._values import (
+    is_category,
+    labels,
+    matches,
+    numbers,
+    plain,
+    precision_of,
+    seconds,
+)
 
-#: Larger integers are not all float64 numbers.
-_LARGEST_INTEGER = 2**53
+__all__ = [
+    "CategoryColumn",
+    "DateColumn",
+    "NumberColumn",
+    "decimals_of",
+    "is_rounded",
+    "read_column",
+]
+
 #: Finer rounding, relative to a column's deviation, does not count.
 _FINEST_STEP = 1e-6
 _DECIMALS = range(-15, 16)
-#: Values that are this likely to look rounded by chance are not taken for rounded.
-_LEAST_CHANCE = 1e-3
 _DAY = 86400.0
 
 
@@ -38,13 +51,15 @@ class NumberColumn:
     n_features = 1
 
     @classmethod
-    def fit(cls, name, series, *, can_miss, decimals, max_categories):
+    def fit(cls, name, series, *, can_miss, decimals, max_categories, keep):
         """Learn mean, deviation and rounding of the values that are not missing."""
-        values, precision = _numbers(name, series), _precision(series)
+        values, precision = numbers(name, series), precision_of(series)
+        if not keep and is_numbering(values):
+            raise ValueError(_numbering(name, series.iloc[:3]))
         found = decimals_of(values, precision) if decimals == "auto" else decimals
         mean, scale = _standardization(name, _rounded(values, found))
-        is_integer = types.is_integer_dtype(series.dtype) or (found is not None and found <= 0)
-        shares = ((d, float(_is_rounded(values, d, precision).mean())) for d in _DECIMALS)
+        is_integer = plain(name, series).dtype.kind in "iu" or (found is not None and found <= 0)
+        shares = ((d, float(is_rounded(values, d, precision).mean())) for d in _DECIMALS)
         shares = tuple((d, share) for d, share in shares if share)
         return cls(name, mean, scale, found, bool(is_integer), can_miss, shares)
 
@@ -57,16 +72,26 @@ class NumberColumn:
 
         Values that look so by chance, at the shares in the table of fit, do not count.
         """
-        values = _numbers(self.name, series)
-        found = decimals_of(values, _precision(series)) if len(values) else None
+        values = numbers(self.name, series)
+        found = decimals_of(values, precision_of(series)) if len(values) else None
         if found is None or (self.decimals is not None and found >= self.decimals):
             return None
         chance = dict(self.shares).get(found, 0.0) ** len(values)
-        return found if chance < _LEAST_CHANCE else None
+        return found if chance < LEAST_CHANCE else None
+
+    def distance(self, series):
+        """Least distance from the mean in deviations, if it is not one of this column, else None.
+
+        By Chebyshev's inequality 1 / z**2 of any column is as far away as z, so that n rows are
+        with a chance of at most z ** (-2 n).
+        """
+        far = np.abs(self.encode(series)).min(initial=np.inf)
+        is_odd = len(series) and far > 1 and -2 * len(series) * np.log(far) < np.log(LEAST_CHANCE)
+        return float(far) if is_odd else None
 
     def encode(self, series):
         """Standardized values, shape ``(n, 1)``."""
-        values = _rounded(_numbers(self.name, series), self.decimals)
+        values = _rounded(numbers(self.name, series), self.decimals)
         return ((values - self.mean) / self.scale)[:, None]
 
     def decode(self, block):
@@ -97,22 +122,23 @@ class DateColumn:
     n_features = 1
 
     @classmethod
-    def fit(cls, name, series, *, can_miss, decimals, max_categories):
+    def fit(cls, name, series, *, can_miss, decimals, max_categories, keep):
         """Learn mean and deviation, and whether there are times of day."""
-        seconds = _seconds(name, series)
-        step = _DAY if not (seconds % _DAY).any() else 1.0
-        mean, scale = _standardization(name, np.rint(seconds / step) * step)
+        values = seconds(name, series)
+        step = _DAY if not (values % _DAY).any() else 1.0
+        mean, scale = _standardization(name, np.rint(values / step) * step)
         return cls(name, mean, scale, step, can_miss)
 
     def encode(self, series):
         """Standardized seconds, shape ``(n, 1)``."""
-        seconds = np.rint(_seconds(self.name, series) / self.step) * self.step
-        return ((seconds - self.mean) / self.scale)[:, None]
+        values = np.rint(seconds(self.name, series) / self.step) * self.step
+        return ((values - self.mean) / self.scale)[:, None]
 
     def decode(self, block):
         """Dates."""
-        seconds = np.rint((block[:, 0] * self.scale + self.mean) / self.step) * self.step
-        return pd.Series(pd.to_datetime(seconds, unit="s"))
+        values = np.rint((block[:, 0] * self.scale + self.mean) / self.step) * self.step
+        # Not by pd.to_datetime, whose nanoseconds end in the year 2262.
+        return pd.Series(values.astype("int64").astype("datetime64[s]"))
 
     def step_of_rounding(self):
         """Step of the rounding relative to the scale."""
@@ -141,9 +167,9 @@ class CategoryColumn:
         return len(self.categories)
 
     @classmethod
-    def fit(cls, name, series, *, can_miss, decimals, max_categories):
+    def fit(cls, name, series, *, can_miss, decimals, max_categories, keep):
         """Learn the values."""
-        values = _labels(name, series)
+        values = labels(series if is_category(series.dtype) else plain(name, series))
         categories = tuple(sorted(set(values)))
         if len(categories) > max_categories:
             raise ValueError(
@@ -152,23 +178,25 @@ class CategoryColumn:
                 "free text tell nothing about a synthesizer. Leave the column out by drop, or "
                 "raise max_categories."
             )
+        if not keep and is_numbering(np.array(values)):
+            raise ValueError(_numbering(name, series.iloc[:3]))
         if len(categories) < 2 and not can_miss:
             raise ValueError(_constant(name, categories[0]))
         return cls(name, categories, can_miss)
 
     def encode(self, series):
         """One-hot encoded values, shape ``(n, n_categories)``."""
-        values = _labels(self.name, series)
-        unknown = sorted(set(values) - set(self.categories))
-        if unknown:
-            raise ValueError(
-                f"Column {self.name!r} holds {unknown[0]!r}, which is not in the table of fit: a "
-                f"synthesizer of that table cannot have made such rows. Known values are "
-                f"{', '.join(map(repr, self.categories[:10]))}. Rename values that mean the same, "
-                "and leave the other rows out."
-            )
-        index = pd.Index(self.categories).get_indexer(values)
-        return np.eye(len(self.categories))[index]
+        index = matches(series, self.categories)
+        one_hot = np.eye(len(self.categories))[index]
+        one_hot[index < 0] = 0
+        return one_hot
+
+    def impossible(self, series):
+        """What is wrong with values that are not in the table of fit; "" for the others, (n,)."""
+        unknown = matches(series, self.categories) < 0
+        known = ", ".join(map(repr, self.categories[:10]))
+        reason = "{!r} is not among the values of the table of fit, " + known
+        return [reason.format(v) if odd else "" for v, odd in zip(series, unknown, strict=True)]
 
     def decode(self, block):
         """Values whose features are largest."""
@@ -185,31 +213,18 @@ class CategoryColumn:
 
 def read_column(name, series):
     """Class of a column's kind, by its values that are not missing."""
-    dtype = series.dtype
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        raise ValueError(
-            f"Column {name!r} holds dates with a time zone: convert them, as by "
-            "dt.tz_convert(None)."
-        )
-    if types.is_datetime64_dtype(dtype):
-        return DateColumn
-    if types.is_bool_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype):
-        return CategoryColumn
-    if types.is_numeric_dtype(dtype) and not types.is_complex_dtype(dtype):
-        return NumberColumn
     if not len(series):
         raise ValueError(f"Column {name!r} has no values: leave it out by drop.")
-    others = [value for value in series if not isinstance(value, str | bool | np.bool_)]
-    if others:
+    if is_category(series.dtype):
+        return CategoryColumn
+    values = plain(name, series)
+    if values.dtype.kind != "O":
+        return DateColumn if values.dtype.kind == "M" else NumberColumn
+    is_text = [isinstance(value, str) for value in values]
+    if any(is_text) and pd.to_numeric(values[is_text], errors="coerce").notna().all():
         raise ValueError(
-            f"Column {name!r} holds values of type {type(others[0]).__name__} ({dtype}), which "
-            "are neither numbers, dates nor categories: convert them, or leave the column out by "
-            "drop."
-        )
-    if pd.to_numeric(series, errors="coerce").notna().all():
-        raise ValueError(
-            f"Column {name!r} holds numbers as text, such as {series.iloc[0]!r}: convert it by "
-            "pd.to_numeric; or, if they are labels, by astype('category')."
+            f"Column {name!r} holds numbers as text, such as {values[is_text].iloc[0]!r}: convert "
+            "it by pd.to_numeric; or, if they are labels, by astype('category')."
         )
     return CategoryColumn
 
@@ -226,12 +241,13 @@ def decimals_of(values, precision=2.0**-52):
         step = 10.0**-decimals
         if step < _FINEST_STEP * deviation:
             return None
-        if step <= np.abs(values).max() and _is_rounded(values, decimals, precision).all():
+        if step <= np.abs(values).max() and is_rounded(values, decimals, precision).all():
             return decimals
     return None
 
 
-def _is_rounded(values, decimals, precision):
+def is_rounded(values, decimals, precision):
+    """Whether values have no more decimals, up to the precision of their type, shape (n,)."""
     step = 10.0**-decimals
     # A float is off its decimal number by its own precision.
     allowed = np.minimum(1e-6 * step + 4 * precision * np.abs(values), 0.1 * step)
@@ -259,29 +275,10 @@ def _constant(name, value):
     )
 
 
-def _precision(series):
-    dtype = getattr(series.dtype, "numpy_dtype", series.dtype)
-    return float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
-
-
-def _numbers(name, series):
-    values = series.to_numpy(dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError(f"Column {name!r} holds infinite values: remove those rows.")
-    if types.is_integer_dtype(series.dtype) and np.abs(values).max(initial=0) > _LARGEST_INTEGER:
-        raise ValueError(
-            f"Column {name!r} holds integers beyond 2**53, which float64 cannot tell apart: leave "
-            "it out by drop, or make it a category."
-        )
-    return values
-
-
-def _seconds(name, series):
-    return series.astype("datetime64[ns]").astype("int64").to_numpy() / 1e9
-
-
-def _labels(name, series):
-    if types.is_bool_dtype(series.dtype):
-        return [bool(value) for value in series]
-    values = list(series)
-    return [str(v) if not isinstance(v, bool | np.bool_) else bool(v) for v in values]
+def _numbering(name, first):
+    return (
+        f"Column {name!r} numbers or names the rows: it holds {', '.join(map(repr, first))}, ..., "
+        "each once. That tells nothing about a synthesizer, and rows that are numbered otherwise "
+        f"would be taken for others. Leave it out by drop; or, if it is a measurement, pass "
+        f"keep=[{name!r}]."
+    )

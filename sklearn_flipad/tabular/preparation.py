@@ -10,7 +10,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from sklearn_flipad.base.stored import Stored
-from sklearn_flipad.tabular._columns import NumberColumn, read_column
+from sklearn_flipad.tabular._columns import CategoryColumn, NumberColumn, read_column
+from sklearn_flipad.tabular._impossible import reasons_by_row, refuse_impossible
 
 __all__ = ["TablePreparer"]
 
@@ -39,6 +40,9 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         Columns that are left out of every table that has them, such as labels and identifiers.
     max_categories : int, default=50
         Largest number of values of a column of strings.
+    keep : sequence of str, default=()
+        Columns that are used although each value occurs once, as those of running numbers and
+        identifiers do, which are refused otherwise.
 
     Attributes
     ----------
@@ -79,14 +83,16 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         "missing": [StrOptions({"raise", "indicate"})],
         "drop": ["array-like"],
         "max_categories": [Interval(Integral, 2, None, closed="left")],
+        "keep": ["array-like"],
     }
     _stored = Stored(("columns_", "n_features_in_", "feature_names_in_"))
 
-    def __init__(self, *, decimals="auto", missing="raise", drop=(), max_categories=50):
+    def __init__(self, *, decimals="auto", missing="raise", drop=(), max_categories=50, keep=()):
         self.decimals = decimals
         self.missing = missing
         self.drop = drop
         self.max_categories = max_categories
+        self.keep = keep
 
     def fit(self, X, y=None):
         """Learn the columns of a table.
@@ -128,7 +134,8 @@ class TablePreparer(TransformerMixin, BaseEstimator):
             known = X[name][~is_missing]
             kind = read_column(name, known)
             options = {"decimals": decimals.get(name, default)}
-            options |= {"can_miss": bool(is_missing.any()), "max_categories": self.max_categories}
+            options |= {"can_miss": bool(is_missing.any()), "keep": name in set(self.keep)}
+            options |= {"max_categories": self.max_categories}
             columns.append(kind.fit(name, known, **options))
         self.columns_ = tuple(columns)
         self.feature_names_in_ = np.array(names, dtype=object)
@@ -158,16 +165,47 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If numbers are rounded more coarsely than in the table of fit.
+            If numbers are rounded more coarsely than in the table of fit, or so far from it in
+            every row that they may be in other units.
         """
         check_is_fitted(self)
         X = self._frame(X)
         self._check_names(X)
         if not len(X):
             raise ValueError("X has no rows.")
+        refuse_impossible(self._reasons(X))
         blocks = [self._encoded(column, X[column.name]) for column in self.columns_]
         self._warn_of_rounding(X)
+        self._warn_of_units(X)
         return np.concatenate(blocks, axis=1)
+
+    def impossible(self, X):
+        """Tell for each row why a synthesizer of the table of fit cannot have made it.
+
+        Categories tell; which numbers are impossible depends on the synthesizer, see
+        :func:`~sklearn_flipad.tabular.impossible_for_sdv`.
+
+        Parameters
+        ----------
+        X : DataFrame, shape (n, n_columns)
+            Rows, as for :meth:`transform`, which refuses the impossible ones.
+
+        Returns
+        -------
+        Series of str, shape (n,)
+            The column and the reason, with the index of `X`; empty for possible rows.
+
+        Raises
+        ------
+        TypeError
+            If X is not a DataFrame.
+        ValueError
+            If a column is missing or unknown.
+        """
+        check_is_fitted(self)
+        X = self._frame(X)
+        self._check_names(X)
+        return reasons_by_row(self._reasons(X), X.index)
 
     def inverse_transform(self, X):
         """Map encoded rows, such as the output of a generator, to a table.
@@ -288,16 +326,22 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         known = series[~is_missing]
         block = np.zeros((len(series), column.n_features + column.can_miss))
         if len(known):
-            kind = read_column(column.name, known)
-            if kind is not type(column):
-                raise ValueError(
-                    f"Column {column.name!r} holds {kind.kind}, but {column.kind} in the table "
-                    "of fit: convert it."
-                )
             block[~is_missing, : column.n_features] = column.encode(known)
         if column.can_miss:
             block[:, -1] = is_missing
         return block
+
+    def _reasons(self, X):
+        """What is wrong with categories that the table of fit does not have, by column."""
+        found = {}
+        for column in self.columns_:
+            if isinstance(column, CategoryColumn):
+                series = X[column.name]
+                texts = np.full(len(series), "", dtype=object)
+                is_known = series.notna().to_numpy()
+                texts[is_known] = column.impossible(series[is_known])
+                found[column.name] = list(texts)
+        return found
 
     def _warn_of_rounding(self, X):
         """Warn of numbers that are rounded more coarsely than in the table of fit."""
@@ -312,6 +356,24 @@ class TablePreparer(TransformerMixin, BaseEstimator):
                 f"Columns {list(coarser)} of X are rounded more coarsely than in the table of fit. "
                 "Rounding alone may then decide a verdict. To avoid that, round all tables alike: "
                 f"TablePreparer(decimals={coarser}).",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _warn_of_units(self, X):
+        """Warn of columns of numbers that are far from the table of fit in each row."""
+        far = {
+            column.name: column.distance(X[column.name].dropna())
+            for column in self.columns_
+            if isinstance(column, NumberColumn)
+        }
+        far = {name: f"{distance:.3g}" for name, distance in far.items() if distance is not None}
+        if far:
+            told = ", ".join(f"{name!r} at least {distance}" for name, distance in far.items())
+            warnings.warn(
+                f"All rows of X are far from the mean of the table of fit: {told} of its standard "
+                "deviations. If the units differ, convert X to those of the table of fit; "
+                "otherwise these rows are from elsewhere, whatever the verdict.",
                 UserWarning,
                 stacklevel=3,
             )

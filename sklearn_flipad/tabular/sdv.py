@@ -5,25 +5,33 @@ and a position within it, by tanh. A table holds only the resulting value, so th
 component is taken, for suspects and own samples alike.
 """
 
+import warnings
 from copy import deepcopy
-from importlib import import_module
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad.base.optional import import_optional
 from sklearn_flipad.base.randomness import Purpose, draw_seed, separate_stream
 from sklearn_flipad.final_layer import ColumnActivations, FinalLayer, Link
+from sklearn_flipad.tabular._impossible import reasons_by_row, refuse_impossible
+from sklearn_flipad.tabular._sdv_limits import intervals_of, table_and_reasons
+from sklearn_flipad.tabular._sdv_models import (
+    check_columns,
+    check_synthesizer,
+    copulas_of,
+    date_factors,
+    encoder_of,
+    generator_of,
+    model_of,
+    sdv,
+)
+from sklearn_flipad.tabular._values import matches
 
-__all__ = ["SDVTransformer", "final_layer_of_sdv", "sample_sdv"]
-
-#: Standard deviations per unit of a position, see rdt's ClusterBasedNormalizer.
-_DEVIATIONS = 4
+__all__ = ["SDVTransformer", "final_layer_of_sdv", "impossible_for_sdv", "sample_sdv"]
 
 
 def sample_sdv(synthesizer, n_samples, *, random_state=0):
@@ -53,6 +61,11 @@ def sample_sdv(synthesizer, n_samples, *, random_state=0):
     ValueError
         If it is not fitted, or `n_samples` is not positive.
 
+    Warns
+    -----
+    UserWarning
+        If sdv returns dates of other times than those of its table.
+
     Examples
     --------
     >>> from sdv.single_table import GaussianCopulaSynthesizer
@@ -66,7 +79,7 @@ def sample_sdv(synthesizer, n_samples, *, random_state=0):
     >>> sample_sdv(synthesizer, 100).shape
     (100, 2)
     """
-    _check_synthesizer(synthesizer, _sdv().single_table.base.BaseSingleTableSynthesizer)
+    check_synthesizer(synthesizer, sdv().single_table.base.BaseSingleTableSynthesizer)
     if not isinstance(n_samples, Integral) or n_samples < 1:
         raise ValueError(f"n_samples must be a positive number of rows, got {n_samples!r}.")
     # A copy, since drawing changes the synthesizer's random state and batch-norm statistics.
@@ -76,6 +89,15 @@ def sample_sdv(synthesizer, n_samples, *, random_state=0):
     if hasattr(synthesizer._model, "set_random_state"):
         synthesizer._set_random_state(draw_seed(random_state))
     table = synthesizer.sample(int(n_samples))
+    odd = [name for name, factor in date_factors(synthesizer).items() if factor != 1]
+    if odd:
+        warnings.warn(
+            f"Dates of the columns {odd} are of other times than those of the synthesizer's table: "
+            "this version of sdv returns nanoseconds, whatever unit it was fitted to. Fit it to "
+            "those columns as astype('datetime64[ns]').",
+            UserWarning,
+            stacklevel=2,
+        )
     return table.reset_index(drop=True)
 
 
@@ -113,10 +135,9 @@ def final_layer_of_sdv(synthesizer, *, n_samples=5000, random_state=0):
     softmax; TVAE adds normal noise after its tanh. So their samples are not exactly functions of
     the activations.
     """
-    model = _model_of(synthesizer)
+    model = model_of(synthesizer)
     model.set_random_state(draw_seed(separate_stream(random_state, Purpose.MEAN_ACTIVATION)))
-    generator = model._generator if hasattr(model, "_generator") else model.decoder
-    module = generator.seq[-1]
+    module = generator_of(model).seq[-1]
     inputs, outputs = [], []
 
     def note(_, args, output):
@@ -145,11 +166,66 @@ def final_layer_of_sdv(synthesizer, *, n_samples=5000, random_state=0):
     )
 
 
+def impossible_for_sdv(synthesizer, X):
+    """Tell for each row why a synthesizer of SDV cannot have made it.
+
+    A category that its table does not have is impossible, and so is a number beyond the range that
+    the synthesizer clips to, or beyond 4 standard deviations of each component of the mixture in
+    which CTGAN, CopulaGAN and TVAE place numbers; so are rows that break its constraints.
+
+    Parameters
+    ----------
+    synthesizer : sdv.single_table.BaseSingleTableSynthesizer
+        Fitted synthesizer of any kind.
+    X : DataFrame, shape (n, n_columns)
+        Rows with the columns of the synthesizer's table, in the same units, in any order. Keys and
+        personal data, which it makes up, are ignored and may be left out.
+
+    Returns
+    -------
+    Series of str, shape (n,)
+        The column and the reason, with the index of `X`; empty for possible rows. Values that were
+        rounded since count as possible if one that rounds to them is.
+
+    Raises
+    ------
+    ImportError
+        If sdv is missing.
+    TypeError
+        If `synthesizer` is of another type, or `X` is not a DataFrame.
+    ValueError
+        If the synthesizer is not fitted, or a column is missing, unknown, of another kind or has
+        missing values.
+
+    References
+    ----------
+    Xu et al., "Modeling Tabular data using Conditional GAN", NeurIPS 2019, section 4.2
+    (mode-specific normalization).
+
+    Examples
+    --------
+    >>> from sdv.single_table import GaussianCopulaSynthesizer
+    >>> from sdv.metadata import Metadata
+    >>> from sklearn_flipad.datasets import load_redwine
+    >>> from sklearn_flipad.tabular import impossible_for_sdv
+    >>> table = load_redwine()[["pH", "alcohol"]]
+    >>> synthesizer = GaussianCopulaSynthesizer(Metadata.detect_from_dataframe(table))
+    >>> synthesizer.fit(table)
+    >>> impossible_for_sdv(synthesizer, table[:2].assign(alcohol=[9.4, 940]))[1]
+    "alcohol: 940 is above 14.9, the largest value of the synthesizer's table, to which it clips"
+    """
+    check_synthesizer(synthesizer, sdv().single_table.base.BaseSingleTableSynthesizer)
+    check_columns(synthesizer, X)
+    return reasons_by_row(table_and_reasons(synthesizer, X)[1], X.index)
+
+
 class SDVTransformer(TransformerMixin, BaseEstimator):
     """Map the rows of a table to the outputs of the generator of a CTGAN, CopulaGAN or TVAE.
 
     A number becomes its position in the most likely component of the column's mixture, in
-    [-1, 1], and the one-hot encoded component; a category is one-hot encoded.
+    [-1, 1], and the one-hot encoded component; a category is one-hot encoded. Columns that the
+    synthesizer makes up, such as keys and personal data, are left out. Rows that it cannot have
+    made are refused, see :meth:`impossible`.
 
     Parameters
     ----------
@@ -205,7 +281,7 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
             If a column is missing, unknown, or holds values that cannot be used.
         """
         self._validate_params()
-        _model_of(self.synthesizer)
+        model_of(self.synthesizer)
         names = self._checked(X)
         self.feature_names_in_ = np.array(names, dtype=object)
         self.n_features_in_ = len(names)
@@ -229,13 +305,34 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
             As in fit.
         """
         check_is_fitted(self)
-        X = X[self._checked(X)].reset_index(drop=True)
-        table = self.synthesizer._data_processor.transform(X)
-        normalizer = getattr(self.synthesizer, "_gaussian_normalizer_hyper_transformer", None)
+        self._checked(X)
+        table, reasons = table_and_reasons(self.synthesizer, X)
+        refuse_impossible(reasons)
+        normalizer = copulas_of(self.synthesizer)
         if normalizer is not None:
             table = normalizer.transform(table)
-        infos = _transformer_of(self.synthesizer._model)._column_transform_info_list
+        infos = encoder_of(self.synthesizer._model)._column_transform_info_list
         return np.concatenate([_encoded(info, table) for info in infos], axis=1)
+
+    def impossible(self, X):
+        """Tell for each row why the synthesizer cannot have made it.
+
+        Parameters
+        ----------
+        X : DataFrame, shape (n, n_columns)
+            Rows, as for :meth:`transform`, which refuses the impossible ones.
+
+        Returns
+        -------
+        Series of str, shape (n,)
+            As :func:`impossible_for_sdv` returns it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As :func:`impossible_for_sdv`.
+        """
+        return impossible_for_sdv(self.synthesizer, X)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the encoded features.
@@ -252,31 +349,15 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         names = []
-        for info in _transformer_of(self.synthesizer._model)._column_transform_info_list:
+        for info in encoder_of(self.synthesizer._model)._column_transform_info_list:
             n_hot = info.output_info[-1].dim
             names += [info.column_name] if info.column_type == "continuous" else []
             names += [f"{info.column_name}_{index}" for index in range(n_hot)]
         return np.array(names, dtype=object)
 
     def _checked(self, X):
-        """Names of the synthesizer's columns; raise an error if the rows cannot be used."""
-        if not isinstance(X, pd.DataFrame):
-            raise TypeError(f"X must be a pandas DataFrame, got {type(X).__name__}.")
-        names = list(self.synthesizer._data_processor.get_sdtypes(primary_keys=False))
-        missing = [name for name in names if name not in X.columns]
-        extra = [name for name in X.columns if name not in names]
-        if missing or extra:
-            raise ValueError(
-                f"X must have the columns of the synthesizer, {names}; it lacks {missing} and has "
-                f"{extra} beside them. Rename or drop columns."
-            )
-        gaps = [name for name in names if X[name].isna().any()]
-        if gaps:
-            raise ValueError(
-                f"Columns {gaps} of X have missing values, which are no outputs of the generator: "
-                "remove those rows."
-            )
-        return names
+        """Names of the columns that the synthesizer models; ValueError if rows cannot be used."""
+        return check_columns(self.synthesizer, X)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -286,55 +367,21 @@ class SDVTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _check_synthesizer(synthesizer, kinds):
-    names = [kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,))]
-    if not isinstance(synthesizer, kinds):
-        raise TypeError(
-            f"synthesizer must be a {' or '.join(names)} of sdv, got {type(synthesizer).__name__}."
-        )
-    if not synthesizer._fitted:
-        raise ValueError(f"The {type(synthesizer).__name__} is not fitted: call its fit first.")
-
-
-def _model_of(synthesizer):
-    """Copy of the generator inside a synthesizer, with its transformer."""
-    from_sdv = _sdv().single_table
-    # CopulaGANSynthesizer is a CTGANSynthesizer.
-    _check_synthesizer(synthesizer, (from_sdv.CTGANSynthesizer, from_sdv.TVAESynthesizer))
-    return deepcopy(synthesizer._model)
-
-
-def _transformer_of(model):
-    return model._transformer if hasattr(model, "_transformer") else model.transformer
-
-
 def _activation_of(model):
-    spans = [span for column in _transformer_of(model).output_info_list for span in column]
+    spans = [span for column in encoder_of(model).output_info_list for span in column]
     return ColumnActivations(tuple((span.activation_fn, span.dim) for span in spans))
 
 
 def _encoded(info, table):
     """Outputs of the generator for a column, shape (n, n_outputs), of the likeliest component."""
     if info.column_type != "continuous":
-        one_hot = info.transform.transform(table[[info.column_name]]).to_numpy(dtype=np.float64)
-        unknown = ~one_hot.any(axis=1)
-        if unknown.any():
-            value = table[info.column_name].iloc[int(unknown.argmax())]
-            raise ValueError(
-                f"Column {info.column_name!r} holds {value!r}, which the synthesizer does not "
-                "know: it cannot have made such rows. Leave them out."
-            )
-        return one_hot
+        known = info.transform.dummies
+        return np.eye(len(known))[matches(table[info.column_name], known)]
     values = table[info.column_name].to_numpy(dtype=np.float64)[:, None]
-    mixture, valid = info.transform._bgm_transformer, info.transform.valid_component_indicator
-    best = mixture.predict_proba(values)[:, valid].argmax(axis=1)
-    mean = mixture.means_.ravel()[valid][best]
-    deviation = np.sqrt(mixture.covariances_.ravel()[valid][best])
-    place = (values[:, 0] - mean) / (_DEVIATIONS * deviation)
+    valid = info.transform.valid_component_indicator
+    likely = info.transform._bgm_transformer.predict_proba(values)[:, valid]
+    bottom, top = intervals_of(info)
+    # Those that reach the value come first; rounding and clipping may leave it to none.
+    best = (likely + ((values >= bottom) & (values <= top))).argmax(axis=1)
+    place = (2 * values[:, 0] - bottom[best] - top[best]) / (top - bottom)[best]
     return np.column_stack([place.clip(-1, 1), np.eye(int(valid.sum()))[best]])
-
-
-def _sdv():
-    """The package sdv."""
-    import_optional("sdv.single_table.base", "Synthesizers of SDV need sdv", "tabular")
-    return import_module("sdv")

@@ -166,3 +166,13 @@ def test_table(tmp_path):
         load_table(path, drop=["label"])
     with pytest.raises(ValueError, match=r"\.csv or \.parquet"):
         load_table(tmp_path / "t.xlsx")
+
+
+def test_running_numbers_in_a_table(tmp_path):
+    path = tmp_path / "t.csv"
+    numbers = np.random.default_rng(0).permutation(40) + 90000
+    pd.DataFrame({"id": numbers, "x": numbers % 7 / 2}).to_csv(path, index=False)
+    with pytest.raises(ValueError, match=r"\['id'\] .* number the rows.* drop=\['id'\]"):
+        load_table(path)
+    assert list(load_table(path, drop=["id"])) == ["x"]
+    assert list(load_table(path, columns=["id", "x"])) == ["id", "x"]

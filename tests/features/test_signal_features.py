@@ -159,3 +159,36 @@ def test_attributors_of_windows(first, sounds):
         assert attributor.predict([X[81][:, :40], X[83]]).tolist() == [-1, -1]
     parts = attributor["detect"].estimator_.score_windows([X[1]])[0].scores
     np.testing.assert_allclose(parts.mean(), whole[0])
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_channels_that_come_last(name, n_channels):
+    X = np.random.default_rng(0).uniform(-1, 1, (60, n_channels, 60))
+    last, advice = np.moveaxis(X, 1, -1), r"come last.*np.moveaxis\(X, -1, 1\)"
+    shape = {} if n_channels == 1 else {"image_shape": (2, 60)}
+    shape = {} if name == "spectrogram" else shape
+    with pytest.raises(ValueError, match=advice):
+        MAKERS[name](**OPTIONS).fit(last)
+    if n_channels == 1 and name != "spectrogram":
+        with pytest.raises(ValueError, match=advice):
+            MAKERS[name](**OPTIONS, image_shape=(60, 1)).fit(last)
+    advised = MAKERS[name](**OPTIONS, **shape).fit(np.moveaxis(last, -1, 1))
+    np.testing.assert_array_equal(
+        advised.score_samples(X), MAKERS[name](**OPTIONS, **shape).fit(X).score_samples(X)
+    )
+
+
+def test_windows_of_channels_that_come_last(mono):
+    for x in (list(np.moveaxis(mono, 1, -1)), np.moveaxis(mono, 1, -1)):
+        with pytest.raises(ValueError, match=r"channel comes last.*np.moveaxis\(x, -1, 0\)"):
+            make_rawpad(windows=8, **OPTIONS).fit(x)
+    with pytest.raises(ValueError, match=r"a signal of one channel as x\[None\]"):
+        make_rawpad(windows=8, **OPTIONS).fit(list(mono[:, 0]))
+
+
+def test_advice_for_sounds_speaks_of_sounds(mono):
+    with pytest.raises(ValueError, match=r"Scale the sounds as .* the range of the generator's"):
+        RawTransformer().fit_transform(2 * mono)
+    with pytest.raises(ValueError, match=r"as X / 32768 for sounds of 16 bits"):
+        RawTransformer().fit_transform((mono * 32767).astype(np.int16))

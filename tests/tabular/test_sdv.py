@@ -145,7 +145,8 @@ WRONG_ROWS = [
     (lambda t: t.drop(columns="pH"), r"lacks \['pH'\]"),
     (lambda t: t.assign(note=1), r"has \['note'\] beside"),
     (lambda t: t.assign(pH=np.nan), r"Columns \['pH'\] of X have missing"),
-    (lambda t: t.assign(taste="bitter"), "'taste' holds 'bitter', which the synthesizer does not"),
+    (lambda t: t.assign(taste="bitter"), "impossible .* 'taste', row 0: 'bitter' is not among"),
+    (lambda t: t.iloc[:0], "no rows"),
 ]
 
 

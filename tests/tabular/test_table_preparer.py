@@ -90,9 +90,14 @@ REFUSED_LATER = [
     (lambda t: t.drop(columns="rooms"), r"lacks the columns \['rooms'\]\.$"),
     (lambda t: t.assign(note=1), r"has the columns \['note'\], .* X.drop"),
     (lambda t: t.rename(columns={"rooms": "Rooms"}), r"lacks .*'rooms'.* has .*'Rooms'.*rename"),
-    (lambda t: t.assign(kind="castle"), "'kind' holds 'castle', which .* cannot have made"),
-    (lambda t: t.assign(rooms="three"), "'rooms' holds categories, but numbers in the table"),
-    (lambda t: t.assign(sold=1.5), "'sold' holds numbers, but dates"),
+    (
+        lambda t: t.assign(kind="castle"),
+        "60 of 60 rows .* impossible for this synthesizer. Column 'kind', row 0: 'castle' is not",
+    ),
+    (lambda t: t.assign(rooms="three"), "'rooms' holds categories, but numbers .* 'three'"),
+    (lambda t: t.assign(rooms=t["sold"]), "'rooms' holds dates, but numbers"),
+    (lambda t: t.assign(sold=1.5), "'sold' holds numbers, but dates .* pd.to_datetime, with the"),
+    (lambda t: t.assign(sold="1.5."), "'sold' holds categories, but dates .* pd.to_datetime"),
     (
         lambda t: t.assign(rooms=[None, *t["rooms"][1:]]),
         "'rooms' has 1 .* none in the table",
@@ -178,6 +183,23 @@ def test_coarser_rounding_is_said():
         preparer.transform(suspects.iloc[:1])
         TablePreparer(decimals=None).fit_transform(load_redwine())
     np.testing.assert_array_equal(alike.transform(coarse), alike.transform(suspects))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda v: v * 100, lambda v: v / 2.54, lambda v: -v, lambda v: v * 0 + 1e9],
+)
+def test_other_units_are_said(change):
+    table, suspects = mixed_table(200), mixed_table(30, seed=1)
+    preparer = TablePreparer(decimals={"price": None}).fit(table)
+    with pytest.warns(UserWarning, match=r"far from the mean .* 'price' at least .* units differ"):
+        preparer.transform(suspects.assign(price=change(suspects["price"])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        converted = suspects.assign(price=change(suspects["price"]) * 0 + suspects["price"])
+        preparer.transform(converted)
+        for row in range(30):
+            preparer.transform(suspects.iloc[[row]])
 
 
 def test_decimals_of_unknown_columns():
