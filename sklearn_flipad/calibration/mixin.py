@@ -1,16 +1,20 @@
 """P-values and verdicts of calibrators and of pipelines that end with one."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.estimators import normality, window_counts
+from sklearn_flipad.base.labels import check_labels
+from sklearn_flipad.calibration._draws import draws_of
 from sklearn_flipad.calibration._hold_out import check_name
+from sklearn_flipad.calibration._independence import warn_of_near_copies
 from sklearn_flipad.calibration._seen import check_fresh
 from sklearn_flipad.calibration._weighing import Calibration
 from sklearn_flipad.calibration._windows import window_range
-from sklearn_flipad.calibration.rules import as_rule
 
 __all__ = ["EvidenceMixin"]
 
@@ -151,7 +155,8 @@ class EvidenceMixin:
         X : array-like, shape (n, ...)
             Suspects.
         fnr : float, default=None
-            Level at which the model is rejected, in (0, 1); that of the calibrator by default.
+            Level at which the model is rejected, in (0, 1); by default ``fnr_`` of the
+            calibrator, for which ``fit`` placed the threshold.
         fpr : float, default=0.05
             Level at which the reference population is rejected, in (0, 1); without effect if
             there is none.
@@ -223,13 +228,25 @@ class EvidenceMixin:
         """
         return self.evidence(X, fnr=fnr, fpr=fpr).verdicts
 
+    def _groups_of_near_copies(self, X, y, groups):
+        """Groups of the samples, to which near-copies are joined, int of shape (n,).
+
+        None if there are no near-copies, or groups that the caller gave say that there are none.
+        They are only warned of if `cv` is a splitter, which divides samples as it does.
+        """
+        draws = draws_of(X, groups, perceptual=True)
+        if not draws.has_near_copies:
+            return None
+        warn_of_near_copies(check_labels(y, len(draws.numbers)), draws, self._calibrator().cv)
+        return draws.numbers if isinstance(self._calibrator().cv, Real) else None
+
     def _calibration(self, fnr, fpr):
         """The calibration at these levels; ValueError if they need more scores than there are."""
         calibrator, rule = self._checked()
         return Calibration(
             rule=rule,
             own_scores=calibrator.calibration_scores_,
-            fnr=calibrator.fnr if fnr is None else fnr,
+            fnr=calibrator.fnr_ if fnr is None else fnr,
             reference_scores=getattr(calibrator, "reference_scores_", None),
             reference_name=getattr(calibrator, "reference_name_", None),
             fpr=fpr,
@@ -239,6 +256,6 @@ class EvidenceMixin:
         """The fitted calibrator and its rule, which has p-values."""
         check_is_fitted(self)
         calibrator = self._calibrator()
-        rule = as_rule(calibrator.rule)
+        rule = calibrator.rule_
         rule.p_values(calibrator.calibration_scores_, calibrator.calibration_scores_[:1])
         return calibrator, rule
