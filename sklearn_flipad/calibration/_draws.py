@@ -11,7 +11,15 @@ from sklearn_flipad.base.sample_lists import sample_digests
 from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.calibration._near_copies import near_copies
 
-__all__ = ["Draws", "draws_of"]
+__all__ = ["DrawNumbers", "Draws", "FoundDraws", "draws_of"]
+
+
+class DrawNumbers(np.ndarray):
+    """Groups that are the draws of samples, whatever their features are."""
+
+
+class FoundDraws(DrawNumbers):
+    """Draws that were found in the samples, without groups of the user that a splitter asks for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,12 +27,13 @@ class Draws:
     """Rows that are one draw, from :func:`draws_of`: arrays of shape (n,).
 
     ``numbers`` of draws, to which copies and groups are joined; ``copies``, numbers by copies
-    alone; ``digests`` of the rows.
+    alone; ``digests`` of the rows. ``given`` if the numbers were found before, in the samples.
     """
 
     numbers: np.ndarray
     copies: np.ndarray
     digests: np.ndarray
+    given: bool = False
 
     @property
     def has_near_copies(self):
@@ -36,15 +45,16 @@ def draws_of(X, groups=None, *, perceptual=False):
     """Draws of samples: rows of one group and equal rows are one draw.
 
     With `perceptual`, so are near-copies of an image or a sound. Groups that differ in all rows
-    are taken at their word: each row is a draw.
+    are taken at their word, as `DrawNumbers` are: features of different samples may be equal.
     """
     n = _num_samples(X)
     found = sample_digests(X)
     each = np.arange(n)
     if groups is not None:
+        given = isinstance(groups, DrawNumbers)
         groups = _numbered(_checked_groups(groups, n))
-        if _all_differ(groups):
-            return Draws(each, each, found)
+        if given or _all_differ(groups):
+            return Draws(groups, each, found, given)
     copies = _joined(each, _numbered(found))
     if perceptual:
         copies = _joined(copies, near_copies(X))

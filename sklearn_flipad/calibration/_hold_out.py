@@ -6,10 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv, train_test_split
+from sklearn.utils.validation import _num_samples
 
+from sklearn_flipad.base.labels import check_labels
 from sklearn_flipad.base.messages import Message, Term
 
-__all__ = ["WITHOUT_COPIES", "HoldOut", "check_name", "check_size", "hold_out"]
+__all__ = ["WITHOUT_COPIES", "HoldOut", "check_name", "check_size", "hold_out", "labels_of"]
 
 #: Advice to those whose generator makes equal samples.
 WITHOUT_COPIES = Message(
@@ -157,6 +159,12 @@ def check_size(rows, rule, *, fnr, estimator, cv, labels, draws):
             alone,
         )
     )
+
+
+def labels_of(X, y):
+    """Labels +1, -1 and 0, int of shape (n,); all +1 if y is None."""
+    n = _num_samples(X)
+    return np.ones(n, dtype=np.int64) if y is None else check_labels(y, n)
 
 
 def check_name(name):

@@ -13,6 +13,7 @@ from sklearn_flipad.calibration._hold_out import WITHOUT_COPIES
 from sklearn_flipad.calibration._seen import seen_in_fit
 
 __all__ = [
+    "check_copies",
     "check_labels_agree",
     "check_new",
     "warn_of_copies",
@@ -21,8 +22,16 @@ __all__ = [
     "warn_of_near_copies",
 ]
 
-#: Part of the model's samples that may be copies of others without a word.
+#: Part of the model's samples that may be copies of others, or known to a fitted detector.
 _MAX_COPIES = 0.1
+
+
+def check_copies(X, labels, draws, cv):
+    """Warn of samples that are copies or labeled both ways; ValueError if most are."""
+    check_labels_agree(X, labels, draws)
+    warn_of_copies(labels, draws)
+    warn_of_near_copies(labels, draws, cv)
+    warn_of_labels(labels, draws)
 
 
 def check_labels_agree(X, labels, draws):
@@ -64,7 +73,9 @@ def _labeled_both_ways(found, rows, unless=""):
 
 def warn_of_copies(labels, draws):
     """Warn if many of the model's samples are copies of others."""
-    found = _copies(draws.copies[labels == 1], np.flatnonzero(labels == 1))
+    own = np.flatnonzero(labels == 1)
+    equal = np.unique(draws.digests, return_inverse=True)[1]
+    found = None if _are_stated(draws) else _copies(equal[own], own)
     if found is not None:
         n_different, n, first, other = found
         warnings.warn(
@@ -82,7 +93,7 @@ def warn_of_copies(labels, draws):
 
 def warn_of_near_copies(labels, draws, cv):
     """Warn if many of the model's samples are near-copies of others."""
-    own = np.flatnonzero(labels != -1)  # without labels, all are the model's
+    own = np.flatnonzero(labels == 1)
     found = _copies(draws.copies[own], own)
     if found is not None and len(np.unique(draws.digests[own])) > found[0]:
         n_different, n, first, other = found
@@ -101,8 +112,13 @@ def warn_of_near_copies(labels, draws, cv):
                 WITHOUT_COPIES,
             ),
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
+
+
+def _are_stated(draws):
+    """Whether groups say that each row is a draw of its own."""
+    return len(np.unique(draws.numbers)) == len(draws.numbers)
 
 
 def _copies(copies, rows):
@@ -130,7 +146,7 @@ def warn_of_divided(rows, cv):
 def check_new(estimator, X, rows):
     """The rows without those that a fitted estimator was fitted to, of which it warns.
 
-    ValueError if most of those that would calibrate are such.
+    ValueError if they are many: others may have been fitted to, too, without being known.
     """
     held_out = np.concatenate([rows.calibration, rows.reference])
     known = held_out[seen_in_fit(estimator, _safe_indexing(X, held_out))]
@@ -139,14 +155,14 @@ def check_new(estimator, X, rows):
         return rows
     n_seen, n = (int(seen.sum()), len(seen)) if seen.any() else (len(known), len(rows.reference))
     message = (
-        f"The fitted detector was fitted to {n_seen} of the {n} samples that would "
+        f"The fitted detector was fitted to at least {n_seen} of the {n} samples that would "
         f"{'calibrate' if seen.any() else 'be the reference population'}, such as sample "
         f"{known[0]}. Such samples do not score as new ones do"
     )
-    if 2 * n_seen > n:
+    if n_seen > _MAX_COPIES * n:
         raise ValueError(
-            f"{message}: most new samples of the model would be rejected. Pass samples that it was "
-            "not fitted to, or the detector itself instead of a FrozenEstimator, which is then "
+            f"{message}: new samples of the model would be rejected too often. Pass samples that "
+            "it was not fitted to, or the detector itself instead of a FrozenEstimator, which is then "
             "fitted to a part of the samples."
         )
     warnings.warn(f"{message}, and are left out.", UserWarning, stacklevel=3)

@@ -1,10 +1,73 @@
-"""Near-copies among images and sounds."""
+"""Near-copies among images and sounds: frames of a clip, one picture in several qualities."""
+
+from functools import lru_cache
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from sklearn_flipad.base.sample_lists import is_ragged
+from sklearn_flipad.base.samples import as_array
 
 __all__ = ["near_copies"]
 
+#: Side of the thumbnails of images; sounds have as many numbers.
+_SIDE = 8
+#: Largest distance of the thumbnails of near-copies, relative to their contrast.
+_TOLERANCE = 0.03
+#: Neighbors that are looked at.
+_N_NEIGHBORS = 8
+
 
 def near_copies(X):
-    """Number of the set of near-copies that each row belongs to, int of shape (n,)."""
-    return np.arange(len(X))
+    """Number of the set of near-copies that each sample belongs to, int of shape (n,).
+
+    Rows of tables have no near-copies: numbers that are near are what a model may draw.
+    """
+    samples = X if is_ragged(X) else as_array(X)
+    each = np.arange(len(samples))
+    if not is_ragged(X) and (samples.ndim < 3 or samples.dtype.kind not in "biuf"):
+        return each
+    thumbnails = np.stack([_thumbnail(as_array(sample)) for sample in samples])
+    thumbnails -= thumbnails.mean(axis=1, keepdims=True)
+    contrast = np.linalg.norm(thumbnails, axis=1)
+    rows = np.flatnonzero(contrast > 0)  # flat samples are copies only if they are equal
+    if len(rows) < 2:
+        return each
+    points, of_rows = np.unique(
+        thumbnails[rows] / contrast[rows, None], axis=0, return_inverse=True
+    )
+    k = min(_N_NEIGHBORS + 1, len(points))
+    _, found = cKDTree(points).query(points, k=k, distance_upper_bound=_TOLERANCE)
+    found = found.reshape(len(points), k)
+    near = found < len(points)
+    first = np.repeat(np.arange(len(points)), near.sum(axis=1))
+    graph = coo_array((np.ones(len(first)), (first, found[near])), shape=(len(points),) * 2)
+    numbers = connected_components(graph, directed=False)[1]
+    each = each + len(points)
+    each[rows] = numbers[of_rows.ravel()]
+    return each
+
+
+def _thumbnail(sample):
+    """Means of blocks of an image, or signed sums of a sound (channels, length), shape (64,)."""
+    sample = sample.astype(np.float64)
+    if sample.ndim == 2:
+        values = sample.mean(axis=0)
+        return _signs(len(values)) @ values
+    image = sample.mean(axis=tuple(range(sample.ndim - 2)))
+    return _blocks(_blocks(image, 0), 1).ravel()
+
+
+@lru_cache(maxsize=1)
+def _signs(length):
+    return np.random.RandomState(0).randint(0, 2, (_SIDE**2, length)) * 2.0 - 1.0
+
+
+def _blocks(image, axis):
+    """Means of blocks along an axis, of which there are 8."""
+    parts = np.array_split(image, _SIDE, axis=axis)
+    means = [part.mean(axis=axis) if part.shape[axis] else None for part in parts]
+    filled = [m if m is not None else means[0] for m in means]
+    return np.stack(filled, axis=axis)

@@ -1,17 +1,14 @@
 """P-values and verdicts of calibrators and of pipelines that end with one."""
 
-from numbers import Real
-
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.estimators import normality, window_counts
-from sklearn_flipad.base.labels import check_labels
-from sklearn_flipad.calibration._draws import draws_of
-from sklearn_flipad.calibration._hold_out import check_name
-from sklearn_flipad.calibration._independence import warn_of_near_copies
+from sklearn_flipad.calibration._draws import DrawNumbers, FoundDraws, draws_of
+from sklearn_flipad.calibration._hold_out import check_name, labels_of
+from sklearn_flipad.calibration._independence import check_copies
 from sklearn_flipad.calibration._seen import check_fresh
 from sklearn_flipad.calibration._weighing import Calibration
 from sklearn_flipad.calibration._windows import window_range
@@ -228,17 +225,15 @@ class EvidenceMixin:
         """
         return self.evidence(X, fnr=fnr, fpr=fpr).verdicts
 
-    def _groups_of_near_copies(self, X, y, groups):
-        """Groups of the samples, to which near-copies are joined, int of shape (n,).
+    def _draws(self, X, y, groups):
+        """Numbers of the independent draws of samples, from which features are to be computed.
 
-        None if there are no near-copies, or groups that the caller gave say that there are none.
-        They are only warned of if `cv` is a splitter, which divides samples as it does.
+        ValueError if most of a class is labeled both ways; warnings of copies.
         """
         draws = draws_of(X, groups, perceptual=True)
-        if not draws.has_near_copies:
-            return None
-        warn_of_near_copies(check_labels(y, len(draws.numbers)), draws, self._calibrator().cv)
-        return draws.numbers if isinstance(self._calibrator().cv, Real) else None
+        if not draws.given:
+            check_copies(X, labels_of(X, y), draws, self._calibrator().cv)
+        return draws.numbers.view(FoundDraws if groups is None else DrawNumbers)
 
     def _calibration(self, fnr, fpr):
         """The calibration at these levels; ValueError if they need more scores than there are."""

@@ -30,8 +30,8 @@ from sklearn_flipad.base.labels import check_labels, classes_of
 from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration._constant_scores import check_scores_differ
-from sklearn_flipad.calibration._draws import draws_of
-from sklearn_flipad.calibration._hold_out import check_size, hold_out
+from sklearn_flipad.calibration._draws import FoundDraws, draws_of
+from sklearn_flipad.calibration._hold_out import check_size, hold_out, labels_of
 from sklearn_flipad.calibration._independence import (
     check_labels_agree,
     check_new,
@@ -218,8 +218,9 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
     def _check_fit(self, X, y, groups, params, draws):
         self._validate_params()
         check_detector(self.estimator)
-        labels = _labels(X, y)
-        check_labels_agree(X, labels, draws)
+        labels = labels_of(X, y)
+        if not draws.given:
+            check_labels_agree(X, labels, draws)
         split = self._routed(groups, params).splitter.split
         rows = self._held_out(X, labels, draws, split, np.random.RandomState(0))
         self._check_size(rows, labels, draws)
@@ -285,14 +286,15 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         X, y = indexable(X, y)
         draws = draws_of(X, groups)
         self._check_fit(X, y, groups, params, draws)
-        labels, routed = _labels(X, y), self._routed(groups, params)
+        labels, routed = labels_of(X, y), self._routed(groups, params)
         rng = check_random_state(self.random_state)
         rows = self._held_out(X, labels, draws, routed.splitter.split, rng)
         if rows.training is None:
             rows = check_new(self.estimator, X, rows)
             self._check_size(rows, labels, draws)
-        warn_of_copies(labels, draws)
-        warn_of_labels(labels, draws)
+        if not draws.given:
+            warn_of_copies(labels, draws)
+            warn_of_labels(labels, draws)
         warn_of_divided(rows, self.cv)
         training, calibration, reference, _ = rows
         if training is None:
@@ -342,7 +344,8 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         if not _routing_enabled():
             to_fit = {**params, **given} if _holds_calibrators(self.estimator) else params
             fit = step_parameters(self.estimator, to_fit)
-            return Bunch(splitter=Bunch(split=given), estimator=Bunch(fit=fit))
+            to_split = {} if isinstance(groups, FoundDraws) else given
+            return Bunch(splitter=Bunch(split=to_split), estimator=Bunch(fit=fit))
         if not {**given, **params}:
             return Bunch(**nothing)
         return Bunch(**{**nothing, **process_routing(self, "fit", **given, **params)})
@@ -481,8 +484,3 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
 def _holds_calibrators(estimator):
     """Whether an estimator calibrates parts of its own, which hold out groups too."""
     return getattr(last_step(estimator), "_calibrates", False)
-
-
-def _labels(X, y):
-    n = _num_samples(X)
-    return np.ones(n, dtype=np.int64) if y is None else check_labels(y, n)

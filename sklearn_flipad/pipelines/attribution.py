@@ -80,6 +80,7 @@ class AttributionPipeline(EvidenceMixin, Pipeline):
         """
         self.check_fit(X, y, **params)
         params = self._with_draws(X, y, params)
+        self.check_fit(X, y, **params)  # near-copies count once
         named = params if _routing_enabled() else step_parameters(self, params)
         return super().fit(X, y, **named)
 
@@ -95,18 +96,17 @@ class AttributionPipeline(EvidenceMixin, Pipeline):
         return {key.removeprefix(prefix): value for key, value in named if key.startswith(prefix)}
 
     def _with_draws(self, X, y, params):
-        """Parameters of fit, with near-copies among the samples as groups.
+        """Parameters of fit with the draws of the samples as groups.
 
-        Only the samples show that they are copies: their features may lie apart.
+        Only the samples show which of them are copies: features of copies may differ, and those
+        of different samples be equal.
         """
         if not isinstance(self._calibrator(), EvidenceMixin):
             return params
-        groups = self._groups_of_near_copies(X, y, self._of_last(params).get("groups"))
-        if groups is None:
-            return params
+        draws = self._draws(X, y, self._of_last(params).get("groups"))
         key = f"{self.steps[-1][0]}__groups"
         others = {k: v for k, v in params.items() if k not in ("groups", key)}
-        return {**others, "groups" if _routing_enabled() else key: groups}
+        return {**others, "groups" if _routing_enabled() else key: draws}
 
     def _calibrator(self):
         return self.steps[-1][1]
