@@ -162,8 +162,8 @@ def check_new(estimator, X, rows):
     if n_seen > _MAX_COPIES * n:
         raise ValueError(
             f"{message}: new samples of the model would be rejected too often. Pass samples that "
-            "it was not fitted to, or the detector itself instead of a FrozenEstimator, which is then "
-            "fitted to a part of the samples."
+            "it was not fitted to, or the detector itself instead of a FrozenEstimator, which is "
+            "then fitted to a part of the samples."
         )
     warnings.warn(f"{message}, and are left out.", UserWarning, stacklevel=3)
     return rows._replace(

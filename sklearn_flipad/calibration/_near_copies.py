@@ -25,19 +25,22 @@ def near_copies(X):
 
     Rows of tables have no near-copies: numbers that are near are what a model may draw.
     """
-    samples = X if is_ragged(X) else as_array(X)
+    if hasattr(X, "columns"):  # a data frame
+        return np.arange(len(X))
+    samples = [as_array(sample) for sample in X] if is_ragged(X) else as_array(X)
     each = np.arange(len(samples))
-    if not is_ragged(X) and (samples.ndim < 3 or samples.dtype.kind not in "biuf"):
+    known = all(s.ndim > 1 and s.size and s.dtype.kind in "biuf" for s in samples[:1])
+    if not known or not all(s.ndim == samples[0].ndim for s in samples):
         return each
-    thumbnails = np.stack([_thumbnail(as_array(sample)) for sample in samples])
+    thumbnails = np.stack([_thumbnail(sample) for sample in samples])
     thumbnails -= thumbnails.mean(axis=1, keepdims=True)
     contrast = np.linalg.norm(thumbnails, axis=1)
-    rows = np.flatnonzero(contrast > 0)  # flat samples are copies only if they are equal
+    # Flat samples are copies only if they are equal; infinite ones are refused later.
+    rows = np.flatnonzero((contrast > 0) & np.isfinite(contrast))
     if len(rows) < 2:
         return each
-    points, of_rows = np.unique(
-        thumbnails[rows] / contrast[rows, None], axis=0, return_inverse=True
-    )
+    units = thumbnails[rows] / contrast[rows, None]
+    points, of_rows = np.unique(units, axis=0, return_inverse=True)
     k = min(_N_NEIGHBORS + 1, len(points))
     _, found = cKDTree(points).query(points, k=k, distance_upper_bound=_TOLERANCE)
     found = found.reshape(len(points), k)
