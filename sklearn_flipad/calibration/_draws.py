@@ -9,7 +9,7 @@ from sklearn.utils.validation import _num_samples, column_or_1d
 
 from sklearn_flipad.base.sample_lists import sample_digests
 from sklearn_flipad.base.samples import as_array
-from sklearn_flipad.calibration._near_copies import near_copies
+from sklearn_flipad.calibration._near_duplicates import near_duplicates
 
 __all__ = ["DrawNumbers", "Draws", "FoundDraws", "draws_of"]
 
@@ -36,7 +36,7 @@ class Draws:
     given: bool = False
 
     @property
-    def has_near_copies(self):
+    def has_near_duplicates(self):
         """Whether some rows are copies without being equal."""
         return len(np.unique(self.copies)) < len(np.unique(self.digests))
 
@@ -44,7 +44,7 @@ class Draws:
 def draws_of(X, groups=None, *, perceptual=False):
     """Draws of samples: rows of one group and equal rows are one draw.
 
-    With `perceptual`, so are near-copies of an image or a sound. Groups that differ in all rows
+    With `perceptual`, so are near-duplicates of an image or a sound. Groups that differ in all rows
     are taken at their word, as `DrawNumbers` are: features of different samples may be equal.
     """
     n = _num_samples(X)
@@ -57,7 +57,7 @@ def draws_of(X, groups=None, *, perceptual=False):
             return Draws(groups, each, found, given)
     copies = _joined(each, _numbered(found))
     if perceptual:
-        copies = _joined(copies, near_copies(X))
+        copies = _joined(copies, near_duplicates(X))
     return Draws(copies if groups is None else _joined(groups, copies), copies, found)
 
 

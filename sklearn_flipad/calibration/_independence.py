@@ -19,7 +19,7 @@ __all__ = [
     "warn_of_copies",
     "warn_of_divided",
     "warn_of_labels",
-    "warn_of_near_copies",
+    "warn_of_near_duplicates",
 ]
 
 #: Part of the model's samples that may be copies of others, or known to a fitted detector.
@@ -30,7 +30,7 @@ def check_copies(X, labels, draws, cv):
     """Warn of samples that are copies or labeled both ways; ValueError if most are."""
     check_labels_agree(X, labels, draws)
     warn_of_copies(labels, draws)
-    warn_of_near_copies(labels, draws, cv)
+    warn_of_near_duplicates(labels, draws, cv)
     warn_of_labels(labels, draws)
 
 
@@ -91,8 +91,8 @@ def warn_of_copies(labels, draws):
         )
 
 
-def warn_of_near_copies(labels, draws, cv):
-    """Warn if many of the model's samples are near-copies of others."""
+def warn_of_near_duplicates(labels, draws, cv):
+    """Warn if many of the model's samples are near-duplicates of others."""
     own = np.flatnonzero(labels == 1)
     found = _copies(draws.copies[own], own)
     if found is not None and len(np.unique(draws.digests[own])) > found[0]:
@@ -106,7 +106,7 @@ def warn_of_near_copies(labels, draws, cv):
             )
         warnings.warn(
             Message(
-                f"The {n} samples of the model are {n_different} and near-copies of these, as "
+                f"The {n} samples of the model are {n_different} and near-duplicates of these, as "
                 "frames of a clip or copies of a picture in other qualities are: sample "
                 f"{other}, for example, and sample {first}. {done}.",
                 WITHOUT_COPIES,

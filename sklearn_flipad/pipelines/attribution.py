@@ -80,7 +80,7 @@ class AttributionPipeline(EvidenceMixin, Pipeline):
         """
         self.check_fit(X, y, **params)
         params = self._with_draws(X, y, params)
-        self.check_fit(X, y, **params)  # near-copies count once
+        self.check_fit(X, y, **params)  # near-duplicates count once
         named = params if _routing_enabled() else step_parameters(self, params)
         return super().fit(X, y, **named)
 

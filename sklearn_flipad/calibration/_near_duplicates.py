@@ -1,4 +1,4 @@
-"""Near-copies among images and sounds: frames of a clip, one picture in several qualities."""
+"""Near-duplicates among images and sounds: frames of a clip, one picture in several qualities."""
 
 from functools import lru_cache
 
@@ -10,20 +10,20 @@ from scipy.spatial import cKDTree
 from sklearn_flipad.base.sample_lists import is_ragged
 from sklearn_flipad.base.samples import as_array
 
-__all__ = ["near_copies"]
+__all__ = ["near_duplicates"]
 
 #: Side of the thumbnails of images; sounds have as many numbers.
 _SIDE = 8
-#: Largest distance of the thumbnails of near-copies, relative to their contrast.
+#: Largest distance of the thumbnails of near-duplicates, relative to their contrast.
 _TOLERANCE = 0.03
 #: Neighbors that are looked at.
 _N_NEIGHBORS = 8
 
 
-def near_copies(X):
-    """Number of the set of near-copies that each sample belongs to, int of shape (n,).
+def near_duplicates(X):
+    """Number of the set of near-duplicates that each sample belongs to, int of shape (n,).
 
-    Rows of tables have no near-copies: numbers that are near are what a model may draw.
+    Rows of tables have no near-duplicates: numbers that are near are what a model may draw.
     """
     if hasattr(X, "columns"):  # a data frame
         return np.arange(len(X))
