@@ -1,7 +1,6 @@
 """Checks that the samples that calibrate are independent of those that train."""
 
 import warnings
-from numbers import Real
 
 import numpy as np
 from sklearn.utils import _safe_indexing
@@ -26,11 +25,11 @@ __all__ = [
 _MAX_COPIES = 0.1
 
 
-def check_copies(X, labels, draws, cv):
+def check_copies(X, labels, draws):
     """Warn of samples that are copies or labeled both ways; ValueError if most are."""
     check_labels_agree(X, labels, draws)
     warn_of_copies(labels, draws)
-    warn_of_near_duplicates(labels, draws, cv)
+    warn_of_near_duplicates(labels, draws)
     warn_of_labels(labels, draws)
 
 
@@ -91,24 +90,18 @@ def warn_of_copies(labels, draws):
         )
 
 
-def warn_of_near_duplicates(labels, draws, cv):
+def warn_of_near_duplicates(labels, draws):
     """Warn if many of the model's samples are near-duplicates of others."""
     own = np.flatnonzero(labels == 1)
     found = _copies(draws.copies[own], own)
     if found is not None and len(np.unique(draws.digests[own])) > found[0]:
         n_different, n, first, other = found
-        done = "They were held out together, and one of each set calibrates"
-        if not isinstance(cv, Real):
-            done = (
-                f"cv={cv!r} may divide them between training and calibration, after which new "
-                "samples are rejected too often: pass a fraction as cv, which holds them out "
-                "together"
-            )
         warnings.warn(
             Message(
                 f"The {n} samples of the model are {n_different} and near-duplicates of these, as "
                 "frames of a clip or copies of a picture in other qualities are: sample "
-                f"{other}, for example, and sample {first}. {done}.",
+                f"{other}, for example, and sample {first}. "
+                "One of each set calibrates if it is held out, and the others do not train then.",
                 WITHOUT_COPIES,
             ),
             UserWarning,

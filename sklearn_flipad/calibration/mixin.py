@@ -232,7 +232,7 @@ class EvidenceMixin:
         """
         draws = draws_of(X, groups, perceptual=True)
         if not draws.given:
-            check_copies(X, labels_of(X, y), draws, self._calibrator().cv)
+            check_copies(X, labels_of(X, y), draws)
         return draws.numbers.view(FoundDraws if groups is None else DrawNumbers)
 
     def _calibration(self, fnr, fpr):
