@@ -13,7 +13,10 @@ def row_digests(X):
     Equal values have equal digests, whatever their type.
     """
     X = X.to_numpy() if hasattr(X, "to_numpy") else X
-    X = X.tocsr() if hasattr(X, "tocsr") else X
+    if hasattr(X, "tocsr"):
+        X = X.tocsr()
+    elif hasattr(X, "shape"):
+        X = np.asarray(X)  # at once what is read from a file, or computed, when it is asked for
     n = X.shape[0] if hasattr(X, "shape") else len(X)
     return np.frombuffer(b"".join(_digest(X[row]) for row in range(n)), dtype=np.uint64)
 

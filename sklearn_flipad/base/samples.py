@@ -138,7 +138,7 @@ def record_samples(estimator, X, array):
     samples also keep digests of them.
     """
     if "_seen" in estimator._stored.optional:
-        estimator._seen = row_digests(array)
+        estimator._seen = row_digests(as_array(X))
     vars(estimator).pop("feature_names_in_", None)
     if array.ndim <= 2:
         validate_data(estimator, X, reset=True, skip_check_array=True)

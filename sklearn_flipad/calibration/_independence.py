@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing
 
 from sklearn_flipad.base.messages import Message
@@ -136,13 +137,23 @@ def warn_of_divided(rows, cv):
         )
 
 
+def _frozen_parts(estimator):
+    """The fitted detectors that calibrate, or are a part of what does."""
+    if isinstance(estimator, FrozenEstimator):
+        return [estimator]
+    parts = estimator.estimators if getattr(estimator, "_calibrates", False) else ()
+    return [part for _, part in parts if isinstance(part, FrozenEstimator)]
+
+
 def check_new(estimator, X, rows):
     """The rows without those that a fitted estimator was fitted to, of which it warns.
 
     ValueError if they are many: others may have been fitted to, too, without being known.
     """
     held_out = np.concatenate([rows.calibration, rows.reference])
-    known = held_out[seen_in_fit(estimator, _safe_indexing(X, held_out))]
+    known = held_out[:0]
+    for part in _frozen_parts(estimator):
+        known = np.union1d(known, held_out[seen_in_fit(part, _safe_indexing(X, held_out))])
     seen = np.isin(rows.calibration, known)
     if not len(known):
         return rows

@@ -27,7 +27,7 @@ def near_duplicates(X):
     """
     if hasattr(X, "columns"):  # a data frame
         return np.arange(len(X))
-    samples = [as_array(sample) for sample in X] if is_ragged(X) else as_array(X)
+    samples = [as_array(sample) for sample in X] if is_ragged(X) else np.asarray(as_array(X))
     each = np.arange(len(samples))
     known = all(s.ndim > 1 and s.size and s.dtype.kind in "biuf" for s in samples[:1])
     if not known or not all(s.ndim == samples[0].ndim for s in samples):

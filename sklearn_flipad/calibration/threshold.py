@@ -289,9 +289,8 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         labels, routed = labels_of(X, y), self._routed(groups, params)
         rng = check_random_state(self.random_state)
         rows = self._held_out(X, labels, draws, routed.splitter.split, rng)
-        if rows.training is None:
-            rows = check_new(self.estimator, X, rows)
-            self._check_size(rows, labels, draws)
+        rows = check_new(self.estimator, X, rows)
+        self._check_size(rows, labels, draws)
         if not draws.given:
             warn_of_copies(labels, draws)
             warn_of_labels(labels, draws)

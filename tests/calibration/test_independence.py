@@ -13,7 +13,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from sklearn_flipad import DeepSADDetector, FNRThresholdCalibrator, InlierScaler, make_rawpad
+from sklearn_flipad import (
+    DeepSADDetector,
+    FingerprintDetector,
+    FNRThresholdCalibrator,
+    InlierScaler,
+    make_combined,
+    make_rawpad,
+)
 from sklearn_flipad.base.sample_lists import sample_digests
 from sklearn_flipad.detectors import ExternalDetector, WindowedDetector
 
@@ -137,12 +144,12 @@ def test_unlabeled_copies_do_not_train(rng):
     fitted.fit(np.r_[X, X, 5 + rng.normal(size=(100, 8))], y)
     seen = fitted.estimator_._seen
     assert len(seen) == 240 + 240 + 100
-    new = sample_digests(np.float32(X))
-    assert (~np.isin(new, seen)).sum() == len(fitted.calibration_scores_) == 60
+    assert (~np.isin(sample_digests(X), seen)).sum() == len(fitted.calibration_scores_) == 60
 
 
 FITTED = [
     ExternalDetector(OneClassSVM()),
+    DeepSADDetector(max_epochs=1, random_state=0),
     make_pipeline(InlierScaler(), ExternalDetector(LogisticRegression())),
     make_pipeline(StandardScaler(), OneClassSVM()),
     KernelDensity(),
@@ -166,6 +173,22 @@ def test_fitted_detectors_are_not_calibrated_on_their_training_samples(detector,
         frozen.fit(np.r_[new, X[:10]])
     assert 100 <= len(frozen.calibration_scores_) < 110
     assert len(frozen.fit(new).calibration_scores_) == 100  # the advice
+
+
+def test_fitted_parts_of_a_combination(rng):
+    X = rng.integers(0, 256, (200, 1, 8, 8), dtype="u1")
+    part = make_rawpad(detector=OneClassSVM(), fnr=0.1, random_state=0).fit(X[:100])
+    combined = make_combined({"raw": FrozenEstimator(part)}, fnr=0.1, random_state=0)
+    with pytest.raises(ValueError, match="Pass samples that it was not fitted to"):
+        combined.fit(X[:100])
+    combined.fit(X[100:])
+
+
+def test_every_fit_counts(rng):
+    X = rng.integers(0, 256, (60, 1, 16, 16), dtype="u1")
+    fitted = FingerprintDetector().partial_fit(X[:30]).partial_fit(X[30:])
+    with pytest.raises(ValueError, match="fitted to at least 60 of the 60"):
+        FNRThresholdCalibrator(FrozenEstimator(fitted), fnr=0.1).fit(X)
 
 
 def test_frozen_detectors_of_windows(rng):
