@@ -17,7 +17,13 @@ from sklearn.base import is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sklearn_flipad.base.lanes import LANES
 from sklearn_flipad.base.sample_lists import is_ragged
@@ -26,9 +32,13 @@ from sklearn_flipad.base.samples import as_array, shape_of
 __all__ = [
     "adopt_features",
     "check_detector",
+    "detector_parameters",
     "last_step",
+    "metadata_of",
     "normality",
+    "router_to_detector",
     "rows_of",
+    "step_parameters",
     "training_rows",
     "window_counts",
 ]
@@ -83,6 +93,36 @@ def _check_takes_sizes(estimator, X):
             "takes one. Pass windows= to the make_* function that made the attributor, or put its "
             "detector into a WindowedDetector."
         )
+
+
+def step_parameters(estimator, params):
+    """Parameters of fit by the names of a pipeline: those without a step go to the last one."""
+    estimator = _thawed(estimator)
+    if not isinstance(estimator, Pipeline):
+        return params
+    name, last = estimator.steps[-1]
+    plain = {key: value for key, value in params.items() if "__" not in key}
+    others = {key: value for key, value in params.items() if "__" in key}
+    named = {f"{name}__{key}": value for key, value in step_parameters(last, plain).items()}
+    return {**others, **named}
+
+
+def router_to_detector(wrapper):
+    """Router of an estimator that passes parameters of fit on to its parameter `estimator`."""
+    mapping = MethodMapping().add(caller="fit", callee="fit")
+    return MetadataRouter(owner=wrapper).add(estimator=wrapper.estimator, method_mapping=mapping)
+
+
+def detector_parameters(wrapper, params):
+    """Parameters of fit of the estimator of such a wrapper, of those that its own fit gets."""
+    if _routing_enabled():
+        return process_routing(wrapper, "fit", **params).estimator.fit if params else {}
+    return step_parameters(wrapper.estimator, params)
+
+
+def metadata_of(X, params, rows=slice(None)):
+    """Parameters of fit of which those with an entry for each sample are restricted to rows."""
+    return _check_method_params(X, params, indices=np.arange(_num_samples(X))[rows])
 
 
 def window_counts(estimator, X):

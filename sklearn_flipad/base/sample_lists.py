@@ -3,10 +3,11 @@
 import numpy as np
 import torch
 
+from sklearn_flipad.base.digests import row_digests
 from sklearn_flipad.base.gray_levels import as_gray_levels
 from sklearn_flipad.base.samples import as_array, shapes_of
 
-__all__ = ["as_sample_list", "is_ragged"]
+__all__ = ["as_sample_list", "is_ragged", "sample_digests"]
 
 
 def is_ragged(X):
@@ -54,3 +55,8 @@ def as_sample_list(X):
     elif dtype == np.float16:
         samples = [sample.astype(np.float32) for sample in samples]
     return samples
+
+
+def sample_digests(X):
+    """64-bit digest of each sample, uint64 of shape (n,); equal samples have equal digests."""
+    return row_digests(X if is_ragged(X) else as_array(X))

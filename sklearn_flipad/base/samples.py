@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_array, validate_data
 
+from sklearn_flipad.base.digests import row_digests
 from sklearn_flipad.base.gray_levels import as_gray_levels
 from sklearn_flipad.base.messages import Message, Term
 
@@ -144,8 +145,11 @@ def check_features(estimator, X, *, reset=False, dtype=None, same_scale=True):
 def record_samples(estimator, X, array):
     """Record the layout of the samples seen in fit, X as given and `array` as checked.
 
-    Called at the end of fit, so that a fit that fails leaves no trace.
+    Called at the end of fit, so that a fit that fails leaves no trace. Estimators that learn from
+    samples also keep digests of them.
     """
+    if "_seen" in estimator._stored.optional:
+        estimator._seen = row_digests(as_array(X))
     vars(estimator).pop("feature_names_in_", None)
     if array.ndim <= 2:
         validate_data(estimator, X, reset=True, skip_check_array=True)

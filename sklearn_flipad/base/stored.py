@@ -24,7 +24,7 @@ class Stored:
     @classmethod
     def with_samples(cls, *fitted):
         """Names for a class whose ``fit`` calls ``record_samples``."""
-        return cls((*fitted, *_RECORDED), _LAYOUT)
+        return cls((*fitted, *_RECORDED), (*_LAYOUT, "_seen"))
 
     @classmethod
     def stateless(cls, *optional):

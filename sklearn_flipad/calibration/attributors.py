@@ -3,8 +3,16 @@
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
+from sklearn.utils import Bunch
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    _routing_enabled,
+    process_routing,
+)
 from sklearn.utils.metaestimators import _BaseComposition
 
+from sklearn_flipad.base.estimators import step_parameters
 from sklearn_flipad.calibration.threshold import FNRThresholdCalibrator
 
 __all__ = ["NamedAttributors", "calibrator_of"]
@@ -41,6 +49,9 @@ class NamedAttributors(_BaseComposition):
     ``<name>__<parameter>``.
     """
 
+    #: Whether groups of samples matter to ``fit``, since parts of it are held out.
+    _calibrates = True
+
     def get_params(self, deep=True):
         """Get the parameters of this estimator and of its attributors.
 
@@ -69,6 +80,28 @@ class NamedAttributors(_BaseComposition):
         """
         self._set_params("estimators", **params)
         return self
+
+    def get_metadata_routing(self):
+        """Get the metadata routing: parameters go to the ``fit`` of each attributor.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        router = MetadataRouter(owner=self)
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        for name, estimator in self.estimators:
+            router.add(**{name: estimator}, method_mapping=mapping)
+        return router
+
+    def _routed(self, params):
+        """Parameters of ``fit`` of each attributor, as ``routed[name].fit``."""
+        if _routing_enabled():
+            return process_routing(self, "fit", **params)
+        return {
+            name: Bunch(fit=step_parameters(estimator, params))
+            for name, estimator in self.estimators
+        }
 
     def _check_attributors(self):
         """Raise ValueError unless `estimators` are pairs of names and calibrated attributors."""

@@ -6,11 +6,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.estimators import normality, window_counts
-from sklearn_flipad.calibration._hold_out import check_name
+from sklearn_flipad.calibration._draws import DrawNumbers, FoundDraws, draws_of
+from sklearn_flipad.calibration._hold_out import check_name, labels_of
+from sklearn_flipad.calibration._independence import check_copies
 from sklearn_flipad.calibration._seen import check_fresh
 from sklearn_flipad.calibration._weighing import Calibration
 from sklearn_flipad.calibration._windows import window_range
-from sklearn_flipad.calibration.rules import as_rule
 
 __all__ = ["EvidenceMixin"]
 
@@ -151,7 +152,8 @@ class EvidenceMixin:
         X : array-like, shape (n, ...)
             Suspects.
         fnr : float, default=None
-            Level at which the model is rejected, in (0, 1); that of the calibrator by default.
+            Level at which the model is rejected, in (0, 1); by default ``fnr_`` of the
+            calibrator, for which ``fit`` placed the threshold.
         fpr : float, default=0.05
             Level at which the reference population is rejected, in (0, 1); without effect if
             there is none.
@@ -223,13 +225,23 @@ class EvidenceMixin:
         """
         return self.evidence(X, fnr=fnr, fpr=fpr).verdicts
 
+    def _draws(self, X, y, groups):
+        """Numbers of the independent draws of samples, from which features are to be computed.
+
+        ValueError if most of a class is labeled both ways; warnings of copies.
+        """
+        draws = draws_of(X, groups, perceptual=True)
+        if not draws.given:
+            check_copies(X, labels_of(X, y), draws)
+        return draws.numbers.view(FoundDraws if groups is None else DrawNumbers)
+
     def _calibration(self, fnr, fpr):
         """The calibration at these levels; ValueError if they need more scores than there are."""
         calibrator, rule = self._checked()
         return Calibration(
             rule=rule,
             own_scores=calibrator.calibration_scores_,
-            fnr=calibrator.fnr if fnr is None else fnr,
+            fnr=calibrator.fnr_ if fnr is None else fnr,
             reference_scores=getattr(calibrator, "reference_scores_", None),
             reference_name=getattr(calibrator, "reference_name_", None),
             fpr=fpr,
@@ -239,6 +251,6 @@ class EvidenceMixin:
         """The fitted calibrator and its rule, which has p-values."""
         check_is_fitted(self)
         calibrator = self._calibrator()
-        rule = as_rule(calibrator.rule)
+        rule = calibrator.rule_
         rule.p_values(calibrator.calibration_scores_, calibrator.calibration_scores_[:1])
         return calibrator, rule

@@ -3,14 +3,7 @@
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import Bunch, indexable
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    _raise_for_params,
-    _routing_enabled,
-    process_routing,
-)
+from sklearn.utils import indexable
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from sklearn_flipad.base.estimators import adopt_features
@@ -148,7 +141,8 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
             The name of the model that made each sample, or `other`. Samples of the other models
             are negatives of a model, as are those labeled `other`.
         **params : dict
-            Metadata for the attributors, by metadata routing, which has to be enabled.
+            Metadata, such as ``groups`` and ``sample_weight``, for the ``fit`` of each attributor
+            that is not frozen; by metadata routing if that is enabled.
 
         Returns
         -------
@@ -327,25 +321,6 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         """
         return self.evidence(X).predictions
 
-    def get_metadata_routing(self):
-        """Get the metadata routing: parameters go to the ``fit`` of each attributor.
-
-        Returns
-        -------
-        sklearn.utils.metadata_routing.MetadataRouter
-        """
-        router = MetadataRouter(owner=self)
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        for name, estimator in self.estimators:
-            router.add(**{name: estimator}, method_mapping=mapping)
-        return router
-
-    def _routed(self, params):
-        if _routing_enabled():
-            return process_routing(self, "fit", **params)
-        _raise_for_params(params, self, "fit")
-        return {name: Bunch(fit={}) for name, _ in self.estimators}
-
     def _check_estimators(self):
         self._validate_params()
         self._check_attributors()
@@ -354,7 +329,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         for name, estimator in self.estimators:
             calibrator = calibrator_of(estimator)
             try:
-                as_rule(calibrator.rule).p_values([0.0], [0.0])
+                _rule(calibrator, _is_frozen(estimator)).p_values([0.0], [0.0])
             except NotImplementedError as error:
                 raise ValueError(f"The attributor {name!r}: {error}") from error
             if calibrator.reference is not None and not _is_frozen(estimator):
@@ -396,6 +371,12 @@ def _is_frozen(estimator):
     return isinstance(estimator, FrozenEstimator)
 
 
+def _rule(calibrator, fitted):
+    """The rule of a fitted calibrator, or of one that is to be fitted."""
+    # A frozen attributor that is not fitted is refused later.
+    return calibrator.rule_ if fitted and hasattr(calibrator, "rule_") else as_rule(calibrator.rule)
+
+
 def _one_vs_rest(y, name):
     """Labels +1 for samples of a model and -1 for others; None if all are the model's."""
     own = y == name
@@ -405,8 +386,8 @@ def _one_vs_rest(y, name):
 def _calibration(attributor, fnr):
     """Own samples that calibrate an attributor, at the level `fnr`, by default its own."""
     calibrator = calibrator_of(attributor)
-    rule, level = as_rule(calibrator.rule), calibrator.fnr if fnr is None else fnr
-    return Calibration(rule, calibrator.calibration_scores_, level)
+    level = calibrator.fnr_ if fnr is None else fnr
+    return Calibration(calibrator.rule_, calibrator.calibration_scores_, level)
 
 
 def _naming(name, function, *args, **kwargs):

@@ -13,14 +13,16 @@ from sklearn.utils.metadata_routing import (
     _routing_enabled,
     process_routing,
 )
-from sklearn.utils.validation import _check_method_params, _num_samples, check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_flipad.base.estimators import (
     adopt_features,
     check_detector,
     last_step,
+    metadata_of,
     normality,
     rows_of,
+    step_parameters,
     training_rows,
     window_counts,
 )
@@ -28,8 +30,15 @@ from sklearn_flipad.base.labels import check_labels, classes_of
 from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration._constant_scores import check_scores_differ
-from sklearn_flipad.calibration._hold_out import check_size, hold_out
-from sklearn_flipad.calibration._seen import digests
+from sklearn_flipad.calibration._draws import FoundDraws, draws_of
+from sklearn_flipad.calibration._hold_out import check_size, hold_out, labels_of
+from sklearn_flipad.calibration._independence import (
+    check_labels_agree,
+    check_new,
+    warn_of_copies,
+    warn_of_divided,
+    warn_of_labels,
+)
 from sklearn_flipad.calibration._windows import check_windows, warn_of_sizes, window_range
 from sklearn_flipad.calibration.mixin import EvidenceMixin
 from sklearn_flipad.calibration.rules import RULES, ThresholdRule, as_rule
@@ -60,7 +69,8 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         belong in here, in a pipeline with the detector: before the calibrator they would
         see the held-out inliers, which would then score lower than new ones.
     fnr : float, default=0.005
-        False-negative rate, in (0, 1).
+        False-negative rate, in (0, 1). What is set after ``fit`` takes effect with the next one,
+        as for all parameters; :meth:`evidence` and :meth:`verdict` take another level.
     rule : {"conformal", "quantile", "pac"} or ThresholdRule, default="conformal"
         - ``"conformal"``, :class:`~sklearn_flipad.calibration.Conformal`: the rate is at
           most `fnr` on average over calibration sets, for any number of inliers;
@@ -71,7 +81,9 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
     cv : float, cross-validation splitter or iterable, default=0.2
         Fraction of the inliers to hold out, or a splitter or iterable that yields one pair of
         training and test rows, whose test inliers calibrate. Scores of detectors that were
-        fitted apart cannot be pooled, so more than one split is refused.
+        fitted apart cannot be pooled, so more than one split is refused. Equal samples, and
+        those of one of the ``groups`` of :meth:`fit`, are held out together, and one of them
+        calibrates.
     reference : str, default=None
         Name of the population of the negatives, for example "camera photographs". If given, `cv`
         holds out negatives too, as the reference population of :meth:`p_reference` and
@@ -86,6 +98,10 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         The fitted detector.
     calibration_scores_ : ndarray of float64, shape (n_calibration,)
         Anomaly scores of the held-out inliers, sorted.
+    fnr_ : float
+        False-negative rate that the threshold was placed for.
+    rule_ : ThresholdRule
+        Rule that placed it.
     threshold_ : float
         Largest anomaly score that counts as an inlier.
     offset_ : float
@@ -111,6 +127,10 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
 
     Notes
     -----
+    Of a fitted detector, the samples that it was fitted to must not calibrate: they score lower
+    than new ones. Detectors of this library know them by digests, and some of scikit-learn keep
+    them, such as nearest neighbors; they are refused. Others cannot tell.
+
     In :class:`~sklearn.model_selection.HalvingGridSearchCV`, the first rounds must have
     enough inliers for `fnr`: pass ``min_resources``, or another ``resource`` such as the
     detector's ``max_epochs``.
@@ -141,12 +161,18 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         "random_state": ["random_state"],
     }
     _stored = Stored(
-        ("estimator_", "calibration_scores_", "threshold_", "offset_", "classes_"),
+        (
+            *("estimator_", "calibration_scores_", "fnr_", "rule_", "threshold_", "offset_"),
+            "classes_",
+        ),
         (
             *("n_features_in_", "feature_names_in_", "reference_name_", "reference_scores_"),
             *("calibration_windows_", "reference_windows_", "_seen"),
         ),
     )
+
+    #: By metadata routing, groups come here without a request.
+    __metadata_request__fit = {"groups": True}
 
     def __init__(
         self,
@@ -165,7 +191,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         self.reference = reference
         self.random_state = random_state
 
-    def check_fit(self, X, y=None, **params):
+    def check_fit(self, X, y=None, *, groups=None, **params):
         """Validate everything that can be before anything is fitted.
 
         The parameters and labels, both classes if the detector needs them, and the number of
@@ -174,9 +200,11 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         Parameters
         ----------
         X : array-like, shape (n, ...)
-            Samples; only their number and the split by `cv` count.
+            Samples, of which the equal ones, their number and the split by `cv` count.
         y : array-like of shape (n,), default=None
             Labels, as in :meth:`fit`.
+        groups : array-like of shape (n,), default=None
+            As in :meth:`fit`.
         **params : dict
             As in :meth:`fit`.
 
@@ -185,24 +213,33 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         ValueError
             As in :meth:`fit`.
         """
+        self._check_fit(X, y, groups, params, draws_of(X, groups))
+
+    def _check_fit(self, X, y, groups, params, draws):
         self._validate_params()
         check_detector(self.estimator)
-        labels = _labels(X, y)
-        split = self._routed(params).splitter.split
-        rows = self._held_out(X, labels, split, np.random.RandomState(0))
+        labels = labels_of(X, y)
+        if not draws.given:
+            check_labels_agree(X, labels, draws)
+        split = self._routed(groups, params).splitter.split
+        rows = self._held_out(X, labels, draws, split, np.random.RandomState(0))
+        self._check_size(rows, labels, draws)
+        last, training = last_step(self.estimator), rows.training
+        if training is not None and hasattr(last, "check_fit"):
+            last.check_fit(_safe_indexing(X, training), None if y is None else labels[training])
+
+    def _check_size(self, rows, labels, draws):
         check_size(
             rows,
             as_rule(self.rule),
             fnr=self.fnr,
             estimator=self.estimator,
             cv=self.cv,
-            n_inliers=int((labels == 1).sum()),
+            labels=labels,
+            draws=draws.numbers,
         )
-        last, training = last_step(self.estimator), rows.training
-        if training is not None and hasattr(last, "check_fit"):
-            last.check_fit(_safe_indexing(X, training), None if y is None else labels[training])
 
-    def fit(self, X, y=None, **params):
+    def fit(self, X, y=None, *, groups=None, **params):
         """Fit the detector and place its threshold.
 
         Parameters
@@ -213,10 +250,16 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             +1 for the model's samples, -1 for others, 0 for unlabeled ones, which are
             only trained on. None means that all are the model's. 1 and 0 alone, or True and
             False, are the two classes.
+        groups : array-like of shape (n,), default=None
+            Groups of samples that are not independent, such as the frames of a clip or the
+            samples of a prompt: they are held out as a whole, and one of each calibrates. Equal
+            samples are such a group by themselves, unless each sample has a group of its own,
+            as in ``groups=np.arange(n)``: then each counts as an independent draw. A splitter
+            `cv` gets the groups too.
         **params : dict
-            ``groups`` goes to the splitter `cv`, anything else to the detector's ``fit``,
-            restricted to the rows that it is fitted to; by metadata routing if that is
-            enabled.
+            Parameters of the detector's ``fit``, such as ``sample_weight``, restricted to the
+            rows that it is fitted to; by metadata routing if that is enabled. Without routing,
+            those of a pipeline may have the names of its steps in front, or go to the last one.
 
         Returns
         -------
@@ -227,31 +270,45 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         ValueError
             If a parameter or y is not valid, or `fnr` needs more held-out inliers than
             there are; the message says how many. Nothing is fitted then. Also if the fitted
-            detector gives all samples, the model's and others', the same score.
+            detector gives all samples, the model's and others', the same score, if most of the
+            model's samples or of the others are labeled both ways, or if a fitted detector was
+            fitted to most of the samples that would calibrate.
 
         Warns
         -----
         UserWarning
+            If many of the model's samples are copies of each other; samples are labeled both
+            ways; a fitted detector was fitted to some of the samples, which are left out; or a
+            splitter divides groups, whose other samples are left out.
             If held-out inliers of few windows are missed more or less often than those of many,
             or all of them have the same score.
         """
         X, y = indexable(X, y)
-        self.check_fit(X, y, **params)
-        labels, routed = _labels(X, y), self._routed(params)
+        draws = draws_of(X, groups)
+        self._check_fit(X, y, groups, params, draws)
+        labels, routed = labels_of(X, y), self._routed(groups, params)
         rng = check_random_state(self.random_state)
-        training, calibration, reference = self._held_out(X, labels, routed.splitter.split, rng)
+        rows = self._held_out(X, labels, draws, routed.splitter.split, rng)
+        rows = check_new(self.estimator, X, rows)
+        self._check_size(rows, labels, draws)
+        if not draws.given:
+            warn_of_copies(labels, draws)
+            warn_of_labels(labels, draws)
+        warn_of_divided(rows, self.cv)
+        training, calibration, reference, _ = rows
         if training is None:
             estimator, training = self.estimator, calibration[:0]
         else:
             # None, not all ones, tells the detector that there are no labels.
             kept, to_fit = training_rows(self.estimator, None if y is None else labels[training])
             training = training[kept]
-            options = _check_method_params(X, routed.estimator.fit, indices=training)
+            options = metadata_of(X, routed.estimator.fit, training)
             samples = rows_of(self.estimator, _safe_indexing(X, training))
             estimator = clone(self.estimator).fit(samples, to_fit, **options)
         scores = -normality(estimator, _safe_indexing(X, calibration))
         check_scores_differ(estimator, scores, X, np.flatnonzero(labels == -1))
-        threshold = as_rule(self.rule).threshold(scores, self.fnr)
+        rule = as_rule(self.rule)
+        threshold = rule.threshold(scores, self.fnr)
         if hasattr(last_step(estimator), "check_threshold"):
             last_step(estimator).check_threshold(scores, threshold)
         counts = window_counts(estimator, _safe_indexing(X, calibration))
@@ -270,41 +327,51 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         if counts is not None:
             self.calibration_windows_ = window_range(counts)
         self.estimator_ = estimator
-        self._seen = digests(X, np.union1d(training, calibration))
+        self._seen = draws.digests[np.union1d(training, calibration)]
         self.calibration_scores_ = np.sort(scores)
+        self.fnr_, self.rule_ = float(self.fnr), rule
         self.threshold_ = threshold
         self.offset_ = -threshold
         self.classes_ = classes_of(y)
         adopt_features(self, estimator)
         return self
 
-    def _routed(self, params):
+    def _routed(self, groups, params):
         """Parameters of fit by their destination, ``splitter.split`` and ``estimator.fit``."""
-        if _routing_enabled():
-            nothing = {"splitter": Bunch(split={})}  # if cv is a fraction
-            return Bunch(**{**nothing, **process_routing(self, "fit", **params)})
-        groups = {name: params[name] for name in ("groups",) if params.get(name) is not None}
-        others = {name: value for name, value in params.items() if name != "groups"}
-        return Bunch(splitter=Bunch(split=groups), estimator=Bunch(fit=others))
+        given = {} if groups is None else {"groups": groups}
+        nothing = {"splitter": Bunch(split={}), "estimator": Bunch(fit={})}
+        if not _routing_enabled():
+            to_fit = {**params, **given} if _holds_calibrators(self.estimator) else params
+            fit = step_parameters(self.estimator, to_fit)
+            to_split = {} if isinstance(groups, FoundDraws) else given
+            return Bunch(splitter=Bunch(split=to_split), estimator=Bunch(fit=fit))
+        if not {**given, **params}:
+            return Bunch(**nothing)
+        return Bunch(**{**nothing, **process_routing(self, "fit", **given, **params)})
 
     def get_metadata_routing(self):
-        """Get the metadata routing: ``groups`` go to the splitter, the rest to the detector.
+        """Get the metadata routing.
+
+        ``groups`` come to the calibrator without a request, and to the splitter and the detector
+        if they ask for them; all other parameters of ``fit`` go to the detector.
 
         Returns
         -------
         sklearn.utils.metadata_routing.MetadataRouter
         """
         mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+        router = MetadataRouter(owner=self).add_self_request(self)
+        router.add(estimator=self.estimator, method_mapping=mapping)
         if hasattr(self.cv, "get_metadata_routing"):
             mapping = MethodMapping().add(caller="fit", callee="split")
             return router.add(splitter=self.cv, method_mapping=mapping)
         return router
 
-    def _held_out(self, X, labels, split, rng):
+    def _held_out(self, X, labels, draws, split, rng):
         return hold_out(
             X,
             labels,
+            draws.numbers,
             estimator=self.estimator,
             cv=self.cv,
             reference=self.reference,
@@ -413,6 +480,6 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         return tags
 
 
-def _labels(X, y):
-    n = _num_samples(X)
-    return np.ones(n, dtype=np.int64) if y is None else check_labels(y, n)
+def _holds_calibrators(estimator):
+    """Whether an estimator calibrates parts of its own, which hold out groups too."""
+    return getattr(last_step(estimator), "_calibrates", False)

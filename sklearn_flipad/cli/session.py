@@ -33,6 +33,7 @@ _TERMS = {
     "resume": "--restart",
     "dct": "--method dctpad takes those",
     "without layer": f"--method {', '.join(without_layer())}",
+    "groups": "call fit in Python with groups=np.arange(len(X))",
     "python": "in Python {}",
 }
 

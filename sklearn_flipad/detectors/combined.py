@@ -86,7 +86,7 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
         self.estimators = estimators
         self.combine = combine
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, **params):
         """Fit the attributors.
 
         Parameters
@@ -95,6 +95,9 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
             Samples, as the attributors take them.
         y : array-like of shape (n,), default=None
             +1 for the model's samples, -1 for others, 0 for unlabeled.
+        **params : dict
+            Metadata, such as ``groups``, for the ``fit`` of each attributor; by metadata routing
+            if that is enabled.
 
         Returns
         -------
@@ -107,8 +110,9 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
             calibrated, or its false-negative rate is above one half.
         """
         self._check_estimators()
-        names, estimators = zip(*self.estimators, strict=True)
-        fitted = [clone(estimator).fit(X, y) for estimator in estimators]
+        names = [name for name, _ in self.estimators]
+        routed = self._routed(params)
+        fitted = [clone(part).fit(X, y, **routed[name].fit) for name, part in self.estimators]
         thresholds, scales = zip(*map(_scale, fitted), strict=True)
         self.estimators_ = fitted
         self.named_estimators_ = dict(zip(names, fitted, strict=True))
@@ -117,15 +121,17 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
         adopt_features(self, fitted[0])
         return self
 
-    def check_fit(self, X, y=None):
+    def check_fit(self, X, y=None, **params):
         """Validate everything that can be before the attributors are fitted.
 
         Parameters
         ----------
         X : array-like, shape (n, ...)
-            Samples; only their number counts.
+            Samples, of which the equal ones and their number count.
         y : array-like of shape (n,), default=None
             Labels, as in :meth:`fit`.
+        **params : dict
+            As in :meth:`fit`.
 
         Raises
         ------
@@ -133,9 +139,10 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
             As in :meth:`fit`, or if an attributor would have too few inliers.
         """
         self._check_estimators()
-        for _, estimator in self.estimators:
+        routed = self._routed(params)
+        for name, estimator in self.estimators:
             if hasattr(estimator, "check_fit"):
-                estimator.check_fit(X, y)
+                estimator.check_fit(X, y, **routed[name].fit)
 
     def _check_estimators(self):
         self._validate_params()

@@ -9,7 +9,10 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_flipad.base.estimators import (
     check_detector,
+    detector_parameters,
+    metadata_of,
     normality,
+    router_to_detector,
     rows_of,
     training_rows,
 )
@@ -72,7 +75,7 @@ class ExternalDetector(OffsetMixin, MetaEstimatorMixin, BaseEstimator):
         self.estimator = estimator
         self.fnr = fnr
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, **params):
         """Fit the detector.
 
         Parameters
@@ -82,6 +85,9 @@ class ExternalDetector(OffsetMixin, MetaEstimatorMixin, BaseEstimator):
         y : array-like of shape (n,), default=None
             +1 for the model's samples, -1 for others, 0 for unlabeled. None means that all
             are the model's.
+        **params : dict
+            Parameters of the estimator's ``fit``, such as ``sample_weight``, restricted to the
+            rows that it is fitted to; by metadata routing if that is enabled.
 
         Returns
         -------
@@ -97,7 +103,8 @@ class ExternalDetector(OffsetMixin, MetaEstimatorMixin, BaseEstimator):
         labels = None if y is None else check_labels(y, len(array))
         rows, targets = training_rows(self.estimator, labels)
         samples = rows_of(self.estimator, array)
-        estimator = clone(self.estimator).fit(_safe_indexing(samples, rows), targets)
+        options = metadata_of(X, detector_parameters(self, params), rows)
+        estimator = clone(self.estimator).fit(_safe_indexing(samples, rows), targets, **options)
         own = slice(None) if labels is None or not (labels == 1).any() else labels == 1
         scores = normality(estimator, _safe_indexing(samples, own))
         self.estimator_ = estimator
@@ -123,6 +130,15 @@ class ExternalDetector(OffsetMixin, MetaEstimatorMixin, BaseEstimator):
         self._validate_params()
         check_detector(self.estimator)
         check_labels(y, _num_samples(X))
+
+    def get_metadata_routing(self):
+        """Get the metadata routing: parameters go to the ``fit`` of the estimator.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        return router_to_detector(self)
 
     def score_samples(self, X):
         """Score samples; larger is more normal.

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
+from sklearn_flipad.base.digests import row_digests
 from sklearn_flipad.base.labels import own_samples
 from sklearn_flipad.base.mixins import OffsetMixin
 from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
@@ -176,6 +177,8 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
         self.offset_ = 0.0
         if first:
             self._record(X, images)
+        else:
+            self._seen = np.union1d(self._seen, row_digests(images))
         return self
 
     def score_samples(self, X):

@@ -10,13 +10,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.estimators import (
     check_detector,
+    detector_parameters,
     last_step,
+    metadata_of,
     normality,
+    router_to_detector,
     rows_of,
     training_rows,
 )
 from sklearn_flipad.base.labels import check_labels
-from sklearn_flipad.base.sample_lists import as_sample_list
+from sklearn_flipad.base.sample_lists import as_sample_list, sample_digests
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.detectors._window_grid import WindowGrid, check_geometry
 
@@ -135,7 +138,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         "pool": [StrOptions({"mean", "min"}), Interval(Real, 0, 1, closed="neither")],
         "phases": ["boolean"],
     }
-    _stored = Stored(("estimator_", "window_shape_"))
+    _stored = Stored(("estimator_", "window_shape_"), ("_seen",))
 
     def __init__(
         self,
@@ -160,7 +163,7 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         self.pool = pool
         self.phases = phases
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, **params):
         """Fit the detector to the windows of all samples.
 
         Parameters
@@ -170,6 +173,9 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         y : array-like of shape (n,), default=None
             +1 for the model's samples, -1 for others, 0 for unlabeled; windows get the label of
             their sample.
+        **params : dict
+            Parameters of the detector's ``fit``, such as ``sample_weight``; windows get those of
+            their sample. By metadata routing if that is enabled.
 
         Returns
         -------
@@ -184,15 +190,18 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         self._check_parameters()
         samples, grid = as_sample_list(X), self._grid()
         shape, starts = _located(samples, grid)
-        labels = None
+        counts, labels = [len(places) for places in starts], None
         if y is not None:
-            labels = np.repeat(check_labels(y, len(samples)), [len(places) for places in starts])
+            labels = np.repeat(check_labels(y, len(samples)), counts)
         parts = zip(samples, starts, strict=True)
         windows = np.stack([w for sample, places in parts for w in grid.cut(sample, places, shape)])
         kept, labels = training_rows(self.estimator, labels)
         rows = rows_of(self.estimator, windows[kept])
-        self.estimator_ = clone(self.estimator).fit(rows, labels)
+        of_windows = np.repeat(np.arange(len(samples)), counts)[kept]
+        options = metadata_of(samples, detector_parameters(self, params), of_windows)
+        self.estimator_ = clone(self.estimator).fit(rows, labels, **options)
         self.window_shape_ = shape
+        self._seen = sample_digests(samples)
         return self
 
     def check_fit(self, X, y=None):
@@ -215,6 +224,15 @@ class WindowedDetector(MetaEstimatorMixin, BaseEstimator):
         last = last_step(self.estimator)
         if hasattr(last, "check_fit"):
             last.check_fit(X, y)
+
+    def get_metadata_routing(self):
+        """Get the metadata routing: parameters go to the ``fit`` of the estimator.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        return router_to_detector(self)
 
     def n_windows(self, X):
         """Count the windows of each sample, on which the spread of its score depends.

@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 
-from sklearn_flipad.persistence._migrations import split_reconstruction
+from sklearn_flipad.persistence._migrations import keep_levels, split_reconstruction
 from sklearn_flipad.storage.arrays import read, unpack
 from sklearn_flipad.storage.files import printable
 
@@ -12,8 +12,8 @@ FORMAT = "sklearn_flipad.attributor"
 #: To be raised when older readers would misread a file. ``MIGRATIONS[n]``, a function without side
 #: effects, then makes the description and arrays of protocol n + 1 from those of protocol n, as
 #: ``description, arrays = MIGRATIONS[n](description, arrays)``.
-PROTOCOL = 2
-MIGRATIONS = {1: split_reconstruction}
+PROTOCOL = 3
+MIGRATIONS = {1: split_reconstruction, 2: keep_levels}
 #: How deep values may lie in each other.
 MAX_DEPTH = 100
 #: Exceptions that a damaged, or maliciously made, description may cause.

@@ -186,7 +186,7 @@ def _model(view, tree):
         "method": "other" if method is None else method.name,
         "steps": steps,
         "parameters": parameters,
-        "fnr": float(calibrator["params"]["fnr"]),
+        "fnr": float(fitted["fnr_"]),
         "n_calibration": _size(view, fitted["calibration_scores_"]),
         "reference_name": None if reference is None else printable(reference),
         "n_reference": 0 if reference is None else _size(view, fitted["reference_scores_"]),

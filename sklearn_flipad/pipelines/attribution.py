@@ -1,7 +1,9 @@
 """A pipeline that is checked before it computes."""
 
 from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import _routing_enabled, process_routing
 
+from sklearn_flipad.base.estimators import step_parameters
 from sklearn_flipad.calibration.mixin import EvidenceMixin
 
 __all__ = ["AttributionPipeline"]
@@ -43,10 +45,9 @@ class AttributionPipeline(EvidenceMixin, Pipeline):
         ValueError
             As in :meth:`FNRThresholdCalibrator.check_fit`.
         """
-        name, last = self.steps[-1]
+        last = self.steps[-1][1]
         if hasattr(last, "check_fit"):
-            groups = params.get(f"{name}__groups", params.get("groups"))
-            last.check_fit(X, y, **({} if groups is None else {"groups": groups}))
+            last.check_fit(X, y, **self._of_last(params))
 
     def fit(self, X, y=None, **params):
         """Check, fit the transformers one after the other, and fit the calibrator.
@@ -58,7 +59,9 @@ class AttributionPipeline(EvidenceMixin, Pipeline):
         y : array-like of shape (n,), default=None
             +1 for the model's samples, -1 for others, 0 for unlabeled.
         **params : dict
-            Parameters of the steps, see :class:`sklearn.pipeline.Pipeline`.
+            Parameters of the steps, see :class:`sklearn.pipeline.Pipeline`. Those without the
+            name of a step go to the calibrator: ``groups``, ``sample_weight``. With metadata
+            routing, they go to whatever requests them, as ``groups`` is by the calibrator.
 
         Returns
         -------
@@ -69,9 +72,41 @@ class AttributionPipeline(EvidenceMixin, Pipeline):
         ValueError
             If something is not valid; what can be known before the transformers run is
             checked before.
+
+        Warns
+        -----
+        UserWarning
+            As in :meth:`FNRThresholdCalibrator.fit`.
         """
         self.check_fit(X, y, **params)
-        return super().fit(X, y, **params)
+        params = self._with_draws(X, y, params)
+        self.check_fit(X, y, **params)  # near-duplicates count once
+        named = params if _routing_enabled() else step_parameters(self, params)
+        return super().fit(X, y, **named)
+
+    def _of_last(self, params):
+        """Parameters of fit that the last step gets."""
+        name = self.steps[-1][0]
+        if not params:
+            return {}
+        if _routing_enabled():
+            return process_routing(self, "fit", **params)[name].fit
+        prefix = f"{name}__"
+        named = step_parameters(self, params).items()
+        return {key.removeprefix(prefix): value for key, value in named if key.startswith(prefix)}
+
+    def _with_draws(self, X, y, params):
+        """Parameters of fit with the draws of the samples as groups.
+
+        Only the samples show which of them are copies: features of copies may differ, and those
+        of different samples be equal.
+        """
+        if not isinstance(self._calibrator(), EvidenceMixin):
+            return params
+        draws = self._draws(X, y, self._of_last(params).get("groups"))
+        key = f"{self.steps[-1][0]}__groups"
+        others = {k: v for k, v in params.items() if k not in ("groups", key)}
+        return {**others, "groups" if _routing_enabled() else key: draws}
 
     def _calibrator(self):
         return self.steps[-1][1]

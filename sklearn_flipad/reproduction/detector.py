@@ -131,7 +131,7 @@ class ReproductionDetector(_SearchDetector):
     without artificial watermark?" (LatentTracer), ICML 2024.
     """
 
-    _stored = Stored.stateless("encoder_", "metric_", "bounds_", "offset_")
+    _stored = Stored.stateless("encoder_", "metric_", "bounds_", "offset_", "_seen")
     _searches_noise = True
     _fitted_names = ("offset_", "encoder_", "metric_", "bounds_")
 

@@ -140,7 +140,10 @@ def simulate(kind, *, shift=0.0):
     """
     rng = np.random.default_rng(3)
     models = [(name, part(column, fnr=0.1)) for column, name in enumerate(MODELS)]
-    models = [(name, FrozenEstimator(model.fit(np.eye(60, 3)))) for name, model in models]
+    models = [
+        (name, FrozenEstimator(model.fit(np.eye(60, 3), groups=range(60))))
+        for name, model in models
+    ]
     attributor = OpenSetAttributor(models).fit()
     sets, p_values = [], []
     for _ in range(N_RUNS):
@@ -342,13 +345,13 @@ def test_inside_scikit_learn_s_tools(data):
 def test_metadata_are_routed(data):
     X, y = data
     weights = np.arange(len(y))
-    with pytest.raises(ValueError, match="sample_weight"):
-        OpenSetAttributor(parts()).fit(X, y, sample_weight=weights)
-    with config_context(enable_metadata_routing=True):
+    for routing in (False, True):
         models = parts()
-        for _, model in models:
-            model.estimator.set_fit_request(sample_weight=True)
-        attributor = OpenSetAttributor(models).fit(X, y, sample_weight=weights)
+        with config_context(enable_metadata_routing=routing):
+            if routing:
+                for _, model in models:
+                    model.estimator.set_fit_request(sample_weight=True)
+            attributor = OpenSetAttributor(models).fit(X, y, sample_weight=weights)
         for model in attributor.estimators_:
             detector = model.estimator_
             np.testing.assert_array_equal(X[detector.weights_], detector.seen_)

@@ -141,7 +141,7 @@ def test_scores_that_are_no_numbers_are_refused(images):
     detector.decision_function = types.MethodType(broken, detector)
     calibrator = FNRThresholdCalibrator(FrozenEstimator(detector), fnr=0.1)
     with pytest.raises(ValueError, match="KNN gives 400 of 400 samples a score that is NaN"):
-        calibrator.fit(X.reshape(600, -1), y)
+        calibrator.fit(X.reshape(600, -1) + 1.0, y)
 
 
 def test_several_scores_for_a_sample_are_refused(images):
@@ -149,4 +149,4 @@ def test_several_scores_for_a_sample_are_refused(images):
     classes = np.where(y == 1, np.arange(600) % 2, 2)
     many = FrozenEstimator(SVC().fit(X.reshape(600, -1), classes))
     with pytest.raises(ValueError, match="one score per sample is needed"):
-        FNRThresholdCalibrator(many, fnr=0.1).fit(X.reshape(600, -1), y)
+        FNRThresholdCalibrator(many, fnr=0.1).fit(X.reshape(600, -1) + 1.0, y)

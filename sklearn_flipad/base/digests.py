@@ -1,0 +1,30 @@
+"""Digests of arrays, by which equal samples are found."""
+
+from hashlib import blake2b
+
+import numpy as np
+
+__all__ = ["row_digests"]
+
+
+def row_digests(X):
+    """64-bit digest of each row of an array, data frame or sequence of arrays, uint64 (n,).
+
+    Equal values have equal digests, whatever their type.
+    """
+    X = X.to_numpy() if hasattr(X, "to_numpy") else X
+    if hasattr(X, "tocsr"):
+        X = X.tocsr()
+    elif hasattr(X, "shape"):
+        X = np.asarray(X)  # at once what is read from a file, or computed, when it is asked for
+    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    return np.frombuffer(b"".join(_digest(X[row]) for row in range(n)), dtype=np.uint64)
+
+
+def _digest(sample):
+    sample = np.asarray(sample.toarray() if hasattr(sample, "toarray") else sample)
+    if sample.dtype.kind in "biuf":
+        content = (sample.astype(np.float64) + 0.0).tobytes()  # -0.0 + 0.0 is 0.0, its equal
+    else:
+        content = repr(sample.tolist()).encode(errors="surrogatepass")
+    return blake2b(content, digest_size=8).digest()
