@@ -24,7 +24,7 @@ from sklearn_flipad.detectors import MLP
 from sklearn_flipad.generators import sample
 from sklearn_flipad.pipelines.methods import METHODS, TargetModel
 from sklearn_flipad.scoring.runs.formats import LOSSY, counted, negatives_warning
-from sklearn_flipad.storage.files import file_digest, printable
+from sklearn_flipad.storage.files import file_digest, printable, writable_path
 
 __all__ = ["fit_attributor"]
 
@@ -39,6 +39,7 @@ def fit_attributor(options, run):
         weights=options.weights,
         weights_key=options.weights_key,
         arguments=options.arguments,
+        tell=run.step,
     )
     model = TargetModel(
         module,
@@ -123,6 +124,8 @@ def _check(options, method):
     """Raise an error if arguments do not go together."""
     if os.path.lexists(options.out) and not options.overwrite:
         raise FileExistsError(f"{options.out} exists: choose another --out, or pass --overwrite.")
+    if os.path.lexists(options.out):
+        writable_path(options.out)  # before an hour of work
     if options.windows is not None and "any size" not in method.judges:
         windowed = [name for name in COMMAND_METHODS if "any size" in METHODS[name].judges]
         raise ValueError(

@@ -18,7 +18,7 @@ from sklearn_flipad.report._provenance import noted, provenance
 from sklearn_flipad.report._run import read_run
 from sklearn_flipad.report._together import CONFIDENCE, NEITHER, evidence_of, together
 from sklearn_flipad.scoring.runs.formats import mismatches
-from sklearn_flipad.storage.files import printable, write_atomically
+from sklearn_flipad.storage.files import printable, writable_path, write_atomically
 
 __all__ = ["write_report"]
 
@@ -132,6 +132,8 @@ def write_report(
         raise FileExistsError(
             Message(f"{printable(out)} exists. Pass ", overwriting, " to replace it.")
         )
+    if os.path.lexists(out):
+        writable_path(out)
     template = _template()
     run = read_run(
         verdicts, attributor, decoder=decoder, n_listed=max_files, n_strongest=max_suspects

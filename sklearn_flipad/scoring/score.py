@@ -21,7 +21,7 @@ from sklearn_flipad.scoring.runs.journal import Journal
 from sklearn_flipad.scoring.runs.outputs import Output, describe_run
 from sklearn_flipad.scoring.runs.processes import in_processes
 from sklearn_flipad.scoring.runs.tables import check_out
-from sklearn_flipad.storage.files import check_regular
+from sklearn_flipad.storage.files import writable_path
 
 __all__ = ["score_files"]
 
@@ -146,8 +146,8 @@ def score_files(
     decoder = _checked_decoder(decoder, size=size, mode=mode, max_pixels=max_pixels)
     out = Path(os.fsdecode(out)).resolve()  # two names of one file are one output
     check_out(out)
-    if out.exists():
-        check_regular(out)
+    if os.path.lexists(out):
+        writable_path(out)
     output, source = Output(out), source_of(attributor, fnr, fpr)
     attributor = load_checked(source)  # what cannot be loaded is told at once
     scorer = BatchScorer(attributor, decoder, source.levels)

@@ -25,6 +25,7 @@ from sklearn_flipad.scoring.summary import ScoringSummary
 from sklearn_flipad.storage.files import (
     check_regular,
     file_digest,
+    partial_stem,
     printable,
     read_regular,
     remove_partials,
@@ -99,8 +100,11 @@ class Output:
             Path(f"{out}{suffix}") for suffix in (".journal", ".run.json", ".lock")
         )
         names = [path.name for path in (out, self.journal, self.run, self.lock)]
-        partial = r"(\.[0-9a-f]{32}\.partial)?"
-        self._own = re.compile(f"({'|'.join(map(re.escape, names))}){partial}", re.DOTALL)
+        whole, parts = (
+            "|".join(map(re.escape, some)) for some in (names, map(partial_stem, names))
+        )
+        partial = r"\.[0-9a-f]{32}\.partial"
+        self._own = re.compile(f"{whole}|({parts}){partial}", re.DOTALL)
 
     def owns(self, path):
         """Return whether a path leads to one of these files."""
@@ -114,6 +118,13 @@ class Output:
         The lock is the operating system's: it is gone with the process, however that ends.
         """
         self.out.parent.mkdir(parents=True, exist_ok=True)
+        for path in (self.journal, self.run, self.lock):
+            # Somebody else may have put a link there, to a file that would be changed.
+            if path.is_symlink() or (path.exists() and not path.is_file()):
+                raise ValueError(
+                    f"{printable(path)} is a link or no file, and would be written. Remove it, or "
+                    "choose another out."
+                )
         lock = FileLock(self.lock, timeout=0)
         try:
             lock.acquire()
