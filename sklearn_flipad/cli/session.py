@@ -34,6 +34,11 @@ _TERMS = {
     "dct": "--method dctpad takes those",
     "without layer": f"--method {', '.join(without_layer())}",
     "python": "in Python {}",
+    "jpeg": "--jpeg and that quality",
+    "no jpeg": "PNG files, without --jpeg",
+    "bits": "--bits and that number",
+    "own files": "--own and files of own samples that were saved in the same way",
+    "own resized": "--own, --size and files of own samples that are as large",
 }
 
 

@@ -17,7 +17,7 @@ from sklearn_flipad.report._methods import limits
 from sklearn_flipad.report._provenance import noted, provenance
 from sklearn_flipad.report._run import read_run
 from sklearn_flipad.report._together import CONFIDENCE, NEITHER, evidence_of, together
-from sklearn_flipad.scoring.runs.formats import mismatches
+from sklearn_flipad.scoring.runs.formats import Conditions
 from sklearn_flipad.storage.files import printable, writable_path, write_atomically
 
 __all__ = ["write_report"]
@@ -164,7 +164,10 @@ def write_report(
         facts=[*provenance(run, evidence), *noted(notes)],
         has_reference=evidence is not None and evidence.p_reference is not None,
         limits=limits(run.attributor),
-        mismatches=[found for found, _ in mismatches(notes, run.formats, run.n_resized)],
+        mismatches=[
+            finding
+            for finding, _ in Conditions(run.attributor).messages(run.unlike, len(run.scores))
+        ],
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, page.encode())

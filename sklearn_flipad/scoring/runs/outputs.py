@@ -147,7 +147,8 @@ class Output:
         problem = "and nothing says how it was made"
         try:
             found = json.loads(self.run.read_bytes())
-            fields = {name: found.pop(name) for name in ScoringSummary.__dataclass_fields__}
+            fields = asdict(ScoringSummary(""))  # of some, runs of earlier versions say nothing
+            fields = {name: found.pop(name, value) for name, value in fields.items()}
             listing, digest = found.pop("listing"), found.pop("sha256")
         except FileNotFoundError:
             pass
@@ -173,9 +174,13 @@ class Output:
             )
         )
 
-    def finish(self, header, rows):
-        """Write the table of all rows and the description of the run, and return its summary."""
-        counts = _Counts()
+    def finish(self, header, rows, conditions, n_hidden=0):
+        """Write the table of all rows and the description of the run, and return its summary.
+
+        Files that are not as the `conditions` of the attributor are counted.
+        """
+        counts = _Counts(conditions)
+        counts.fields["n_hidden"] = n_hidden
         write_table(self.out, map(counts.count, rows))
         summary = ScoringSummary(str(self.out), **counts.fields)
         description = {
@@ -201,7 +206,8 @@ def was_resized(row):
 class _Counts:
     """Fields of a summary and the digest of the listing, collected while rows pass by."""
 
-    def __init__(self):
+    def __init__(self, conditions=None):
+        self.conditions = conditions
         self.listing = hashlib.sha256()
         self.fields = asdict(ScoringSummary(""))
         del self.fields["out"]
@@ -220,4 +226,7 @@ class _Counts:
             fields["n_resized"] += was_resized(row)
             for counts, name in (("verdicts", row["verdict"]), ("formats", format_of(row))):
                 fields[counts][name] = fields[counts].get(name, 0) + 1
+            for name, value in self.conditions.unlike(row["decoding"]).items():
+                of_fact = fields["unlike"].setdefault(name, {})
+                of_fact[value] = of_fact.get(value, 0) + 1
         return row
