@@ -82,6 +82,8 @@ def read_samples_of(paths, decoder, sample_shape, what, session, *, window=None)
             f"{len(found.errors)} files of the {what} could not be read and are left out, such as "
             f"{name}: {reason}."
         )
+    if found.n_hidden:
+        session.step(f"{found.n_hidden} hidden files and folders of the {what} are left out")
     n_resized = sum("resized" in step for steps in found.steps for step in steps)
     if n_resized:
         session.warn(

@@ -34,6 +34,7 @@ _TERMS = {
     "dct": "--method dctpad takes those",
     "without layer": f"--method {', '.join(without_layer())}",
     "python": "in Python {}",
+    "moved output_range": "--output-range with the two numbers of {}",
     "jpeg": "--jpeg and that quality",
     "no jpeg": "PNG files, without --jpeg",
     "bits": "--bits and that number",

@@ -42,7 +42,8 @@ def load_audio(paths, *, rate, length=None, same_length=True, on_error="raise"):
     Bunch
         ``signals`` : ndarray of float32, shape (n, n_channels, length), or a list of arrays
         (n_channels, length);
-        ``filenames``, ``errors`` and ``file_facts`` (bits per sample) as of :func:`load_images`.
+        ``filenames``, ``errors``, ``n_hidden`` and ``file_facts`` (bits per sample) as of
+        :func:`load_images`.
 
     Raises
     ------
@@ -77,6 +78,7 @@ def load_audio(paths, *, rate, length=None, same_length=True, on_error="raise"):
         signals=found.samples,
         filenames=found.filenames,
         errors=found.errors,
+        n_hidden=found.n_hidden,
         file_facts=count_facts(Counter(map("; ".join, found.steps))),
     )
 

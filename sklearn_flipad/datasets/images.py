@@ -68,6 +68,7 @@ def load_images(
         (channels, height, width);
         ``filenames`` : list of str, the file of each image;
         ``errors`` : dict of str to str, the reason for each file that was skipped;
+        ``n_hidden`` : int, the number of hidden files and folders that were left out;
         ``file_facts`` : dict of str to dict of str to int, the numbers of files by compression,
         JPEG quality, colors and resizing, for the parameter of
         :class:`~sklearn_flipad.FNRThresholdCalibrator` where they are own samples.
@@ -91,7 +92,8 @@ def load_images(
     check_image_options(size, mode, max_pixels)
     check_on_error(on_error)
     check_count("n_images", n_images, "files")
-    files = list_files(paths)[:n_images]
+    hidden = []
+    files = list_files(paths, hidden.append)[:n_images]
     # One buffer that grows: a list and its stack would need the memory twice.
     pixels, shapes, filenames, errors = bytearray(), {}, [], {}
     images, decodings = [], Counter()
@@ -123,6 +125,7 @@ def load_images(
     about = {
         "filenames": filenames,
         "errors": errors,
+        "n_hidden": sum(hidden),
         "file_facts": count_facts(decodings),
     }
     if not same_size:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import warnings
 
 import numpy as np
@@ -589,6 +590,22 @@ def test_own_samples_that_were_processed_in_secret_are_noticed(fashion, fashion_
     X = GaussianBlur(3, 1.0).fit_transform(sample(fashion, 24, random_state=0))
     with pytest.warns(UserWarning, match="pass processing="):
         ReproductionDetector(fashion, encoder=fashion_encoder, max_iter=60).fit(X)
+
+
+def test_gray_levels_that_were_cut_off_are_named_and_read_as_such(fashion, fashion_encoder):
+    x = (sample(fashion, 24, dtype="float32", random_state=0) + 1) / 2
+    for X in ((x * 255).astype(np.uint8), np.clip(x * 256, 0, 255).astype(np.uint8)):
+        detector = ReproductionDetector(fashion, encoder=fashion_encoder)
+        with pytest.warns(UserWarning, match=r"were cut off .* are reproduced as such") as caught:
+            detector.fit(X[:16])
+        low, high = re.search(r"pass output_range=\((.*), (.*)\),", str(caught[0].message)).groups()
+        detector.set_params(output_range=(float(low), float(high)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            detector.fit(X[:16])
+        found = detector.reconstruct(X[16:])
+        assert found.reproduced.mean() > 0.8
+        assert (found.equal[found.reproduced] > 0.99).all()
 
 
 # Parts

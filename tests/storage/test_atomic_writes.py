@@ -54,13 +54,13 @@ def test_a_link_stays_and_the_file_that_it_leads_to_is_replaced(tmp_path):
 
 def test_what_is_no_file_is_refused_and_stays(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # names of sockets are short
-    os.mkfifo("fifo")
+    os.mkfifo("FIFO")
     os.mkdir("folder")
     server = socket.socket(socket.AF_UNIX)
     server.bind("socket")
     os.symlink("/dev/null", "device")
     before = sorted(os.listdir())
-    for name in ("fifo", "folder", "socket", "device"):
+    for name in ("FIFO", "folder", "socket", "device"):
         with pytest.raises(ValueError, match=f"is a {name}, not a file"):
             write_atomically(name, b"content")
     assert sorted(os.listdir()) == before
