@@ -608,6 +608,43 @@ def test_gray_levels_that_were_cut_off_are_named_and_read_as_such(fashion, fashi
         assert (found.equal[found.reproduced] > 0.99).all()
 
 
+def test_suspects_whose_gray_levels_were_cut_off(fashion, fashion_encoder):
+    x = (sample(fashion, 6, dtype="float32", random_state=0) + 1) / 2
+    X = (x * 255).astype(np.uint8)
+    detector = ReproductionDetector(fashion, encoder=fashion_encoder)
+    with pytest.warns(UserWarning, match="6 of 6 samples are nearly .* were cut off") as caught:
+        detector.score_samples(X)
+    low, high = re.search(
+        r"made with output_range=\((.*), (.*)\) and", str(caught[0].message)
+    ).groups()
+    moved = {"output_range": (float(low), float(high))}
+    own = sample(fashion, 60, random_state=1, **moved)
+    attributor = make_reproduction(fashion, encoder=fashion_encoder, fnr=0.1, cv=0.5, **moved)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (attributor.fit(own).predict(X) == 1).mean() > 0.5
+        detector.score_samples(sample(fashion, 4, random_state=2))
+        detector.score_samples(sample(load_pretrained("fashion/lsgan-2"), 4, random_state=2))
+
+
+def test_statistics_of_batches_that_are_out_of_date(fashion, fashion_encoder):
+    """The generator's own samples were drawn in train mode, which hides its wrong statistics."""
+    stale = copy.deepcopy(fashion)
+    for module in stale.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean += 0.2 * module.running_var.sqrt()
+    latents = torch.randn(256, *fashion.latent_shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        x = copy.deepcopy(stale).train()(latents).numpy()
+    X = np.rint((x + 1) * 127.5).astype(np.uint8)[:16]
+    with pytest.warns(UserWarning, match=r"ran in train mode .* after generator.eval\(\)"):
+        ReproductionDetector(stale, encoder=fashion_encoder).fit(X)
+    encoder = LatentEncoder(max_steps=100, random_state=0).fit(stale)
+    own = sample(stale, 16, random_state=0)
+    detector = ReproductionDetector(stale, encoder=encoder).fit(own)
+    assert detector.reconstruct(own[:8]).reproduced.mean() > 0.8
+
+
 # Parts
 
 

@@ -34,29 +34,19 @@ def learn_bounds(records, plan):
 
 
 def warn_if_not_reproduced(records, plan, find_reason):
-    """Warn if many of the model's own samples are not reproduced, with the reason if it is found.
+    """Warn if many of the model's own samples are not reproduced, and say why.
 
-    `find_reason` is called without arguments for that, and returns a text or None, and what else
-    was tested.
+    `find_reason` is called without arguments for the reason, or the usual ones.
     """
     share = np.mean([record.outcome == REPRODUCED for record in records])
     if not plan.max_iter or not plan.has_floor or share >= _EXPECTED:
         return
     typical = np.median([record.distance for record in records])
-    reason, tested = find_reason()
-    if reason is None:
-        reason = (
-            "Either they were processed after they were generated (pass processing=), or were made "
-            "by another version of the generator or in another precision; or the generator has too "
-            "many latents for its size, or the encoder was trained too briefly."
-        )
-        if tested:
-            reason += f" It was tested that they are not {' or '.join(tested)}."
     warnings.warn(
         Message(
             f"Only {share:.0%} of the model's own samples are reproduced, the median distance "
             f"is {typical:.3g}. ",
-            reason,
+            find_reason(),
             " The verdicts hold, but say less.",
         ),
         UserWarning,

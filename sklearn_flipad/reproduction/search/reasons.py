@@ -1,6 +1,7 @@
 """Reasons why own samples are not reproduced, of which those that can be tested are tested."""
 
 import copy
+import warnings
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,10 +13,13 @@ from sklearn_flipad.base.modules import evaluating
 from sklearn_flipad.base.randomness import Purpose, separate_stream
 from sklearn_flipad.reproduction.search.records import REPRODUCED
 
-__all__ = ["found_reason"]
+__all__ = ["found_reason", "warn_if_written_otherwise"]
 
 #: Samples that are searched again for each reason, and further starts of each.
 _N_TRIED, _N_RESTARTS = 8, 2
+#: Nearly reproduced samples that are searched again. In gray levels, the root mean square error of
+#: levels that were cut off: half a level, and that of rounding.
+_N_NEAR, _CUT_OFF = 4, (1 / 4 + 1 / 12) ** 0.5
 #: Share of them that must be reproduced for the reason to count.
 _MOSTLY = 0.5
 #: Samples, and those in a batch, from which statistics of batch normalization are taken.
@@ -23,44 +27,88 @@ _N_DRAWN, _N_BATCH = 2048, 256
 
 
 def found_reason(search, X, distances):
-    """A sentence with the reason and what to do, or None; and the reasons that were tested.
+    """Sentences with the reason and what to do, or with the usual reasons that may be it.
 
     `distances` are those of the samples X, which were not reproduced.
     """
-    X, distances, tested = X[:_N_TRIED], distances[:_N_TRIED], []
-    if search.process.output_range is not None:
-        tested.append("cut off instead of rounded")
-        if reason := _by_rounding(search, X):
-            return reason, tested
-    if any(map(_is_batch_norm, search.process.generator.modules())):
-        tested.append("made by batch normalization in train mode")
-        return _by_batch_statistics(search, X, np.median(distances)), tested
-    return None, tested
+    X, distances = X[:_N_TRIED], distances[:_N_TRIED]
+    has_levels = search.process.output_range is not None
+    has_batch_norm = any(map(_is_batch_norm, search.process.generator.modules()))
+    if has_levels and (reason := _by_rounding(search, X)):
+        return reason
+    if has_batch_norm and (reason := _by_batch_statistics(search, X, np.median(distances))):
+        return reason
+    in_train_mode = " in train mode, where batch normalization depends on the batch,"
+    tested = " Their gray levels were not just cut off instead of rounded: that was tested."
+    return (
+        "Either they were processed after they were generated (pass processing=), or were made"
+        f"{in_train_mode if has_batch_norm else ''} by another version of the generator or in "
+        "another precision; or the generator has too many latents for its size, or the encoder "
+        f"was trained too briefly.{tested if has_levels else ''}"
+    )
 
 
-def _by_rounding(search, X):
-    """Whether gray levels were cut off instead of rounded, or the range has 256 parts."""
+def _written_otherwise(search, X):
+    """Words for how gray levels were written other than rounded, and the range that reads them so.
+
+    None if most of the samples X are not reproduced as any of these.
+    """
     low, high = search.process.output_range
     half, half_part = (high - low) / 510, (high - low) / 512
-    written = {
+    ways = {
         "cut off instead of rounded, as by (x * 255).astype(uint8)": (low + half, high + half),
         "cut off after x * 256": (low + half_part, high - half_part),
         "rounded up": (low - half, high - half),
     }
-    for how, (low, high) in written.items():
+    for how, output_range in ways.items():
         process = copy.copy(search.process)
-        process.output_range = low, high
+        process.output_range = output_range
         outcomes = search.again(process, X, _N_RESTARTS).outcomes
-        share = np.mean(outcomes == REPRODUCED)
-        if share > _MOSTLY:
-            moved = Term(f"output_range=({low:.6g}, {high:.6g})", "moved output_range")
-            return Message(
-                f"Their gray levels were {how}: {share:.0%} of {len(X)} of them are "
-                "reproduced as such. Round when files are written, or pass ",
-                moved,
-                ", which reads them so.",
-            )
+        if np.mean(outcomes == REPRODUCED) > _MOSTLY:
+            text = "output_range=({:.8g}, {:.8g})".format(*output_range)
+            return how, Term(text, "moved output_range")
     return None
+
+
+def _by_rounding(search, X):
+    found = _written_otherwise(search, X)
+    if found is None:
+        return None
+    how, output_range = found
+    return Message(
+        f"Their gray levels were {how}: most of {len(X)} that were tried are reproduced as such. "
+        "Round when files are written, or pass ",
+        output_range,
+        ", which reads them so.",
+    )
+
+
+def warn_if_written_otherwise(search, X, found):
+    """Warn of samples that are nearly reproduced, and fully if their levels were cut off.
+
+    Near are those that are no farther than wrong rounding alone explains.
+    """
+    process = search.process
+    if process.output_range is None or not process.processing.exact or not search.plan.max_iter:
+        return
+    near = np.flatnonzero(~found.reproduced & (found.distances <= _CUT_OFF))
+    if not len(near):
+        return
+    written = _written_otherwise(search, X[near[:_N_NEAR]])
+    if written is None:
+        return
+    how, output_range = written
+    warnings.warn(
+        Message(
+            f"{len(near)} of {len(X)} samples are nearly reproduced; most of those that were tried "
+            f"are fully, if their gray levels were {how}. They may be the model's, although they "
+            "are rejected. Judge them by an attributor that is made with ",
+            output_range,
+            " and fitted to own samples that were written in the same way.",
+        ),
+        UserWarning,
+        stacklevel=5,
+    )
 
 
 def _by_batch_statistics(search, X, median):
