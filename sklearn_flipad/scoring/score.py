@@ -185,12 +185,12 @@ def score_files(
                     journal.append(rows)
                     n_done += len(rows)
                     bar.update(len(rows))
-        summary = output.finish(header, journal.rows(), scorer.conditions, sum(hidden))
+        summary, n_warnings = output.finish(header, journal.rows(), scorer.conditions, sum(hidden))
         journal.remove()
     _warn_of_conditions(summary, scorer.conditions)
-    if summary.n_warnings:
+    if n_warnings:
         warnings.warn(
-            f"{summary.n_warnings} of {summary.n_scored} files were scored with a warning, which "
+            f"{n_warnings} of {summary.n_scored} files were scored with a warning, which "
             "is in the column 'warning'.",
             UserWarning,
             stacklevel=2,

@@ -562,8 +562,9 @@ def test_negatives_of_other_sizes(flipad, studio, tmp_path):
     for _ in range(2):  # a run that is finished says the same again
         found, _, _ = flipad(*score)
         assert (found["n_scored"], found["n_resized"]) == (22, 2)
-        assert "2 of 22 scored files were resized, and the own samples" in found["warnings"][0]
-    assert "2 of 22 scored files were resized" in page.read_text()
+        assert "2 of 22 scored files are resized by 0.89, and the own" in found["warnings"][0]
+        assert "were not resized" in found["warnings"][0]
+    assert "2 of 22 scored files are resized" in page.read_text()
 
 
 def test_files_of_any_size(flipad, studio, tmp_path):
@@ -638,6 +639,44 @@ def test_compression(flipad, studio, tmp_path):
             assert ("error rates do not hold" in page.read_text()) == (not matches)
     formats = inspect_attributor(tmp_path / "both.flipad").notes
     assert (formats["own_formats"], formats["negative_formats"]) == (["JPEG"], {"JPEG": 100})
+
+
+def test_what_suspects_files_say_of_themselves(flipad, studio, tmp_path):
+    """Advice that is followed leads to an attributor for which nothing differs."""
+    _, generator, _ = studio
+    own = sample(generator, 20, latent_shape=4, random_state=3)
+    for name, suffix, options in (
+        ("q50", ".jpg", {"quality": 50}),
+        ("q90", ".jpg", {"quality": 90}),
+        ("lossless", ".webp", {"lossless": True}),
+        ("lossy", ".webp", {"quality": 80}),
+    ):
+        write_images(tmp_path / name, own, suffix, **options)
+    (tmp_path / "palette").mkdir()
+    Image.fromarray(own[0, 0]).quantize(8).save(tmp_path / "palette" / "0.png")
+    fit = ["fit", "studio_models:trained", "--method", "rawpad", "--fnr", 0.05, "--epochs", 1,
+           "--negatives", "negatives", "--samples", 120]  # fmt: skip
+
+    def said(jpeg, folder):
+        model = tmp_path / f"{jpeg}.flipad"
+        if not model.exists():
+            options = [] if jpeg is None else ["--jpeg", jpeg]
+            flipad(*fit, *options, "-o", model, "--quiet")
+        out = tmp_path / f"{jpeg}{folder}.csv"
+        found, _, _ = flipad("score", model, tmp_path / folder, "-o", out, "--json")
+        assert found["n_warnings"] == found["n_scored"] * bool(found["warnings"])
+        return " ".join(found["warnings"])
+
+    message = said(90, "q50")
+    assert "20 of 20 scored files are JPEG of quality 50, and the own samples that" in message
+    assert "were JPEG of quality 90. The error rates do not hold" in message
+    assert "with --jpeg and that quality, or with --own and files" in message
+    assert said(50, "q50") == said(90, "q90") == said(None, "lossless") == ""
+    assert "are compressed as lossy WebP" in said(None, "lossy")
+    assert "are reduced to a palette" in said(None, "palette")
+    message = said(90, "lossless")
+    assert "are not compressed with loss" in message
+    assert "PNG files, without --jpeg" in message
 
 
 def test_a_generator_whose_output_cannot_be_inverted(flipad, tmp_path):

@@ -175,9 +175,10 @@ class Output:
         )
 
     def finish(self, header, rows, conditions, n_hidden=0):
-        """Write the table of all rows and the description of the run, and return its summary.
+        """Write the table of all rows and the description of the run.
 
-        Files that are not as the `conditions` of the attributor are counted.
+        Returns its summary, which counts files that are not as the `conditions` of the attributor,
+        and the number of files with a warning of another kind.
         """
         counts = _Counts(conditions)
         counts.fields["n_hidden"] = n_hidden
@@ -190,7 +191,7 @@ class Output:
             "sha256": file_digest(self.out),
         }
         write_atomically(self.run, json.dumps(description, indent=1).encode())
-        return summary
+        return summary, counts.n_other_warnings
 
 
 def format_of(row):
@@ -207,7 +208,7 @@ class _Counts:
     """Fields of a summary and the digest of the listing, collected while rows pass by."""
 
     def __init__(self, conditions=None):
-        self.conditions = conditions
+        self.conditions, self.n_other_warnings = conditions, 0
         self.listing = hashlib.sha256()
         self.fields = asdict(ScoringSummary(""))
         del self.fields["out"]
@@ -222,6 +223,7 @@ class _Counts:
         fields["n_scored"] += row["status"] == "scored"
         fields["n_warnings"] += row["warning"] is not None
         if row["status"] == "scored":
+            self.n_other_warnings += row["warning"] != self.conditions.note(row["decoding"])
             fields["n_rejected"] += row["prediction"] == -1
             fields["n_resized"] += was_resized(row)
             for counts, name in (("verdicts", row["verdict"]), ("formats", format_of(row))):
