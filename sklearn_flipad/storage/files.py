@@ -105,8 +105,10 @@ def naming_path(path):
     """Name a path in errors of the system that name none, as those of a full disk."""
     try:
         yield
-    except OSError as error:
-        if error.filename is not None:
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError):  # torch.save hides the error of the system
+            error = error.__context__
+        if not isinstance(error, OSError) or error.filename is not None:
             raise
         if error.errno is None:  # of libraries
             raise OSError(f"{printable(path)} cannot be written: {error}") from error
