@@ -14,8 +14,8 @@ import numpy as np
 
 from sklearn_flipad.scoring import decoders
 from sklearn_flipad.scoring.runs.attributors import load_checked, source_of
+from sklearn_flipad.scoring.runs.conditions import Conditions
 from sklearn_flipad.scoring.runs.fingerprint import fingerprint
-from sklearn_flipad.scoring.runs.formats import Conditions
 from sklearn_flipad.scoring.runs.outputs import format_of, read_description, was_resized
 from sklearn_flipad.scoring.runs.tables import check_out, read_table
 from sklearn_flipad.storage.files import file_digest, printable

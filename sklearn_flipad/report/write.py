@@ -17,7 +17,7 @@ from sklearn_flipad.report._methods import limits
 from sklearn_flipad.report._provenance import noted, provenance
 from sklearn_flipad.report._run import read_run
 from sklearn_flipad.report._together import CONFIDENCE, NEITHER, evidence_of, together
-from sklearn_flipad.scoring.runs.formats import Conditions
+from sklearn_flipad.scoring.runs.conditions import Conditions
 from sklearn_flipad.storage.files import printable, writable_path, write_atomically
 
 __all__ = ["write_report"]
@@ -71,8 +71,7 @@ def write_report(
     notes : dict of str to object, default=None
         Notes about the attributor, such as the origin of its samples, to be listed with the
         provenance. By default those in its file, if `attributor` is a path; see
-        :func:`~sklearn_flipad.save_attributor`. If they are notes of ``flipad fit``, the page
-        warns of files that were compressed or resized in another way than own samples.
+        :func:`~sklearn_flipad.save_attributor`.
     overwrite : bool, default=False
         Whether to replace an existing file.
 

@@ -3,10 +3,12 @@
 import re
 from collections import Counter
 
-__all__ = ["LOSSLESS", "UNRESIZED", "count_facts", "facts_of"]
+__all__ = ["LOSSLESS", "count_facts", "facts_of", "named_values"]
 
 LOSSLESS = "not compressed with loss"
-UNRESIZED = "not resized"
+_ALL_LEVELS, _UNRESIZED = "with all their levels", "not resized"
+#: Values of a fact that a phrase names.
+_MAX_NAMED = 3
 
 _IMAGE = re.compile(
     r"(?P<format>PNG|JPEG|WEBP) \d+x\d+ (?P<mode>[\w;]+)"
@@ -42,7 +44,7 @@ def facts_of(decoding):
     if match["subsampling"] and "equal channels" not in steps:
         facts["subsampling"] = f"of chroma {match['subsampling']}"
     converted, resized = _CONVERTED.search(steps), _RESIZED.search(steps)
-    facts["colors"] = "of the usual colors"
+    facts["colors"] = _ALL_LEVELS
     if mode.partition(";")[0] == "P":
         facts["colors"] = "reduced to a palette"
     elif mode in _FEW_LEVELS:
@@ -50,7 +52,7 @@ def facts_of(decoding):
     elif converted:
         facts["colors"] = _COLORS.get(converted[1], f"of mode {converted[1]}")
     facts["transparency"] = "partly transparent" if "white" in steps else "opaque"
-    facts["resizing"] = UNRESIZED
+    facts["resizing"] = _UNRESIZED
     if resized:
         width, height, side = map(int, resized.groups())
         facts["resizing"] = f"resized by {side / min(width, height):.2g}"
@@ -64,3 +66,10 @@ def count_facts(decodings):
         for name, value in facts_of(decoding).items():
             found.setdefault(name, Counter())[value] += n
     return {name: dict(counts.most_common()) for name, counts in found.items()}
+
+
+def named_values(counts):
+    """The commonest values of a fact in one phrase, by their numbers of files."""
+    values = [value for value, _ in Counter(counts).most_common()]
+    more = " or otherwise" if values[_MAX_NAMED:] else ""
+    return " or ".join(values[:_MAX_NAMED]) + more

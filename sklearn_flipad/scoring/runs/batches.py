@@ -16,7 +16,7 @@ from sklearn_flipad.scoring.runs.columns import (
     shown_path,
     uri_of,
 )
-from sklearn_flipad.scoring.runs.formats import Conditions
+from sklearn_flipad.scoring.runs.conditions import Conditions
 from sklearn_flipad.storage.files import printable, read_regular
 
 __all__ = ["BatchScorer", "check_listed", "row_of", "warn_if_none"]
