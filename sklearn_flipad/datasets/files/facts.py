@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-__all__ = ["LOSSLESS", "count_facts", "facts_of", "named_values"]
+__all__ = ["LOSSLESS", "count_facts", "facts_of", "phrase"]
 
 LOSSLESS = "not compressed with loss"
 _ALL_LEVELS, _UNRESIZED = "with all their levels", "not resized"
@@ -68,7 +68,7 @@ def count_facts(decodings):
     return {name: dict(counts.most_common()) for name, counts in found.items()}
 
 
-def named_values(counts):
+def phrase(counts):
     """The commonest values of a fact in one phrase, by their numbers of files."""
     values = [value for value, _ in Counter(counts).most_common()]
     more = " or otherwise" if values[_MAX_NAMED:] else ""

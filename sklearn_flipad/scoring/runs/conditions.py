@@ -2,7 +2,7 @@
 
 from sklearn_flipad.base.estimators import last_step
 from sklearn_flipad.base.messages import Message, Term
-from sklearn_flipad.datasets.files.facts import LOSSLESS, facts_of, named_values
+from sklearn_flipad.datasets.files.facts import LOSSLESS, facts_of, phrase
 
 __all__ = ["Conditions"]
 
@@ -38,9 +38,7 @@ class Conditions:
         found = self.unlike(decoding)
         if not found:
             return None
-        pairs = [
-            f"{value}, own samples {named_values(self.own[name])}" for name, value in found.items()
-        ]
+        pairs = [f"{value}, own samples {phrase(self.own[name])}" for name, value in found.items()]
         return (
             f"{'; '.join(pairs)}: the error rates do not hold for this file. Calibrate with own "
             "samples that were saved in the same way"
@@ -50,8 +48,8 @@ class Conditions:
         """Pairs of a finding and an advice; ``unlike`` counts files by fact and unusual value."""
         return [
             (
-                f"{sum(counts.values()):,} of {n_scored:,} scored files are {named_values(counts)}, and "
-                f"the own samples that calibrated the attributor were {named_values(self.own[name])}. "
+                f"{sum(counts.values()):,} of {n_scored:,} scored files are {phrase(counts)}, and "
+                f"the own samples that calibrated the attributor were {phrase(self.own[name])}. "
                 "The error rates do not hold for these files: 'not own' may mean "
                 f"{_meaning(name)}.",
                 _advice(name, counts),

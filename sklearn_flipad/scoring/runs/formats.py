@@ -1,6 +1,6 @@
 """Formats of files, and own samples and negatives that differ in them."""
 
-from sklearn_flipad.datasets.files.facts import LOSSLESS, facts_of, named_values
+from sklearn_flipad.datasets.files.facts import LOSSLESS, facts_of, phrase
 
 __all__ = ["counted", "is_lossy", "negatives_warning"]
 
@@ -35,8 +35,8 @@ def negatives_warning(own, negatives):
     for name in own:
         if name != "resizing" and _distance(own, negatives, name) >= _MOSTLY:
             return (
-                f"The own samples are {named_values(own[name])}, the negatives are "
-                f"{named_values(negatives.get(name, {}))}: the attributor may tell that instead of the "
+                f"The own samples are {phrase(own[name])}, the negatives are "
+                f"{phrase(negatives.get(name, {}))}: the attributor may tell that instead of the "
                 "generator. Pass files of both that were saved in the same way, with --own and "
                 "--negatives."
             )
