@@ -29,6 +29,7 @@ from sklearn_flipad.base.labels import check_labels, classes_of
 from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration._constant_scores import check_scores_differ
+from sklearn_flipad.calibration._file_facts import check_facts
 from sklearn_flipad.calibration._hold_out import check_size, hold_out
 from sklearn_flipad.calibration._seen import digests
 from sklearn_flipad.calibration._windows import check_windows, warn_of_sizes, window_range
@@ -198,6 +199,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             As in :meth:`fit`.
         """
         self._validate_params()
+        check_facts(self.file_facts)
         check_detector(self.estimator)
         labels = _labels(X, y)
         split = self._routed(params).splitter.split
