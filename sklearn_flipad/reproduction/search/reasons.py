@@ -104,8 +104,8 @@ def warn_if_written_otherwise(search, X, found):
     warnings.warn(
         Message(
             f"{len(near)} of {len(X)} samples are nearly reproduced; most of those that were tried "
-            f"are fully, if their gray levels were {how}. They may be the model's, although they "
-            "are rejected. Judge them by an attributor that is made with ",
+            f"are fully, if their gray levels were {how}. They may be the model's, whatever the "
+            "verdict. Judge them by an attributor that is made with ",
             output_range,
             " and fitted to own samples that were written in the same way.",
         ),
