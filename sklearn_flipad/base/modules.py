@@ -11,23 +11,11 @@ from torch.optim.swa_utils import AveragedModel
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.base.randomness import seeded
 
-__all__ = [
-    "device_of",
-    "evaluating",
-    "give_buffers",
-    "loose_tensors",
-    "moved_to",
-    "run_generator",
-    "training",
-    "unsaved_buffers",
-    "unwrap",
-]
+__all__ = ["device_of", "evaluating", "moved_to", "run_generator", "training", "unwrap"]
 
 #: By module: number of running uses in eval mode, and all modes before the first.
 _LOCK, _EVALUATED = threading.Lock(), {}
 
-#: Attributes of every module.
-_OF_MODULES = frozenset(vars(nn.Module()))
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
 
 
@@ -60,43 +48,6 @@ def moved_to(module, device):
     if torch.empty(0, device=device).device == device_of(module):
         return module
     return copy.deepcopy(module).to(device)
-
-
-def unsaved_buffers(module):
-    """Buffers by name that the module's state dict does not hold (``persistent=False``)."""
-    saved = module.state_dict()
-    return {name: buffer for name, buffer in module.named_buffers() if name not in saved}
-
-
-def give_buffers(module, tensors):
-    """Replace buffers by name; ValueError if the module has none of that name and shape."""
-    buffers = dict(module.named_buffers())
-    for name, tensor in tensors.items():
-        if name not in buffers or buffers[name].shape != tensor.shape:
-            raise ValueError(
-                f"{type(module).__name__} has no buffer {name} of shape {tuple(tensor.shape)}"
-            )
-        owner, _, last = name.rpartition(".")
-        # Of a module that was built without memory, the device is none.
-        device = tensor.device if buffers[name].is_meta else buffers[name].device
-        tensor = tensor.to(device, buffers[name].dtype)
-        setattr(module.get_submodule(owner), last, tensor)
-
-
-def loose_tensors(module):
-    """Names of tensors in a user's module that are neither parameters nor buffers."""
-    found = []
-    for path, part in module.named_modules():
-        if type(part).__module__.partition(".")[0] in ("torch", "sklearn_flipad"):
-            continue
-        for name, value in vars(part).items():
-            if name in _OF_MODULES:
-                continue
-            values = value.values() if isinstance(value, dict) else value
-            values = list(values) if isinstance(value, dict | list | tuple) else [value]
-            if any(isinstance(item, torch.Tensor) for item in values):
-                found.append(f"{path}.{name}" if path else name)
-    return found
 
 
 @contextmanager

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from sklearn_flipad.base.modules import give_buffers, loose_tensors, unsaved_buffers, unwrap
+from sklearn_flipad.base.buffers import give_buffers, loose_tensors, unsaved_buffers
+from sklearn_flipad.base.modules import unwrap
 from sklearn_flipad.detectors import networks
 from sklearn_flipad.persistence.kinds.kind import Kind, refusing
 from sklearn_flipad.storage.files import printable

@@ -20,7 +20,8 @@ class Conditions:
     def __init__(self, attributor, fnr=None):
         calibrator = last_step(attributor)
         self.own = getattr(calibrator, "file_facts_", None) or {}
-        self._fnr = fnr if fnr is not None else getattr(calibrator, "fnr", 0.0)
+        usual = getattr(calibrator, "fnr_", getattr(calibrator, "fnr", 0.0))
+        self._fnr = usual if fnr is None else fnr
         self._known = {}
 
     def unlike(self, decoding):
