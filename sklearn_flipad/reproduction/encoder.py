@@ -9,10 +9,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_flipad.base.buffers import give_buffers, unsaved_buffers
 from sklearn_flipad.base.devices import resolve_device
 from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.lanes import in_lanes
-from sklearn_flipad.base.buffers import give_buffers, unsaved_buffers
 from sklearn_flipad.base.modules import moved_to
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.base.samples import check_samples
