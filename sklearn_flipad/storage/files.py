@@ -87,6 +87,7 @@ def writable_path(path):
     ValueError if it leads to a folder, a FIFO, a device or a socket, FileNotFoundError if its
     folder does not exist.
     """
+    path = os.fsdecode(path)
     path = Path(os.path.realpath(path) if os.path.islink(path) else path)
     try:
         kind = file_kind(path)

@@ -13,6 +13,7 @@ from sklearn_flipad.storage.files import remove_partials, write_atomically
 
 def test_content_is_bytes_or_written_by_a_function(tmp_path):
     write_atomically(tmp_path / "a", b"bytes")
+    write_atomically(os.fsencode(tmp_path / "a"), b"bytes")
     write_atomically(tmp_path / "b", lambda file: file.write(b"by a function"))
     assert (tmp_path / "a").read_bytes() == b"bytes"
     assert (tmp_path / "b").read_bytes() == b"by a function"
