@@ -68,7 +68,7 @@ def test_facts_of_files(tmp_path):
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
         facts[name] = load_images(tmp_path / name).file_facts
-    plain = {"compression": "not compressed with loss", "colors": "with all their levels",
+    plain = {"compression": "not compressed with loss", "colors": "in the model's own colors",
              "transparency": "opaque", "resizing": "not resized"}  # fmt: skip
 
     def differing(name):

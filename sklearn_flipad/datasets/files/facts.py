@@ -6,7 +6,7 @@ from collections import Counter
 __all__ = ["LOSSLESS", "count_facts", "facts_of", "phrase"]
 
 LOSSLESS = "not compressed with loss"
-_ALL_LEVELS, _UNRESIZED = "with all their levels", "not resized"
+_USUAL_COLORS, _UNRESIZED = "in the model's own colors", "not resized"
 #: Values of a fact that a phrase names.
 _MAX_NAMED = 3
 
@@ -44,7 +44,7 @@ def facts_of(decoding):
     if match["subsampling"] and "equal channels" not in steps:
         facts["subsampling"] = f"of chroma {match['subsampling']}"
     converted, resized = _CONVERTED.search(steps), _RESIZED.search(steps)
-    facts["colors"] = _ALL_LEVELS
+    facts["colors"] = _USUAL_COLORS
     if mode.partition(";")[0] == "P":
         facts["colors"] = "reduced to a palette"
     elif mode in _FEW_LEVELS:
