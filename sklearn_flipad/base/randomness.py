@@ -34,6 +34,8 @@ class Purpose(IntEnum):
     METRIC = 5
     #: Noise on an encoder's guess.
     START_NOISE = 6
+    #: Latents over which statistics of batch normalization are averaged.
+    BATCH_STATISTICS = 7
     ENCODER_TRAINING = 11
     ENCODER_STATISTICS = 12
     ENCODER_VALIDATION = 13

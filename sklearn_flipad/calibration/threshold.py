@@ -1,5 +1,6 @@
 """Thresholds of detectors for a chosen false-negative rate."""
 
+from copy import deepcopy
 from numbers import Real
 
 import numpy as np
@@ -31,6 +32,7 @@ from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration._constant_scores import check_scores_differ
 from sklearn_flipad.calibration._draws import FoundDraws, draws_of
+from sklearn_flipad.calibration._file_facts import check_facts
 from sklearn_flipad.calibration._hold_out import check_size, hold_out, labels_of
 from sklearn_flipad.calibration._independence import (
     check_labels_agree,
@@ -47,6 +49,7 @@ __all__ = ["FNRThresholdCalibrator"]
 
 #: Attributes that not every fitted calibrator has.
 _OPTIONAL = ("reference_scores_", "reference_name_", "reference_windows_", "calibration_windows_")
+_OPTIONAL += ("file_facts_",)
 
 
 class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -89,6 +92,11 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         holds out negatives too, as the reference population of :meth:`p_reference` and
         :meth:`verdict`; with a fitted detector, all of them. :meth:`calibrate_reference` takes
         another one.
+    file_facts : dict of str to dict of str to int, default=None
+        Facts about the files of the own samples, as :func:`~sklearn_flipad.datasets.load_images`
+        and :func:`~sklearn_flipad.datasets.load_audio` return them.
+        :func:`~sklearn_flipad.scoring.score_files` then warns of suspects from other files: of
+        another JPEG quality, resized, or reduced to a palette. By default they are unknown.
     random_state : int, RandomState instance or None, default=None
         Seed of the split if `cv` is a fraction.
 
@@ -110,6 +118,8 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         Anomaly scores of the reference population, sorted, if there is one.
     reference_name_ : str
         Name of the reference population.
+    file_facts_ : dict
+        Facts about the files of the own samples, if they were passed.
     calibration_windows_, reference_windows_ : ndarray of int, shape (2,)
         Smallest and largest number of windows of the samples with these scores, if the detector
         is a :class:`~sklearn_flipad.detectors.WindowedDetector`.
@@ -158,6 +168,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         "rule": [StrOptions(set(RULES)), ThresholdRule],
         "cv": [Interval(Real, 0, 1, closed="neither"), HasMethods("split"), "array-like"],
         "reference": [str, None],
+        "file_facts": [dict, None],
         "random_state": ["random_state"],
     }
     _stored = Stored(
@@ -167,7 +178,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         ),
         (
             *("n_features_in_", "feature_names_in_", "reference_name_", "reference_scores_"),
-            *("calibration_windows_", "reference_windows_", "_seen"),
+            *("calibration_windows_", "reference_windows_", "file_facts_", "_seen"),
         ),
     )
 
@@ -182,6 +193,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         rule="conformal",
         cv=0.2,
         reference=None,
+        file_facts=None,
         random_state=None,
     ):
         self.estimator = estimator
@@ -189,6 +201,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         self.rule = rule
         self.cv = cv
         self.reference = reference
+        self.file_facts = file_facts
         self.random_state = random_state
 
     def check_fit(self, X, y=None, *, groups=None, **params):
@@ -217,6 +230,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
 
     def _check_fit(self, X, y, groups, params, draws):
         self._validate_params()
+        check_facts(self.file_facts)
         check_detector(self.estimator)
         labels = labels_of(X, y)
         if not draws.given:
@@ -324,6 +338,8 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             self.reference_name_ = self.reference
             if counts is not None:
                 self.reference_windows_ = reference_windows
+        if self.file_facts is not None:
+            self.file_facts_ = deepcopy(self.file_facts)
         if counts is not None:
             self.calibration_windows_ = window_range(counts)
         self.estimator_ = estimator

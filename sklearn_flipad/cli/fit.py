@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections import Counter
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -15,16 +16,18 @@ from sklearn_flipad.cli.imports import import_object
 from sklearn_flipad.cli.options import COMMAND_METHODS, numbers
 from sklearn_flipad.cli.samples import (
     compressed,
+    decoding_of_drawn,
     drawn_samples,
     make_decoder,
     read_samples_of,
     shape_of_own,
 )
+from sklearn_flipad.datasets.files.facts import count_facts
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.generators import sample
 from sklearn_flipad.pipelines.methods import METHODS, TargetModel
-from sklearn_flipad.scoring.runs.formats import LOSSY, counted, negatives_warning
-from sklearn_flipad.storage.files import file_digest, printable
+from sklearn_flipad.scoring.runs.formats import counted, is_lossy, negatives_warning
+from sklearn_flipad.storage.files import file_digest, printable, writable_path
 
 __all__ = ["fit_attributor"]
 
@@ -39,6 +42,7 @@ def fit_attributor(options, run):
         weights=options.weights,
         weights_key=options.weights_key,
         arguments=options.arguments,
+        tell=run.step,
     )
     model = TargetModel(
         module,
@@ -62,19 +66,20 @@ def fit_attributor(options, run):
     X, of_own = _own_files(options, decoder, shape, run)
     n_own = (options.samples or method.default_n_samples(shape)) if X is None else len(X)
     if X is None:
-        name = "WAV" if len(shape) == 2 else "PNG" if options.jpeg is None else "JPEG"
-        of_own = {name: n_own}
+        of_own = Counter({decoding_of_drawn(shape, options): n_own})
+    facts = count_facts(of_own)
     _check_sizes(n_own, n_negatives, options, method)
     if negatives is None:
         run.warn(
             "Without --negatives there is no population to compare with, and nothing is called "
             "'own': verdicts are 'not own' or 'undecided'."
         )
-    elif message := negatives_warning(of_own, of_negatives):
+    elif message := negatives_warning(facts, count_facts(of_negatives)):
         run.warn(message)
     reference = None if negatives is None else options.reference or _name_of(options.negatives)
     run.step(f"fitting {method.name} to {n_own:,} samples of {'x'.join(map(str, shape))}")
     attributor = _attributor(method, model, reference, options)
+    attributor.set_params(detect__file_facts=facts)
     if X is None:
         layer = vars(model).get("final_layer")
         X = drawn_samples(model, n_own, shape, layer, options)
@@ -87,9 +92,9 @@ def fit_attributor(options, run):
         "weights_sha256": None if options.weights is None else file_digest(options.weights),
         "own_samples": n_own,
         "own_samples_from": "files" if options.own else f"latents of seed {options.seed}",
-        "own_formats": sorted(of_own),
+        "own_formats": sorted(_formats(of_own)),
         "negatives": n_negatives,
-        "negative_formats": of_negatives,
+        "negative_formats": _formats(of_negatives),
         "rate": options.rate,
         "bits": bits,
         "rounding": None if not bits else str(options.rounding),
@@ -124,6 +129,8 @@ def _check(options, method):
     """Raise an error if arguments do not go together."""
     if os.path.lexists(options.out) and not options.overwrite:
         raise FileExistsError(f"{options.out} exists: choose another --out, or pass --overwrite.")
+    if os.path.lexists(options.out):
+        writable_path(options.out)  # before an hour of work
     if options.windows is not None and "any size" not in method.judges:
         windowed = [name for name in COMMAND_METHODS if "any size" in METHODS[name].judges]
         raise ValueError(
@@ -252,13 +259,14 @@ def _fit(attributor, X, negatives, options):
 
 
 def _negatives(options, decoder, shape, run):
-    """Negatives, compressed like own samples, and their formats."""
+    """Negatives, compressed like own samples, and how they were decoded."""
     if not options.negatives:
-        return None, {}
-    X, formats, lossy = read_samples_of(
+        return None, Counter()
+    X, decodings = read_samples_of(
         options.negatives, decoder, shape, "negatives", run, window=options.windows
     )
-    run.step(f"negatives: {counted(formats)}")
+    run.step(f"negatives: {counted(_formats(Counter(decodings.tolist())))}")
+    lossy = np.array([is_lossy(decoding) for decoding in decodings])
     if options.jpeg is not None and not lossy.all():
         if isinstance(X, list):
             X = [
@@ -268,20 +276,28 @@ def _negatives(options, decoder, shape, run):
         else:
             X = X.copy()
             X[~lossy] = compressed(X[~lossy], options.jpeg)
-        kept = {name: n for name, n in formats.items() if name in LOSSY}
-        formats = {**kept, "JPEG": kept.get("JPEG", 0) + int((~lossy).sum())}
-    return X, formats
+        decodings = np.where(lossy, decodings, decoding_of_drawn(shape, options))
+    return X, Counter(decodings.tolist())
 
 
 def _own_files(options, decoder, shape, run):
-    """Own samples from files and their formats; None and {} if samples are drawn."""
+    """Own samples from files, and how they were decoded; None if samples are drawn."""
     if not options.own:
-        return None, {}
-    X, formats, _ = read_samples_of(
+        return None, Counter()
+    X, decodings = read_samples_of(
         options.own, decoder, shape, "own samples", run, window=options.windows
     )
-    run.step(f"own samples: {counted(formats)}")
-    return X, formats
+    of_own = Counter(decodings.tolist())
+    run.step(f"own samples: {counted(_formats(of_own))}")
+    return X, of_own
+
+
+def _formats(decodings):
+    """Numbers of files by format."""
+    found = Counter()
+    for decoding, n in decodings.items():
+        found[decoding.split()[0]] += n
+    return dict(found)
 
 
 def _bits(options):

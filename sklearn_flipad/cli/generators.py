@@ -1,34 +1,27 @@
 """A generator from its code and its weights."""
 
-import re
-from collections.abc import Mapping
-from pathlib import Path
-from pickle import UnpicklingError
 from textwrap import shorten
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from sklearn_flipad.base.modules import evaluating, unwrap
 from sklearn_flipad.cli.imports import call, import_object
-from sklearn_flipad.storage.files import check_regular, printable
+from sklearn_flipad.storage.checkpoints import fitting_parts, read_checkpoint, states_in
+from sklearn_flipad.storage.files import printable
 
 __all__ = ["latent_shape_of", "load_generator"]
 
-#: Names that wrappers put in front of all others.
-_PREFIXES = ("module.", "_orig_mod.")
-#: How deep state dicts may lie in a file, and how many are named in a message.
-_MAX_DEPTH = 3
+#: State dicts that are named in a message.
 _MAX_LISTED = 8
 
 
-def load_generator(name, *, weights=None, weights_key=None, arguments=None):
+def load_generator(name, *, weights=None, weights_key=None, arguments=None, tell=None):
     """Generator from a name or from code, with its weights, in eval mode on the CPU.
 
     `name` is one of a shipped generator, or where a class, a function or a module is. `weights_key`
-    names a state dict in a file of several; `arguments` is a JSON object.
+    names a state dict, or a prefix of its names, in a file of several; `arguments` is a JSON
+    object. `tell` is called with a text if only a part of the file is the generator's.
     """
     from sklearn_flipad.zoo import list_pretrained, load_pretrained
 
@@ -51,81 +44,55 @@ def load_generator(name, *, weights=None, weights_key=None, arguments=None):
             "returns the trained generator."
         )
     if weights is not None:
-        _give(generator, _fitting(_read(weights), generator, weights, weights_key), weights)
+        where, state = _fitting(_read(weights), generator, weights, weights_key)
+        if where and tell is not None:
+            tell(f"weights: {printable(where)} in {printable(weights.name)}")
+        _give(generator, state, weights)
     return generator.eval().requires_grad_(False)
 
 
 def _read(path):
-    check_regular(path)
     try:
-        if Path(path).suffix == ".safetensors":
-            return safetensors.torch.load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except SafetensorError as error:
-        raise ValueError(f"{printable(path)} is no complete safetensors file: {error}.") from error
-    except UnpicklingError as error:
-        raise ValueError(
-            f"{printable(path)} holds something else than tensors, which would run code when it is "
-            "read, or is damaged. Load it where you trust it, and save its state_dict() alone."
-            f"{_foreign(error)}"
-        ) from error
-    except (EOFError, KeyError, RuntimeError) as error:
-        raise ValueError(
-            f"{printable(path)} is no complete file of torch.save: {error}."
-        ) from error
-
-
-def _foreign(error):
-    """Name of a class in a file that holds more than tensors, as a sentence, if torch tells it."""
-    found = re.search(r"GLOBAL ([\w.]+)", str(error))
-    return f" (It names {found[1]}.)" if found else ""
+        return read_checkpoint(path)
+    except ValueError as error:
+        advice = " Load it where you trust it, and save its state_dict() alone."
+        advice = advice if "holds something else than tensors" in str(error) else ""
+        raise ValueError(f"{error}.{advice}") from error
 
 
 def _fitting(content, generator, path, key):
-    """The one state dict in a file that is the generator's."""
-    states = dict(_states(content))
+    """The one state dict in a file that is the generator's, and where it is in the file."""
+    states, expected = dict(states_in(content)), generator.state_dict()
     if not states:
         raise ValueError(f"{printable(path)} holds no state dict, a dict of names and tensors.")
+    fitting = fitting_parts(states, expected)
+    # Of other shapes, so that loading them says which.
+    alike = fitting or fitting_parts(states, expected, shapes=False)
     if key is not None:
-        if key not in states:
+        named = {name: part for name, part in alike.items() if f".{name}".endswith(f".{key}")}
+        if not named:
+            named = {name: part for name, part in alike.items() if name.startswith(f"{key}.")}
+        if not named and key in states:
+            named = {key: states[key]}
+        if not named:
             raise ValueError(
-                f"{printable(path)} holds no state dict {key!r}, but {_listed(states)}."
+                f"{printable(path)} holds no state dict {key!r}, but "
+                f"{_listed({**alike, **states})}."
             )
-        return states[key]
-    if len(states) == 1:
-        return next(iter(states.values()))
-    shapes = _shapes(generator.state_dict())
-    fitting = {name: state for name, state in states.items() if _shapes(state) == shapes}
-    if len(fitting) == 1:
-        return next(iter(fitting.values()))
-    found = "several of them fit" if fitting else "none of them fits the generator"
+        alike = named
+    if not alike and len(states) == 1:
+        alike = states
+    if len(alike) == 1:
+        return next(iter(alike.items()))
+    if alike:
+        raise ValueError(
+            f"{printable(path)} holds the state dicts {_listed(alike)}, and several of them fit: "
+            "pass --weights-key."
+        )
     raise ValueError(
-        f"{printable(path)} holds the state dicts {_listed(states)}, and {found}: pass "
-        "--weights-key."
+        f"{printable(path)} holds the state dicts {_listed(states)}, and none of them fits the "
+        "generator: build it with the arguments with which it was trained, or pass --weights-key."
     )
-
-
-def _states(content, path=(), depth=0):
-    """State dicts by their keys in nested dicts."""
-    if not isinstance(content, Mapping) or depth > _MAX_DEPTH:
-        return
-    tensors = {k: v for k, v in content.items() if isinstance(v, torch.Tensor)}
-    if tensors and len(tensors) == len(content):
-        yield ".".join(path), _without_prefix(content)
-        return
-    for key, part in content.items():
-        yield from _states(part, (*path, str(key)), depth + 1)
-
-
-def _without_prefix(state):
-    for prefix in _PREFIXES:
-        if all(str(name).startswith(prefix) for name in state):
-            return {name.removeprefix(prefix): value for name, value in state.items()}
-    return dict(state)
-
-
-def _shapes(state):
-    return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
 def _listed(states):

@@ -31,6 +31,8 @@ def score_rows(found):
         rows.append(("undecided: fits neither", neither))
         rows.append(("undecided: fits both", counts["undecided"] - neither))
     rows.append(("could not be scored", found["n_files"] - found["n_scored"]))
+    if found["n_hidden"]:
+        rows.append(("hidden, left out", found["n_hidden"]))
     rows = [(name, f"{n:,}") for name, n in rows]
     rows += [("formats", counted(found["formats"])), ("table", found["out"])]
     return rows + [(name, found[name]) for name in ("report",) if name in found]

@@ -1,7 +1,5 @@
 """Own samples and negatives, as files hold them."""
 
-from collections import Counter
-
 import numpy as np
 import torch
 
@@ -12,11 +10,11 @@ from sklearn_flipad.datasets.files.loading import read_each, read_samples
 from sklearn_flipad.evaluation.perturbations import JPEGCompression
 from sklearn_flipad.generators.sampling import sample
 from sklearn_flipad.scoring import ImageDecoder, WavDecoder
-from sklearn_flipad.scoring.runs.formats import LOSSY
 from sklearn_flipad.storage.files import read_regular
 
 __all__ = [
     "compressed",
+    "decoding_of_drawn",
     "drawn_samples",
     "make_decoder",
     "read_samples_of",
@@ -50,9 +48,8 @@ def make_decoder(sample_shape, *, size=None, rate=None, any_size=False):
 def read_samples_of(paths, decoder, sample_shape, what, session, *, window=None):
     """Samples from files, of the shape that the generator makes.
 
-    An array, or a list if a `window` allows several sizes; the number of files by format; and
-    whether each file, shape ``(n,)``, is compressed with loss. Files that cannot be read are left
-    out with a warning.
+    An array, or a list if a `window` allows several sizes; and the steps of each file's decoding,
+    texts of shape ``(n,)``. Files that cannot be read are left out with a warning.
     """
     advice = ""
     if len(sample_shape) == 3 and sample_shape[1] == sample_shape[2]:
@@ -86,14 +83,15 @@ def read_samples_of(paths, decoder, sample_shape, what, session, *, window=None)
             f"{len(found.errors)} files of the {what} could not be read and are left out, such as "
             f"{name}: {reason}."
         )
+    if found.n_hidden:
+        session.step(f"{found.n_hidden} hidden files and folders of the {what} are left out")
     n_resized = sum("resized" in step for steps in found.steps for step in steps)
     if n_resized:
         session.warn(
             f"{n_resized} of the {what} were resized. What the generator makes was not, so that "
             "the attributor may tell resizing instead of the generator."
         )
-    names = [steps[0].split()[0] for steps in found.steps]
-    return found.samples, dict(Counter(names)), np.array([name in LOSSY for name in names])
+    return found.samples, np.array(["; ".join(steps) for steps in found.steps])
 
 
 def shape_of_own(autoencoder, options):
@@ -140,6 +138,18 @@ def drawn_samples(model, n, shape, layer, options):
     range_ = {} if layer is not None else {"output_range": model.output_range}
     X = sample(model.module, n, layer=layer, **range_, **drawing)
     return X if options.jpeg is None else compressed(X, options.jpeg)
+
+
+def decoding_of_drawn(shape, options):
+    """The steps of decoding a file of a drawn sample, as a decoder would tell them."""
+    size = "x".join(map(str, shape[:0:-1]))
+    if len(shape) == 2:
+        bits = "32-bit float" if options.bits == "float" else f"{options.bits}-bit"
+        return f"WAV {options.rate} Hz {bits} mono"
+    mode = "L" if shape[0] == 1 else "RGB"
+    if options.jpeg is None:
+        return f"PNG {size} {mode}"
+    return f"JPEG {size} {mode} of quality {options.jpeg}{' 4:2:0' if mode == 'RGB' else ''}"
 
 
 def compressed(X, quality):

@@ -6,7 +6,6 @@ from sklearn_flipad import inspect_attributor, load_attributor
 from sklearn_flipad.cli.imports import import_object
 from sklearn_flipad.cli.samples import make_decoder
 from sklearn_flipad.scoring import score_files
-from sklearn_flipad.scoring.runs.formats import mismatches
 
 __all__ = ["inspected", "loaded", "notes_of", "score_paths"]
 
@@ -83,8 +82,6 @@ def score_paths(attributor, paths, out, run, *, size, rate, code, resume, **opti
         verbose=run.verbose,
         **options,
     )
-    for finding, advice in mismatches(found.notes, summary.formats, summary.n_resized):
-        run.warn(f"{finding} {advice}")
     counts = asdict(summary)
     counts["verdicts"] = {name: summary.verdicts.get(name, 0) for name in VERDICTS}
     return {

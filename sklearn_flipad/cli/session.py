@@ -35,6 +35,12 @@ _TERMS = {
     "without layer": f"--method {', '.join(without_layer())}",
     "groups": "call fit in Python with groups=np.arange(len(X))",
     "python": "in Python {}",
+    "moved output_range": "--output-range with the two numbers of {}",
+    "jpeg": "--jpeg and that quality",
+    "no jpeg": "PNG files, without --jpeg",
+    "bits": "--bits and that number",
+    "own files": "--own and files of own samples that were saved in the same way",
+    "own resized": "--own, --size and files of own samples that are as large",
 }
 
 

@@ -1,8 +1,11 @@
 """WAV files as signals, and signals as WAV files hold them."""
 
+from collections import Counter
+
 import numpy as np
 from sklearn.utils import Bunch
 
+from sklearn_flipad.datasets.files.facts import count_facts
 from sklearn_flipad.datasets.files.loading import read_samples
 from sklearn_flipad.datasets.files.wav import check_wav_options, decode_wav, max_wav_size
 
@@ -44,7 +47,8 @@ def load_audio(paths, *, rate, length=None, n_channels=None, same_length=True, o
     Bunch
         ``signals`` : ndarray of float32, shape (n, n_channels, length), or a list of arrays
         (n_channels, length);
-        ``filenames`` and ``errors`` as of :func:`load_images`.
+        ``filenames``, ``errors``, ``n_hidden`` and ``file_facts`` (bits per sample) as of
+        :func:`load_images`.
 
     Raises
     ------
@@ -75,7 +79,13 @@ def load_audio(paths, *, rate, length=None, n_channels=None, same_length=True, o
         same_shape=same_length,
         on_error=on_error,
     )
-    return Bunch(signals=found.samples, filenames=found.filenames, errors=found.errors)
+    return Bunch(
+        signals=found.samples,
+        filenames=found.filenames,
+        errors=found.errors,
+        n_hidden=found.n_hidden,
+        file_facts=count_facts(Counter(map("; ".join, found.steps))),
+    )
 
 
 def quantize_audio(X, *, bits=16, rounding="nearest"):

@@ -1,12 +1,14 @@
 """Image files as arrays of gray levels."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from sklearn_flipad.datasets.files.decoding import check_image_options, read_image
+from sklearn_flipad.datasets.files.facts import count_facts
 from sklearn_flipad.datasets.files.listing import list_files
 from sklearn_flipad.datasets.files.loading import check_count, check_on_error, read_each
 
@@ -65,7 +67,11 @@ def load_images(
         ``images`` : ndarray of uint8, shape (n, channels, height, width), or a list of arrays
         (channels, height, width);
         ``filenames`` : list of str, the file of each image;
-        ``errors`` : dict of str to str, the reason for each file that was skipped.
+        ``errors`` : dict of str to str, the reason for each file that was skipped;
+        ``n_hidden`` : int, the number of hidden files and folders that were left out;
+        ``file_facts`` : dict of str to dict of str to int, the numbers of files by compression,
+        JPEG quality, colors and resizing, for the parameter of
+        :class:`~sklearn_flipad.FNRThresholdCalibrator` where they are own samples.
         In names, control characters and bytes that are not UTF-8 are escaped.
 
     Raises
@@ -86,18 +92,21 @@ def load_images(
     check_image_options(size, mode, max_pixels)
     check_on_error(on_error)
     check_count("n_images", n_images, "files")
-    files = list_files(paths)[:n_images]
+    hidden = []
+    files = list_files(paths, hidden.append)[:n_images]
     # One buffer that grows: a list and its stack would need the memory twice.
     pixels, shapes, filenames, errors = bytearray(), {}, [], {}
-    images = []
+    images, decodings = [], Counter()
 
     def read(path):
         return read_image(path, size=size, mode=mode, max_pixels=max_pixels)
 
-    for name, image, reason in read_each(files, read):
+    for name, found, reason in read_each(files, read):
         if reason is not None:
             errors[name] = reason
             continue
+        image, steps = found
+        decodings["; ".join(steps)] += 1
         filenames.append(name)
         shapes.setdefault(image.shape, name)
         if not same_size:
@@ -113,8 +122,14 @@ def load_images(
         some = dict(list(errors.items())[:3])
         reasons = f" {len(files)} could not be read, such as:\n{_lines(some)}" if some else ""
         raise ValueError(f"No readable image among the files of paths.{reasons}")
+    about = {
+        "filenames": filenames,
+        "errors": errors,
+        "n_hidden": sum(hidden),
+        "file_facts": count_facts(decodings),
+    }
     if not same_size:
-        return Bunch(images=images, filenames=filenames, errors=errors)
+        return Bunch(images=images, **about)
     if len(shapes) > 1:
         seen = ", ".join(f"{h}x{w} ({name})" for (_, h, w), name in list(shapes.items())[:3])
         raise ValueError(
@@ -122,7 +137,7 @@ def load_images(
             "for an attributor of windows."
         )
     images = np.frombuffer(pixels, np.uint8).reshape(len(filenames), *next(iter(shapes)))
-    return Bunch(images=images, filenames=filenames, errors=errors)
+    return Bunch(images=images, **about)
 
 
 def load_celeba(root, *, size=64, n_images=None, on_error="raise"):

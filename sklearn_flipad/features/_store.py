@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sklearn_flipad.storage.files import writable_path
+
 __all__ = ["FeatureStore"]
 
 _FILE = "features.sqlite"
@@ -37,13 +39,14 @@ class FeatureStore:
         self._connection = None
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            writable_path(self._path)  # SQLite would wait for the writer of a FIFO
             self._connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
             self._connection.text_factory = bytes
             self._connection.execute("PRAGMA trusted_schema = OFF")
             self._connection.execute("PRAGMA synchronous = OFF")
             self._connection.execute(_SCHEMA.decode().replace("TABLE", "TABLE IF NOT EXISTS"))
             self._check_schema()
-        except (OSError, *_DAMAGE) as error:
+        except (OSError, ValueError, *_DAMAGE) as error:
             self._fail(error)
 
     def __enter__(self):

@@ -19,7 +19,7 @@ from sklearn_flipad.persistence._protocol import FORMAT, PROTOCOL, naming, read_
 from sklearn_flipad.persistence._reader import Reader
 from sklearn_flipad.persistence._writer import Writer
 from sklearn_flipad.storage.arrays import save_arrays
-from sklearn_flipad.storage.files import printable
+from sklearn_flipad.storage.files import printable, writable_path
 
 __all__ = ["load_attributor", "save_attributor"]
 
@@ -84,6 +84,7 @@ def save_attributor(attributor, path, *, notes=None):
         attributor = attributor.estimator
     _check_attributor(attributor)
     notes = _checked_notes(notes)
+    writable_path(path)
     writer = Writer()
     tree = writer.value(attributor, "attributor")
     description = {

@@ -14,6 +14,7 @@ import numpy as np
 
 from sklearn_flipad.scoring import decoders
 from sklearn_flipad.scoring.runs.attributors import load_checked, source_of
+from sklearn_flipad.scoring.runs.conditions import Conditions
 from sklearn_flipad.scoring.runs.fingerprint import fingerprint
 from sklearn_flipad.scoring.runs.outputs import format_of, read_description, was_resized
 from sklearn_flipad.scoring.runs.tables import check_out, read_table
@@ -57,6 +58,8 @@ class Run:
     formats: Counter
     #: Number of scored files that were resized.
     n_resized: int
+    #: Numbers of scored files by facts and values that own samples do not have.
+    unlike: dict
     #: Number of files in the table.
     n_files: int
 
@@ -73,7 +76,8 @@ def read_run(table, attributor, *, decoder, n_listed, n_strongest):
     check_out(table)
     description = read_description(table)
     attributor = _scored_with(attributor, description, table)
-    rows = _Rows(n_listed, n_strongest)
+    fnr = (description.get("levels") or {}).get("fnr")
+    rows = _Rows(n_listed, n_strongest, Conditions(attributor, fnr))
     for row in read_table(table):
         try:
             rows.add(row)
@@ -96,7 +100,8 @@ def read_run(table, attributor, *, decoder, n_listed, n_strongest):
 class _Rows:
     """A collector of rows, which keeps only a few numbers of each."""
 
-    def __init__(self, n_listed, n_strongest):
+    def __init__(self, n_listed, n_strongest, conditions):
+        self.conditions, self.unlike = conditions, {}
         self.n_listed, self.n_strongest = n_listed, n_strongest
         self.n_files = self.n_resized = 0
         self.listed, self.heap, self.numbers, self.digests = [], [], [], []
@@ -121,6 +126,8 @@ class _Rows:
             self.digests.append(digest)
             self.formats[format_of(row)] += 1
             self.n_resized += was_resized(row)
+            for name, value in self.conditions.unlike(row["decoding"]).items():
+                self.unlike.setdefault(name, Counter())[value] += 1
             entry = (row["score"], -self.n_files, len(self.numbers) - 1, row)
             if len(self.heap) < self.n_strongest:
                 heapq.heappush(self.heap, entry)
@@ -149,6 +156,7 @@ class _Rows:
             "reasons": self.reasons,
             "formats": self.formats,
             "n_resized": self.n_resized,
+            "unlike": self.unlike,
             "n_files": self.n_files,
         }
 

@@ -17,8 +17,8 @@ from sklearn_flipad.report._methods import limits
 from sklearn_flipad.report._provenance import noted, provenance
 from sklearn_flipad.report._run import read_run
 from sklearn_flipad.report._together import CONFIDENCE, NEITHER, evidence_of, together
-from sklearn_flipad.scoring.runs.formats import mismatches
-from sklearn_flipad.storage.files import printable, write_atomically
+from sklearn_flipad.scoring.runs.conditions import Conditions
+from sklearn_flipad.storage.files import printable, writable_path, write_atomically
 
 __all__ = ["write_report"]
 
@@ -71,8 +71,7 @@ def write_report(
     notes : dict of str to object, default=None
         Notes about the attributor, such as the origin of its samples, to be listed with the
         provenance. By default those in its file, if `attributor` is a path; see
-        :func:`~sklearn_flipad.save_attributor`. If they are notes of ``flipad fit``, the page
-        warns of files that were compressed or resized in another way than own samples.
+        :func:`~sklearn_flipad.save_attributor`.
     overwrite : bool, default=False
         Whether to replace an existing file.
 
@@ -132,6 +131,8 @@ def write_report(
         raise FileExistsError(
             Message(f"{printable(out)} exists. Pass ", overwriting, " to replace it.")
         )
+    if os.path.lexists(out):
+        writable_path(out)
     template = _template()
     run = read_run(
         verdicts, attributor, decoder=decoder, n_listed=max_files, n_strongest=max_suspects
@@ -162,7 +163,10 @@ def write_report(
         facts=[*provenance(run, evidence), *noted(notes)],
         has_reference=evidence is not None and evidence.p_reference is not None,
         limits=limits(run.attributor),
-        mismatches=[found for found, _ in mismatches(notes, run.formats, run.n_resized)],
+        mismatches=[
+            finding
+            for finding, _ in Conditions(run.attributor).messages(run.unlike, len(run.scores))
+        ],
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, page.encode())

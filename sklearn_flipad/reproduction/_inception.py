@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from sklearn_flipad.reproduction.distances import FeatureDistance
+from sklearn_flipad.storage.checkpoints import read_checkpoint
 
 __all__ = ["inception_distance"]
 
@@ -28,7 +29,7 @@ def inception_distance(weights):
             "distance='inception' needs a torchvision that fits your torch: pip install torchvision"
         ) from error
     network = inception_v3(weights=None, init_weights=False, transform_input=False)
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    network.load_state_dict(read_checkpoint(weights))
     network.fc = torch.nn.Identity()
     return FeatureDistance(torch.nn.Sequential(_ToInception(), network.eval()))
 

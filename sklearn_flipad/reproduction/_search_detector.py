@@ -142,7 +142,14 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
         """Yield the results of parts of the samples."""
         self._validate_params()
         X, process = self._prepared(X)
-        yield from self._results(X, process, self._searching(process))
+        search, end = self._searching(process), 0
+        for found in self._results(X, process, search):
+            begin, end = end, end + len(found.distances)
+            self._look_at(found, X[begin:end], search)
+            yield found
+
+    def _look_at(self, found, X, search):
+        """Warn of what the results of samples tell about them."""
 
     def _results(self, X, process, search):
         distance = self._judging_distance()

@@ -19,6 +19,7 @@ from sklearn_flipad.reproduction.options import SearchOptions
 from sklearn_flipad.reproduction.search.guided import GuidedSearch
 from sklearn_flipad.reproduction.search.metric import LatentMetric
 from sklearn_flipad.reproduction.search.plan import SearchPlan
+from sklearn_flipad.reproduction.search.reasons import warn_if_written_otherwise
 
 __all__ = ["ReproductionDetector"]
 
@@ -236,6 +237,10 @@ class ReproductionDetector(_SearchDetector):
         encoder = self._guessing(getattr(self, "encoder_", self.encoder), process)
         metric = getattr(self, "metric_", encoder.metric_)
         return self._guided(process, encoder, metric, getattr(self, "bounds_", ()))
+
+    def _look_at(self, found, X, search):
+        if self.distance == "l2":
+            warn_if_written_otherwise(search, X, found)
 
     def _guided(self, process, encoder, metric, bounds=()):
         plan = SearchPlan.of(

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_flipad.base.buffers import give_buffers, unsaved_buffers
 from sklearn_flipad.base.devices import resolve_device
 from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.lanes import in_lanes
@@ -293,6 +294,8 @@ class LatentEncoder(BaseEstimator):
             f"module.{name}": tensor.cpu().numpy()
             for name, tensor in self.module_.state_dict().items()
         }
+        for name, tensor in unsaved_buffers(self.module_).items():
+            arrays[f"buffer.{name}"] = tensor.cpu().numpy()
         arrays["latent_mean"] = self._statistics["latent_mean"]
         arrays["latent_scale"] = self._statistics["latent_scale"]
         if self.metric_.matrix is not None:
@@ -369,6 +372,9 @@ class LatentEncoder(BaseEstimator):
             if name.startswith("module.")
         }
         module.load_state_dict(state)
+        buffers = {name: array for name, array in arrays.items() if name.startswith("buffer.")}
+        buffers = {k.removeprefix("buffer."): torch.from_numpy(a) for k, a in buffers.items()}
+        give_buffers(module, buffers)
         encoder.module_ = module.eval()
         encoder.metric_ = LatentMetric(arrays.get("metric"), latent_scale)
         encoder.processing_ = str(description["processing"])

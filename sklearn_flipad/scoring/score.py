@@ -10,6 +10,7 @@ from pathlib import Path
 import joblib
 from tqdm import tqdm
 
+from sklearn_flipad.base.messages import Message
 from sklearn_flipad.datasets.files.listing import iter_files
 from sklearn_flipad.datasets.files.loading import check_count
 from sklearn_flipad.scoring.decoders import ImageDecoder
@@ -21,7 +22,7 @@ from sklearn_flipad.scoring.runs.journal import Journal
 from sklearn_flipad.scoring.runs.outputs import Output, describe_run
 from sklearn_flipad.scoring.runs.processes import in_processes
 from sklearn_flipad.scoring.runs.tables import check_out
-from sklearn_flipad.storage.files import check_regular
+from sklearn_flipad.storage.files import writable_path
 
 __all__ = ["score_files"]
 
@@ -58,7 +59,8 @@ def score_files(
         A fitted attributor, or the path of a saved one.
     paths : path-like or iterable of path-like
         Files and folders; a generator is not held in memory. All files below a folder are
-        taken in the order of their names, except hidden ones and those behind links to folders.
+        taken in the order of their names, except hidden ones, which the summary counts, and those
+        behind links to folders.
     out : path-like
         The table: ``.csv``, ``.jsonl`` (a JSON object in each line) or ``.parquet``. Beside it,
         ``<out>.journal`` holds the rows of an unfinished run, ``<out>.run.json`` describes the
@@ -109,7 +111,9 @@ def score_files(
     Warns
     -----
     UserWarning
-        If no file of the first batch could be scored, or if files were scored with a warning.
+        If no file of the first batch could be scored, if files were scored with a warning, or if
+        they were saved or resized otherwise than the own samples that calibrated the attributor,
+        whose ``file_facts_`` say how.
 
     Notes
     -----
@@ -146,12 +150,14 @@ def score_files(
     decoder = _checked_decoder(decoder, size=size, mode=mode, max_pixels=max_pixels)
     out = Path(os.fsdecode(out)).resolve()  # two names of one file are one output
     check_out(out)
-    if out.exists():
-        check_regular(out)
+    if os.path.lexists(out):
+        writable_path(out)
     output, source = Output(out), source_of(attributor, fnr, fpr)
     attributor = load_checked(source)  # what cannot be loaded is told at once
     scorer = BatchScorer(attributor, decoder, source.levels)
-    entries = (entry for entry in iter_files(paths) if not output.owns(entry[0]))
+    hidden = []
+    entries = iter_files(paths, hidden.append)
+    entries = (entry for entry in entries if not output.owns(entry[0]))
     entries = chain(list(islice(entries, 1)), entries)  # a path that leads nowhere as well
     header = describe_run(source, decoder, levels_of(attributor, source.levels))
     with output.locked():
@@ -159,6 +165,7 @@ def score_files(
         if not resume:
             journal.remove()
         elif (finished := output.finished(header, entries)) is not None:
+            _warn_of_conditions(finished, scorer.conditions)
             return finished
         journal.start(header)
         with tqdm(desc="scoring", unit="file", disable=not verbose) as bar:
@@ -178,16 +185,23 @@ def score_files(
                     journal.append(rows)
                     n_done += len(rows)
                     bar.update(len(rows))
-        summary = output.finish(header, journal.rows())
+        summary, n_warnings = output.finish(header, journal.rows(), scorer.conditions, sum(hidden))
         journal.remove()
-    if summary.n_warnings:
+    _warn_of_conditions(summary, scorer.conditions)
+    if n_warnings:
         warnings.warn(
-            f"{summary.n_warnings} of {summary.n_scored} files were scored with a warning, which "
+            f"{n_warnings} of {summary.n_scored} files were scored with a warning, which "
             "is in the column 'warning'.",
             UserWarning,
             stacklevel=2,
         )
     return summary
+
+
+def _warn_of_conditions(summary, conditions):
+    """Warn of files that were made otherwise than own samples, in a warning for each fact."""
+    for finding, advice in conditions.messages(summary.unlike, summary.n_scored):
+        warnings.warn(Message(f"{finding} ", advice), UserWarning, stacklevel=3)
 
 
 def _take_done(journal, entries):

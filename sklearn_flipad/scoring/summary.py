@@ -28,6 +28,13 @@ class ScoringSummary:
         Number of scored files with each format, as "PNG": the first word of ``decoding``.
     n_resized : int
         Number of scored files that were resized.
+    unlike : dict of str to dict of str to int
+        Number of scored files that were made otherwise than the own samples that calibrated the
+        attributor, by fact and by its value, as ``{"quality": {"JPEG of quality 50": 12}}``. Empty
+        if the attributor does not know, see
+        :class:`~sklearn_flipad.FNRThresholdCalibrator`'s ``file_facts``.
+    n_hidden : int
+        Number of hidden files and folders that were left out.
     """
 
     out: str
@@ -38,3 +45,5 @@ class ScoringSummary:
     n_warnings: int = 0
     formats: dict = field(default_factory=dict)
     n_resized: int = 0
+    unlike: dict = field(default_factory=dict)
+    n_hidden: int = 0

@@ -7,15 +7,19 @@ import os
 import re
 import stat
 import uuid
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = [
     "check_regular",
     "file_digest",
     "file_kind",
+    "naming_path",
+    "partial_stem",
     "printable",
     "read_regular",
     "remove_partials",
+    "writable_path",
     "write_atomically",
 ]
 
@@ -29,6 +33,9 @@ _KINDS = {
 }
 #: Control characters, and bytes of a file name that are not UTF-8.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+#: Bytes of the longest name in common systems of files, and those that parts add to a name.
+_MAX_NAME, _N_PARTIAL = 255, 41
 
 
 def file_kind(path):
@@ -74,16 +81,51 @@ def read_regular(path, max_bytes):
     raise ValueError(f"a {kind}, not a file")
 
 
+def writable_path(path):
+    """The path that a file is written to, links followed; an error if that is no place for one.
+
+    ValueError if it leads to a folder, a FIFO, a device or a socket, FileNotFoundError if its
+    folder does not exist.
+    """
+    path = os.fsdecode(path)
+    path = Path(os.path.realpath(path) if os.path.islink(path) else path)
+    try:
+        kind = file_kind(path)
+    except FileNotFoundError:
+        if not path.parent.exists():
+            reason = "its folder does not exist"
+            raise FileNotFoundError(errno.ENOENT, reason, printable(path)) from None
+        return path
+    if kind != "file":
+        raise ValueError(f"{printable(path)} is a {kind}, not a file: write to another path.")
+    return path
+
+
+@contextmanager
+def naming_path(path):
+    """Name a path in errors of the system that name none, as those of a full disk."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError):  # torch.save hides the error of the system
+            error = error.__context__
+        if not isinstance(error, OSError) or error.filename is not None:
+            raise
+        if error.errno is None:  # of libraries
+            raise OSError(f"{printable(path)} cannot be written: {error}") from error
+        raise OSError(error.errno, error.strerror, printable(path)) from error
+
+
 def write_atomically(path, content):
     """Write bytes, or what ``content(file)`` writes, so that interruptions leave no part of them.
 
-    The old file is replaced when the new one is complete.
+    The old file is replaced when the new one is complete; of a link, the file that it leads to.
     """
-    path = Path(path)
+    path = writable_path(path)
     # Not by tempfile, whose files nobody else may read.
-    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    partial = path.with_name(f"{partial_stem(path.name)}.{uuid.uuid4().hex}.partial")
     try:
-        with open(partial, "xb") as file:
+        with naming_path(path), open(_descriptor(partial, path), "wb") as file:
             if callable(content):
                 content(file)
             else:
@@ -92,8 +134,26 @@ def write_atomically(path, content):
             os.fsync(file.fileno())  # a power failure must not leave the name without content
         os.replace(partial, path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # of a name that is too long, or a folder that may not be written
+            partial.unlink()
         raise
+
+
+def _descriptor(partial, path):
+    """Descriptor of a new file; errors are about the path that it is a part of."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        return os.open(partial, flags, 0o666)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, printable(path)) from error
+
+
+def partial_stem(name):
+    """The beginning of the names of parts of a file, short enough for all systems of files."""
+    name_bytes = os.fsencode(name)
+    if len(name_bytes) + _N_PARTIAL <= _MAX_NAME:
+        return name
+    return hashlib.sha256(name_bytes).hexdigest()[:32]
 
 
 def remove_partials(path):
@@ -102,7 +162,8 @@ def remove_partials(path):
     Call it only while nobody else writes the file: what they are writing would be removed too.
     """
     path = Path(path)
-    for partial in path.parent.glob(f"{glob.escape(path.name)}.{'[0-9a-f]' * 32}.partial"):
+    stem = glob.escape(partial_stem(path.name))
+    for partial in path.parent.glob(f"{stem}.{'[0-9a-f]' * 32}.partial"):
         partial.unlink(missing_ok=True)
 
 

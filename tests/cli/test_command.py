@@ -404,6 +404,58 @@ def test_weights_in_all_their_files(studio, flipad, tmp_path):
     assert (found.body[0].bias == state["body.0.bias"] + 1).all()
 
 
+def test_weights_behind_a_prefix(studio, flipad, tmp_path):
+    _, generator, names = studio
+    state, told = generator.state_dict(), []
+    path = tmp_path / "lightning.ckpt"
+
+    def load(content, **options):
+        torch.save(content, path)
+        found = generators.load_generator(
+            "studio_models:Images", weights=path, tell=told.append, **options
+        ).state_dict()
+        return {name: (found[name] - value).mean().item() for name, value in state.items()}
+
+    def under(prefix, shift=0):
+        return {f"{prefix}.{name}": value + shift for name, value in state.items()}
+
+    same = dict.fromkeys(state, 0)
+    others = {"discriminator.body.0.weight": torch.zeros(3)}
+    assert load({"epoch": 3, "state_dict": {**under("generator"), **others}}) == same
+    assert told.pop() == "weights: state_dict.generator in lightning.ckpt"
+    for prefix in ("model", "module", "_orig_mod", "module.generator._orig_mod"):
+        assert load(under(prefix)) == same
+    assert load({name.replace("body.", "body._orig_mod."): v for name, v in state.items()}) == same
+    averaged = {"state_dict": {**under("generator"), **under("ema", 1), **others}}
+    with pytest.raises(ValueError, match=r"state_dict.generator, state_dict.ema, and several"):
+        load(averaged)
+    for key in ("ema", "state_dict.ema"):
+        found = load(averaged, weights_key=key)
+        assert found == pytest.approx(dict.fromkeys(state, 1), abs=1e-6)
+    with pytest.raises(ValueError, match=r"are not those of this Images: .*size mismatch"):
+        load({f"generator.{k}": v for k, v in names["Images"](width=3).state_dict().items()})
+
+
+def test_weights_of_the_module_in_a_wrapper(studio, flipad, tmp_path):
+    _, generator, _ = studio
+    inner = {k.removeprefix("body."): v for k, v in generator.state_dict().items()}
+    torch.save(inner, tmp_path / "body.pt")
+    found = generators.load_generator("studio_models:Images", weights=tmp_path / "body.pt")
+    assert torch.equal(found.body[0].weight, generator.body[0].weight)
+
+
+def test_a_torchscript_file_and_what_to_do_with_it(studio, flipad, tmp_path):
+    _, generator, _ = studio
+    torch.jit.trace(generator, torch.zeros(2, 4)).save(tmp_path / "scripted.pt")
+    with pytest.raises(ValueError, match="is a TorchScript file") as caught:
+        generators.load_generator("studio_models:Images", weights=tmp_path / "scripted.pt")
+    assert "weights_only" not in str(caught.value)
+    state = torch.jit.load(tmp_path / "scripted.pt").state_dict()
+    torch.save(state, tmp_path / "weights.pt")
+    found = generators.load_generator("studio_models:Images", weights=tmp_path / "weights.pt")
+    assert torch.equal(found.body[0].weight, generator.body[0].weight)
+
+
 def test_weights_that_are_refused(studio, flipad, tmp_path):
     _, generator, names = studio
 
@@ -413,7 +465,10 @@ def test_weights_that_are_refused(studio, flipad, tmp_path):
         with pytest.raises(ValueError, match=message):
             generators.load_generator("studio_models:Images", weights=path, **options)
 
-    refused(nn.Linear(2, 2), r"else than tensors, which would .*\(It names torch.nn.*Linear.\)$")
+    refused(
+        nn.Linear(2, 2),
+        r"else than tensors, which would .*\(it names torch.nn.*Linear\)\. Load it where",
+    )
     refused(names["Images"](width=3).state_dict(), "are not those of this Images: .*size mismatch")
     refused({"epoch": 3}, "holds no state dict")
     refused({"G": generator.state_dict()}, "no state dict 'F', but G", weights_key="F")
@@ -507,8 +562,9 @@ def test_negatives_of_other_sizes(flipad, studio, tmp_path):
     for _ in range(2):  # a run that is finished says the same again
         found, _, _ = flipad(*score)
         assert (found["n_scored"], found["n_resized"]) == (22, 2)
-        assert "2 of 22 scored files were resized, and the own samples" in found["warnings"][0]
-    assert "2 of 22 scored files were resized" in page.read_text()
+        assert "2 of 22 scored files are resized by 0.89, and the own" in found["warnings"][0]
+        assert "were not resized" in found["warnings"][0]
+    assert "2 of 22 scored files are resized" in page.read_text()
 
 
 def test_files_of_any_size(flipad, studio, tmp_path):
@@ -585,6 +641,44 @@ def test_compression(flipad, studio, tmp_path):
             assert ("error rates do not hold" in page.read_text()) == (not matches)
     formats = inspect_attributor(tmp_path / "both.flipad").notes
     assert (formats["own_formats"], formats["negative_formats"]) == (["JPEG"], {"JPEG": 100})
+
+
+def test_what_suspects_files_say_of_themselves(flipad, studio, tmp_path):
+    """Advice that is followed leads to an attributor for which nothing differs."""
+    _, generator, _ = studio
+    own = sample(generator, 20, latent_shape=4, random_state=3)
+    for name, suffix, options in (
+        ("q50", ".jpg", {"quality": 50}),
+        ("q90", ".jpg", {"quality": 90}),
+        ("lossless", ".webp", {"lossless": True}),
+        ("lossy", ".webp", {"quality": 80}),
+    ):
+        write_images(tmp_path / name, own, suffix, **options)
+    (tmp_path / "palette").mkdir()
+    Image.fromarray(own[0, 0]).quantize(8).save(tmp_path / "palette" / "0.png")
+    fit = ["fit", "studio_models:trained", "--method", "rawpad", "--fnr", 0.05, "--epochs", 1,
+           "--negatives", "negatives", "--samples", 120]  # fmt: skip
+
+    def said(jpeg, folder):
+        model = tmp_path / f"{jpeg}.flipad"
+        if not model.exists():
+            options = [] if jpeg is None else ["--jpeg", jpeg]
+            flipad(*fit, *options, "-o", model, "--quiet")
+        out = tmp_path / f"{jpeg}{folder}.csv"
+        found, _, _ = flipad("score", model, tmp_path / folder, "-o", out, "--json")
+        assert found["n_warnings"] == found["n_scored"] * bool(found["warnings"])
+        return " ".join(found["warnings"])
+
+    message = said(90, "q50")
+    assert "20 of 20 scored files are JPEG of quality 50, and the own samples that" in message
+    assert "were JPEG of quality 90. The error rates do not hold" in message
+    assert "with --jpeg and that quality, or with --own and files" in message
+    assert said(50, "q50") == said(90, "q90") == said(None, "lossless") == ""
+    assert "are compressed as lossy WebP" in said(None, "lossy")
+    assert "are reduced to a palette" in said(None, "palette")
+    message = said(90, "lossless")
+    assert "are not compressed with loss" in message
+    assert "PNG files, without --jpeg" in message
 
 
 def test_a_generator_whose_output_cannot_be_inverted(flipad, tmp_path):

@@ -51,6 +51,58 @@ def test_odd_exif_hides_no_image(tmp_path, tag):
     assert len(found.images) == 43
 
 
+def test_facts_of_files(tmp_path):
+    """What a file says of how its samples look, and nothing where the pixels are the same."""
+    color, gray = Image.fromarray(COLORS), Image.fromarray(COLORS[..., 0])
+    files = {
+        "quality": encoded(color, "JPEG", quality=77),
+        "tables": encoded(color, "JPEG", qtables=[[9] * 64, [8] * 64], subsampling=0),
+        "webp": encoded(color, "WEBP", quality=90),
+        "same": encoded(color, "WEBP", lossless=True, exif=Image.Exif().tobytes()),
+        "alpha": encoded(color.convert("RGBA")),
+        "gray": encoded(gray),
+        "palette": encoded(color.quantize(8)),
+        "bits": encoded(gray.convert("1")),
+    }
+    facts = {}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+        facts[name] = load_images(tmp_path / name).file_facts
+    plain = {"compression": "not compressed with loss", "colors": "in the model's own colors",
+             "transparency": "opaque", "resizing": "not resized"}  # fmt: skip
+
+    def differing(name):
+        found = {fact: value for fact, counts in facts[name].items() for value in counts}
+        return {fact: value for fact, value in found.items() if plain.get(fact) != value}
+
+    assert differing("quality") == {
+        "compression": "compressed as JPEG",
+        "quality": "JPEG of quality 77",
+        "subsampling": "of chroma 4:2:0",
+    }
+    assert differing("tables")["quality"].startswith("JPEG of tables ")
+    assert differing("tables")["subsampling"] == "of chroma 4:4:4"
+    assert differing("webp") == {"compression": "compressed as lossy WebP"}
+    assert differing("same") == differing("alpha") == {}
+    assert differing("gray") == {"colors": "gray"}
+    assert differing("palette") == {"colors": "reduced to a palette"}
+    assert differing("bits") == {"colors": "of few gray levels"}
+    # Gray pixels are the same in files in color.
+    (tmp_path / "in_color.png").write_bytes(encoded(Image.merge("RGB", [gray] * 3)))
+    found = load_images([tmp_path / "in_color.png", tmp_path / "gray"], mode="L")
+    assert found.file_facts == {fact: {value: 2} for fact, value in plain.items()}
+    np.testing.assert_array_equal(found.images[0], found.images[1])
+
+
+def test_hidden_files_are_counted(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(COLORS)))
+    (tmp_path / ".b.png").write_bytes(encoded(Image.fromarray(COLORS)))
+    (tmp_path / ".c").mkdir()
+    found = load_images(tmp_path)
+    assert (len(found.images), found.n_hidden) == (1, 2)
+    assert len(load_images([tmp_path / ".b.png"]).images) == 1
+
+
 def segment(marker, content):
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 

@@ -440,6 +440,38 @@ def test_another_generator_is_refused(given, message, path):
         load_attributor(path, objects={f"{NAME}Images": given})
 
 
+class Noisy(Images):
+    """A generator with random noise that its state dict does not hold."""
+
+    def __init__(self, register=True):
+        super().__init__()
+        noise = torch.from_numpy(np.random.default_rng().random((1, 1, 8, 8), np.float32))
+        if register:
+            self.register_buffer("noise", noise, persistent=False)
+        else:
+            self.noise = noise
+
+    def forward(self, z):
+        return (super().forward(z) + self.noise).clamp(-1, 1)
+
+
+def test_buffers_of_no_state_dict_are_in_the_file(path):
+    attributor = own_search(Noisy())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save_attributor(attributor, path)
+    X = sample(Images(), 8, random_state=1)
+    loaded = load_attributor(path, objects={f"{NAME}Noisy": Noisy})
+    np.testing.assert_array_equal(loaded.score_samples(X), attributor.score_samples(X))
+
+
+def test_tensors_that_no_file_can_hold_are_named(path):
+    with pytest.warns(UserWarning, match=r"does not hold noise of Noisy.*register_buffer\(name"):
+        save_attributor(own_search(Noisy(register=False)), path)
+    with pytest.raises(ValueError, match="generator returns something else"):
+        load_attributor(path, objects={f"{NAME}Noisy": functools.partial(Noisy, register=False)})
+
+
 def test_two_generators_of_a_class_have_names_of_their_own(path):
     parts = {f"part{width}": search(Images(width), fnr=0.4) for width in (4, 8)}
     X = sample(Images(4), 40, random_state=0)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import warnings
 
 import numpy as np
@@ -594,6 +595,65 @@ def test_own_samples_that_were_processed_in_secret_are_noticed(fashion, fashion_
     X = GaussianBlur(3, 1.0).fit_transform(sample(fashion, 24, random_state=0))
     with pytest.warns(UserWarning, match="pass processing="):
         ReproductionDetector(fashion, encoder=fashion_encoder, max_iter=60, n_restarts=0).fit(X)
+
+
+#: Limits of searches that are quick also where they fail.
+FEW = {"n_restarts": 1, "n_newton": 0}
+
+
+def test_gray_levels_that_were_cut_off_are_named_and_read_as_such(fashion, fashion_encoder):
+    x = (sample(fashion, 12, dtype="float32", random_state=0) + 1) / 2
+    for X in ((x * 255).astype(np.uint8), np.clip(x * 256, 0, 255).astype(np.uint8)):
+        detector = ReproductionDetector(fashion, encoder=fashion_encoder, **FEW)
+        with pytest.warns(UserWarning, match=r"were cut off .* are reproduced as such") as caught:
+            detector.fit(X[:8])
+        low, high = re.search(r"pass output_range=\((.*), (.*)\),", str(caught[0].message)).groups()
+        detector.set_params(output_range=(float(low), float(high)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            detector.fit(X[:8])
+        found = detector.reconstruct(X[8:])
+        assert found.reproduced.mean() > 0.7
+        assert (found.equal[found.reproduced] > 0.95).all()
+
+
+def test_suspects_whose_gray_levels_were_cut_off(fashion, fashion_encoder):
+    x = (sample(fashion, 4, dtype="float32", random_state=0) + 1) / 2
+    X = (x * 255).astype(np.uint8)
+    detector = ReproductionDetector(fashion, encoder=fashion_encoder, **FEW)
+    with pytest.warns(UserWarning, match="[34] of 4 samples are nearly .* were cut off") as caught:
+        detector.score_samples(X)
+    low, high = re.search(
+        r"made with output_range=\((.*), (.*)\) and", str(caught[0].message)
+    ).groups()
+    moved = {"output_range": (float(low), float(high))}
+    own = sample(fashion, 16, random_state=1, **moved)
+    attributor = make_reproduction(
+        fashion, encoder=fashion_encoder, fnr=0.2, cv=0.5, **FEW, **moved
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (attributor.fit(own).predict(X) == 1).mean() > 0.5
+        detector.score_samples(sample(fashion, 2, random_state=2))
+        detector.score_samples(sample(load_pretrained("fashion/lsgan-2"), 2, random_state=2))
+
+
+def test_statistics_of_batches_that_are_out_of_date(fashion, fashion_encoder):
+    """The generator's own samples were drawn in train mode, which hides its wrong statistics."""
+    stale = copy.deepcopy(fashion)
+    for module in stale.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean += 0.2 * module.running_var.sqrt()
+    latents = torch.randn(256, *fashion.latent_shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        x = copy.deepcopy(stale).train()(latents).numpy()
+    X = np.rint((x + 1) * 127.5).astype(np.uint8)[:8]
+    with pytest.warns(UserWarning, match=r"ran in train mode .* after generator.eval\(\)"):
+        ReproductionDetector(stale, encoder=fashion_encoder, **FEW).fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        own = sample(stale, 8, random_state=0)
+        ReproductionDetector(stale, encoder=fashion_encoder, **FEW).fit(own)
 
 
 # Parts

@@ -22,7 +22,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.svm import OneClassSVM
 
-from sklearn_flipad import DeepSADDetector, make_rawpad
+from sklearn_flipad import DeepSADDetector, make_rawpad, save_attributor
+from sklearn_flipad.datasets import load_images
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.scoring import ImageDecoder, path_of, score_files
 from sklearn_flipad.scoring.runs.fingerprint import fingerprint
@@ -166,6 +167,65 @@ def test_what_was_done_to_images(tmp_path, attributor):
     assert row["decoding"] == steps + "8x9 resized and cropped to 6x6"
     sample, _ = ImageDecoder(size=6, mode="L")((tmp_path / "a.png").read_bytes())
     assert row["score"] == attributor.score_samples(sample[None])[0]
+
+
+def test_files_unlike_those_of_own_samples(tmp_path, attributor):
+    for k in range(20):  # one in ten is of quality 60, and one in a hundred would be too few
+        quality = 60 if k < 2 else 80
+        Image.fromarray(np.tile(X[k, 0], (2, 2))).save(tmp_path / f"{k:02}.jpg", quality=quality)
+    own = load_images(tmp_path, mode="L", size=6)
+    assert own.file_facts["quality"] == {"JPEG of quality 80": 18, "JPEG of quality 60": 2}
+    detector = clone(attributor).set_params(detect__file_facts=own.file_facts)
+    suspects = tmp_path / "suspects"
+    suspects.mkdir()
+    large = Image.fromarray(np.tile(X[0, 0], (2, 2)))
+    for quality in (50, 60, 70, 80, 90):
+        large.save(suspects / f"{quality}.jpg", quality=quality)
+    Image.fromarray(X[0, 0]).save(suspects / "as_is.jpg", quality=80)
+    large.save(suspects / "png.png")
+    Image.merge("RGB", [large] * 3).save(suspects / "gray_in_color.jpg", quality=80)
+    (suspects / ".hidden.png").touch()
+    path, out = tmp_path / "model.flipad", tmp_path / "out.jsonl"
+    for fnr, usual in ((0.05, True), (0.25, False)):
+        fitted = detector.set_params(detect__fnr=fnr).fit(X, Y)
+        save_attributor(fitted, path)
+        with pytest.warns(UserWarning, match="scored files are") as caught:
+            done = score_files(path, suspects, out, mode="L", size=6, resume=False)
+        found = read(out).set_index("path")["warning"]
+        found.index = [Path(name).name for name in found.index]
+        expected = {"50.jpg", "90.jpg", "as_is.jpg", "png.png"} | (set() if usual else {"60.jpg"})
+        if not usual:
+            expected.add("70.jpg")  # no longer between
+        assert set(found.dropna().index) == expected
+        assert done.n_warnings == len(expected)
+        assert "JPEG of quality 50, own samples JPEG of quality 80 or JPEG" in found["50.jpg"]
+        assert "not resized, own samples resized by 0.5" in found["as_is.jpg"]
+        assert "not compressed with loss, own samples compressed as JPEG" in found["png.png"]
+        assert done.unlike["resizing"] == {"not resized": 1}
+        assert (done.n_files, done.n_hidden) == (8, 1)
+        assert len(caught) == 3
+    # Without facts there is nothing to compare with.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        done = score_files(attributor, suspects, tmp_path / "b.jsonl", mode="L", size=6)
+    assert done.unlike == {}
+
+
+def test_links_beside_the_output_are_not_followed(images, tmp_path, attributor):
+    folder, _ = images
+    for suffix in (".journal", ".run.json", ".lock"):
+        victim, out = tmp_path / "victim", tmp_path / f"out{suffix}.csv"
+        victim.write_text("of somebody else")
+        link = Path(f"{out}{suffix}")
+        link.symlink_to(victim)
+        with pytest.raises(ValueError, match="is a link or no file"):
+            score_files(attributor, folder, out, mode="L")
+        assert victim.read_text() == "of somebody else"
+        link.unlink()
+        assert score_files(attributor, folder, out, mode="L").n_scored == 45
+    os.mkfifo(tmp_path / "fifo.csv")
+    with pytest.raises(ValueError, match="is a FIFO, not a file"):
+        score_files(attributor, folder, tmp_path / "fifo.csv", mode="L")
 
 
 NAMES = [

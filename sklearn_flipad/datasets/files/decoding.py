@@ -1,7 +1,9 @@
 """Pixels of one image file, by Pillow, with nothing of Pillow's global state."""
 
+import hashlib
 import io
 import struct
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -58,11 +60,11 @@ def check_image_options(size, mode, max_pixels):
 
 
 def read_image(path, *, size, mode, max_pixels):
-    """Gray levels of the image in a file, as :func:`decode_image` returns them."""
+    """Gray levels and steps of the image in a file, as :func:`decode_image` returns them."""
     if file_kind(path) == "folder":
         raise ValueError("a folder or a link to one, which is read only when given alone")
     data = read_regular(path, max_file_size(max_pixels))
-    return decode_image(data, size=size, mode=mode, max_pixels=max_pixels)[0]
+    return decode_image(data, size=size, mode=mode, max_pixels=max_pixels)
 
 
 def max_file_size(max_pixels):
@@ -84,7 +86,9 @@ def decode_image(data, *, size, mode, max_pixels):
     if orientation != 1:
         image = image.transpose(_TRANSPOSE[orientation])
         steps.append(f"EXIF orientation {orientation} applied")
-    if image.mode != mode and (image.mode, mode) != ("RGBA", "RGB"):  # it is opaque by now
+    if mode == "L" and image.mode in ("RGB", "RGBA") and _is_gray(image):
+        steps.append("equal channels taken as one")
+    elif image.mode != mode and (image.mode, mode) != ("RGBA", "RGB"):  # it is opaque by now
         steps.append(f"{image.mode} converted to {mode}")
     image = image.convert(mode)
     if size is not None and image.size != (size, size):
@@ -145,7 +149,8 @@ def _flattened(image, data):
     width, height = image.size
     if image.format != "PNG":
         image.load()
-        return _on_white(image, [f"{image.format} {width}x{height} {image.mode}"])
+        kind = _jpeg_tables(image) if image.format == "JPEG" else _webp_kind(data)
+        return _on_white(image, [f"{image.format} {width}x{height} {image.mode} {kind}"])
     if not image.tile:
         raise ValueError("damaged: no pixels")
     raw_mode = image.tile[0][3]
@@ -204,6 +209,54 @@ def _to_8_bits(samples):
 def _on_white(image, steps):
     if not image.has_transparency_data:
         return image, steps
+    image = image.convert("RGBA")
+    if image.getchannel("A").getextrema()[0] == 255:
+        return image, steps
     white = Image.new("RGBA", image.size, "white")
-    image = Image.alpha_composite(white, image.convert("RGBA"))
-    return image, [*steps, "laid on white"]
+    return Image.alpha_composite(white, image), [*steps, "laid on white"]
+
+
+def _is_gray(image):
+    """Return whether the channels of an image in color are equal."""
+    red, green, blue = image.split()[:3]
+    return red == green == blue
+
+
+def _jpeg_tables(image):
+    """The quality of Pillow's and libjpeg's tables, or a digest of others, and the subsampling."""
+    tables = tuple(tuple(table) for _, table in sorted(image.quantization.items()))
+    quality = _qualities().get(tables[0] if image.mode == "L" else tables[:2])
+    kind = f"of quality {quality}"
+    if quality is None:
+        kind = f"of tables {hashlib.sha256(repr(tables).encode()).hexdigest()[:8]}"
+    if len(image.layer) == 1:
+        return kind
+    factors = [tuple(component[1:3]) for component in image.layer]
+    names = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0"}
+    alike = set(factors[1:3]) == {(1, 1)}
+    return f"{kind} {names.get(factors[0] if alike else None, '{}x{}'.format(*factors[0]))}"
+
+
+@cache
+def _qualities():
+    """Qualities of libjpeg by its tables of gray images, and of images in color."""
+    found = {}
+    for mode in ("L", "RGB"):
+        for quality in range(1, 101):
+            file = io.BytesIO()
+            Image.new(mode, (8, 8)).save(file, "JPEG", quality=quality)
+            quantization = JpegImageFile(io.BytesIO(file.getvalue())).quantization
+            tables = tuple(tuple(table) for _, table in sorted(quantization.items()))
+            found[tables[0] if mode == "L" else tables] = quality
+    return found
+
+
+def _webp_kind(data):
+    """``"lossless"`` or ``"lossy"``, by the chunk that holds the pixels."""
+    position = 12
+    while position + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, position)
+        if kind == b"VP8L":
+            return "lossless"
+        position += 8 + length + length % 2
+    return "lossy"

@@ -7,22 +7,24 @@ from sklearn_flipad.storage.files import file_kind, printable
 __all__ = ["iter_files", "list_files", "plain_reason"]
 
 
-def list_files(paths):
+def list_files(paths, on_hidden=None):
     """Paths of files, or of all files below one folder, and what is wrong with each, or None.
 
-    A folder is listed in the order of the names, hidden files left out; links to folders are
-    listed and not followed. A single path that leads nowhere is a FileNotFoundError.
+    A folder is listed in the order of the names, hidden files left out and counted by `on_hidden`,
+    see :func:`iter_files`; links to folders are listed and not followed. A single path that leads
+    nowhere is a FileNotFoundError.
     """
     if not _is_path(paths):
         return [(_as_path(path, index), None) for index, path in enumerate(paths)]
-    return list(iter_files(paths))
+    return list(iter_files(paths, on_hidden))
 
 
-def iter_files(paths):
+def iter_files(paths, on_hidden=None):
     """Yield paths of files and below folders, and what is wrong with each, or None.
 
     As :func:`list_files`, but any number of folders, of which only the names in one at a time are
-    held in memory.
+    held in memory. `on_hidden` is called with the number of hidden entries of each folder, which
+    are left out.
     """
     alone = _is_path(paths)
     for index, path in enumerate([paths] if alone else paths):
@@ -36,7 +38,7 @@ def iter_files(paths):
             yield root, error
             continue
         if kind == "folder":
-            yield from _below(root)
+            yield from _below(root, on_hidden or (lambda n: None))
         else:
             yield root, None
 
@@ -65,7 +67,7 @@ def _as_path(value, index):
     return path if os.pardir in path.split(os.sep) else os.path.normpath(path)
 
 
-def _below(root):
+def _below(root, on_hidden):
     """Yield all files below a folder, in the order of the parts of their paths."""
     waiting = [iter([(root, True)])]  # no recursion: folders may be nested deeply
     while waiting:
@@ -76,17 +78,19 @@ def _below(root):
             yield path, None
         else:
             try:
-                waiting.append(_entries(path))
+                waiting.append(_entries(path, on_hidden))
             except OSError as error:
                 yield path, error
 
 
-def _entries(folder):
+def _entries(folder, on_hidden):
+    visible, n_hidden = [], 0
     with os.scandir(folder) as entries:
-        visible = [
-            (entry.name, entry.is_dir(follow_symlinks=False))
-            for entry in entries
-            if not entry.name.startswith(".")
-        ]
+        for entry in entries:
+            if entry.name.startswith("."):
+                n_hidden += 1
+            else:
+                visible.append((entry.name, entry.is_dir(follow_symlinks=False)))
+    on_hidden(n_hidden)
     visible.sort()
     return ((os.path.join(folder, name), is_folder) for name, is_folder in visible)

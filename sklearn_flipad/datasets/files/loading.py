@@ -46,19 +46,19 @@ def read_each(files, read):
 
 
 def read_samples(paths, decoder, *, max_bytes=2**30, same_shape=True, on_error="raise"):
-    """Samples of files, where each is from, the steps of the decoder, and reasons by file.
+    """Samples of files, where each is from, the steps of the decoder, reasons, hidden files.
 
     The parameters are those of :func:`~sklearn_flipad.datasets.load_images`, with a decoder as
     :class:`~sklearn_flipad.scoring.ImageDecoder` and the size of the largest file.
     """
     check_on_error(on_error)
-    samples, filenames, steps, errors, shapes = [], [], [], {}, {}
+    samples, filenames, steps, errors, shapes, hidden = [], [], [], {}, {}, []
 
     def read(path):
         sample, done = decoder(read_regular(path, max_bytes))
         return sample, tuple(done)
 
-    for name, content, reason in read_each(iter_files(paths), read):
+    for name, content, reason in read_each(iter_files(paths, hidden.append), read):
         if reason is not None:
             errors[name] = reason
             continue
@@ -78,4 +78,6 @@ def read_samples(paths, decoder, *, max_bytes=2**30, same_shape=True, on_error="
         seen = ", ".join(f"{'x'.join(map(str, shape))} ({name})" for shape, name in some)
         raise ValueError(f"The files have {len(shapes)} shapes, such as {seen}.")
     samples = np.stack(samples) if same_shape else samples
-    return Bunch(samples=samples, filenames=filenames, steps=steps, errors=errors)
+    return Bunch(
+        samples=samples, filenames=filenames, steps=steps, errors=errors, n_hidden=sum(hidden)
+    )

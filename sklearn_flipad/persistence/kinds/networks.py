@@ -1,12 +1,14 @@
 """Torch modules: their weights, and where to get their code; none is in a file."""
 
 import copy
+import warnings
 from importlib import import_module
 
 import numpy as np
 import torch
 from torch import nn
 
+from sklearn_flipad.base.buffers import give_buffers, loose_tensors, unsaved_buffers
 from sklearn_flipad.base.modules import unwrap
 from sklearn_flipad.detectors import networks
 from sklearn_flipad.persistence.kinds.kind import Kind, refusing
@@ -18,18 +20,37 @@ _ZOO = "sklearn_flipad.zoo.architectures"
 
 
 def put_weights(module, path, writer):
-    """Names of the arrays of a module's parameters and buffers."""
+    """Names of the arrays of a module's parameters and buffers, those of no state dict included.
+
+    A warning names tensors that files cannot hold.
+    """
     with refusing(path):
         weights = _weights_of(module)
+    if lost := _lost_tensors(module, weights):
+        warnings.warn(
+            f"The file does not hold {', '.join(lost)} of {type(module).__name__}, which its state "
+            "dict lacks: they will be those of the module that load_attributor is given. If they "
+            "are random or learned, register them, as self.register_buffer(name, tensor), and fit "
+            "again.",
+            UserWarning,
+            stacklevel=2,
+        )
     return writer.put_all(weights, path)
 
 
 def check_weights(module, weights, name):
-    """Raise ValueError if weights have other names, shapes or types than a module's."""
+    """Raise ValueError if weights have other names, shapes or types than a module's.
+
+    Files of earlier versions lack buffers that state dicts do not hold.
+    """
     found = {key: (value.shape, str(value.dtype)) for key, value in weights.items()}
+    known = {
+        **{key: buffer for key, buffer in unsaved_buffers(module).items() if key in weights},
+        **module.state_dict(),
+    }
     expected = {
         key: (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-        for key, tensor in module.state_dict().items()
+        for key, tensor in known.items()
         if isinstance(tensor, torch.Tensor)
     }
     if found != expected:
@@ -46,15 +67,16 @@ def fill(module, weights, name, assign=False):
     check_weights(module, weights, name)
     # Copies, so that they are aligned as torch aligns its tensors.
     tensors = {key: torch.from_numpy(np.array(value)).clone() for key, value in weights.items()}
+    unsaved = {key: tensors.pop(key) for key in unsaved_buffers(module) if key in tensors}
     module.load_state_dict(tensors, strict=True, assign=assign)
+    give_buffers(module, unsaved)
     return module.eval().requires_grad_(False)
 
 
 def _weights_of(module):
     weights = {}
     for name, tensor in module.state_dict().items():
-        is_array = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided
-        if not is_array or tensor.is_complex() or tensor.dtype == torch.bfloat16:
+        if not _is_storable(tensor):
             what = getattr(tensor, "dtype", type(tensor).__name__)
             raise ValueError(
                 f"{name!r} of {type(module).__name__} is {what}; only plain tensors of integers "
@@ -62,7 +84,21 @@ def _weights_of(module):
                 "copy.deepcopy(module).float(), when the attributor is made"
             )
         weights[name] = tensor.detach().cpu().numpy()
+    for name, tensor in unsaved_buffers(module).items():
+        if _is_storable(tensor):
+            weights[name] = tensor.detach().cpu().numpy()
     return weights
+
+
+def _is_storable(tensor):
+    is_array = isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided
+    return is_array and not tensor.is_complex() and tensor.dtype != torch.bfloat16
+
+
+def _lost_tensors(module, weights):
+    """Names of tensors that are not among the weights."""
+    buffers = [name for name in unsaved_buffers(module) if name not in weights]
+    return buffers + loose_tensors(module)
 
 
 def _recipe(module):

@@ -27,7 +27,7 @@ from sklearn_flipad.reproduction.search.metric import LatentMetric, deviations
 from sklearn_flipad.reproduction.search.noise import objective_and_metric, with_noise
 from sklearn_flipad.reproduction.search.plan import SearchPlan
 from sklearn_flipad.reproduction.search.records import REPRODUCED
-from sklearn_flipad.storage.files import write_atomically
+from sklearn_flipad.storage.files import writable_path, write_atomically
 
 __all__ = ["TrainedEncoder", "train_encoder"]
 
@@ -201,11 +201,12 @@ class _Training:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda file: torch.save(state, file))
 
     def resume(self, path):
         """Continue from a checkpoint, if there is one."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path = writable_path(path)  # before hours of training
         if not path.exists():
             return
         try:

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from sklearn_flipad.base.messages import Message
 from sklearn_flipad.reproduction.search.records import REPRODUCED
 
 __all__ = ["learn_bounds", "warn_if_not_reproduced"]
@@ -32,18 +33,22 @@ def learn_bounds(records, plan):
     return (*(options.margin * usual).tolist(), float(options.end_margin * usual[-1]))
 
 
-def warn_if_not_reproduced(records, plan):
-    """Warn if many of the model's own samples are not reproduced."""
+def warn_if_not_reproduced(records, plan, find_reason):
+    """Warn if many of the model's own samples are not reproduced, and say why.
+
+    `find_reason` is called without arguments for the reason, or the usual ones.
+    """
     share = np.mean([record.outcome == REPRODUCED for record in records])
     if not plan.max_iter or not plan.has_floor or share >= _EXPECTED:
         return
     typical = np.median([record.distance for record in records])
     warnings.warn(
-        f"Only {share:.0%} of the model's own samples are reproduced, the median distance "
-        f"is {typical:.3g}. Either they were processed after they were generated (pass "
-        "processing=), or were made by another version of the generator or in another "
-        "precision; or the generator has too many latents for its size, or the encoder "
-        "was trained too briefly. The verdicts hold, but say less.",
+        Message(
+            f"Only {share:.0%} of the model's own samples are reproduced, the median distance "
+            f"is {typical:.3g}. ",
+            find_reason(),
+            " The verdicts hold, but say less.",
+        ),
         UserWarning,
         stacklevel=6,
     )

@@ -1,12 +1,16 @@
 """The search from an encoder's guess."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from sklearn_flipad.reproduction.search.bounds import learn_bounds, warn_if_not_reproduced
 from sklearn_flipad.reproduction.search.latent_search import search_latents
 from sklearn_flipad.reproduction.search.noise import objective_and_metric, with_noise
-from sklearn_flipad.reproduction.search.records import Found
+from sklearn_flipad.reproduction.search.objective import Objective
+from sklearn_flipad.reproduction.search.reasons import N_TRIED, found_reason
+from sklearn_flipad.reproduction.search.records import REPRODUCED, Found
 from sklearn_flipad.reproduction.search.starts import Starts
 
 __all__ = ["GuidedSearch"]
@@ -23,7 +27,7 @@ class GuidedSearch:
     def learned_bounds(self, X):
         """Bounds learned from the generator's own samples; a warning if many are not reproduced."""
         records = self._records(X)
-        warn_if_not_reproduced(records, self.plan)
+        warn_if_not_reproduced(records, self.plan, lambda: self._reason(X, records))
         return learn_bounds(records, self.plan)
 
     def find(self, X):
@@ -36,6 +40,29 @@ class GuidedSearch:
             np.array([record.outcome for record in records]),
             np.array([record.n_iter for record in records]),
         )
+
+    def again(self, process, X, latents, conditions):
+        """Records of the search of samples for another process, from these latents alone.
+
+        Latents may lack the noise of a generator that draws it.
+        """
+        plan = replace(self.plan, bounds=(), n_restarts=0, n_newton=0)
+        latents = latents.to(self.process.device, self.process.latent_dtype)
+        if latents.shape[1] == process.space.n_features:
+            latents = with_noise(latents, process)
+        starts = [(latents, conditions.to(self.process.device))]
+        targets = process.targets(X)
+        with process.running():
+            objective = Objective.of(process, searches_noise=True)
+            return search_latents(objective, self.metric, targets, starts, plan)
+
+    def _reason(self, X, records):
+        missed = [k for k, record in enumerate(records) if record.outcome != REPRODUCED]
+        missed = [(k, records[k]) for k in missed[:N_TRIED]]
+        latents = torch.stack([record.latents for _, record in missed])
+        conditions = torch.tensor([record.condition for _, record in missed])
+        distances = [record.distance for _, record in missed]
+        return found_reason(self, X[[k for k, _ in missed]], latents, conditions, distances)
 
     def _records(self, X):
         targets = self.process.targets(X)

@@ -16,6 +16,7 @@ from sklearn_flipad.scoring.runs.columns import (
     shown_path,
     uri_of,
 )
+from sklearn_flipad.scoring.runs.conditions import Conditions
 from sklearn_flipad.storage.files import printable, read_regular
 
 __all__ = ["BatchScorer", "check_listed", "row_of", "warn_if_none"]
@@ -40,6 +41,7 @@ class BatchScorer:
         self.attributor = attributor
         self.decoder = decoder
         self.levels = levels
+        self.conditions = Conditions(attributor, levels.get("fnr"))
         # Warnings are caught for the whole process, and an attributor need not be thread-safe.
         self._lock = threading.Lock()
 
@@ -76,6 +78,7 @@ class BatchScorer:
             return None
         row["shape"] = "x".join(map(str, sample.shape))
         row["decoding"] = safe_text(printable("; ".join(steps)))
+        row["warning"] = self.conditions.note(row["decoding"])
         return sample
 
     def _score(self, waiting):
@@ -95,17 +98,19 @@ class BatchScorer:
                 return
             if isinstance(error, _EXHAUSTED):
                 raise
-            rows[0]["reason"] = safe_text(f"cannot be scored: {plain_reason(error)}")
+            reason = safe_text(f"cannot be scored: {plain_reason(error)}")
+            rows[0].update(reason=reason, warning=None)
             return
         messages = dict.fromkeys(
             printable(str(found.message))[:300]
             for found in caught
             if not issubclass(found.category, _OF_CODE)
         )
-        warning = f"in a batch of {len(rows)}: {'; '.join(messages)}" if messages else None
+        of_batch = [f"in a batch of {len(rows)}: {'; '.join(messages)}"] if messages else []
         for k, row in enumerate(rows):
             row.update({name: column[k] for name, column in columns.items()})
-            row.update(status="scored", warning=warning)
+            note = [] if row["warning"] is None else [row["warning"]]
+            row.update(status="scored", warning="; ".join(note + of_batch) or None)
 
 
 def row_of(path, problem=None):

@@ -1,9 +1,11 @@
-"""Warnings about files whose format differs from the calibration samples'."""
+"""Formats of files, and own samples and negatives that differ in them."""
 
-__all__ = ["LOSSY", "counted", "mismatches", "negatives_warning"]
+from sklearn_flipad.datasets.files.facts import LOSSLESS, facts_of, phrase
 
-#: Formats with lossy compression. WebP may be lossless, but its name does not tell.
-LOSSY = ("JPEG", "WEBP")
+__all__ = ["counted", "is_lossy", "negatives_warning"]
+
+#: Share of files that differ between own samples and negatives from which on there is a warning.
+_MOSTLY = 0.5
 
 
 def counted(formats):
@@ -12,68 +14,45 @@ def counted(formats):
     return ", ".join(f"{n:,} {name}" for name, n in pairs) or "none"
 
 
+def is_lossy(decoding):
+    """Return whether a file is compressed with loss, by the steps of its decoding."""
+    return facts_of(decoding).get("compression", LOSSLESS) != LOSSLESS
+
+
 def negatives_warning(own, negatives):
-    """Warning if own samples and negatives differ in compression, else None.
+    """Warning if the files of own samples and of negatives differ, else None.
 
-    ``own`` and ``negatives`` count the samples of each format.
+    ``own`` and ``negatives`` count the files by fact and value.
     """
-    shares = [
-        sum(formats.get(name, 0) for name in LOSSY) / sum(formats.values())
-        for formats in (own, negatives)
-    ]
-    if abs(shares[0] - shares[1]) < 0.5:
-        return None
-    compressed, others = ("own samples", "negatives")[:: 1 if shares[0] > shares[1] else -1]
-    return (
-        f"The {compressed} are compressed, the {others} are not: the attributor may tell "
-        "compression instead of the generator. Use --jpeg, which compresses both alike, or pass "
-        "files of both that were saved in the same way, with --own and --negatives."
-    )
-
-
-def mismatches(notes, formats, n_resized):
-    """Pairs of a finding and an advice, for suspects processed otherwise than own samples.
-
-    ``notes`` are those of ``flipad fit``, of which "own_formats" and "own_samples_from" are read;
-    ``formats`` counts the scored files of each format, of which ``n_resized`` were resized.
-    """
-    n_scored = sum(formats.values())
-    found = _compressed_otherwise(_own_formats(notes), formats, n_scored)
-    drawn = str(notes.get("own_samples_from", "")).startswith("latents")
-    if n_resized and drawn:
-        found.append((
-            f"{n_resized:,} of {n_scored:,} scored files were resized, and the own samples that "
-            "calibrated the attributor were not. The error rates do not hold for these files: "
-            "'not own' may mean 'resized'.",
-            "Fit an attributor for them with --own, --size and files of own samples that are as "
-            "large.",
-        ))  # fmt: skip
-    return found
-
-
-def _compressed_otherwise(own, formats, n_scored):
-    unlike = [name for name in LOSSY if formats.get(name) and name not in own]
-    if own and unlike:
-        n, names = sum(formats[name] for name in unlike), " or ".join(unlike)
-        finding = (
-            f"{n:,} of {n_scored:,} scored files are {names}, and the own samples that calibrated "
-            "the attributor were not. The error rates do not hold for these files: 'not own' may "
-            "mean 'compressed'."
+    shares = [_share_of_lossless(facts) for facts in (own, negatives)]
+    if None not in shares and abs(shares[0] - shares[1]) >= _MOSTLY:
+        compressed, others = ("own samples", "negatives")[:: 1 if shares[0] < shares[1] else -1]
+        return (
+            f"The {compressed} are compressed, the {others} are not: the attributor may tell "
+            "compression instead of the generator. Use --jpeg, which compresses both alike, or "
+            "pass files of both that were saved in the same way, with --own and --negatives."
         )
-        advice = f"with --jpeg, or with --own and files that were saved as {names}."
-        return [(finding, f"Fit an attributor for them {advice}")]
-    n_lossless = n_scored - sum(formats.get(name, 0) for name in LOSSY)
-    if own and n_lossless and all(name in LOSSY for name in own):
-        finding = (
-            f"{n_lossless:,} of {n_scored:,} scored files are not compressed with loss, and the "
-            "own samples that calibrated the attributor were. The error rates do not hold for "
-            "these files."
-        )
-        return [(finding, "Fit an attributor for them without --jpeg.")]
-    return []
+    for name in own:
+        if name != "resizing" and _distance(own, negatives, name) >= _MOSTLY:
+            return (
+                f"The own samples are {phrase(own[name])}, the negatives are "
+                f"{phrase(negatives.get(name, {}))}: the attributor may tell that instead of the "
+                "generator. Pass files of both that were saved in the same way, with --own and "
+                "--negatives."
+            )
+    return None
 
 
-def _own_formats(notes):
-    """Noted formats of own samples, empty if the note is missing or malformed."""
-    found = notes.get("own_formats")
-    return found if isinstance(found, list) and all(isinstance(x, str) for x in found) else []
+def _share_of_lossless(facts):
+    counts = facts.get("compression")
+    return counts and counts.get(LOSSLESS, 0) / sum(counts.values())
+
+
+def _distance(own, negatives, name):
+    """Total variation distance of the values of a fact; 0 where one of both has none."""
+    counts = [facts.get(name, {}) for facts in (own, negatives)]
+    if not all(counts):
+        return 0.0
+    shares = [{v: n / sum(found.values()) for v, n in found.items()} for found in counts]
+    values = {**shares[0], **shares[1]}
+    return sum(abs(shares[0].get(v, 0) - shares[1].get(v, 0)) for v in values) / 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.scoring.runs.columns import COLUMNS
-from sklearn_flipad.storage.files import write_atomically
+from sklearn_flipad.storage.files import naming_path, write_atomically
 
 __all__ = ["Journal", "differences"]
 
@@ -50,7 +50,7 @@ class Journal:
 
     def append(self, rows):
         """Add the rows of a batch; they are on the disk when this returns."""
-        with open(self.path, "ab") as file:
+        with naming_path(self.path), open(self.path, "ab") as file:
             file.write(_line([[row[name] for name in COLUMNS] for row in rows]))
             file.flush()
             os.fsync(file.fileno())

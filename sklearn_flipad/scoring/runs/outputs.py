@@ -25,6 +25,7 @@ from sklearn_flipad.scoring.summary import ScoringSummary
 from sklearn_flipad.storage.files import (
     check_regular,
     file_digest,
+    partial_stem,
     printable,
     read_regular,
     remove_partials,
@@ -99,8 +100,11 @@ class Output:
             Path(f"{out}{suffix}") for suffix in (".journal", ".run.json", ".lock")
         )
         names = [path.name for path in (out, self.journal, self.run, self.lock)]
-        partial = r"(\.[0-9a-f]{32}\.partial)?"
-        self._own = re.compile(f"({'|'.join(map(re.escape, names))}){partial}", re.DOTALL)
+        whole, parts = (
+            "|".join(map(re.escape, some)) for some in (names, map(partial_stem, names))
+        )
+        partial = r"\.[0-9a-f]{32}\.partial"
+        self._own = re.compile(f"{whole}|({parts}){partial}", re.DOTALL)
 
     def owns(self, path):
         """Return whether a path leads to one of these files."""
@@ -114,6 +118,13 @@ class Output:
         The lock is the operating system's: it is gone with the process, however that ends.
         """
         self.out.parent.mkdir(parents=True, exist_ok=True)
+        for path in (self.journal, self.run, self.lock):
+            # Somebody else may have put a link there, to a file that would be changed.
+            if path.is_symlink() or (path.exists() and not path.is_file()):
+                raise ValueError(
+                    f"{printable(path)} is a link or no file, and would be written. Remove it, or "
+                    "choose another out."
+                )
         lock = FileLock(self.lock, timeout=0)
         try:
             lock.acquire()
@@ -136,7 +147,8 @@ class Output:
         problem = "and nothing says how it was made"
         try:
             found = json.loads(self.run.read_bytes())
-            fields = {name: found.pop(name) for name in ScoringSummary.__dataclass_fields__}
+            fields = asdict(ScoringSummary(""))  # of some, runs of earlier versions say nothing
+            fields = {name: found.pop(name, value) for name, value in fields.items()}
             listing, digest = found.pop("listing"), found.pop("sha256")
         except FileNotFoundError:
             pass
@@ -162,9 +174,14 @@ class Output:
             )
         )
 
-    def finish(self, header, rows):
-        """Write the table of all rows and the description of the run, and return its summary."""
-        counts = _Counts()
+    def finish(self, header, rows, conditions, n_hidden=0):
+        """Write the table of all rows and the description of the run.
+
+        Returns its summary, which counts files that are not as the `conditions` of the attributor,
+        and the number of files with a warning of another kind.
+        """
+        counts = _Counts(conditions)
+        counts.fields["n_hidden"] = n_hidden
         write_table(self.out, map(counts.count, rows))
         summary = ScoringSummary(str(self.out), **counts.fields)
         description = {
@@ -174,7 +191,7 @@ class Output:
             "sha256": file_digest(self.out),
         }
         write_atomically(self.run, json.dumps(description, indent=1).encode())
-        return summary
+        return summary, counts.n_other_warnings
 
 
 def format_of(row):
@@ -190,7 +207,8 @@ def was_resized(row):
 class _Counts:
     """Fields of a summary and the digest of the listing, collected while rows pass by."""
 
-    def __init__(self):
+    def __init__(self, conditions=None):
+        self.conditions, self.n_other_warnings = conditions, 0
         self.listing = hashlib.sha256()
         self.fields = asdict(ScoringSummary(""))
         del self.fields["out"]
@@ -205,8 +223,12 @@ class _Counts:
         fields["n_scored"] += row["status"] == "scored"
         fields["n_warnings"] += row["warning"] is not None
         if row["status"] == "scored":
+            self.n_other_warnings += row["warning"] != self.conditions.note(row["decoding"])
             fields["n_rejected"] += row["prediction"] == -1
             fields["n_resized"] += was_resized(row)
             for counts, name in (("verdicts", row["verdict"]), ("formats", format_of(row))):
                 fields[counts][name] = fields[counts].get(name, 0) + 1
+            for name, value in self.conditions.unlike(row["decoding"]).items():
+                of_fact = fields["unlike"].setdefault(name, {})
+                of_fact[value] = of_fact.get(value, 0) + 1
         return row

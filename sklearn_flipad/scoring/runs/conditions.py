@@ -1,0 +1,105 @@
+"""Files that were made otherwise than those of the samples that calibrated the attributor."""
+
+from sklearn_flipad.base.estimators import last_step
+from sklearn_flipad.base.messages import Message, Term
+from sklearn_flipad.datasets.files.facts import LOSSLESS, facts_of, phrase
+
+__all__ = ["Conditions"]
+
+#: Facts that are compared only where the compression is the same.
+_OF_JPEG = ("quality", "subsampling")
+
+
+class Conditions:
+    """Facts about the files that calibrated an attributor, with which suspects are compared.
+
+    A fact of a suspect is usual if more than a share `fnr` of the own samples had it: less may all
+    be rejected at that level. The quality of JPEG files may lie between those of own samples.
+    """
+
+    def __init__(self, attributor, fnr=None):
+        calibrator = last_step(attributor)
+        self.own = getattr(calibrator, "file_facts_", None) or {}
+        usual = getattr(calibrator, "fnr_", getattr(calibrator, "fnr", 0.0))
+        self._fnr = usual if fnr is None else fnr
+        self._known = {}
+
+    def unlike(self, decoding):
+        """Facts, by name, that a file of that decoding has and own samples do not."""
+        if decoding not in self._known:
+            facts = facts_of(decoding or "")
+            found = {name: v for name, v in facts.items() if not self._is_usual(name, v)}
+            if "compression" in found:
+                found = {name: v for name, v in found.items() if name not in _OF_JPEG}
+            self._known[decoding] = found
+        return self._known[decoding]
+
+    def note(self, decoding):
+        """Text for the row of a file, None if it is like own samples."""
+        found = self.unlike(decoding)
+        if not found:
+            return None
+        pairs = [f"{value}, own samples {phrase(self.own[name])}" for name, value in found.items()]
+        return (
+            f"{'; '.join(pairs)}: the error rates do not hold for this file. Calibrate with own "
+            "samples that were saved in the same way"
+        )
+
+    def messages(self, unlike, n_scored):
+        """Pairs of a finding and an advice; ``unlike`` counts files by fact and unusual value."""
+        return [
+            (
+                f"{sum(counts.values()):,} of {n_scored:,} scored files are {phrase(counts)}, and "
+                f"the own samples that calibrated the attributor were {phrase(self.own[name])}. "
+                "The error rates do not hold for these files: 'not own' may mean "
+                f"{_meaning(name)}.",
+                _advice(name, counts),
+            )
+            for name, counts in unlike.items()
+            if name in self.own
+        ]
+
+    def _is_usual(self, name, value):
+        counts = self.own.get(name)
+        if not counts:
+            return True
+        least = self._fnr * sum(counts.values())
+        if counts.get(value, 0) > least:
+            return True
+        number = _quality(value)
+        numbers = {q: n for v, n in counts.items() if (q := _quality(v)) is not None}
+        if number is None or not numbers:
+            return False
+        below = sum(n for q, n in numbers.items() if q <= number)
+        above = sum(n for q, n in numbers.items() if q >= number)
+        return min(below, above) > least / 2
+
+
+def _quality(value):
+    """The number of a JPEG quality, None for anything else."""
+    number = value.removeprefix("JPEG of quality ")
+    return int(number) if number != value and number.isdecimal() else None
+
+
+def _meaning(name):
+    meanings = {"compression": "'compressed'", "resizing": "'resized'", "bits": "'rounded'"}
+    return meanings.get(name, "'saved otherwise'")
+
+
+def _advice(name, counts):
+    """Advice for files with unusual values of a fact."""
+    from_files = Term("own samples from files that were saved in the same way", "own files")
+    if name == "resizing":
+        from_files = Term("own samples that were as large and are resized alike", "own resized")
+    advice = ["Fit an attributor for them with "]
+    if name in _OF_JPEG or any("JPEG" in value for value in counts):
+        like = Term("own samples that JPEGCompression.from_file(a suspect) compresses", "jpeg")
+        advice += [like, ", or with "]
+    elif LOSSLESS in counts:
+        advice += [Term("own samples that are not compressed", "no jpeg"), ", or with "]
+    elif name == "bits":
+        advice += [
+            Term("own samples that quantize_audio rounds to those bits", "bits"),
+            ", or with ",
+        ]
+    return Message(*advice, from_files, ".")
