@@ -2,21 +2,20 @@
 
 import numpy as np
 from skorch.callbacks import Callback
-from tqdm.auto import tqdm
+
+from sklearn_flipad.base.progress import progress
 
 __all__ = ["Progress", "check_converged", "check_variation", "drop_training"]
 
 
 class Progress(Callback):
-    """Progress bar over the epochs."""
+    """Progress over the epochs."""
 
     def __init__(self, verbose):
         self.verbose = verbose
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(
-            total=net.max_epochs, desc="training", unit="epoch", disable=not self.verbose
-        )
+        self.bar_ = progress(net.max_epochs, "training the detector, epochs", verbose=self.verbose)
 
     def on_epoch_end(self, net, **kwargs):
         self.bar_.set_postfix(loss=f"{net.history[-1, 'train_loss']:.4f}")

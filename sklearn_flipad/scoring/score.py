@@ -8,8 +8,8 @@ from numbers import Integral
 from pathlib import Path
 
 import joblib
-from tqdm import tqdm
 
+from sklearn_flipad.base.progress import progress
 from sklearn_flipad.datasets.files.listing import iter_files
 from sklearn_flipad.datasets.files.loading import check_count
 from sklearn_flipad.scoring.decoders import ImageDecoder
@@ -151,6 +151,7 @@ def score_files(
     output, source = Output(out), source_of(attributor, fnr, fpr)
     attributor = load_checked(source)  # what cannot be loaded is told at once
     scorer = BatchScorer(attributor, decoder, source.levels)
+    n_files = _n_files(paths, output) if verbose else None
     entries = (entry for entry in iter_files(paths) if not output.owns(entry[0]))
     entries = chain(list(islice(entries, 1)), entries)  # a path that leads nowhere as well
     header = describe_run(source, decoder, levels_of(attributor, source.levels))
@@ -161,7 +162,7 @@ def score_files(
         elif (finished := output.finished(header, entries)) is not None:
             return finished
         journal.start(header)
-        with tqdm(desc="scoring", unit="file", disable=not verbose) as bar:
+        with progress(n_files, "scoring files", verbose=verbose, unit="file") as bar:
             n_done = _take_done(journal, entries)
             bar.update(n_done)
             batches = iter(lambda: list(islice(entries, batch_size)), [])
@@ -188,6 +189,13 @@ def score_files(
             stacklevel=2,
         )
     return summary
+
+
+def _n_files(paths, output):
+    """Number of files; None for a generator, which can be read only once."""
+    if not isinstance(paths, str | bytes | os.PathLike | list | tuple):
+        return None
+    return sum(not output.owns(path) for path, _ in iter_files(paths))
 
 
 def _take_done(journal, entries):
