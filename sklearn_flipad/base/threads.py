@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 
-__all__ = ["wait_passively"]
+__all__ = ["loaded_runtimes", "wait_passively"]
 
 #: Variables by which users choose how OpenMP's threads wait. Runtimes read them when loaded.
 _CHOICES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
@@ -21,11 +21,11 @@ def wait_passively():
         return
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     if "torch" in sys.modules:  # it has read the variable already
-        for path in _loaded_runtimes():
+        for path in loaded_runtimes():
             _shorten_spinning(ctypes.CDLL(path))
 
 
-def _loaded_runtimes():
+def loaded_runtimes():
     """Paths of the copies of GNU's OpenMP runtime in this process."""
     try:
         with open("/proc/self/maps") as maps:

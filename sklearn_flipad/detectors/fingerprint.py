@@ -44,7 +44,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
     n_jobs : int, default=None
         Threads; 1 by default, -1 for all cores.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
 
     Attributes
     ----------

@@ -72,9 +72,9 @@ def fine_tuned_copy(
         Values of the generator that stand for the gray levels 0 and 255; by default those that
         :func:`~sklearn_flipad.generators.find_output_range` finds.
     random_state : int, RandomState instance or None, default=None
-        Seed.
+        Seed. Training also depends on the number of torch's threads, through rounding.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
 
     Returns
     -------
@@ -164,9 +164,9 @@ def distilled_copy(
     latent_shape, sampler
         Inputs of the generator, see :meth:`sklearn_flipad.FinalLayer.from_generator`.
     random_state : int, RandomState instance or None, default=None
-        Seed.
+        Seed. Training also depends on the number of torch's threads, through rounding.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
 
     Returns
     -------

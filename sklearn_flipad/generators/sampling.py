@@ -30,7 +30,7 @@ def sample_batches(generator, n_samples, *, verbose=0, random_state=None, **late
     n_samples : int
         How many in all.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
     random_state : int, RandomState instance or None, default=None
         Seed of the latents, and of what the generator itself draws. The latents do not
         depend on the batch size; what a generator draws does.

@@ -10,7 +10,7 @@ from pathlib import Path
 import joblib
 
 from sklearn_flipad.base.progress import progress
-from sklearn_flipad.datasets.files.listing import iter_files
+from sklearn_flipad.datasets.files.listing import count_files, iter_files
 from sklearn_flipad.datasets.files.loading import check_count
 from sklearn_flipad.scoring.decoders import ImageDecoder
 from sklearn_flipad.scoring.runs.attributors import load_checked, source_of
@@ -84,7 +84,7 @@ def score_files(
         Whether to complete an interrupted run. With False its rows are discarded, and a finished
         table is replaced.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def score_files(
     output, source = Output(out), source_of(attributor, fnr, fpr)
     attributor = load_checked(source)  # what cannot be loaded is told at once
     scorer = BatchScorer(attributor, decoder, source.levels)
-    n_files = _n_files(paths, output) if verbose else None
+    n_files = count_files(paths, lambda path: not output.owns(path)) if verbose else None
     entries = (entry for entry in iter_files(paths) if not output.owns(entry[0]))
     entries = chain(list(islice(entries, 1)), entries)  # a path that leads nowhere as well
     header = describe_run(source, decoder, levels_of(attributor, source.levels))
@@ -189,13 +189,6 @@ def score_files(
             stacklevel=2,
         )
     return summary
-
-
-def _n_files(paths, output):
-    """Number of files; None for a generator, which can be read only once."""
-    if not isinstance(paths, str | bytes | os.PathLike | list | tuple):
-        return None
-    return sum(not output.owns(path) for path, _ in iter_files(paths))
 
 
 def _take_done(journal, entries):
