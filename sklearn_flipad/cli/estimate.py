@@ -7,9 +7,16 @@ from inspect import signature
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from sklearn_flipad import DeepSADDetector, FinalLayer, ReproductionDetector, SMInvDetector
+from sklearn_flipad import (
+    DeepSADDetector,
+    FinalLayer,
+    InlierWhitener,
+    ReproductionDetector,
+    SMInvDetector,
+)
 from sklearn_flipad.base.devices import resolve_device
 from sklearn_flipad.base.progress import duration
 from sklearn_flipad.detectors import WindowedDetector
@@ -22,12 +29,16 @@ __all__ = ["estimated_seconds", "shown_estimate"]
 _N_FIRST, _N_SECOND = 16, 32
 #: Rows that are trained with, two batches; and more epochs, steps or trials than in a first run.
 _N_ROWS, _MORE = 256, 3
+#: Features of which a covariance is tried.
+_N_FEATURES = 1024
 #: What makes each part shorter.
 _SHORTER = {
     "tracing the final layer": "",
     "drawing samples": "fewer --samples",
     "features": "fewer --samples, or fewer files",
+    "whitening, at most": "--windows, smaller samples",
     "training the detector": "fewer --epochs",
+    "fitting": "fewer --samples, or fewer files",
     "training the encoder, at most": "",
     "searching, at most": "fewer --samples, or fewer files",
 }
@@ -92,10 +103,16 @@ def _measured(make, model, X, negatives, n_own, traces):
     n = (n_own + n_negatives) * float(np.mean(n_each))
     few = _resized(np.stack(list(X[: _N_FIRST + _N_SECOND])), _N_FIRST + _N_SECOND)
     first, last = steps[0][1], steps[-1][1]
-    if isinstance(last, ReproductionDetector | SMInvDetector):
-        return seconds | _search_seconds(last, few, n)
-    if first is not last:
-        few, seconds["features"] = _feature_seconds(_quiet(first), few, n)
+    if isinstance(last, FrozenEstimator):
+        return seconds | _search_seconds(last.estimator, few, n)
+    if isinstance(last, ReproductionDetector):
+        return seconds | _search_seconds(last, few, n * detect.cv)
+    if first is last:
+        return seconds | {"fitting": n / len(few) * _time(lambda: _quiet(last).fit(few))}
+    few, seconds["features"] = _feature_seconds(_quiet(first), few, n)
+    whitener = steps[-2][1]
+    if isinstance(whitener, InlierWhitener):
+        seconds["whitening, at most"] = _whitening_seconds(whitener, few)
     if isinstance(last, DeepSADDetector):
         n_trained = n * (1 - detect.cv)
         rows = _resized(few, _N_ROWS)
@@ -112,6 +129,14 @@ def _feature_seconds(transformer, X, n):
     features = transformer.transform(X[_N_FIRST:])
     pace = (time.perf_counter() - start) / (len(X) - _N_FIRST)
     return features, max(first - _N_FIRST * pace, 0) + n * pace
+
+
+def _whitening_seconds(whitener, features):
+    """Seconds of a covariance, by those of some features; they grow with the third power."""
+    rows = _resized(features.reshape(len(features), -1), _N_ROWS)
+    n_some = min(rows.shape[1], _N_FEATURES)
+    seconds = _time(lambda: _quiet(whitener).fit(rows[:, :n_some]))
+    return seconds * (rows.shape[1] / n_some) ** 3
 
 
 def _search_seconds(detector, X, n):
