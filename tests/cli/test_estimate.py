@@ -166,7 +166,7 @@ def test_each_command_says_what_it_does(studio):
     rest = said[estimated.end() :]
     for line in ("sampling: 5,000", "preparing the inversion", "inverting: 170", "epochs: 2"):
         assert line in rest
-    score = ["score", out, negatives, "--out", table]
+    score = ["score", out, negatives, "--out", table, "--fpr", 0.2]
     assert "- scoring files: 50\n" in flipad(*score)
     report = ["report", table, "-a", out, "--out", studio / "report.html"]
     assert "- looking at suspects: 20\n" in flipad(*report)
