@@ -35,8 +35,8 @@ OPTIONS = (
     Option("steps", 50, 1, "of the encoder"),
     Option("rows", 1000, 40, "of DeepSAD, of 4,096 features"),
     Option("repeats", 3, 1, "processes that are alone; the median is taken"),
-    Option("limit", 240, 120, "seconds of a process that has competitors"),
-    selection("waiting", WAITING),
+    Option("limit", 600, 120, "seconds of the jobs of a process that has competitors"),
+    selection("waiting", WAITING, small=("package first",)),
     selection("jobs", JOBS),
     Option("other", None, help="another checkout of the library", selects=True),
 )
@@ -63,6 +63,7 @@ rng = np.random.default_rng(0)
 rows = rng.normal(size=(sizes["rows"], 4096)).astype(np.float32)
 y = np.where(np.arange(len(rows)) % 2, 1, -1)
 torch.ones(100_000).exp()  # threads start
+print(json.dumps(["ready", 0]), flush=True)
 jobs = {
     "set-up": lambda: inverter.transform(X[:2]),
     "32 images": lambda: inverter.transform(X),
@@ -86,6 +87,7 @@ def measured(checkout, waiting, folder, options, limit=None):
     spinning = SPINNING if waiting == "spinning" else {}
     with environment(PYTHONPATH=str(checkout), **spinning):
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()  # it is ready
     timer = threading.Timer(limit or threading.TIMEOUT_MAX, process.kill)
     timer.start()
     times = dict(map(json.loads, process.stdout))
