@@ -3,8 +3,8 @@
 Each process imports a checkout of the library and does the jobs one after the other, with as many
 threads as the machine has cores: alone, and beside two processes that multiply matrices with as
 many threads. ``package first`` and ``torch first`` are the orders of the imports; with ``spinning``
-threads wait as OpenMP's runtime has it by default. ``--other`` measures another checkout in the
-same run, as it is.
+threads wait as OpenMP's runtime has it by default, and with ``1,000 spins`` only briefly. ``--other``
+measures another checkout in the same run, as it is.
 """
 
 import json
@@ -27,7 +27,13 @@ from benchmarks.machine import environment
 from benchmarks.options import Option, selection
 
 KEYS = ("checkout", "waiting")
-WAITING = ("package first", "torch first", "spinning")
+#: What processes are told of the wait; 300,000 is libgomp's default.
+WAITING = {
+    "package first": {},
+    "torch first": {},
+    "1,000 spins": {"GOMP_SPINCOUNT": "1000"},
+    "spinning": {"GOMP_SPINCOUNT": "300000"},
+}
 JOBS = ("set-up", "32 images", "8 images", "from_generator", "encoder", "DeepSAD")
 OPTIONS = (
     Option("generator", "public", "fashion/dcgan-0"),
@@ -42,8 +48,6 @@ OPTIONS = (
 )
 #: Variables that say how threads wait, or how many there are.
 THREADS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_NUM_THREADS")
-#: What libgomp does by default.
-SPINNING = {"GOMP_SPINCOUNT": "300000"}
 COMPETITOR = "import torch; a = torch.randn(600, 600)\nwhile True: a @ a"
 TIMED = """
 import json, pickle, sys, time
@@ -84,8 +88,7 @@ def measured(checkout, waiting, folder, options, limit=None):
     """Seconds of each job that a process ends within the limit."""
     sizes = {name: getattr(options, name) for name in ("traced", "steps", "rows", "jobs")}
     command = [sys.executable, "-c", TIMED, str(folder), json.dumps(sizes), waiting]
-    spinning = SPINNING if waiting == "spinning" else {}
-    with environment(PYTHONPATH=str(checkout), **spinning):
+    with environment(PYTHONPATH=str(checkout), **WAITING.get(waiting, {})):
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
     process.stdout.readline()  # it is ready
     timer = threading.Timer(limit or threading.TIMEOUT_MAX, process.kill)
