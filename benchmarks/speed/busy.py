@@ -3,7 +3,7 @@
 Each process imports a checkout of the library and does the jobs one after the other, with as many
 threads as the machine has cores: alone, and beside two processes that multiply matrices with as
 many threads. ``package first`` and ``torch first`` are the orders of the imports; with ``spinning``
-threads wait as OpenMP's runtime has it by default, and with ``1,000 spins`` only briefly. ``--other``
+threads wait as OpenMP's runtime has it by default, with ``1,000 spins`` only briefly. ``--other``
 measures another checkout in the same run, as it is.
 """
 
