@@ -1,5 +1,10 @@
 """Did this generative model make this sample? Single-model attribution in the open world."""
 
+from sklearn_flipad.base.threads import wait_passively
+
+wait_passively()  # before torch is loaded
+
+# ruff: noqa: E402
 from sklearn_flipad.base.version import __version__ as __version__
 from sklearn_flipad.calibration import Evidence, FNRThresholdCalibrator, OpenSetAttributor
 from sklearn_flipad.detectors import CombinedDetector, DeepSADDetector, FingerprintDetector

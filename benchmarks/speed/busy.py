@@ -1,78 +1,170 @@
-"""The inversion beside competing processes.
+"""Six jobs on a quiet machine and beside competing processes, with and without a passive wait.
 
-A batch of images is inverted alone, and beside two processes that multiply matrices with two
-threads each. ``--other`` measures another checkout of the library in the same run.
+Each process imports a checkout of the library and does the jobs one after the other, with as many
+threads as the machine has cores: alone, and beside two processes that multiply matrices with as
+many threads. ``package first`` and ``torch first`` are the orders of the imports; with ``spinning``
+threads wait as OpenMP's runtime has it by default, with ``1,000 spins`` only briefly. ``--other``
+measures another checkout in the same run, as it is.
 """
 
 import json
+import os
+import pickle
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.attributors import final_layer
 from benchmarks.data.generators import generator_by_name
 from benchmarks.machine import environment
-from benchmarks.options import Option
+from benchmarks.options import Option, selection
 
-KEYS = ("checkout",)
+KEYS = ("checkout", "waiting")
+#: What processes are told of the wait; 300,000 is libgomp's default.
+WAITING = {
+    "package first": {},
+    "torch first": {},
+    "1,000 spins": {"GOMP_SPINCOUNT": "1000"},
+    "spinning": {"GOMP_SPINCOUNT": "300000"},
+}
+JOBS = ("set-up", "32 images", "8 images", "from_generator", "encoder", "DeepSAD")
 OPTIONS = (
     Option("generator", "public", "fashion/dcgan-0"),
-    Option("n", 32, 2, "images"),
-    Option("repeats", 3, 1, "of the inversion that is alone"),
+    Option("traced", 500, 20, "samples of from_generator"),
+    Option("steps", 50, 1, "of the encoder"),
+    Option("rows", 1000, 40, "of DeepSAD, of 4,096 features"),
+    Option("repeats", 3, 1, "processes that are alone; the median is taken"),
+    Option("limit", 600, 120, "seconds of the jobs of a process that has competitors"),
+    selection("waiting", WAITING, small=("package first",)),
+    selection("jobs", JOBS),
     Option("other", None, help="another checkout of the library", selects=True),
 )
-COMPETITOR = "import torch; torch.set_num_threads(2); a = torch.randn(600, 600)\nwhile True: a @ a"
+#: Variables that say how threads wait, or how many there are.
+THREADS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_NUM_THREADS")
+COMPETITOR = "import torch; a = torch.randn(600, 600)\nwhile True: a @ a"
 TIMED = """
-import sys, time, json
-import numpy as np, torch
-torch.set_num_threads(2)
-from sklearn_flipad import FinalLayer, FinalLayerInverter
-inverter = FinalLayerInverter(FinalLayer.load(sys.argv[1]))
-X = np.load(sys.argv[2])
-inverter.transform(X[:8])
-times = []
-for _ in range(int(sys.argv[3])):
+import json, pickle, sys, time
+if sys.argv[3] == "torch first":
+    import torch
+from sklearn_flipad import DeepSADDetector, FinalLayer, FinalLayerInverter, LatentEncoder
+import numpy as np
+import torch
+
+folder, sizes = sys.argv[1], json.loads(sys.argv[2])
+layer = FinalLayer.load(f"{folder}/layer")
+with open(f"{folder}/generator", "rb") as file:
+    generator = pickle.load(file)
+X = np.load(f"{folder}/X.npy")
+inverter = FinalLayerInverter(layer)
+rng = np.random.default_rng(0)
+rows = rng.normal(size=(sizes["rows"], 4096)).astype(np.float32)
+y = np.where(np.arange(len(rows)) % 2, 1, -1)
+torch.ones(100_000).exp()  # threads start
+print(json.dumps(["ready", 0]), flush=True)
+jobs = {
+    "set-up": lambda: inverter.transform(X[:2]),
+    "32 images": lambda: inverter.transform(X),
+    "8 images": lambda: inverter.transform(X[:8]),
+    "from_generator": lambda: FinalLayer.from_generator(
+        generator, n_samples=sizes["traced"], random_state=0),
+    "encoder": lambda: LatentEncoder(max_steps=sizes["steps"]).fit(generator),
+    "DeepSAD": lambda: DeepSADDetector(max_epochs=5, random_state=0).fit(rows, y),
+}
+for name in sizes["jobs"]:
     start = time.perf_counter()
-    inverter.transform(X)
-    times.append(time.perf_counter() - start)
-print(json.dumps(times))
+    jobs[name]()
+    print(json.dumps([name, time.perf_counter() - start]), flush=True)
 """
 
 
-def median_time(checkout, folder, repeats):
-    """Median time of a checkout, in a process of its own, in seconds."""
-    command = [sys.executable, "-c", TIMED, str(folder / "layer"), str(folder / "X.npy")]
-    with environment(PYTHONPATH=str(checkout)):
-        done = subprocess.run(
-            [*command, str(repeats)], cwd=folder, stdout=subprocess.PIPE, check=True
-        )
-    return statistics.median(json.loads(done.stdout.splitlines()[-1]))
+def measured(checkout, waiting, folder, options, limit=None):
+    """Seconds of each job that a process ends within the limit."""
+    sizes = {name: getattr(options, name) for name in ("traced", "steps", "rows", "jobs")}
+    command = [sys.executable, "-c", TIMED, str(folder), json.dumps(sizes), waiting]
+    with environment(PYTHONPATH=str(checkout), **WAITING.get(waiting, {})):
+        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()  # it is ready
+    timer = threading.Timer(limit or threading.TIMEOUT_MAX, process.kill)
+    timer.start()
+    times = dict(map(json.loads, process.stdout))
+    timer.cancel()
+    if process.wait() not in (0, -9):
+        raise RuntimeError(f"The process that measures ended with {process.returncode}.")
+    return times
+
+
+@contextmanager
+def competing():
+    """Run two processes that compete for the cores."""
+    processes = [subprocess.Popen([sys.executable, "-c", COMPETITOR]) for _ in range(2)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def run(options, results):
-    """Measure each checkout, and all of them beside the same competitors."""
-    checkouts = [Path(__file__).parents[2], *([Path(options.other)] if options.other else [])]
-    checkouts = [path.resolve() for path in checkouts if not results.has(str(path.resolve()))]
-    if not checkouts:
-        return
-    with tempfile.TemporaryDirectory() as name:
+    """Measure each way to wait, and the other checkout, beside the same competitors."""
+    here = Path(__file__).parents[2].resolve()
+    cells = [(str(here), waiting) for waiting in options.waiting]
+    if options.other:
+        cells.append((str(Path(options.other).resolve()), "as it is"))
+    cells = [cell for cell in cells if not results.has(*cell)]
+    with tempfile.TemporaryDirectory() as name, environment():
+        for variable in THREADS:
+            os.environ.pop(variable, None)
         folder = Path(name)
-        generator = generator_by_name(options.generator, options.work)
-        layer = final_layer(generator, 500)
-        layer.save(folder / "layer")
-        np.save(folder / "X.npy", layer.sample(generator, options.n, random_state=1))
-        quiet = [median_time(checkout, folder, options.repeats) for checkout in checkouts]
-        competitors = [subprocess.Popen([sys.executable, "-c", COMPETITOR]) for _ in range(2)]
-        try:
-            busy = [median_time(checkout, folder, 1) for checkout in checkouts]
-        finally:
-            for process in competitors:
-                process.kill()
-                process.wait()
-    for checkout, alone, beside in zip(checkouts, quiet, busy, strict=True):
-        row = {"checkout": str(checkout), "alone, s": alone, "busy, s": beside}
-        results.add({**row, "ratio": beside / alone})
+        write_inputs(folder, options)
+        quiet = [
+            [measured(*cell, folder, options) for cell in cells] for _ in range(options.repeats)
+        ]
+        with competing():
+            busy = [measured(*cell, folder, options, options.limit) for cell in cells]
+    for number, (cell, beside) in enumerate(zip(cells, busy, strict=True)):
+        alone = {
+            job: statistics.median(times[number][job] for times in quiet) for job in options.jobs
+        }
+        results.add(
+            *(
+                {
+                    **dict(zip(KEYS, cell, strict=True)),
+                    "job": job,
+                    "alone, s": alone[job],
+                    "busy, s": beside.get(job),  # None: not within the limit
+                    "ratio": beside[job] / alone[job] if job in beside else None,
+                }
+                for job in options.jobs
+            )
+        )
+
+
+def write_inputs(folder, options):
+    """Write what the processes read: a generator, its final layer, and images of it."""
+    generator = generator_by_name(options.generator, options.work)
+    layer = final_layer(generator, 500)
+    layer.save(folder / "layer")
+    (folder / "generator").write_bytes(pickle.dumps(generator))
+    np.save(folder / "X.npy", layer.sample(generator, 32, random_state=1))
+
+
+def table(rows):
+    """Times by job, and by the order of the imports."""
+    lines = {}
+    for row in rows:
+        line = lines.setdefault(row["job"], {"job": row["job"]})
+        line[f"{row['waiting']}, s"] = f"{row['alone, s']:.2f}"
+        slow = "" if row["ratio"] is None else f"{row['ratio']:.1f}"
+        line[f"{row['waiting']}, ratio"] = slow or "over the limit"
+    return pd.DataFrame(lines.values())
+
+
+TABLES = {"busy": table}

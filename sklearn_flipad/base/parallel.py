@@ -1,20 +1,18 @@
 """Batches of independent samples, one after the other or in worker threads."""
 
-import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import torch
 
 from sklearn_flipad.base.precision import full_precision
+from sklearn_flipad.base.shared_settings import SharedSetting
 
 __all__ = ["in_batches", "in_order"]
 
-#: Pools under way, and the number of torch's threads before the first.
-_LOCK = threading.Lock()
-_N_ACTIVE = 0
-_N_THREADS = 1
+#: New threads begin with the number that a worker has set, so a pool that starts while another is
+#: under way must neither read that number nor restore it as the user's.
+_N_THREADS = SharedSetting(torch.get_num_threads, torch.set_num_threads)
 
 
 def in_batches(function, n_samples, *, batch_size, lanes=1, device=None, small=False):
@@ -29,7 +27,7 @@ def in_batches(function, n_samples, *, batch_size, lanes=1, device=None, small=F
     function = full_precision()(torch.no_grad()(function))
     size, n_workers = min(batch_size, n_samples), 1
     if small and (device is None or device.type == "cpu"):
-        n_threads = _n_torch_threads()
+        n_threads = _N_THREADS.outside()
         share = min(size, -(-size // (n_threads * lanes)) * lanes)
         n_workers = min(n_threads, size // share)
         size = share if n_workers > 1 else size
@@ -52,34 +50,9 @@ def in_order(submit, jobs, n_ahead):
         yield waiting.popleft().result()
 
 
-def _n_torch_threads():
-    with _LOCK:
-        return _N_THREADS if _N_ACTIVE else torch.get_num_threads()
-
-
-@contextmanager
-def _restored_threads():
-    """Leave torch's number of threads as it was before the first of concurrent pools.
-
-    New threads begin with the number that a worker has set, so a pool that starts in between
-    reads that number and must not restore it as the user's.
-    """
-    global _N_ACTIVE, _N_THREADS
-    with _LOCK:
-        if not _N_ACTIVE:
-            _N_THREADS = torch.get_num_threads()
-        _N_ACTIVE += 1
-    try:
-        yield
-    finally:
-        with _LOCK:
-            _N_ACTIVE -= 1
-            torch.set_num_threads(_N_THREADS)
-
-
 def _pooled(function, jobs, n_workers):
     pool = ThreadPoolExecutor(n_workers, initializer=torch.set_num_threads, initargs=(1,))
-    with _restored_threads():
+    with _N_THREADS.changed():
         try:
             yield from in_order(lambda job: pool.submit(function, job), jobs, n_workers)
         finally:

@@ -1,17 +1,12 @@
 """Arithmetic in the precision of a tensor's type."""
 
-import threading
 from contextlib import contextmanager
 
 import torch
 
-__all__ = ["full_precision", "plain_defaults"]
+from sklearn_flipad.base.shared_settings import SharedSetting
 
-#: Torch has one set of these settings in a process: the first block that is entered changes
-#: them, and the last that is left restores them.
-_LOCK = threading.Lock()
-_N_ACTIVE = 0
-_BEFORE = None
+__all__ = ["full_precision", "plain_defaults"]
 
 
 @contextmanager
@@ -23,12 +18,9 @@ def full_precision():
     equivalent for matrix products, autocast and nondeterministic algorithms are off. A generator
     that turns autocast on itself still gets it.
     """
-    _enter()
-    try:
-        with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
-            yield
-    finally:
-        _leave()
+    autocast_off = torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False)
+    with _SETTING.changed(), autocast_off[0], autocast_off[1]:
+        yield
 
 
 @contextmanager
@@ -45,23 +37,6 @@ def plain_defaults():
             yield
     finally:
         torch.set_default_dtype(before)
-
-
-def _enter():
-    global _N_ACTIVE, _BEFORE
-    with _LOCK:
-        if not _N_ACTIVE:
-            _BEFORE = _settings()
-            _apply(["ieee"] * len(_operations()), False, "highest", True, False)
-        _N_ACTIVE += 1
-
-
-def _leave():
-    global _N_ACTIVE
-    with _LOCK:
-        _N_ACTIVE -= 1
-        if not _N_ACTIVE:
-            _apply(*_BEFORE)
 
 
 def _operations():
@@ -81,6 +56,10 @@ def _settings():
     return precisions, tf32, matmul, cudnn.deterministic, cudnn.benchmark
 
 
+def _apply_full_precision():
+    _apply(["ieee"] * len(_operations()), False, "highest", True, False)
+
+
 def _apply(precisions, tf32, matmul, deterministic, benchmark):
     # Set in both ways: if they contradict each other, torch refuses to read either.
     cudnn = torch.backends.cudnn
@@ -90,3 +69,6 @@ def _apply(precisions, tf32, matmul, deterministic, benchmark):
     for operation, precision in zip(_operations(), precisions, strict=True):
         operation.fp32_precision = precision
     cudnn.deterministic, cudnn.benchmark = deterministic, benchmark
+
+
+_SETTING = SharedSetting(_settings, lambda before: _apply(*before), _apply_full_precision)

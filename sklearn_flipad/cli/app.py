@@ -178,4 +178,5 @@ def _write_report(verdicts, attributor, out, code, run, **options):
     attributor = loaded(attributor, found.needs, code)
     run.step(f"writing {out}")
     options = {name: value for name, value in options.items() if value is not None}
+    options["verbose"] = run.verbose
     return str(write_report(verdicts, attributor, out, notes=notes_of(found, code), **options))

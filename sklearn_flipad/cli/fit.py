@@ -11,6 +11,7 @@ import numpy as np
 
 from sklearn_flipad import DeepSADDetector, inspect_attributor, save_attributor
 from sklearn_flipad.calibration.rules import as_rule
+from sklearn_flipad.cli.estimate import estimated_seconds, shown_estimate
 from sklearn_flipad.cli.generators import latent_shape_of, load_generator
 from sklearn_flipad.cli.imports import import_object
 from sklearn_flipad.cli.options import COMMAND_METHODS, numbers
@@ -78,6 +79,16 @@ def fit_attributor(options, run):
         run.warn(message)
     reference = None if negatives is None else options.reference or _name_of(options.negatives)
     run.step(f"fitting {method.name} to {n_own:,} samples of {'x'.join(map(str, shape))}")
+    seconds = estimated_seconds(
+        lambda model: _attributor(method, model, reference, options),
+        model,
+        X,
+        negatives,
+        n_own,
+        traces=method.needs in ("activation", "final layer"),
+    )
+    if seconds:
+        run.step(shown_estimate(seconds, options.device))
     attributor = _attributor(method, model, reference, options)
     attributor.set_params(detect__file_facts=facts)
     if X is None:

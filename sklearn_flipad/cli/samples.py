@@ -61,6 +61,7 @@ def read_samples_of(paths, decoder, sample_shape, what, session, *, window=None)
             max_bytes=decoder.max_bytes,
             same_shape=window is None,
             on_error="skip",
+            verbose=session.verbose,
         )
     except ValueError as error:
         several = advice if "shapes, such as" in str(error) else ""

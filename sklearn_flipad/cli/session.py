@@ -61,8 +61,8 @@ class Session:
 
     @property
     def verbose(self):
-        """Whether the library shows its progress bars."""
-        return int(not self.quiet and sys.stderr.isatty())
+        """Whether the library shows progress: bars, or lines where standard error is a file."""
+        return int(not self.quiet)
 
     def step(self, text):
         """Say what is done next."""

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
+
+from sklearn_flipad.base.progress import progress
 
 __all__ = ["BatchesOnCPU", "Progress", "check_converged", "check_variation", "drop_training"]
 
@@ -24,15 +25,13 @@ class BatchesOnCPU(DataLoader):
 
 
 class Progress(Callback):
-    """Progress bar over the epochs."""
+    """Progress over the epochs."""
 
     def __init__(self, verbose):
         self.verbose = verbose
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(
-            total=net.max_epochs, desc="training", unit="epoch", disable=not self.verbose
-        )
+        self.bar_ = progress(net.max_epochs, "training the detector, epochs", verbose=self.verbose)
 
     def on_epoch_end(self, net, **kwargs):
         self.bar_.set_postfix(loss=f"{net.history[-1, 'train_loss']:.4f}")

@@ -79,9 +79,9 @@ class DeepSADDetector(OffsetMixin, BaseEstimator):
         Device to train on; by default CUDA if available, else the CPU.
     random_state : int, RandomState instance or None, default=None
         Seed of the weights and of the order of the samples. Torch's global random state does
-        not change.
+        not change. Training also depends on the number of torch's threads, through rounding.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
 
     Attributes
     ----------

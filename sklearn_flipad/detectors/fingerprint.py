@@ -8,11 +8,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
-from tqdm.auto import tqdm
 
 from sklearn_flipad.base.digests import row_digests
 from sklearn_flipad.base.labels import own_samples
 from sklearn_flipad.base.mixins import OffsetMixin
+from sklearn_flipad.base.progress import progress
 from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
@@ -45,7 +45,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
     n_jobs : int, default=None
         Threads; 1 by default, -1 for all cores.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
 
     Attributes
     ----------
@@ -245,7 +245,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
 
         parallel = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")
         batches = parallel(delayed(residual)(rows) for rows in gen_batches(len(X), self.batch_size))
-        bar = tqdm(total=len(X), disable=not self.verbose, desc="residuals", unit="")
+        bar = progress(len(X), "computing residuals", verbose=self.verbose)
         with bar:
             for batch in batches:
                 bar.update(len(batch))

@@ -8,11 +8,11 @@ import torch
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 from torch import nn
-from tqdm.auto import tqdm
 
 from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.modules import device_of, evaluating, run_generator, training, unwrap
 from sklearn_flipad.base.plain_copies import plain_copy
+from sklearn_flipad.base.progress import progress
 from sklearn_flipad.base.randomness import Purpose, draw_seed, seeded
 from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.generators.latents import latent_batches
@@ -72,9 +72,9 @@ def fine_tuned_copy(
         Values of the generator that stand for the gray levels 0 and 255; by default those that
         :func:`~sklearn_flipad.generators.find_output_range` finds.
     random_state : int, RandomState instance or None, default=None
-        Seed.
+        Seed. Training also depends on the number of torch's threads, through rounding.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
 
     Returns
     -------
@@ -114,8 +114,8 @@ def fine_tuned_copy(
             )
         return _sliced_distance(x.flatten(1), targets.flatten(1))
 
-    bar = tqdm(batches, total=n_steps, disable=not verbose, desc="fine-tuning", unit="")
-    _minimize(loss, twin, bar, lr=lr, seed=draw_seed(rng))
+    bar = progress(n_steps, "fine-tuning", verbose=verbose)
+    _minimize(loss, twin, batches, bar, lr=lr, seed=draw_seed(rng))
     return twin.requires_grad_(False)
 
 
@@ -164,9 +164,9 @@ def distilled_copy(
     latent_shape, sampler
         Inputs of the generator, see :meth:`sklearn_flipad.FinalLayer.from_generator`.
     random_state : int, RandomState instance or None, default=None
-        Seed.
+        Seed. Training also depends on the number of torch's threads, through rounding.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
 
     Returns
     -------
@@ -220,20 +220,20 @@ def distilled_copy(
             )
         return nn.functional.mse_loss(x, targets.to(x))
 
-    bar = tqdm(batches, total=n_steps, disable=not verbose, desc="distilling", unit="")
-    _minimize(loss, twin.train(), bar, lr=lr, seed=seed, one_cycle=n_steps > 1)
+    bar = progress(n_steps, "distilling", verbose=verbose)
+    _minimize(loss, twin.train(), batches, bar, lr=lr, seed=seed, one_cycle=n_steps > 1)
     return twin.eval().requires_grad_(False)
 
 
-def _minimize(loss, module, bar, *, lr, seed, one_cycle=False):
-    """Take a step of Adam for each batch of latents in a progress bar."""
+def _minimize(loss, module, batches, bar, *, lr, seed, one_cycle=False):
+    """Take a step of Adam for each batch of latents."""
     optimizer = torch.optim.Adam(module.parameters(), lr=lr, betas=(0.5, 0.999))
     schedule = None
     if one_cycle:
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=bar.total)
     with training(seed, device_of(module)), bar:
         module.requires_grad_(True)
-        for latents in bar:
+        for latents in batches:
             value = loss(latents)
             optimizer.zero_grad()
             value.backward()
@@ -241,6 +241,7 @@ def _minimize(loss, module, bar, *, lr, seed, one_cycle=False):
             if schedule is not None:
                 schedule.step()
             bar.set_postfix(loss=f"{value.item():.3g}", refresh=False)
+            bar.update()
 
 
 def _reinitialize(module):

@@ -1,18 +1,17 @@
 """Final-layer inversion batch by batch, independent of the estimator."""
 
 import threading
-import time
 from collections import OrderedDict
 from math import prod
 
 import numpy as np
 import torch
 from torch.nn import functional as F
-from tqdm.auto import tqdm
 
 from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.lanes import lanes_for
 from sklearn_flipad.base.parallel import in_batches
+from sklearn_flipad.base.progress import progress
 from sklearn_flipad.operators import ChainOperator, ScaleOperator
 from sklearn_flipad.solvers import LassoProblem
 
@@ -53,7 +52,7 @@ def weighted_operator(layer, device, weights):
     return ChainOperator([ScaleOperator(factors, layer.input_shape), operator]), factors
 
 
-def prepared(solver, operator, layer, weights):
+def prepared(solver, operator, layer, weights, *, verbose=0):
     """Keyword ``state`` for the solver's ``solve``, computed once per layer, weights and device.
 
     Empty for solvers without ``prepare``; not kept for solvers that are not hashable.
@@ -65,15 +64,22 @@ def prepared(solver, operator, layer, weights):
     try:
         hash(key)
     except TypeError:
-        return {"state": solver.prepare(operator)}
+        return {"state": _prepare(solver, operator, verbose)}
     # Held while a state is built, so that two threads do not build the same one.
     with _LOCK:
         if key not in _STATES:
-            _STATES[key] = solver.prepare(operator)
+            _STATES[key] = _prepare(solver, operator, verbose)
         _STATES.move_to_end(key)
         while len(_STATES) > _MAX_STATES:
             _STATES.popitem(last=False)
         return {"state": _STATES[key]}
+
+
+def _prepare(solver, operator, verbose):
+    with progress(1, "preparing the inversion", verbose=verbose) as bar:
+        state = solver.prepare(operator)
+        bar.update()
+    return state
 
 
 def auto_batch_size(layer):
@@ -96,7 +102,7 @@ def invert_batches(
     Each penalty of `lams` starts from the solution of the one before.
     """
     operator, factors = weighted_operator(layer, device, weights)
-    state = prepared(solver, operator, layer, weights)
+    state = prepared(solver, operator, layer, weights, verbose=verbose)
     mean = torch.from_numpy(layer.mean_activation.astype(np.float32)).to(device)
 
     def solve(rows):
@@ -111,8 +117,7 @@ def invert_batches(
             solved.append((rows, result.z * factors + mean, result))
         return solved
 
-    began, n_seen = time.perf_counter(), 0
-    with tqdm(total=len(X), disable=not verbose, desc="inverting", unit="") as bar:
+    with progress(len(X), "inverting", verbose=verbose) as bar:
         lanes = lanes_for(operator.n_inputs)
         options = {"batch_size": batch_size, "lanes": lanes, "device": device}
         batches = in_batches(solve, len(X), small=_is_of_rows(layer), **options)
@@ -120,10 +125,6 @@ def invert_batches(
             yield from solved
             rows = solved[0][0]
             bar.update(rows.stop - rows.start)
-            if verbose and not n_seen and rows.stop < len(X):
-                n_seen = rows.stop
-                seconds = (time.perf_counter() - began) / n_seen * len(X)
-                bar.write(f"Inverting {len(X)} samples takes about {_duration(seconds)}.")
 
 
 def pooled_shape(shape, pool_size):
@@ -146,9 +147,3 @@ def pool(activations, pool_size):
     if pool_size is not None:
         activations = _MAX_POOL[activations.ndim - 2](activations, pool_size)
     return activations.cpu().numpy()
-
-
-def _duration(seconds):
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min"

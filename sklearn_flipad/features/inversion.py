@@ -79,7 +79,7 @@ class FinalLayerInverter(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin
     cache_limit : int, default=8 * 2**30
         Size of that folder in bytes; the entries used least recently leave first.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
 
     Attributes
     ----------

@@ -70,7 +70,7 @@ class FinalLayerConstructors:
         random_state : int, RandomState instance or None, default=None
             Seed of the latents, and of what the generator itself draws.
         verbose : int, default=0
-            Whether to show a progress bar.
+            Whether to show progress.
 
         Returns
         -------
@@ -161,7 +161,7 @@ class FinalLayerConstructors:
         random_state : int, RandomState instance or None, default=None
             Seed of the latents that are drawn.
         verbose : int, default=0
-            Whether to show a progress bar.
+            Whether to show progress.
 
         Returns
         -------

@@ -6,10 +6,10 @@ from math import inf, prod
 import numpy as np
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from sklearn_flipad.base.messages import Message
 from sklearn_flipad.base.modules import device_of, evaluating, unwrap
+from sklearn_flipad.base.progress import progress
 from sklearn_flipad.base.randomness import Purpose, draw_seed, seeded, separate_stream
 from sklearn_flipad.final_layer._linear_tail import (
     LinearTail,
@@ -140,7 +140,7 @@ def trace_final_layer(
         random_state=rng,
     )
     total, spread, first = 0.0, _Spread(), None
-    bar = tqdm(total=n_samples, disable=not verbose, desc="sampling", unit="")
+    bar = progress(n_samples, "sampling", verbose=verbose)
     with evaluating(generator), eager(), bar:
         for index, latents in enumerate(batches):
             # Generators that draw random numbers draw the same for the same seed.

@@ -5,11 +5,11 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_random_state
-from tqdm.auto import tqdm
 
 from sklearn_flipad.base.gray_levels import to_gray_levels
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.modules import device_of, evaluating, run_generator, unwrap
+from sklearn_flipad.base.progress import progress
 from sklearn_flipad.base.randomness import draw_seed, seeded
 from sklearn_flipad.generators.latents import latent_batches
 from sklearn_flipad.generators.output_range import find_output_range
@@ -30,7 +30,7 @@ def sample_batches(generator, n_samples, *, verbose=0, random_state=None, **late
     n_samples : int
         How many in all.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
     random_state : int, RandomState instance or None, default=None
         Seed of the latents, and of what the generator itself draws. The latents do not
         depend on the batch size; what a generator draws does.
@@ -55,7 +55,7 @@ def sample_batches(generator, n_samples, *, verbose=0, random_state=None, **late
         rng = check_random_state(random_state)
         seed = draw_seed(rng)
     batches = latent_batches(generator, n_samples, random_state=rng, **latents)
-    with tqdm(total=n_samples, disable=not verbose, desc="sampling", unit="") as bar:
+    with progress(n_samples, "sampling", verbose=verbose) as bar:
         for index, inputs in enumerate(batches):
             # Seeded for each batch alone: between batches, the caller's code runs.
             with seeded(seed + index, device_of(generator)), evaluating(generator):

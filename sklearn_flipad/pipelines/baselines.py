@@ -34,7 +34,7 @@ def make_smf(
     random_state : int, RandomState instance or None, default=None
         Seed of the hold-out.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
 
     Returns
     -------

@@ -66,7 +66,7 @@ def make_flipad(
     random_state : int, RandomState instance or None, default=None
         Seed of the hold-out and of the detector, where that has none of its own.
     verbose : int, default=0
-        Whether to show progress bars.
+        Whether to show progress.
 
     Returns
     -------

@@ -59,7 +59,7 @@ class TargetModel:
     random_state : int, default=None
         Seed of the mean activation.
     verbose : int, default=0
-        Whether to show progress bars.
+        Whether to show progress.
     """
 
     module: nn.Module

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from sklearn_flipad.base.progress import progress
 from sklearn_flipad.report._calibration import CalibrationPlot
 from sklearn_flipad.report._methods import views
 from sklearn_flipad.report._suspects import read_suspect
@@ -51,7 +52,7 @@ def listed(run, evidence):
     ]
 
 
-def suspects(run, evidence):
+def suspects(run, evidence, *, verbose=0):
     """The strongest suspects, with everything that is shown of them."""
     plot, found, groups = CalibrationPlot(run.attributor, evidence), [], {}
     for place, index, row in run.strongest:
@@ -63,8 +64,10 @@ def suspects(run, evidence):
             suspect.views.append(sample_view(suspect.sample))
             key = suspect.sample.shape, suspect.sample.dtype
             groups.setdefault(key, []).append(suspect)
-    for group in groups.values():
-        _look(run.attributor, group, np.ptp(run.scores))
+    with progress(len(found), "looking at suspects", verbose=verbose) as bar:
+        for group in groups.values():
+            _look(run.attributor, group, np.ptp(run.scores))
+            bar.update(len(group))
     return found
 
 

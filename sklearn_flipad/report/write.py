@@ -38,6 +38,7 @@ def write_report(
     decoder=None,
     notes=None,
     overwrite=False,
+    verbose=0,
 ):
     """Write a table of verdicts as one HTML page, for people to read and print.
 
@@ -74,6 +75,8 @@ def write_report(
         :func:`~sklearn_flipad.save_attributor`.
     overwrite : bool, default=False
         Whether to replace an existing file.
+    verbose : int, default=0
+        Whether to show progress.
 
     Returns
     -------
@@ -159,7 +162,7 @@ def write_report(
         rows=listed(run, evidence),
         reasons=run.reasons.most_common(_MAX_REASONS),
         n_further_reasons=max(0, len(run.reasons) - _MAX_REASONS),
-        suspects=suspects(run, evidence),
+        suspects=suspects(run, evidence, verbose=verbose),
         facts=[*provenance(run, evidence), *noted(notes)],
         has_reference=evidence is not None and evidence.p_reference is not None,
         limits=limits(run.attributor),

@@ -10,12 +10,12 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from tqdm.auto import tqdm
 
 from sklearn_flipad.base.labels import own_samples
 from sklearn_flipad.base.lanes import LANES
 from sklearn_flipad.base.mixins import OffsetMixin
 from sklearn_flipad.base.parallel import in_batches
+from sklearn_flipad.base.progress import progress
 from sklearn_flipad.base.samples import as_array, check_samples, record_samples
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
@@ -159,7 +159,7 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
 
         with (
             process.running(),
-            tqdm(total=len(X), disable=not self.verbose, desc="searching", unit="") as bar,
+            progress(len(X), "searching", verbose=self.verbose) as bar,
         ):
             batches = in_batches(
                 judge, len(X), batch_size=_N_TOGETHER, lanes=LANES, device=process.device

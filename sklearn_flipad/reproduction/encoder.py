@@ -65,9 +65,10 @@ class LatentEncoder(BaseEstimator):
         Target device; CUDA if there is one, else the CPU.
     random_state : int, default=0
         Seed of the network and of the latents. They are not the latents that
-        :func:`~sklearn_flipad.generators.sample` draws with the same seed.
+        :func:`~sklearn_flipad.generators.sample` draws with the same seed. Training also depends
+        on the number of torch's threads, through rounding.
     verbose : int, default=0
-        Whether to show a progress bar, with the error of the latents, in their deviations, and
+        Whether to show progress, with the error of the latents, in their deviations, and
         the share of fresh samples that a short search reproduces.
 
     Attributes

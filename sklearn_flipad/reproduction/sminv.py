@@ -55,7 +55,7 @@ class SMInvDetector(_SearchDetector):
         Seed of the starting points. They are not the latents that
         :func:`~sklearn_flipad.generators.sample` draws with the same seed.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
 
     Attributes
     ----------

@@ -8,10 +8,10 @@ from numbers import Integral
 from pathlib import Path
 
 import joblib
-from tqdm import tqdm
 
 from sklearn_flipad.base.messages import Message
-from sklearn_flipad.datasets.files.listing import iter_files
+from sklearn_flipad.base.progress import progress
+from sklearn_flipad.datasets.files.listing import count_files, iter_files
 from sklearn_flipad.datasets.files.loading import check_count
 from sklearn_flipad.scoring.decoders import ImageDecoder
 from sklearn_flipad.scoring.runs.attributors import load_checked, source_of
@@ -86,7 +86,7 @@ def score_files(
         Whether to complete an interrupted run. With False its rows are discarded, and a finished
         table is replaced.
     verbose : int, default=0
-        Whether to show a progress bar.
+        Whether to show progress.
 
     Returns
     -------
@@ -155,6 +155,7 @@ def score_files(
     output, source = Output(out), source_of(attributor, fnr, fpr)
     attributor = load_checked(source)  # what cannot be loaded is told at once
     scorer = BatchScorer(attributor, decoder, source.levels)
+    n_files = count_files(paths, lambda path: not output.owns(path)) if verbose else None
     hidden = []
     entries = iter_files(paths, hidden.append)
     entries = (entry for entry in entries if not output.owns(entry[0]))
@@ -168,7 +169,7 @@ def score_files(
             _warn_of_conditions(finished, scorer.conditions)
             return finished
         journal.start(header)
-        with tqdm(desc="scoring", unit="file", disable=not verbose) as bar:
+        with progress(n_files, "scoring files", verbose=verbose, unit="file") as bar:
             n_done = _take_done(journal, entries)
             bar.update(n_done)
             batches = iter(lambda: list(islice(entries, batch_size)), [])

@@ -4,7 +4,7 @@ import os
 
 from sklearn_flipad.storage.files import file_kind, printable
 
-__all__ = ["iter_files", "list_files", "plain_reason"]
+__all__ = ["count_files", "iter_files", "list_files", "plain_reason"]
 
 
 def list_files(paths, on_hidden=None):
@@ -41,6 +41,13 @@ def iter_files(paths, on_hidden=None):
             yield from _below(root, on_hidden or (lambda n: None))
         else:
             yield root, None
+
+
+def count_files(paths, is_counted=lambda path: True):
+    """Number of files of :func:`iter_files`; None for a generator, which can be read only once."""
+    if not (_is_path(paths) or isinstance(paths, list | tuple)):
+        return None
+    return sum(map(is_counted, (path for path, _ in iter_files(paths))))
 
 
 def plain_reason(error):

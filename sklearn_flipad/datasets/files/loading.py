@@ -5,7 +5,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_flipad.datasets.files.listing import iter_files, plain_reason
+from sklearn_flipad.base.progress import progress
+from sklearn_flipad.datasets.files.listing import count_files, iter_files, plain_reason
 from sklearn_flipad.storage.files import printable, read_regular
 
 __all__ = ["check_count", "check_on_error", "read_each", "read_samples"]
@@ -45,7 +46,7 @@ def read_each(files, read):
             yield name, content, None
 
 
-def read_samples(paths, decoder, *, max_bytes=2**30, same_shape=True, on_error="raise"):
+def read_samples(paths, decoder, *, max_bytes=2**30, same_shape=True, on_error="raise", verbose=0):
     """Samples of files, where each is from, the steps of the decoder, reasons, hidden files.
 
     The parameters are those of :func:`~sklearn_flipad.datasets.load_images`, with a decoder as
@@ -58,15 +59,18 @@ def read_samples(paths, decoder, *, max_bytes=2**30, same_shape=True, on_error="
         sample, done = decoder(read_regular(path, max_bytes))
         return sample, tuple(done)
 
-    for name, content, reason in read_each(iter_files(paths, hidden.append), read):
-        if reason is not None:
-            errors[name] = reason
-            continue
-        sample, done = content
-        shapes.setdefault(sample.shape, name)
-        samples.append(sample)
-        filenames.append(name)
-        steps.append(done)
+    n_files = count_files(paths) if verbose else None
+    with progress(n_files, "reading files", verbose=verbose) as bar:
+        for name, content, reason in read_each(iter_files(paths, hidden.append), read):
+            bar.update()
+            if reason is not None:
+                errors[name] = reason
+                continue
+            sample, done = content
+            shapes.setdefault(sample.shape, name)
+            samples.append(sample)
+            filenames.append(name)
+            steps.append(done)
     n_files = len(samples) + len(errors)
     listed = "\n".join(f"  {name}: {reason}" for name, reason in list(errors.items())[:_MAX_LISTED])
     if errors and (on_error == "raise" or not samples):

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from sklearn_flipad.base.lanes import in_lanes
 from sklearn_flipad.base.modules import (
@@ -20,6 +19,7 @@ from sklearn_flipad.base.modules import (
     unwrap,
 )
 from sklearn_flipad.base.precision import plain_defaults
+from sklearn_flipad.base.progress import progress
 from sklearn_flipad.base.randomness import Purpose, seeded, separate_stream
 from sklearn_flipad.reproduction.encoding.networks import make_encoder_network, n_outputs_of
 from sklearn_flipad.reproduction.search.latent_search import search_latents
@@ -62,8 +62,8 @@ def train_encoder(
     training = _Training(process, module, max_steps, batch_size, lr, random_state)
     if checkpoint is not None:
         training.resume(Path(checkpoint))
-    with tqdm(
-        total=max_steps, initial=training.step, disable=not verbose, desc="training", unit=""
+    with progress(
+        max_steps, "training the encoder, steps", verbose=verbose, initial=training.step
     ) as bar:
         while training.step < max_steps and not training.is_good_enough:
             training.advance()
