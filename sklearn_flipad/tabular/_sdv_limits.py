@@ -93,15 +93,17 @@ def _out_of_reach(synthesizer, table, precision):
     found, factors = {}, date_factors(synthesizer)
     for name in table.columns:
         formatter = formatters.get(name)
-        is_date = hasattr(formatter, "datetime_format")
-        if not (is_date or hasattr(formatter, "_rounding_digits")):
+        kind = type(formatter).__name__
+        # Others change the scale, and columns that constraints made are rounded as others are.
+        if kind not in ("FloatFormatter", "UnixTimestampEncoder") or name not in precision:
             continue
+        is_date = kind == "UnixTimestampEncoder"
         values = table[name].to_numpy(dtype=np.float64)
         if is_date:
             step = factors.get(name, 1.0) * _step_of_dates(formatter)
             slack = step = np.full(len(values), step)
         else:
-            slack, step = _steps_of_numbers(formatter, values, precision.get(name, 0.0))
+            slack, step = _steps_of_numbers(formatter, values, precision[name])
         texts = np.full(len(values), "", dtype=object)
         low, high = -np.inf, np.inf
         if formatter.enforce_min_max_values and pd.notna(formatter._min_value):

@@ -196,7 +196,7 @@ def date_factors(synthesizer):
     """
     found = {}
     for name, formatter in field_transformers(synthesizer).items():
-        if getattr(formatter, "datetime_format", None):
+        if type(formatter).__name__ == "UnixTimestampEncoder" and formatter.datetime_format:
             date = formatter._convert_data_to_pandas_datetime(pd.Series([_SOME_DATE]))
             if isinstance(formatter._dtype, np.dtype) and formatter._dtype.kind == "M":
                 date = date.astype(formatter._dtype)

@@ -3,9 +3,10 @@
 import re
 from collections import Counter
 
-__all__ = ["LOSSLESS", "count_facts", "facts_of", "phrase"]
+__all__ = ["IN_COLOR", "LOSSLESS", "count_facts", "facts_of", "phrase"]
 
-LOSSLESS = "not compressed with loss"
+#: Texts are in the files of attributors, and stay as they are.
+IN_COLOR, LOSSLESS = "in color", "not compressed with loss"
 _USUAL_COLORS, _UNRESIZED = "in the model's own colors", "not resized"
 #: Values of a fact that a phrase names.
 _MAX_NAMED = 3
@@ -19,7 +20,7 @@ _SOUND = re.compile(r"WAV \d+ Hz (?P<bits>\d+-bit(?: float)?) .*")
 _CONVERTED = re.compile(r"(\w+) converted to \w+")
 _RESIZED = re.compile(r"(\d+)x(\d+) resized and cropped to (\d+)x\3")
 #: Files by the mode that was converted.
-_COLORS = {"L": "gray", "RGB": "in color", "RGBA": "in color"}
+_COLORS = {"L": "gray", "RGB": IN_COLOR, "RGBA": IN_COLOR}
 #: Modes of PNG files with fewer gray levels than a sample may have.
 _FEW_LEVELS = ("1", "L;2", "L;4")
 

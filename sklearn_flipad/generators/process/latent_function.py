@@ -95,7 +95,10 @@ class LatentFunction:
         """
         if not self.is_random:
             return
-        message = "The generator draws random numbers while it runs, even in eval mode. "
+        message = (
+            "The generator draws random numbers while it runs, even in eval mode: noise, or "
+            "dropout that is always on. "
+        )
         if searches_noise and self.noise is not None:
             message += (
                 f"They are {self.noise.n_values} normal ones per sample, which are searched along "

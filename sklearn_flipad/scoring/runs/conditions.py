@@ -2,7 +2,7 @@
 
 from sklearn_flipad.base.estimators import last_step
 from sklearn_flipad.base.messages import Message, Term
-from sklearn_flipad.datasets.files.facts import LOSSLESS, facts_of, phrase
+from sklearn_flipad.datasets.files.facts import IN_COLOR, LOSSLESS, facts_of, phrase
 
 __all__ = ["Conditions"]
 
@@ -31,6 +31,8 @@ class Conditions:
             found = {name: v for name, v in facts.items() if not self._is_usual(name, v)}
             if "compression" in found:
                 found = {name: v for name, v in found.items() if name not in _OF_JPEG}
+                if found.get("colors") == IN_COLOR:  # gray with errors of the compression
+                    del found["colors"]
             self._known[decoding] = found
         return self._known[decoding]
 
