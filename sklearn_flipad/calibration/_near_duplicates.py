@@ -1,11 +1,13 @@
 """Near-duplicates among images and sounds: frames of a clip, one picture in several qualities."""
 
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
+from sklearn.utils import gen_batches
 
 from sklearn_flipad.base.sample_lists import is_ragged
 from sklearn_flipad.base.samples import as_array
@@ -29,10 +31,13 @@ def near_duplicates(X):
         return np.arange(len(X))
     samples = [as_array(sample) for sample in X] if is_ragged(X) else np.asarray(as_array(X))
     each = np.arange(len(samples))
-    known = all(s.ndim > 1 and s.size and s.dtype.kind in "biuf" for s in samples[:1])
-    if not known or not all(s.ndim == samples[0].ndim for s in samples):
+    if not all(_has_thumbnail(s) and s.ndim == samples[0].ndim for s in samples):
         return each
-    thumbnails = np.stack([_thumbnail(sample) for sample in samples])
+    if is_ragged(X):
+        thumbnails = np.concatenate([_thumbnails(sample[None]) for sample in samples])
+    else:
+        batches = gen_batches(len(samples), 256)
+        thumbnails = np.concatenate([_thumbnails(samples[rows]) for rows in batches])
     thumbnails -= thumbnails.mean(axis=1, keepdims=True)
     contrast = np.linalg.norm(thumbnails, axis=1)
     # Flat samples are copies only if they are equal; infinite ones are refused later.
@@ -53,14 +58,19 @@ def near_duplicates(X):
     return each
 
 
-def _thumbnail(sample):
-    """Means of blocks of an image, or signed sums of a sound (channels, length), shape (64,)."""
-    sample = sample.astype(np.float64)
-    if sample.ndim == 2:
-        values = sample.mean(axis=0)
-        return _signs(len(values)) @ values
-    image = sample.mean(axis=tuple(range(sample.ndim - 2)))
-    return _blocks(_blocks(image, 0), 1).ravel()
+def _has_thumbnail(sample):
+    """Whether a sample is an image or a sound that is no smaller than its thumbnail."""
+    return sample.ndim > 1 and sample.dtype.kind in "biuf" and prod(sample.shape[-2:]) >= _SIDE**2
+
+
+def _thumbnails(samples):
+    """Means of blocks of images, or signed sums of sounds (n, channels, length), shape (n, 64)."""
+    samples = samples.astype(np.float64)
+    if samples.ndim == 3:
+        sounds = samples.mean(axis=1)
+        return sounds @ _signs(sounds.shape[1]).T
+    images = samples.mean(axis=tuple(range(1, samples.ndim - 2)))
+    return _blocks(_blocks(images, 1), 2).reshape(len(images), -1)
 
 
 @lru_cache(maxsize=1)
@@ -68,9 +78,9 @@ def _signs(length):
     return np.random.RandomState(0).randint(0, 2, (_SIDE**2, length)) * 2.0 - 1.0
 
 
-def _blocks(image, axis):
-    """Means of blocks along an axis, of which there are 8."""
-    parts = np.array_split(image, _SIDE, axis=axis)
-    means = [part.mean(axis=axis) if part.shape[axis] else None for part in parts]
-    filled = [m if m is not None else means[0] for m in means]
-    return np.stack(filled, axis=axis)
+def _blocks(images, axis):
+    """Means of 8 blocks along an axis; small images are repeated."""
+    size = images.shape[axis]
+    places = np.arange(max(_SIDE, size)) * size // max(_SIDE, size)
+    parts = np.array_split(np.take(images, places, axis=axis), _SIDE, axis=axis)
+    return np.stack([part.mean(axis=axis) for part in parts], axis=axis)
