@@ -54,15 +54,17 @@ def warn_of_labels(labels, draws):
 
 
 def _both_ways(labels, draws):
-    """Number of different samples that are labeled +1 and -1, and the row of one of them."""
-    own, others = (draws.digests[labels == label] for label in (1, -1))
-    both = np.intersect1d(own, others)
-    rows = np.flatnonzero(np.isin(draws.digests, both[:1]))
-    return len(both), (rows[labels[rows] != 0] if len(both) else rows)
+    """Number of different samples that are labeled +1 and -1, and the first such pair of rows."""
+    own, others = (np.flatnonzero(labels == label) for label in (1, -1))
+    rows = own[np.isin(draws.digests[own], draws.digests[others])]
+    if not len(rows):
+        return 0, None
+    equal = others[draws.digests[others] == draws.digests[rows[0]]]
+    return len(np.unique(draws.digests[rows])), (rows[0], equal[0])
 
 
 def _labeled_both_ways(found, rows, unless=""):
-    first, other = rows[0], rows[-1]
+    first, other = rows
     return (
         f"{found} different samples are labeled both +1 and -1: they are among the model's own "
         f"samples and among the negatives, such as samples {first} and {other}, which are equal. "

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -148,7 +149,8 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
         self._validate_params()
         self._check_attributors()
         for name, estimator in self.estimators:
-            _check_rate(name, calibrator_of(estimator))
+            fitted = isinstance(estimator, FrozenEstimator)
+            _check_rate(name, calibrator_of(estimator), fitted)
 
     def calibrated_scores(self, X):
         """Anomaly scores of each attributor on the common scale.
@@ -207,10 +209,11 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
         return tags
 
 
-def _check_rate(name, calibrator):
-    if calibrator.fnr > 0.5:
+def _check_rate(name, calibrator, fitted):
+    fnr = getattr(calibrator, "fnr_", calibrator.fnr) if fitted else calibrator.fnr
+    if fnr > 0.5:
         raise ValueError(
-            f"The attributor {name!r} has fnr={calibrator.fnr:g}; a threshold below the median of "
+            f"The attributor {name!r} has fnr={fnr:g}; a threshold below the median of "
             "the inliers cannot scale scores. Give it a rate of at most 0.5."
         )
 
