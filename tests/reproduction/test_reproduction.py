@@ -629,7 +629,7 @@ def test_suspects_whose_gray_levels_were_cut_off(fashion, fashion_encoder):
     moved = {"output_range": (float(low), float(high))}
     own = sample(fashion, 16, random_state=1, **moved)
     attributor = make_reproduction(
-        fashion, encoder=fashion_encoder, fnr=0.2, cv=0.5, **FEW, **moved
+        fashion, encoder=fashion_encoder, fnr=0.2, cv=0.5, n_restarts=1, **moved
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
