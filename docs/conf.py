@@ -56,15 +56,19 @@ sphinx_gallery_conf = {
 
 
 def _write_methods():
-    """Write the table of methods that ``method.rst`` includes."""
-    with open(Path(__file__).parent / "_methods.csv", "w", newline="") as file:
-        write = csv.writer(file).writerow
-        write(["Name", "Function", "Judges by", "Needs of the model", "Judges", "Trained"])
-        for method in METHODS.values():
-            function = f":func:`~sklearn_flipad.{method.make.__name__}`"
-            trained = "yes" if method.trains_on_negatives else "no"
-            judges = ", ".join(method.judges)
-            write([method.name, function, method.title, method.needs, judges, trained])
+    """Write the tables of methods that ``method.rst`` and ``command.rst`` include."""
+    rows = [["Name", "Function", "Judges by", "Needs of the model", "Judges", "Trained"]]
+    of_command = [["``--method``", "Verdicts are based on", "Function"]]
+    for method in METHODS.values():
+        function = f":func:`~sklearn_flipad.{method.make.__name__}`"
+        trained = "yes" if method.trains_on_negatives else "no"
+        judges = ", ".join(method.judges)
+        rows.append([method.name, function, method.title, method.needs, judges, trained])
+        if method.arguments is not None:
+            of_command.append([f"``{method.name}``", method.title, function])
+    for name, table in (("_methods.csv", rows), ("_command_methods.csv", of_command)):
+        with open(Path(__file__).parent / name, "w", newline="") as file:
+            csv.writer(file).writerows(table)
 
 
 def _skip_inherited(app, what, name, obj, skip, options):

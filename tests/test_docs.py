@@ -20,6 +20,13 @@ def shown_code(name):
     return "\n".join(re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in blocks)
 
 
+def test_pages_include_the_tables_that_the_configuration_writes():
+    tables = set(re.findall(r'"(_\w+\.csv)"', (ROOT / "docs/conf.py").read_text()))
+    pages = [path.read_text() for path in (ROOT / "docs").glob("*.rst")]
+    assert tables == {name for page in pages for name in re.findall(r":file: (_\S+)", page)}
+    assert len(tables) == 2
+
+
 def run(name):
     # The snippets' settings, but for what makes them slow.
     code = shown_code(name).replace("max_steps=500", "max_steps=60")

@@ -151,13 +151,31 @@ default="samples"
         model : TargetModel
             The target model.
         **options
-            Arguments of `make`; those that it does not have are left out.
+            Arguments of `make`; those that it does not have and other methods have are left out.
 
         Returns
         -------
         AttributionPipeline
+
+        Raises
+        ------
+        ValueError
+            If `arguments` is None.
+        TypeError
+            If no method has an argument of that name.
         """
+        if self.arguments is None:
+            raise ValueError(
+                f"{self.name} has no function of the arguments that a model determines: call "
+                f"{self.make.__name__} with them."
+            )
         known = signature(self.make).parameters
+        of_all = {name for method in METHODS.values() for name in signature(method.make).parameters}
+        if unknown := sorted(set(options) - of_all - set(known)):
+            raise TypeError(
+                f"No method has an argument {unknown[0]!r}; {self.make.__name__} has "
+                f"{', '.join(known)}."
+            )
         options = {name: value for name, value in options.items() if name in known}
         return self.make(**{**options, **self.arguments(model)})
 

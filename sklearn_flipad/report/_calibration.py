@@ -53,7 +53,7 @@ class CalibrationPlot:
         mark = ax.axvline(limits[0], color="C3", linewidth=1.8, label="this file")
         ax.set_xlim(limits)
         ax.get_legend().remove()
-        name = "distance to the reproduction" if self.is_distance else ax.get_xlabel()
+        name = "distance" if self.is_distance else ax.get_xlabel()
         ax.set_xlabel(name, fontsize="x-small")
         ax.set_ylabel("fraction", fontsize="x-small")
         ax.tick_params(which="both", labelsize="x-small")

@@ -45,9 +45,9 @@ def _of_final_layer(inverter):
     return f"final layer, {kinds} from {shapes}", layer.fingerprint
 
 
-#: By the parameter that holds a part of the model; "distance" if reconstructions are compared.
+#: By the parameter that holds a part of the model; "search" if its latents are searched too.
 _CONTENTS = {
-    "distance": _Contents(
+    "search": _Contents(
         _of_generator,
         reproduction_views,
         (
@@ -102,7 +102,8 @@ def _contents_of(estimator):
     method = method_of(estimator)
     if method is None:
         return None
-    return _CONTENTS.get("distance" if method.is_distance else method.holds)
+    searches = hasattr(estimator, "reconstruct") and hasattr(estimator, "distance")
+    return _CONTENTS.get("search" if searches else method.holds)
 
 
 def fingerprints(attributor):

@@ -102,3 +102,16 @@ def test_the_final_layer_is_traced_when_it_is_needed(models):
     attributor = made(METHODS["flipad"], {"else": model})
     assert attributor["invert"].final_layer is model.final_layer
     assert np.isfinite(model.final_layer.mean_activation).all()
+
+
+def test_options_that_other_methods_have_are_left_out_and_no_others(models):
+    assert made(METHODS["smf"], models, windows=None, fnr=0.25)["detect"].fnr == 0.25
+    with pytest.raises(TypeError, match="No method has an argument 'fnrr'; make_smf has .*fnr"):
+        made(METHODS["smf"], models, fnrr=0.25)
+
+
+@pytest.mark.parametrize("name", ["posterior", "combined"])
+def test_methods_that_no_model_determines_say_what_to_call(name, models):
+    with pytest.raises(ValueError, match=f"call make_{name} with them"):
+        METHODS[name].attributor(models["else"])
+    assert made(METHODS[name], models)["detect"].fnr == 0.005

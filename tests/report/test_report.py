@@ -15,12 +15,14 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.svm import OneClassSVM
 from torch import nn
 
 from sklearn_flipad import (
     FinalLayer,
+    FNRThresholdCalibrator,
     load_attributor,
     make_combined,
     make_flipad,
@@ -30,7 +32,9 @@ from sklearn_flipad import (
 )
 from sklearn_flipad.calibration import simes_p_value, true_discovery_bound
 from sklearn_flipad.generators import sample
+from sklearn_flipad.pipelines import METHODS, Method
 from sklearn_flipad.report import weights_digest, write_report
+from sklearn_flipad.report._methods import fingerprints, views
 from sklearn_flipad.report._text import visible
 from sklearn_flipad.scoring import score_files
 from tests.test_docs import shown_code
@@ -144,6 +148,26 @@ def test_it_says_what_the_table_says(attributor, folder):
     assert (
         "at most 10 % are called “not own” (the false-negative rate, fnr), on average" in page.text
     )
+
+
+class Middle(OutlierMixin, BaseEstimator):
+    """Minus the distance to the mean, a distance that no generator is searched for."""
+
+    def fit(self, X, y=None):
+        self.mean_ = np.mean(X if y is None else X[np.asarray(y) == 1], axis=0)
+        return self
+
+    def score_samples(self, X):
+        return -np.abs(X - self.mean_).reshape(len(X), -1).mean(axis=1)
+
+
+def test_a_distance_of_a_method_without_a_generator(folder, monkeypatch):
+    method = Method("middle", Middle, Middle, "distance to the mean", is_distance=True)
+    monkeypatch.setitem(METHODS, "middle", method)
+    attributor = FNRThresholdCalibrator(Middle(), fnr=0.1, random_state=0).fit(X, Y)
+    assert (fingerprints(attributor), views(attributor, X[:2])) == ([], [])
+    page = report(scored(attributor, folder), attributor)
+    assert "Features of samples are all that the method knows" in page.text
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
