@@ -160,7 +160,7 @@ def test_each_command_says_what_it_does(studio):
     fit = ["fit", name, "--latent-shape", 4, "--negatives", negatives, "--out", out]
     fit += ["--samples", 120, "--fnr", 0.05, "--epochs", 2, "--fpr", 0.2, "--overwrite"]
     said = flipad(*fit)
-    estimated = re.search(r"- this takes about \d+ s .*Shorter: ", said)
+    estimated = re.search(r"- this takes about [\d.]+ \w+.*Shorter: ", said)
     assert estimated
     assert "- reading files: 50\n" in said[: estimated.start()]
     rest = said[estimated.end() :]
