@@ -192,7 +192,7 @@ class CategoryColumn:
         return one_hot
 
     def impossible(self, series):
-        """What is wrong with values that are not in the table of fit; "" for the others, (n,)."""
+        """Reasons for values that are not in the table of fit, "" for the others, shape (n,)."""
         unknown = matches(series, self.categories) < 0
         known = ", ".join(map(repr, self.categories[:10]))
         reason = "{!r} is not among the values of the table of fit, " + known

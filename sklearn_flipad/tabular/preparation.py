@@ -332,7 +332,7 @@ class TablePreparer(TransformerMixin, BaseEstimator):
         return block
 
     def _reasons(self, X):
-        """What is wrong with categories that the table of fit does not have, by column."""
+        """Reasons for categories that are not in the table of fit, by column."""
         found = {}
         for column in self.columns_:
             if isinstance(column, CategoryColumn):
