@@ -15,7 +15,7 @@ from sklearn_flipad.calibration.rules import as_rule
 from sklearn_flipad.cli.estimate import estimated_seconds, shown_estimate
 from sklearn_flipad.cli.generators import latent_shape_of, load_generator
 from sklearn_flipad.cli.imports import import_object
-from sklearn_flipad.cli.options import COMMAND_METHODS, numbers
+from sklearn_flipad.cli.options import COMMAND_METHODS, FitOptions, numbers
 from sklearn_flipad.cli.samples import (
     compressed,
     decoding_of_drawn,
@@ -348,7 +348,7 @@ def _shown(generator):
 def _next(options):
     """The command that scores a folder as this attributor needs it."""
     words = ["flipad", "score", str(options.out), "FOLDER", "--out", "verdicts.csv"]
-    if options.negatives and options.fpr != 0.05:
+    if options.negatives and options.fpr != FitOptions.fpr:
         words += ["--fpr", f"{options.fpr:g}"]
     if options.size is not None:
         words += ["--size", str(options.size)]
