@@ -87,6 +87,15 @@ def test_what_rooms_export_is_on_the_api_page():
         shown = {name for name in LISTED if "." not in name}
         assert listed <= exported, page
         assert exported <= listed | shown, page
+        data = set(module.__all__) - exported
+        data = {name for name in data if not inspect.ismodule(getattr(module, name))}
+        assert data == documented_data(module.__name__) | data & shown, page
+
+
+def documented_data(module):
+    """Names of values that are no classes or functions, which the API page describes itself."""
+    found = re.findall(r"^\.\. data:: (\w+)\n    :module: (.+)$", PAGE.read_text(), re.MULTILINE)
+    return {name for name, of in found if of == module}
 
 
 def definitions(module):

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -125,6 +126,33 @@ def test_a_method(page, samples, tmp_path):
     assert method_of(attributor["edges"]).title == "differences of neighboring pixels"
 
 
+def test_a_method_of_a_detector(page, samples, tmp_path):
+    own, others = samples
+    X, y = np.concatenate([own, others]), np.repeat([1, -1], [len(own), len(others)])
+    attributor = page["make_mean"](fnr=0.1, random_state=0).fit(X, y)
+    assert (attributor.predict(others) == -1).all()
+    save_attributor(attributor, tmp_path / "mean.flipad")
+    found = inspect_attributor(tmp_path / "mean.flipad")
+    assert (found.method, found.sample_shape) == ("mean", (1, 6, 6))
+    loaded = load_attributor(tmp_path / "mean.flipad")
+    np.testing.assert_array_equal(loaded.score_samples(X), attributor.score_samples(X))
+
+
+def test_a_method_whose_files_tell_no_shape_is_refused_before_work(page, tmp_path):
+    pytest.importorskip("typer")
+    from sklearn_flipad.cli.fit import fit_attributor
+    from sklearn_flipad.cli.options import FitOptions
+
+    METHODS["mean"] = replace(METHODS["mean"], estimator=page["NearestInlierDetector"])
+    options = FitOptions("none", tmp_path / "m", method="mean")
+    with pytest.raises(ValueError, match=r"NearestInlierDetector declare _stored as Stored\.with"):
+        fit_attributor(options, None)
+    METHODS["mean"] = replace(METHODS["mean"], estimator=page["MeanDistanceDetector"])
+    # The advice leads on to the generator.
+    with pytest.raises(AttributeError, match="step"):
+        fit_attributor(options, None)
+
+
 def test_a_file_format(page, samples, tmp_path):
     own, others = samples
     X, y = np.concatenate([own, others]), np.repeat([1, -1], [len(own), len(others)])
@@ -190,6 +218,9 @@ def test_a_method_by_the_command(samples, tmp_path):
     assert json.loads(flipad("inspect", "m", "--json"))["method"] == "edges"
     score = ["score", "m", "suspects", "--out", "v.csv", "--report", "r.html", "--json", "--quiet"]
     assert json.loads(flipad(*score))["n_scored"] == 6
+    score = ["score", "m", "suspects", "--out", "w.csv", "--jobs", "2", "--json", "--quiet"]
+    assert json.loads(flipad(*score))["n_scored"] == 6
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "v.csv"), pd.read_csv(tmp_path / "w.csv"))
     page = (tmp_path / "r.html").read_text()
     assert "EdgeTransformer" in page
     assert "005.png" in page

@@ -79,7 +79,9 @@ def score(
     fnr: Annotated[
         float | None, typer.Option(help="Level of 'not own'; the attributor's by default.")
     ] = None,
-    fpr: Annotated[float | None, typer.Option(help="Level of 'own'; 0.05 by default.")] = None,
+    fpr: Annotated[
+        float | None, typer.Option(help=f"Level of 'own'; {FitOptions.fpr:g} by default.")
+    ] = None,
     size: Annotated[
         int | None, typer.Option(min=1, help="Resize and crop image files to this side.")
     ] = None,

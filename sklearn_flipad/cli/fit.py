@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from sklearn_flipad import DeepSADDetector, inspect_attributor, save_attributor
+from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import as_rule
 from sklearn_flipad.cli.estimate import estimated_seconds, shown_estimate
 from sklearn_flipad.cli.generators import latent_shape_of, load_generator
 from sklearn_flipad.cli.imports import import_object
-from sklearn_flipad.cli.options import COMMAND_METHODS, numbers
+from sklearn_flipad.cli.options import COMMAND_METHODS, FitOptions, numbers
 from sklearn_flipad.cli.samples import (
     compressed,
     decoding_of_drawn,
@@ -31,6 +32,9 @@ from sklearn_flipad.scoring.runs.formats import counted, is_lossy, negatives_war
 from sklearn_flipad.storage.files import file_digest, printable, writable_path
 
 __all__ = ["fit_attributor"]
+
+#: Fitted attributes by which files tell the shape of samples.
+_LAYOUT = {"_sample_shape", "_image_shape"}
 
 
 def fit_attributor(options, run):
@@ -142,6 +146,12 @@ def _check(options, method):
         raise FileExistsError(f"{options.out} exists: choose another --out, or pass --overwrite.")
     if os.path.lexists(options.out):
         writable_path(options.out)  # before an hour of work
+    if method.holds != "final_layer" and not _LAYOUT & _stored_names(method.estimator):
+        raise ValueError(
+            f"The file would not say what samples of {method.name} look like, and score could not "
+            f"read any. Let {method.estimator.__name__} declare _stored as Stored.with_samples or "
+            "Stored.stateless makes it, and fit call record_samples."
+        )
     if options.windows is not None and "any size" not in method.judges:
         windowed = [name for name in COMMAND_METHODS if "any size" in METHODS[name].judges]
         raise ValueError(
@@ -158,6 +168,12 @@ def _check(options, method):
         raise ValueError("--reference says what the negatives are: pass --negatives.")
     if method.holds == "autoencoder":
         _check_autoencoder(options)
+
+
+def _stored_names(cls):
+    """Names of the fitted attributes that files hold of a class."""
+    stored = getattr(cls, "_stored", Stored())
+    return {*stored.fitted, *stored.optional}
 
 
 def _check_autoencoder(options):
@@ -332,7 +348,7 @@ def _shown(generator):
 def _next(options):
     """The command that scores a folder as this attributor needs it."""
     words = ["flipad", "score", str(options.out), "FOLDER", "--out", "verdicts.csv"]
-    if options.negatives and options.fpr != 0.05:
+    if options.negatives and options.fpr != FitOptions.fpr:
         words += ["--fpr", f"{options.fpr:g}"]
     if options.size is not None:
         words += ["--size", str(options.size)]

@@ -73,7 +73,7 @@ class FingerprintDetector(OffsetMixin, BaseEstimator):
     --------
     >>> from sklearn_flipad import FingerprintDetector
     >>> from sklearn_flipad.zoo import load_pretrained
-    >>> from sklearn_flipad.generators.sampling import sample
+    >>> from sklearn_flipad.generators import sample
     >>> X = sample(load_pretrained("fashion/dcgan-0"), 50, random_state=0)
     >>> detector = FingerprintDetector().fit(X)
     >>> detector.fingerprint_.shape

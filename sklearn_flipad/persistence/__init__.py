@@ -1,1 +1,1 @@
-"""Files without pickle: arrays with a description and a checksum."""
+"""Attributors in files without pickle: saved, loaded and inspected."""

@@ -155,7 +155,7 @@ def make_posterior(
     Examples
     --------
     >>> from sklearn_flipad import make_posterior
-    >>> from sklearn_flipad.generators.sampling import sample
+    >>> from sklearn_flipad.generators import sample
     >>> from sklearn_flipad.zoo import load_pretrained
     >>> generator = load_pretrained("redwine/kl-wgan-0")
     >>> rows = sample(generator, 128, dtype="float32", random_state=0)

@@ -111,7 +111,7 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
         ValueError
             If X is not valid or has not as many elements as the generator's samples.
         NotFittedError
-            If the encoder is not trained.
+            If the search needs an encoder and it is not trained.
         """
         return -np.concatenate([found.distances for found in self._found(X)])
 

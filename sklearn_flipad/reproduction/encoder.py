@@ -97,7 +97,7 @@ class LatentEncoder(BaseEstimator):
     Examples
     --------
     >>> from sklearn_flipad import LatentEncoder
-    >>> from sklearn_flipad.generators.sampling import sample
+    >>> from sklearn_flipad.generators import sample
     >>> from sklearn_flipad.zoo import load_pretrained
     >>> generator = load_pretrained("fashion/dcgan-0")
     >>> encoder = LatentEncoder(max_steps=2).fit(generator)

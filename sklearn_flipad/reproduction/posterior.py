@@ -105,7 +105,7 @@ class LatentPosteriorDetector(BaseEstimator):
     Examples
     --------
     >>> from sklearn_flipad.reproduction import LatentPosteriorDetector
-    >>> from sklearn_flipad.generators.sampling import sample
+    >>> from sklearn_flipad.generators import sample
     >>> from sklearn_flipad.zoo import load_pretrained
     >>> generator = load_pretrained("redwine/kl-wgan-0")
     >>> detector = LatentPosteriorDetector(generator, noise=0.02, n_starts=4, n_drawn=1000)

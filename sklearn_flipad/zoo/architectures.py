@@ -122,7 +122,7 @@ class ConditionalDCGANGenerator(DCGANGenerator):
     --------
     >>> from functools import partial
     >>> from sklearn_flipad.zoo import ConditionalDCGANGenerator
-    >>> from sklearn_flipad.generators.sampling import sample
+    >>> from sklearn_flipad.generators import sample
     >>> generator = ConditionalDCGANGenerator(channels=(16, 8))
     >>> sample(generator, 3, random_state=0).shape
     (3, 1, 16, 16)

@@ -30,7 +30,7 @@ class KLWGANGenerator(nn.Module):
 
     Examples
     --------
-    >>> from sklearn_flipad.generators.sampling import sample
+    >>> from sklearn_flipad.generators import sample
     >>> from sklearn_flipad.zoo import KLWGANGenerator
     >>> sample(KLWGANGenerator(n_columns=5), 3, dtype="float32", random_state=0).shape
     (3, 5)

@@ -106,7 +106,7 @@ def test_the_final_layer_is_traced_when_it_is_needed(models):
 
 def test_options_that_other_methods_have_are_left_out_and_no_others(models):
     assert made(METHODS["smf"], models, windows=None, fnr=0.25)["detect"].fnr == 0.25
-    with pytest.raises(TypeError, match="No method has an argument 'fnrr'; make_smf has .*fnr"):
+    with pytest.raises(TypeError, match=r"No method has an argument 'fnrr'; make_smf has .*fnr"):
         made(METHODS["smf"], models, fnrr=0.25)
 
 

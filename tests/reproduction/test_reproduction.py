@@ -300,13 +300,15 @@ def test_an_autoencoders_own_encoder(images):
         ReproductionDetector(images, encoder=wrong).score_samples(X)
 
 
-def test_own_distance_judges_what_was_found(images, encoder):
+@pytest.mark.parametrize("processing", [None, JPEGCompression(80)])
+def test_own_distance_judges_what_was_found(images, encoder, processing):
     X = sample(images, 5, random_state=0)
 
     def distance(x, reconstruction):
         return (x - reconstruction).abs().flatten(1).amax(dim=1)
 
-    detector = ReproductionDetector(images, encoder=encoder, distance=distance)
+    options = {"encoder": encoder, "distance": distance, "processing": processing}
+    detector = ReproductionDetector(images, **options)
     found = detector.reconstruct(X)
     largest = np.abs(X.astype(float) - found.reconstructions).reshape(5, -1).max(axis=1) / 127.5
     np.testing.assert_allclose(found.distances, largest, atol=1e-6)

@@ -19,7 +19,8 @@ __all__ = ["gram_solver"]
 #: Largest number of entries of a factor, 1 GB in single precision.
 _MAX_ENTRIES = 2**28
 #: The matrices of the circulant solver are smaller: a multiplication takes up to twice as long.
-#: With this factor, the inversion of an image takes, in CPU seconds (``benchmarks/gram.py``):
+#: With this factor, the inversion of an image takes, in CPU seconds
+#: (``python -m benchmarks gram``):
 #: ==============================  =================  ==========  ======  ===================
 #: Layer                           block tridiagonal  circulant   dense   conjugate gradients
 #: ==============================  =================  ==========  ======  ===================

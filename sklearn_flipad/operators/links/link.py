@@ -45,7 +45,10 @@ class Link:
 
     def __post_init__(self):
         if self.kind not in LINK_KINDS:
-            raise ValueError(f"kind must be one of {', '.join(LINK_KINDS)}, got {self.kind!r}.")
+            raise ValueError(
+                f"kind must be one of {', '.join(LINK_KINDS)}, got {self.kind!r}. If it is a kind "
+                "of your own, import the module that registers it first."
+            )
         axes = self.row.weight_axes
         if (axes is not None) != (self.weight is not None):
             raise ValueError(

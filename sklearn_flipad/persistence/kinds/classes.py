@@ -76,7 +76,10 @@ def import_class(table, name):
     if method is not None and hasattr(method.estimator, "_stored"):
         return method.estimator
     if name not in table:
-        raise ValueError(f"{str(name)[:100]!r} is not a class that files may hold")
+        raise ValueError(
+            f"{str(name)[:100]!r} is not a class that files may hold. If a method of your own has "
+            "it, import the module that registers the method first"
+        )
     return getattr(import_module(table[name]), name)
 
 

@@ -25,13 +25,13 @@ def judged(X, found, process, distance=None):
     reconstructions = process.raw(latents, conditions)
     if levels:
         reconstructions = process.processing.apply(reconstructions)
-    if not process.processing.exact:
+    if distance is not None:
+        distances = _distances(x, reconstructions, process, distance)
+    elif not process.processing.exact:
         difference = x.astype(np.float64) - reconstructions
         squares = np.square(difference).reshape(len(x), -1).mean(axis=1)
         penalty = objective.penalty(latents, process.targets(X)).double().cpu().numpy()
         distances = np.sqrt(squares + penalty)
-    elif distance is not None:
-        distances = _distances(x, reconstructions, process, distance)
     if distance is not None:
         outcomes = np.where(outcomes == REPRODUCED, UNDECIDED, outcomes)
     elif not process.processing.exact:

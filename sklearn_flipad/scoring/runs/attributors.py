@@ -3,6 +3,8 @@
 import os
 from typing import Any, NamedTuple
 
+from sklearn_flipad.operators.links.kinds import LINK_KINDS
+from sklearn_flipad.pipelines import METHODS
 from sklearn_flipad.scoring.runs.columns import check_attributor
 from sklearn_flipad.scoring.runs.fingerprint import fingerprint
 from sklearn_flipad.storage.files import file_digest
@@ -14,12 +16,16 @@ class Source(NamedTuple):
     """An attributor as it is given, in a form that worker processes can be sent.
 
     ``given`` is the estimator, or the absolute path of one; ``digest`` is that of the estimator
-    or of the file; ``levels`` are the ``fnr`` and ``fpr`` that differ from the estimator's.
+    or of the file; ``levels`` are the ``fnr`` and ``fpr`` that differ from the estimator's;
+    ``methods`` and ``links`` are the rows that a user's program has registered, since workers do
+    not run it.
     """
 
     given: Any
     digest: str
     levels: dict
+    methods: dict
+    links: dict
 
 
 def source_of(attributor, fnr=None, fpr=None):
@@ -30,9 +36,19 @@ def source_of(attributor, fnr=None, fpr=None):
     levels = {name: level for name, level in (("fnr", fnr), ("fpr", fpr)) if level is not None}
     if isinstance(attributor, str | os.PathLike):
         path = os.path.abspath(attributor)
-        return Source(path, file_digest(path), levels)
+        return Source(path, file_digest(path), levels, *_registered())
     check_attributor(attributor, levels)
-    return Source(attributor, fingerprint(attributor), levels)
+    return Source(attributor, fingerprint(attributor), levels, *_registered())
+
+
+def _registered():
+    """Methods and kinds of links that are not the package's own, two dicts by name."""
+    methods = {name: row for name, row in METHODS.items() if not _is_own(row.estimator)}
+    return methods, {name: row for name, row in LINK_KINDS.items() if not _is_own(row.build)}
+
+
+def _is_own(code):
+    return code.__module__.partition(".")[0] == "sklearn_flipad"
 
 
 def load_checked(source):
@@ -40,6 +56,9 @@ def load_checked(source):
 
     RuntimeError if the file is another one than when the run began.
     """
+    for table, rows in ((METHODS, source.methods), (LINK_KINDS, source.links)):
+        for name, row in rows.items():
+            table.setdefault(name, row)
     if not isinstance(source.given, str):
         return source.given
     from sklearn_flipad.persistence.attributors import load_attributor
