@@ -749,10 +749,12 @@ def test_sounds(flipad, studio, tmp_path):
     np.testing.assert_allclose(table["score"][:20], scores, rtol=rtol)
     assert (table["verdict"][:20] == "own").sum() >= 17
     assert (table["prediction"][20:120] == -1).mean() > 0.9
-    assert set(table["reason"][120:]) == {"16000 samples a second, not 8000"}
+    (reason,) = set(table["reason"][120:])
+    assert reason.startswith("16000 samples a second, not 8000: resample it")
     again = [*fit, "--rate", 8000, "--overwrite", "--method"]
-    for method in ("rawpad", "dctpad"):
-        flipad(*again, method)
+    for method, rounding in (("rawpad", "truncate"), ("dctpad", "nearest")):
+        made, _, _ = flipad(*again, method, "--rounding", rounding, "--json")
+        assert made["notes"]["rounding"] == rounding
         found, _, _ = flipad("score", out, folders[0], "-o", tmp_path / f"{method}.csv", "--json")
         assert (found["n_scored"], found["verdicts"]["own"] >= 15) == (20, True)
     _, messages, _ = flipad(*again, "spectral", code=1)
