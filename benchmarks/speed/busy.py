@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from benchmarks.attributors import final_layer
 from benchmarks.data.generators import generator_by_name
@@ -154,17 +153,3 @@ def write_inputs(folder, options):
     layer.save(folder / "layer")
     (folder / "generator").write_bytes(pickle.dumps(generator))
     np.save(folder / "X.npy", layer.sample(generator, 32, random_state=1))
-
-
-def table(rows):
-    """Times by job, and by the order of the imports."""
-    lines = {}
-    for row in rows:
-        line = lines.setdefault(row["job"], {"job": row["job"]})
-        line[f"{row['waiting']}, s"] = f"{row['alone, s']:.2f}"
-        slow = "" if row["ratio"] is None else f"{row['ratio']:.1f}"
-        line[f"{row['waiting']}, ratio"] = slow or "over the limit"
-    return pd.DataFrame(lines.values())
-
-
-TABLES = {"busy": table}

@@ -1,5 +1,6 @@
 """Digests of arrays, by which equal samples are found."""
 
+import sys
 from hashlib import blake2b
 
 import numpy as np
@@ -18,7 +19,7 @@ def row_digests(X):
     elif hasattr(X, "shape"):
         X = np.asarray(X)  # at once what is read from a file, or computed, when it is asked for
     n = X.shape[0] if hasattr(X, "shape") else len(X)
-    return np.frombuffer(b"".join(_digest(X[row]) for row in range(n)), dtype=np.uint64)
+    return np.fromiter((_digest(X[row]) for row in range(n)), np.uint64, n)
 
 
 def _digest(sample):
@@ -27,4 +28,4 @@ def _digest(sample):
         content = (sample.astype(np.float64) + 0.0).tobytes()  # -0.0 + 0.0 is 0.0, its equal
     else:
         content = repr(sample.tolist()).encode(errors="surrogatepass")
-    return blake2b(content, digest_size=8).digest()
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), sys.byteorder)

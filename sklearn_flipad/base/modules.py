@@ -166,7 +166,7 @@ def _takes(module, inputs):
 
 
 def check_returned(x, role, what):
-    """What a module returned; ValueError if it is no tensor of floating-point numbers.
+    """Output of a module; ValueError if it is no tensor of floating-point numbers.
 
     `role` is the word for the module, and `what` that for what it returns.
     """

@@ -148,7 +148,8 @@ def record_samples(estimator, X, array):
     Called at the end of fit, so that a fit that fails leaves no trace. Estimators that learn from
     samples also keep digests of them.
     """
-    if "_seen" in estimator._stored.optional:
+    stored = getattr(estimator, "_stored", None)  # a detector outside of the package may lack it
+    if stored is not None and "_seen" in stored.optional:
         estimator._seen = row_digests(as_array(X))
     vars(estimator).pop("feature_names_in_", None)
     if array.ndim <= 2:

@@ -50,6 +50,8 @@ def draws_of(X, groups=None, *, perceptual=False):
     n = _num_samples(X)
     found = sample_digests(X)
     each = np.arange(n)
+    if 0 in getattr(X, "shape", ()):  # samples without a value are refused elsewhere
+        return Draws(each, each, found)
     if groups is not None:
         given = isinstance(groups, DrawNumbers)
         groups = _numbered(_checked_groups(groups, n))

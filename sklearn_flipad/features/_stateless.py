@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin
+from sklearn.utils.validation import _num_samples
 
 from sklearn_flipad.base.gray_levels import from_gray_levels
 from sklearn_flipad.base.messages import Message, Term
@@ -78,7 +79,7 @@ class StatelessTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMix
 
     def _checked(self, X, *, reset=False):
         shape = shape_of(X)
-        whole = shape if len(shape) > 2 else (len(X), *(self.image_shape or ()))
+        whole = shape if len(shape) > 2 else (_num_samples(X), *(self.image_shape or ()))
         given = self.image_shape is not None
         if (
             len(whole) == 3

@@ -31,7 +31,8 @@ def settings():
 @pytest.fixture(params=["as it is", "high", "new settings", "benchmark"])
 def user_settings(request):
     """Settings that a user may have made, as torch reports them."""
-    cudnn, before = torch.backends.cudnn, torch.backends.cudnn.conv.fp32_precision
+    cudnn = torch.backends.cudnn
+    before, tf32 = cudnn.conv.fp32_precision, cudnn.allow_tf32
     if request.param == "high":
         torch.set_float32_matmul_precision("high")
     elif request.param == "new settings":
@@ -41,6 +42,7 @@ def user_settings(request):
     yield settings()
     torch.set_float32_matmul_precision("highest")
     cudnn.conv.fp32_precision, cudnn.benchmark = before, False
+    cudnn.allow_tf32 = tf32  # of all operations, which torch wants to agree
 
 
 def test_settings_are_restored(user_settings):

@@ -154,7 +154,7 @@ def test_gray_levels_and_clipping():
     ("function", "message"),
     [
         (lambda x: x[..., :-1], r"returned \(1, 1, 39\) for a batch of shape \(1, 1, 40\)"),
-        (lambda x: (x, x), "returned tuple"),
+        (lambda x: (x, x), "returned a tuple"),
         (lambda x: x / 0, "NaN or infinity for sample 0"),
         (lambda x: x + torch.randn_like(x), "other reconstructions of the same sample"),
     ],

@@ -136,7 +136,7 @@ def test_meta_estimators(name, routing, data):
         else:
             found = cross_validate(attributor, X, y, groups=groups, params=params, **options)
         assert len(found["test_score"]) == 2
-        search = GridSearchCV(attributor, {key: [0.2, 0.3]}, **options)
+        search = GridSearchCV(attributor, {key: [0.4, 0.45]}, **options)
         prefix = "" if name == "calibrator" else "detect__"
         # Without routing, scikit-learn gives a search's groups to its splitter alone.
         to_fit = {"groups": groups} | ({} if routing else {f"{prefix}groups": groups})

@@ -281,7 +281,9 @@ class _Unreachable(BaseEstimator):
     ],
 )
 def test_what_can_be_known_is_checked_before_the_features(n_own, n_other, params, match):
-    X, y = np.zeros((n_own + n_other, 1, 8, 8), np.uint8), np.repeat([1, -1], [n_own, n_other])
+    n = n_own + n_other
+    X = np.random.default_rng(0).integers(0, 256, (2 * n, 1, 8, 8), np.uint8)
+    X, more, y = X[:n], X[n:], np.repeat([1, -1], [n_own, n_other])
     y[0] = params.pop("wrong", y[0])
     params.pop("labels", None)
     pipeline = make_rawpad(**params).set_params(raw=_Unreachable())
@@ -289,7 +291,7 @@ def test_what_can_be_known_is_checked_before_the_features(n_own, n_other, params
         pipeline.fit(X, y)
     combined = make_combined({"raw": pipeline}, fnr=0.1)
     with pytest.raises(ValueError, match=match):
-        combined.fit(np.repeat(X, 2, axis=0), np.repeat(y, 2))
+        combined.fit(np.concatenate([X, more]), np.tile(y, 2))
 
 
 def test_seed_reaches_a_detector_without_one(data):

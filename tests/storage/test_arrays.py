@@ -7,7 +7,7 @@ import pytest
 
 from sklearn_flipad.storage.arrays import load_arrays, pack, save_arrays, unpack
 
-OLD = Path(__file__).parents[1] / "data" / "version_0" / "layer-conv.safetensors"
+OLD = Path(__file__).parents[1] / "data" / "version_0" / "layer_conv_transpose.safetensors"
 
 
 def test_arrays_and_descriptions_are_kept(tmp_path):

@@ -88,7 +88,7 @@ class Objective:
         return (variance + self.noise + (1 / 12 if self.rounded else 0)).sqrt()
 
     def penalty(self, latents, targets):
-        """What improbable noise adds to the mean squared residual, shape (n,)."""
+        """Share of improbable noise in the mean squared residual, shape (n,)."""
         if self.n_features is None:
             return latents.new_zeros(len(latents))
         noise = self._deviation(targets) * latents[:, self.n_features :]
