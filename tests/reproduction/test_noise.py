@@ -103,7 +103,7 @@ def test_own_samples_are_reproduced_with_their_noise_and_others_are_not():
     generator = Noisy()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        encoder = LatentEncoder(max_steps=200, random_state=0).fit(generator)
+        encoder = LatentEncoder(max_steps=600, random_state=0).fit(generator)
     own = sample(generator, 48, random_state=0)
     detector = ReproductionDetector(generator, encoder=encoder, random_state=0)
     with pytest.warns(UserWarning, match="16 normal ones per sample, which are searched"):
