@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.utils.validation import _num_samples, column_or_1d
 
 from sklearn_flipad.base.sample_lists import sample_digests
 from sklearn_flipad.base.samples import as_array
-from sklearn_flipad.calibration._near_duplicates import near_duplicates
+from sklearn_flipad.calibration._near_duplicates import components, near_duplicates
 
 __all__ = ["DrawNumbers", "Draws", "FoundDraws", "draws_of"]
 
@@ -92,5 +90,4 @@ def _joined(first, second):
     if n == 0 or _all_differ(second):
         return first
     size = n_first + int(second.max()) + 1
-    graph = coo_array((np.ones(n), (first, n_first + second)), shape=(size, size))
-    return connected_components(graph, directed=False)[1][first]
+    return components(first, n_first + second, size)[first]

@@ -4,7 +4,7 @@ from functools import lru_cache
 from math import prod
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from sklearn.utils import gen_batches
@@ -12,7 +12,7 @@ from sklearn.utils import gen_batches
 from sklearn_flipad.base.sample_lists import is_ragged
 from sklearn_flipad.base.samples import as_array
 
-__all__ = ["near_duplicates"]
+__all__ = ["components", "near_duplicates"]
 
 #: Side of the thumbnails of images; sounds have as many numbers.
 _SIDE = 8
@@ -51,11 +51,17 @@ def near_duplicates(X):
     found = found.reshape(len(points), k)
     near = found < len(points)
     first = np.repeat(np.arange(len(points)), near.sum(axis=1))
-    graph = coo_array((np.ones(len(first)), (first, found[near])), shape=(len(points),) * 2)
-    numbers = connected_components(graph, directed=False)[1]
+    numbers = components(first, found[near], len(points))
     each = each + len(points)
     each[rows] = numbers[of_rows.ravel()]
     return each
+
+
+def components(first, second, n):
+    """Number of the connected component of each of n points that pairs connect, int (n,)."""
+    # Not an array: connected_components of scipy 1.11 takes matrices alone.
+    graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(n, n))
+    return connected_components(graph, directed=False)[1]
 
 
 def _has_thumbnail(sample):

@@ -159,7 +159,7 @@ def test_unlabeled_samples_are_no_errors(data, calibrator):
 
 def test_groups_reach_the_splitter(data, calibrator):
     X, y = data
-    groups = np.arange(400) // 4
+    groups = np.arange(400) // 2
     splitter = GroupShuffleSplit(n_splits=1, test_size=0.3, random_state=0)
     calibrator.set_params(cv=splitter)
     fitted = calibrator.fit(X, y, groups=groups)
@@ -167,7 +167,7 @@ def test_groups_reach_the_splitter(data, calibrator):
     inliers = X[held_out][y[held_out] == 1]
     scores = -fitted.estimator_.score_samples(inliers)
     # One sample of each group calibrates.
-    of_groups = scores.reshape(-1, 4)
+    of_groups = scores.reshape(-1, 2)
     assert len(fitted.calibration_scores_) == len(of_groups)
     assert np.isin(fitted.calibration_scores_, scores).all()
     assert np.isin(of_groups, fitted.calibration_scores_).any(axis=1).all()

@@ -70,6 +70,7 @@ class Case:
         """Samples of others, among which some of the model's are, and unlabeled copies."""
         if self.y is not None or self.groups is not None:
             return
+        self.X = np.asarray(self.X)
         others = 255 - self.own(60) if self.images else 4 + self.own(60)
         unlabeled = self.X[: self.rng.integers(1, len(self.X))]
         wrong = self.X[: self.rng.integers(0, 10)]

@@ -144,7 +144,7 @@ def test_meta_estimators(name, routing, data):
             search.fit(X, y, **to_fit)
             calibrator = _calibrator(search.best_estimator_)
             assert len(calibrator.calibration_scores_) < 0.2 * 80
-        if routing:
+        if routing and name != "combined":  # whose parts would have too few groups
             scores = cross_val_score(search, X, y, params=params, **options)
             assert len(scores) == 2
 
