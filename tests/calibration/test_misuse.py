@@ -27,7 +27,7 @@ class Case:
         self.misuses = rng.permutation(
             [self.copy, self.append, self.clip, self.change_level, self.add_others, self.retype]
         )[: rng.integers(1, 4)]
-        for misuse in self.misuses:
+        for misuse in sorted(self.misuses, key=lambda misuse: misuse == self.retype):
             misuse()
 
     def own(self, n):
@@ -70,7 +70,6 @@ class Case:
         """Samples of others, among which some of the model's are, and unlabeled copies."""
         if self.y is not None or self.groups is not None:
             return
-        self.X = np.asarray(self.X)
         others = 255 - self.own(60) if self.images else 4 + self.own(60)
         unlabeled = self.X[: self.rng.integers(1, len(self.X))]
         wrong = self.X[: self.rng.integers(0, 10)]
