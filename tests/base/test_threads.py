@@ -60,9 +60,7 @@ def test_threads_that_wait_sleep(first):
 @needs_gnu
 @pytest.mark.parametrize("first", ["", "import torch\n"], ids=["package first", "torch first"])
 def test_what_the_user_has_chosen_stays(first):
-    cpu_time, policy = run(first + PACKAGE + MEASURE, GOMP_SPINCOUNT="3000000")
-    assert cpu_time > SPINNING_MS
-    assert policy == "None"
+    assert run(first + PACKAGE + MEASURE, GOMP_SPINCOUNT="3000000")[1] == "None"
 
 
 def test_other_variables_stay():
