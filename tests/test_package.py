@@ -42,6 +42,7 @@ def test_lower_bounds_are_the_versions_that_are_tested():
     floors, newest = pins("constraints-floors.txt"), pins("constraints.txt")
     # torch's builds are large: both environments have the same one.
     assert floors.pop("torch") == newest["torch"]
+    del floors["pyparsing"]  # matplotlib's, whose oldest version uses names deprecated since
     untested = set(floors)
     for found in requirements():
         (bound,) = found.specifier
