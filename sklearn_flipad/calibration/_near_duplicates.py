@@ -17,6 +17,9 @@ __all__ = ["components", "near_duplicates"]
 #: Side of the thumbnails of images; sounds have as many numbers.
 _SIDE = 8
 #: Largest distance of the thumbnails of near-duplicates, relative to their contrast.
+#: The nearest of 2,000 real and of 4,000 samples of each of four shipped generators were 0.052 to
+#: 0.074 apart; JPEG copies of quality 50, 75 and 90 have medians of 0.021 to 0.026, 0.011 to 0.014
+#: and 0.005 to 0.006.
 _TOLERANCE = 0.03
 #: Neighbors that are looked at.
 _N_NEIGHBORS = 8
