@@ -1,6 +1,8 @@
 """Independent draws among samples: copies of one sample are one draw."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import _num_samples, column_or_1d
@@ -20,23 +22,23 @@ class FoundDraws(DrawNumbers):
     """Draws that were found in the samples, without groups of the user that a splitter asks for."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Draws:
-    """Rows that are one draw, from :func:`draws_of`: arrays of shape (n,).
+    """Rows of ``samples`` that are one draw, from :func:`draws_of`: arrays of shape (n,).
 
     ``numbers`` of draws, to which copies and groups are joined; ``copies``, numbers by copies
-    alone; ``digests`` of the rows. ``given`` if the numbers were found before, in the samples.
+    alone. ``given`` if the numbers were found before, in the samples.
     """
 
+    samples: Any
     numbers: np.ndarray
     copies: np.ndarray
-    digests: np.ndarray
     given: bool = False
 
-    @property
-    def has_near_duplicates(self):
-        """Whether some rows are copies without being equal."""
-        return len(np.unique(self.copies)) < len(np.unique(self.digests))
+    @cached_property
+    def digests(self):
+        """Digests of the rows, computed when they are asked for: that reads all samples."""
+        return sample_digests(self.samples)
 
 
 def draws_of(X, groups=None, *, perceptual=False):
@@ -46,19 +48,20 @@ def draws_of(X, groups=None, *, perceptual=False):
     are taken at their word, as `DrawNumbers` are: features of different samples may be equal.
     """
     n = _num_samples(X)
-    found = sample_digests(X)
     each = np.arange(n)
+    draws = Draws(X, each, each)
     if 0 in getattr(X, "shape", ()):  # samples without a value are refused elsewhere
-        return Draws(each, each, found)
+        return draws
     if groups is not None:
         given = isinstance(groups, DrawNumbers)
         groups = _numbered(_checked_groups(groups, n))
         if given or _all_differ(groups):
-            return Draws(groups, each, found, given)
-    copies = _joined(each, _numbered(found))
+            return Draws(X, groups, each, given)
+    draws.copies = _joined(each, _numbered(draws.digests))
     if perceptual:
-        copies = _joined(copies, near_duplicates(X))
-    return Draws(copies if groups is None else _joined(groups, copies), copies, found)
+        draws.copies = _joined(draws.copies, near_duplicates(X))
+    draws.numbers = draws.copies if groups is None else _joined(groups, draws.copies)
+    return draws
 
 
 def _all_differ(values):

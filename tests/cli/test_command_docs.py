@@ -49,7 +49,7 @@ def load():
 
 
 def blocks(name, language):
-    """What a page shows in a language."""
+    """Code that a page shows in a language."""
     path = ROOT / name
     found = re.findall(BLOCK[path.suffix].format(language), path.read_text(), re.DOTALL)
     return [re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in found]

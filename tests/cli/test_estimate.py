@@ -74,7 +74,9 @@ def test_time_grows_with_samples_and_epochs(model, negatives, monkeypatch):
     monkeypatch.setattr(estimate, "_pace", lambda *args: 256.0)
 
     def training(n_own, epochs):
-        make = lambda model: make_rawpad(detector=detector(epochs), cv=0.5)  # noqa: E731
+        def make(model):
+            return make_rawpad(detector=detector(epochs), cv=0.5)
+
         X = sample(model.module, 20, latent_shape=4, random_state=0)
         parts = estimated_seconds(make, model, X, negatives, n_own, traces=False)
         return parts["training the detector"]
@@ -85,7 +87,10 @@ def test_time_grows_with_samples_and_epochs(model, negatives, monkeypatch):
 
 def test_windows_count(model, negatives, monkeypatch):
     monkeypatch.setattr(estimate, "_pace", lambda *args: 256.0)
-    make = lambda model: make_rawpad(detector=detector(1), cv=0.5, windows=4)  # noqa: E731
+
+    def make(model):
+        return make_rawpad(detector=detector(1), cv=0.5, windows=4)
+
     X = sample(model.module, 20, latent_shape=4, random_state=0)
     parts = estimated_seconds(make, model, X, negatives, 950, traces=False)
     n_windows = make(model)["detect"].estimator.n_windows(X[:1])[0]

@@ -20,8 +20,7 @@ class Conditions:
     def __init__(self, attributor, fnr=None):
         calibrator = last_step(attributor)
         self.own = getattr(calibrator, "file_facts_", None) or {}
-        usual = getattr(calibrator, "fnr_", getattr(calibrator, "fnr", 0.0))
-        self._fnr = usual if fnr is None else fnr
+        self._fnr = getattr(calibrator, "fnr_", 0.0) if fnr is None else fnr
         self._known = {}
 
     def unlike(self, decoding):

@@ -18,21 +18,10 @@ from benchmarks.zoo.objectives import CrossEntropyObjective, LeastSquaresObjecti
 from benchmarks.zoo.training import train_gan
 from sklearn_flipad.storage import arrays
 from sklearn_flipad.zoo import DCGANGenerator
+from tests.benchmarks.zoo.networks import Conditioned
 
 X = np.random.default_rng(0).integers(0, 256, (32, 1, 16, 16), dtype=np.uint8)
 LABELS = np.zeros(32, dtype=np.int64)
-
-
-class Labeled(torch.nn.Module):
-    """A network that ignores its labels."""
-
-    def __init__(self, network):
-        super().__init__()
-        self.network = network
-        self.latent_shape = getattr(network, "latent_shape", None)
-
-    def forward(self, x, labels):
-        return self.network(x)
 
 
 def networks(channels=8, norm="batch", labeled=False):
@@ -40,7 +29,7 @@ def networks(channels=8, norm="batch", labeled=False):
         initialize_weights(DCGANGenerator(8, (16, channels), 1)),
         initialize_weights(ConvDiscriminator((8, 16), 1, norm=norm), 1),
     )
-    return tuple(map(Labeled, pair)) if labeled else pair
+    return tuple(map(Conditioned, pair)) if labeled else pair
 
 
 def train(path, pair=None, n_epochs=2, **options):

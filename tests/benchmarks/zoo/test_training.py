@@ -25,6 +25,7 @@ from benchmarks.zoo.training import train_gan
 from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator
 from sklearn_flipad.zoo.files.samples import load_grid
+from tests.benchmarks.zoo.networks import Conditioned
 
 
 def _small_gan(kind):
@@ -221,18 +222,6 @@ def test_frozen_weights_stay_as_they_are():
     assert not discriminator.main[0].weight.requires_grad
     assert not torch.equal(discriminator.main[2].weight, moving)
     assert discriminator.main[2].weight.requires_grad
-
-
-class Conditioned(torch.nn.Module):
-    """A network with a class as its second argument, and no method ``sampler``."""
-
-    def __init__(self, network):
-        super().__init__()
-        self.network = network
-        self.latent_shape = getattr(network, "latent_shape", None)
-
-    def forward(self, x, labels):
-        return self.network(x)
 
 
 def _conditional_pair():
