@@ -184,7 +184,7 @@ TARGETS = {"images": ImageTarget, "layer": LayerTarget, "store": StoreTarget}
 
 
 def _named(path, error):
-    """How a case ends whose message says which file or folder it is about."""
+    """End of a case whose message says which file or folder it is about."""
     assert str(path) in str(error), f"not named: {error}"
     return "refused"
 

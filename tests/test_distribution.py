@@ -1,4 +1,4 @@
-"""What setuptools puts into the source distribution and into the wheel made from it."""
+"""Contents of the source distribution and of the wheel made from it."""
 
 import shutil
 import subprocess

@@ -33,7 +33,7 @@ from tests.test_docs import ROOT, shown_code
 
 @pytest.fixture(scope="module")
 def page():
-    """What the page defines; the tables are restored afterwards."""
+    """Names that the page defines; the tables are restored afterwards."""
     kinds, methods, names = dict(LINK_KINDS), dict(METHODS), {"__name__": "page"}
     exec(compile(shown_code("docs/extending.rst"), "extending", "exec"), names)
     yield names

@@ -69,7 +69,7 @@ def _rows(X):
 
 
 def preactivations(X, layer):
-    """What the final layer's output activation was applied to, but for a constant."""
+    """Input of the final layer's output activation, but for a constant."""
     x = torch.from_numpy(X / 127.5 - 1)
     return layer.shifted_target(x).flatten(1).numpy().astype(np.float32)
 

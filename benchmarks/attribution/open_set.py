@@ -164,7 +164,7 @@ def table(rows):
 
 
 def table_of_models(rows):
-    """How often the set has the true model at the smallest rate: a line for each model."""
+    """Share of sets with the true model at the smallest rate: a line for each model."""
     lines, fnr = {}, min(row["fnr"] for row in rows)
     for row in rows:
         if row["fnr"] == fnr and row["source"] != REAL:

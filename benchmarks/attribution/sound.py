@@ -70,7 +70,7 @@ OPTIONS = (
 
 
 def common(options):
-    """What all attributors are made with."""
+    """Parameters of all attributors."""
     detector = one_layer_detector(options.max_epochs)
     return {"fnr": options.fnr, "cv": 0.5, "random_state": 0, "detector": detector}
 

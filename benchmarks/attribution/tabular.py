@@ -184,7 +184,7 @@ def row_of(names, scores, threshold, seconds, options, more=()):
 
 
 def simulate_sets(scores, sizes, n_sets, more=(), n_calibration=1000):
-    """How often tests reject that all rows of a set are the owner's, by source and size.
+    """Share of sets of which tests reject that all rows are the owner's, by source and size.
 
     Each set has a calibration set of its own, drawn from rows of the owner that the method has
     not seen in training, `more` among them.

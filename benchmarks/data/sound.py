@@ -115,7 +115,7 @@ def mel_spectrograms(X):
 
 
 class Revocoder(torch.nn.Module):
-    """What a vocoder makes of the mel spectrograms of clips."""
+    """Sound that a vocoder makes of the mel spectrograms of clips."""
 
     def __init__(self, generator):
         super().__init__()
@@ -126,7 +126,7 @@ class Revocoder(torch.nn.Module):
 
 
 def vocoded(name, clips, folder):
-    """What a vocoder makes of clips, as 16-bit WAV files hold it; kept as it is made."""
+    """Sound that a vocoder makes of clips, as 16-bit WAV files hold it; kept as it is made."""
     generator, path = None, Path(folder) / f"vocoded-{name}.npy"
     found = np.load(path) if path.exists() else np.empty((0, 1, LENGTH), np.float32)
     while len(found) < len(clips):

@@ -76,7 +76,7 @@ def flipad(python, folder, *arguments):
 
 
 def verdicts_by_source(table):
-    """How many suspects of each source and format have each verdict."""
+    """Numbers of suspects with each verdict, by source and format."""
     counts = {}
     for line in table.read_text().splitlines():
         row = json.loads(line)

@@ -35,7 +35,7 @@ LARGE = "Conv2d(128 -> 3, k3), 512x512"
 
 
 class Job:
-    """What is measured, and where rows go that are not there yet."""
+    """Measurements, and the results that rows are added to if they are not there yet."""
 
     def __init__(self, options, results):
         self.options, self.results = options, results

@@ -1,4 +1,4 @@
-"""Where reproduction ends: a generator whose latents are as many as the elements of its samples.
+"""Limit of reproduction: a generator with as many latents as elements of its samples.
 
 Own samples of the generator of ECGs, those of a copy with noise on its weights, and series that are
 no ECG at all are inverted by L-BFGS from a random start. Root mean square errors are shares of each

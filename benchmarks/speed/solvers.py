@@ -124,9 +124,9 @@ def summary(seconds, iterations, excess, n):
 
 
 def speed_ups(traces):
-    """How many times as fast the default is, for the median image.
+    """Ratios of times to those of the default, for the median image.
 
-    As FISTA to 1e-3, and as the published setting to what its iterations reach.
+    Of FISTA to 1e-3, and of the published setting to what its iterations reach.
     """
     fista, default = traces["FISTA (1/L)"], traces["Douglas-Rachford"]
     ratios = {"FISTA (1/L) to 1e-3": _time_to(fista, 1e-3) / _time_to(default, 1e-3)}
@@ -183,7 +183,7 @@ def _best(function, n=5):
 
 
 def measure(case, options):
-    """What is measured of one case, with all solvers."""
+    """Measurements of one case, with all solvers."""
     problem = case.problem(n=options.images)
     n_images = len(problem)
     one, setup = problem.select(slice(0, 1)), {}

@@ -1,4 +1,4 @@
-"""What tests of several benchmarks use."""
+"""Fixtures of several benchmarks."""
 
 import pytest
 

@@ -39,7 +39,7 @@ def photographs(tmp_path, monkeypatch):
 
 @pytest.fixture
 def folder(pytestconfig):
-    """Where a package is kept from run to run."""
+    """Folder that keeps a package from run to run."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
     return pytestconfig.cache.mkdir("packages")

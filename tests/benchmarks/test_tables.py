@@ -1,4 +1,4 @@
-"""How rows become tables, and that the committed tables are those of the committed rows."""
+"""Rows become tables, and the committed tables are those of the committed rows."""
 
 import re
 from pathlib import Path

@@ -52,7 +52,7 @@ def test_odd_exif_hides_no_image(tmp_path, tag):
 
 
 def test_facts_of_files(tmp_path):
-    """What a file says of how its samples look, and nothing where the pixels are the same."""
+    """Facts about how the samples of a file look, and none where the pixels are the same."""
     color, gray = Image.fromarray(COLORS), Image.fromarray(COLORS[..., 0])
     files = {
         "quality": encoded(color, "JPEG", quality=77),

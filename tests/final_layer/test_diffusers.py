@@ -43,7 +43,7 @@ def latents():
 
 
 def activations_and_pixels(vae, latents):
-    """What comes before the last convolution, and the pixels that a pipeline makes."""
+    """Input of the last convolution, and the pixels that a pipeline makes."""
     seen = []
     hook = vae.decoder.conv_out.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     with torch.no_grad():

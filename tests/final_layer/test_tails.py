@@ -319,14 +319,14 @@ def test_a_nonlinearity_in_between_ends_the_tail():
     ids=["two activations", "one of them upsampled", "behind a product"],
 )
 def test_sums_without_a_layer_are_refused(function):
-    """Where nothing mixes channels, samples are their own activations."""
+    """Samples are their own activations if nothing mixes channels."""
     generator = Skip(function, shape=(3, 6, 6), skip_shape=(3, 6, 6)).eval()
     with pytest.raises(ValueError, match="could not be taken apart is"):
         FinalLayer.from_generator(generator, n_samples=20, random_state=0)
 
 
 def test_sums_of_activations_are_one():
-    """What a layer that mixes channels is applied to is an activation, a sum or not."""
+    """The input of a layer that mixes channels is an activation, a sum or not."""
     generator = Skip(
         lambda last, skip, conv: conv(last + skip), CONV(8, 3), skip_shape=(8, 6, 6)
     ).eval()

@@ -22,7 +22,7 @@ LAYERS = ("branches", "chain", "columns", "conv_transpose")
 
 
 class Autoencoder(nn.Module):
-    """What its owner calls studio.models.Autoencoder."""
+    """Network that its owner calls studio.models.Autoencoder."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a file of an attributor says without being loaded."""
+"""Descriptions of attributors in files that are not loaded."""
 
 import dataclasses
 import json

@@ -70,7 +70,7 @@ def read(out):
 
 
 def left(out):
-    """What lies beside an output."""
+    """Endings of the files beside an output."""
     return {path.name.removeprefix(out.name) for path in out.parent.glob(f"{out.name}*")}
 
 
