@@ -16,14 +16,17 @@ def row_digests(X):
     X = X.to_numpy() if hasattr(X, "to_numpy") else X
     if hasattr(X, "tocsr"):
         X = X.tocsr()
+        samples = (X[[row]].toarray() for row in range(X.shape[0]))
     elif hasattr(X, "shape"):
-        X = np.asarray(X)  # at once what is read from a file, or computed, when it is asked for
+        samples = np.asarray(X)  # at once what is read from a file, or computed, when asked for
+    else:
+        samples = X
     n = X.shape[0] if hasattr(X, "shape") else len(X)
-    return np.fromiter((_digest(X[row]) for row in range(n)), np.uint64, n)
+    return np.fromiter(map(_digest, samples), np.uint64, n)
 
 
 def _digest(sample):
-    sample = np.asarray(sample.toarray() if hasattr(sample, "toarray") else sample)
+    sample = np.asarray(sample)
     if sample.dtype.kind in "biuf":
         content = (sample.astype(np.float64) + 0.0).tobytes()  # -0.0 + 0.0 is 0.0, its equal
     else:
