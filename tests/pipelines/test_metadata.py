@@ -22,7 +22,9 @@ from sklearn_flipad import (
     make_combined,
     make_dctpad,
     make_flipad,
+    make_posterior,
     make_rawpad,
+    make_reproduction,
     make_residual,
     make_smf,
     make_sminv,
@@ -207,6 +209,18 @@ def test_signals_and_searches(routing):
         search = make_sminv(_generator(), n_restarts=1, max_iter=2, fnr=0.2)
         images = rng.integers(0, 256, (20, 1, 8, 8), dtype="u1")
         search.fit(images, groups=np.arange(20) // 2)
+        assert len(search["detect"].calibration_scores_) == 10
+        encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.Unflatten(1, (4, 1, 1)))
+        search = make_reproduction(
+            _generator(), encoder=encoder, n_restarts=1, max_iter=2, fnr=0.3, random_state=0
+        )
+        search.fit(images, groups=np.arange(20) // 2)
+        assert len(search["detect"].calibration_scores_) == 5
+        rows = rng.normal(size=(20, 3))
+        decoder = nn.Linear(2, 3)
+        decoder.latent_shape = (2,)
+        search = make_posterior(decoder, n_starts=1, n_drawn=100, fnr=0.2)
+        search.fit(rows, groups=np.arange(20) // 2)
         assert len(search["detect"].calibration_scores_) == 10
 
 
