@@ -136,7 +136,7 @@ import torch
 from torch import nn
 
 def trained():
-    torch.manual_seed(0)
+    torch.manual_seed(1234)  # no other test has prepared this layer
     body = nn.Sequential(nn.Linear(4, 16), nn.LeakyReLU(0.2), nn.Linear(16, 64), nn.Tanh())
     return nn.Sequential(body, nn.Unflatten(1, (1, 8, 8)))
 """
