@@ -1,5 +1,12 @@
 """Evaluation of attributors: metrics, perturbations, near-copies and robustness."""
 
+from sklearn_flipad.evaluation.likelihood_ratios import (
+    cllr,
+    cllr_cal,
+    cllr_min,
+    dev_pav,
+    misleading_rates,
+)
 from sklearn_flipad.evaluation.metrics import (
     AttributionScores,
     Rate,
@@ -20,10 +27,15 @@ __all__ = [
     "AttributionScores",
     "Rate",
     "attribution_scores",
+    "cllr",
+    "cllr_cal",
+    "cllr_min",
     "clopper_pearson",
+    "dev_pav",
     "distilled_copy",
     "fine_tuned_copy",
     "labeled_scorer",
+    "misleading_rates",
     "near_copies",
     "noisy_copy",
     "pruned_copy",

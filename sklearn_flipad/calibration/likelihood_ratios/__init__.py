@@ -1,0 +1,19 @@
+"""Likelihood ratios: from anomaly scores of two populations to the strength of evidence."""
+
+from sklearn_flipad.calibration.likelihood_ratios.base import LRCalibrator
+from sklearn_flipad.calibration.likelihood_ratios.bounds import ELUB, CountBounds, LRBounds
+from sklearn_flipad.calibration.likelihood_ratios.gaussian import GaussianLR
+from sklearn_flipad.calibration.likelihood_ratios.isotonic import IsotonicLR
+from sklearn_flipad.calibration.likelihood_ratios.kernel_density import KernelDensityLR
+from sklearn_flipad.calibration.likelihood_ratios.logistic import LogisticLR
+
+__all__ = [
+    "ELUB",
+    "CountBounds",
+    "GaussianLR",
+    "IsotonicLR",
+    "KernelDensityLR",
+    "LRBounds",
+    "LRCalibrator",
+    "LogisticLR",
+]
