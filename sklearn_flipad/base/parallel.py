@@ -15,18 +15,18 @@ __all__ = ["in_batches", "in_order"]
 _N_THREADS = SharedSetting(torch.get_num_threads, torch.set_num_threads)
 
 
-def in_batches(function, n_samples, *, batch_size, lanes=1, device=None, small=False):
+def in_batches(function, n_samples, *, batch_size, lanes=1, device=None, apart=False):
     """Yield ``function(rows)`` for slices of samples, in order, of at most ``batch_size`` together.
 
     The function runs without gradients and in full precision. What it returns for a sample must
-    not depend on the others. Torch's threads share its operations, which is fastest for large
-    ones on a quiet machine. They meet after each operation, so if its operations are ``small``,
-    workers with one of these threads each share the samples instead, in multiples of ``lanes`` as
-    far as possible, possibly in other threads than the caller's.
+    not depend on the others. Torch's threads share its operations, and meet after each of them.
+    If samples are computed ``apart``, workers with one of these threads each share the samples
+    instead, in multiples of ``lanes`` as far as possible, possibly in other threads than the
+    caller's.
     """
     function = full_precision()(torch.no_grad()(function))
     size, n_workers = min(batch_size, n_samples), 1
-    if small and (device is None or device.type == "cpu"):
+    if apart and (device is None or device.type == "cpu"):
         n_threads = _N_THREADS.outside()
         share = min(size, -(-size // (n_threads * lanes)) * lanes)
         n_workers = min(n_threads, size // share)

@@ -120,7 +120,8 @@ def invert_batches(
     with progress(len(X), "inverting", verbose=verbose) as bar:
         lanes = lanes_for(operator.n_inputs)
         options = {"batch_size": batch_size, "lanes": lanes, "device": device}
-        batches = in_batches(solve, len(X), small=_is_of_rows(layer), **options)
+        # Threads that wait passively lose a quarter of the time where they share operations.
+        batches = in_batches(solve, len(X), apart=True, **options)
         for solved in batches:
             yield from solved
             rows = solved[0][0]

@@ -28,10 +28,10 @@ def _rows(slices):
     return [row for rows in slices for row in range(rows.start, rows.stop)]
 
 
-@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("batch_size", [1, 5, 16, 24, 100])
-def test_all_samples_in_order_and_torch_is_left_alone(three_threads, small, batch_size):
-    seen = list(in_batches(lambda rows: rows, 50, batch_size=batch_size, lanes=8, small=small))
+def test_all_samples_in_order_and_torch_is_left_alone(three_threads, apart, batch_size):
+    seen = list(in_batches(lambda rows: rows, 50, batch_size=batch_size, lanes=8, apart=apart))
     assert _rows(seen) == list(range(50))
     assert max(rows.stop - rows.start for rows in seen) <= batch_size
     assert torch.get_num_threads() == _threads_of_a_new_thread() == 3
@@ -48,14 +48,14 @@ def test_threads_share_a_batch(three_threads, batch_size, share, n_threads):
             assert torch.get_num_threads() == 1
         return rows.stop - rows.start
 
-    sizes = list(in_batches(work, 300, batch_size=batch_size, lanes=8, small=True))
+    sizes = list(in_batches(work, 300, batch_size=batch_size, lanes=8, apart=True))
     assert max(sizes) == share
     assert len(names) <= n_threads
 
 
-def test_workers_share_small_operations_only(three_threads):
-    def sizes(small):
-        options = {"batch_size": 24, "lanes": 8, "small": small}
+def test_workers_share_samples_only_if_they_are_computed_apart(three_threads):
+    def sizes(apart):
+        options = {"batch_size": 24, "lanes": 8, "apart": apart}
         return [rows.stop - rows.start for rows in in_batches(lambda rows: rows, 48, **options)]
 
     assert sizes(False) == [24] * 2
@@ -80,11 +80,11 @@ def test_results_in_order_with_few_under_way():
     assert list(in_order(Job, [], 3)) == []
 
 
-@pytest.mark.parametrize("small", [False, True])
-def test_an_error_of_a_job_leaves_torch_alone(three_threads, small):
+@pytest.mark.parametrize("apart", [False, True])
+def test_an_error_of_a_job_leaves_torch_alone(three_threads, apart):
     with pytest.raises(ZeroDivisionError):
         list(
-            in_batches(lambda rows: 1 / (rows.start - 48), 72, batch_size=24, lanes=8, small=small)
+            in_batches(lambda rows: 1 / (rows.start - 48), 72, batch_size=24, lanes=8, apart=apart)
         )
     assert torch.get_num_threads() == _threads_of_a_new_thread() == 3
 
@@ -93,7 +93,7 @@ def test_one_who_comes_in_between_neither_sees_nor_keeps_the_workers_setting(thr
     """The first ends before the second, which must not restore what it found."""
 
     def batches():
-        return in_batches(lambda rows: rows.stop, 64, batch_size=24, lanes=8, small=True)
+        return in_batches(lambda rows: rows.stop, 64, batch_size=24, lanes=8, apart=True)
 
     first = batches()
     next(first)  # its workers have set one thread each
