@@ -23,6 +23,9 @@ from sklearn_flipad.operators import (
     SumOperator,
 )
 
+#: Scripts that made data, by libraries that are not installed here.
+collect_ignore = ["data"]
+
 # Tests are small: threads would wait for each other.
 torch.set_num_threads(1)
 
