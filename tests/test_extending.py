@@ -217,7 +217,10 @@ def test_a_method_by_the_command(samples, tmp_path):
     assert json.loads(flipad(*fit, "--json"))["method"] == "edges"
     assert json.loads(flipad("inspect", "m", "--json"))["method"] == "edges"
     score = ["score", "m", "suspects", "--out", "v.csv", "--report", "r.html", "--json", "--quiet"]
-    assert json.loads(flipad(*score, "--jobs", "2"))["n_scored"] == 6
+    assert json.loads(flipad(*score))["n_scored"] == 6
+    score = ["score", "m", "suspects", "--out", "w.csv", "--jobs", "2", "--json", "--quiet"]
+    assert json.loads(flipad(*score))["n_scored"] == 6
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "v.csv"), pd.read_csv(tmp_path / "w.csv"))
     page = (tmp_path / "r.html").read_text()
     assert "EdgeTransformer" in page
     assert "005.png" in page

@@ -1,7 +1,7 @@
 """Distances of thumbnails: between different samples, and between samples and copies of them.
 
-The tolerance of near-duplicates lies between the two. Copies are compressed as JPEG or WebP, made
-brighter, or have noise; of sounds, quieter ones.
+The tolerance of near-duplicates lies between the two. Copies of images are
+compressed as JPEG, made brighter, or have noise; those of sounds are quieter or have noise.
 """
 
 import numpy as np
@@ -25,22 +25,16 @@ OPTIONS = (
 )
 
 
-def brighter(X):
-    """Images with each gray level raised by 8, sounds at 0.9 of their loudness."""
-    if X.ndim == 3:
-        return X * 0.9
-    return np.minimum(X.astype(int) + 8, 255).astype(np.uint8)
-
-
 def copies(X):
     """Copies of samples, by their names."""
     if X.ndim == 3:
         rng = np.random.default_rng(1)
         noise = 0.01 * X.std() * rng.normal(size=X.shape)
-        return {"quieter": brighter(X), "noise of 1 %": X + noise}
+        return {"quieter": 0.9 * X, "noise of 1 %": X + noise}
     steps = {f"JPEG {quality}": JPEGCompression(quality) for quality in (50, 75, 90)}
     steps["noise 0.02"] = GaussianNoise(0.02, random_state=1)
-    return {"brighter": brighter(X)} | {name: s.fit_transform(X) for name, s in steps.items()}
+    brighter = np.minimum(X.astype(int) + 8, 255).astype(np.uint8)
+    return {"brighter": brighter} | {name: s.fit_transform(X) for name, s in steps.items()}
 
 
 def samples_of(source, n):
@@ -53,24 +47,18 @@ def samples_of(source, n):
     return sample(load_pretrained(source), n, random_state=0)
 
 
-def directions(X):
-    """Thumbnails without their mean, of norm 1."""
-    thumbnails = found._thumbnails(X)
-    thumbnails -= thumbnails.mean(axis=1, keepdims=True)
-    return thumbnails / np.linalg.norm(thumbnails, axis=1, keepdims=True)
-
-
 def run(options, results):
     """Measure the nearest other sample, and copies, of each source."""
     for source in options.sources:
         if results.has(source, "nearest other sample"):
             continue
         X = samples_of(source, options.n_samples)
-        of_X = directions(X)
+        of_X, _ = found.directions(found.thumbnails_of(X))
         (distances, _), seconds = timed(cKDTree(of_X).query, of_X, k=2)
         results.add(row(source, "nearest other sample", distances[:, 1], round(seconds, 2)))
         for name, copied in copies(X[: options.n_copied]).items():
-            distances = np.linalg.norm(of_X[: options.n_copied] - directions(copied), axis=1)
+            of_copies, _ = found.directions(found.thumbnails_of(copied))
+            distances = np.linalg.norm(of_X[: options.n_copied] - of_copies, axis=1)
             results.add(row(source, name, distances))
 
 

@@ -12,7 +12,7 @@ from sklearn.utils import gen_batches
 from sklearn_flipad.base.sample_lists import is_ragged
 from sklearn_flipad.base.samples import as_array
 
-__all__ = ["components", "near_duplicates"]
+__all__ = ["components", "directions", "near_duplicates", "thumbnails_of"]
 
 #: Side of the thumbnails of images; sounds have as many numbers.
 _SIDE = 8
@@ -37,17 +37,13 @@ def near_duplicates(X):
     if not all(_has_thumbnail(s) and s.ndim == samples[0].ndim for s in samples):
         return each
     if is_ragged(X):
-        thumbnails = np.concatenate([_thumbnails(sample[None]) for sample in samples])
+        thumbnails = np.concatenate([thumbnails_of(sample[None]) for sample in samples])
     else:
         batches = gen_batches(len(samples), 256)
-        thumbnails = np.concatenate([_thumbnails(samples[rows]) for rows in batches])
-    thumbnails -= thumbnails.mean(axis=1, keepdims=True)
-    contrast = np.linalg.norm(thumbnails, axis=1)
-    # Flat samples are copies only if they are equal; infinite ones are refused later.
-    rows = np.flatnonzero((contrast > 0) & np.isfinite(contrast))
+        thumbnails = np.concatenate([thumbnails_of(samples[rows]) for rows in batches])
+    units, rows = directions(thumbnails)
     if len(rows) < 2:
         return each
-    units = thumbnails[rows] / contrast[rows, None]
     points, of_rows = np.unique(units, axis=0, return_inverse=True)
     k = min(_N_NEIGHBORS + 1, len(points))
     _, found = cKDTree(points).query(points, k=k, distance_upper_bound=_TOLERANCE)
@@ -58,6 +54,15 @@ def near_duplicates(X):
     each = each + len(points)
     each[rows] = numbers[of_rows.ravel()]
     return each
+
+
+def directions(thumbnails):
+    """Thumbnails that have contrast, without their mean and of norm 1, and their rows."""
+    thumbnails = thumbnails - thumbnails.mean(axis=1, keepdims=True)
+    contrast = np.linalg.norm(thumbnails, axis=1)
+    # Flat samples are copies only if they are equal; infinite ones are refused later.
+    rows = np.flatnonzero((contrast > 0) & np.isfinite(contrast))
+    return thumbnails[rows] / contrast[rows, None], rows
 
 
 def components(first, second, n):
@@ -72,7 +77,7 @@ def _has_thumbnail(sample):
     return sample.ndim > 1 and sample.dtype.kind in "biuf" and prod(sample.shape[-2:]) >= _SIDE**2
 
 
-def _thumbnails(samples):
+def thumbnails_of(samples):
     """Means of blocks of images, or signed sums of sounds (n, channels, length), shape (n, 64)."""
     samples = samples.astype(np.float64)
     if samples.ndim == 3:

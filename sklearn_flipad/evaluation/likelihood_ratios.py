@@ -29,8 +29,8 @@ def cllr(y_true, log10_lr):
     """Log-likelihood-ratio cost.
 
     The mean information, in bits, that is lacking for the right decision, over both sources and
-    all prior odds: 0 for perfect ratios, 1 for those that say nothing (1 for each sample), more
-    for misleading ones.
+    all prior odds: 0 for perfect ratios, 1 for those that say nothing, more for
+    misleading ones.
 
     Parameters
     ----------
@@ -64,6 +64,7 @@ def cllr(y_true, log10_lr):
 
 
 def _cost(own, others):
+    """The cost of the logarithms of the ratios of both sources, in bits."""
     bits = np.log2(10)
     missing = np.logaddexp2(0, -own * bits).mean() + np.logaddexp2(0, others * bits).mean()
     return float(missing / 2)
@@ -220,4 +221,5 @@ def misleading_rates(y_true, log10_lr):
 
 
 def _rate(events):
+    """The rate of events among booleans, with its interval."""
     return clopper_pearson(int(events.sum()), len(events))

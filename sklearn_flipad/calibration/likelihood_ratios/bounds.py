@@ -1,5 +1,6 @@
 """Bounds of the likelihood ratios that calibration samples support."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 __all__ = ["ELUB", "CountBounds", "LRBounds"]
 
 
-class LRBounds:
+class LRBounds(ABC):
     """Base class of bounds; subclasses override ``_bounds`` and are immutable."""
 
     def bounds(self, own_log10_lr, reference_log10_lr):
@@ -41,9 +42,9 @@ class LRBounds:
         low, high = self._bounds(*kinds)
         return float(min(low, 0.0)), float(max(high, 0.0))
 
+    @abstractmethod
     def _bounds(self, own, reference):
         """Bounds from sorted logarithms of both kinds."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -117,5 +118,5 @@ def _reach(own, reference, n_misleading):
         useful = np.log10(np.maximum(1 - missed, 0)) - np.log10(false)
     for start, end, limit in zip(starts, ends, useful, strict=True):
         if limit < end:
-            return max(start, limit) if limit > start else start
+            return max(start, limit)
     return np.inf

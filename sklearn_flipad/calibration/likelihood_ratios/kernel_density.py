@@ -45,8 +45,6 @@ class KernelDensityLR(LRCalibrator):
 
     def _log_density(self, known, scores):
         bandwidth = self.bandwidth or (4 / (3 * len(known))) ** 0.2 * known.std(ddof=1)
-        # Exact also where no kernel reaches, where a tree of samples gives minus infinity.
-        density = KernelDensity(bandwidth=bandwidth, algorithm="ball_tree", rtol=0, atol=0)
-        density.fit(known[:, None])
+        density = KernelDensity(bandwidth=bandwidth).fit(known[:, None])
         batches = gen_batches(len(scores), 1000)
         return np.concatenate([density.score_samples(scores[rows, None]) for rows in batches])
