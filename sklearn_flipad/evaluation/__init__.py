@@ -5,7 +5,9 @@ from sklearn_flipad.evaluation.likelihood_ratios import (
     cllr_cal,
     cllr_min,
     dev_pav,
+    empirical_cross_entropy,
     misleading_rates,
+    pooled_log10_lr,
 )
 from sklearn_flipad.evaluation.metrics import (
     AttributionScores,
@@ -20,7 +22,7 @@ from sklearn_flipad.evaluation.near_copies import (
     rounded_copy,
 )
 from sklearn_flipad.evaluation.robustness import robustness_curve
-from sklearn_flipad.evaluation.scorers import labeled_scorer
+from sklearn_flipad.evaluation.scorers import labeled_scorer, neg_cllr
 from sklearn_flipad.evaluation.trained_copies import distilled_copy, fine_tuned_copy
 
 __all__ = [
@@ -33,11 +35,14 @@ __all__ = [
     "clopper_pearson",
     "dev_pav",
     "distilled_copy",
+    "empirical_cross_entropy",
     "fine_tuned_copy",
     "labeled_scorer",
     "misleading_rates",
     "near_copies",
+    "neg_cllr",
     "noisy_copy",
+    "pooled_log10_lr",
     "pruned_copy",
     "robustness_curve",
     "rounded_copy",

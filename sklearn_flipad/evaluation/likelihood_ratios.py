@@ -1,13 +1,22 @@
 """Quality of likelihood ratios of samples whose source is known."""
 
 import numpy as np
+from scipy.special import expit
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_flipad.base.labels import check_labels
 from sklearn_flipad.calibration.likelihood_ratios import IsotonicLR
 from sklearn_flipad.evaluation.metrics import clopper_pearson
 
-__all__ = ["cllr", "cllr_cal", "cllr_min", "dev_pav", "misleading_rates"]
+__all__ = [
+    "cllr",
+    "cllr_cal",
+    "cllr_min",
+    "dev_pav",
+    "empirical_cross_entropy",
+    "misleading_rates",
+    "pooled_log10_lr",
+]
 
 
 def _by_source(y_true, log10_lr):
@@ -63,11 +72,55 @@ def cllr(y_true, log10_lr):
     return _cost(*_by_source(y_true, log10_lr))
 
 
-def _cost(own, others):
-    """The cost of the logarithms of the ratios of both sources, in bits."""
-    bits = np.log2(10)
-    missing = np.logaddexp2(0, -own * bits).mean() + np.logaddexp2(0, others * bits).mean()
-    return float(missing / 2)
+def _cost(own, others, log10_odds=0.0):
+    """The cost of the logarithms of the ratios of both sources at prior odds, in bits."""
+    bits, prior = np.log2(10), log10_odds * np.log(10)
+    of_own = np.logaddexp2(0, -(own + log10_odds) * bits).mean()
+    of_others = np.logaddexp2(0, (others + log10_odds) * bits).mean()
+    return float(expit(prior) * of_own + expit(-prior) * of_others)
+
+
+def empirical_cross_entropy(y_true, log10_lr, log10_prior_odds):
+    """Mean information that the ratios leave lacking, by prior odds.
+
+    Whoever has these prior odds for the model, and updates them by the ratio, lacks this much
+    information for the right decision, on average over both sources with the weights of the
+    prior. At odds of 1 it is :func:`cllr`. Ratios that say nothing, all 1, leave the entropy of
+    the prior; above it, ratios do harm.
+
+    Parameters
+    ----------
+    y_true, log10_lr
+        As of :func:`cllr`.
+    log10_prior_odds : array-like of shape (n_odds,)
+        Logarithms to base 10 of the prior odds for the model, between -300 and 300.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_odds,)
+        In bits, at least 0; infinite if an infinite ratio misleads.
+
+    Raises
+    ------
+    ValueError
+        As :func:`cllr`, or if prior odds are out of range.
+
+    References
+    ----------
+    Ramos and Gonzalez-Rodriguez, "Reliable support: measuring calibration of likelihood ratios",
+    Forensic Science International 2013.
+
+    Examples
+    --------
+    >>> from sklearn_flipad.evaluation import empirical_cross_entropy
+    >>> empirical_cross_entropy([1, 1, -1, -1], [1, 2, -1, -1], [-1, 0, 1]).round(3)
+    array([0.065, 0.107, 0.098])
+    """
+    own, others = _by_source(y_true, log10_lr)
+    odds = column_or_1d(np.asarray(log10_prior_odds, dtype=np.float64))
+    if not (np.abs(odds) <= 300).all():
+        raise ValueError("log10_prior_odds must be numbers between -300 and 300.")
+    return np.array([_cost(own, others, each) for each in odds])
 
 
 def cllr_min(y_true, log10_lr):
@@ -100,15 +153,50 @@ def cllr_min(y_true, log10_lr):
     return _cost(*_pooled(*_by_source(y_true, log10_lr)))
 
 
+def pooled_log10_lr(y_true, log10_lr):
+    """Likelihood ratios after the best monotone calibration, by pooling adjacent violators.
+
+    Ratios that are well calibrated hardly change.
+
+    Parameters
+    ----------
+    y_true, log10_lr
+        As of :func:`cllr_min`. Unlabeled samples, 0, are calibrated and calibrate nothing.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Logarithms to base 10 of the pooled ratios, as of
+        :class:`~sklearn_flipad.calibration.likelihood_ratios.IsotonicLR`; infinite where one
+        source is alone, at both ends.
+
+    Raises
+    ------
+    ValueError
+        As :func:`cllr`.
+
+    Examples
+    --------
+    >>> from sklearn_flipad.evaluation import pooled_log10_lr
+    >>> pooled_log10_lr([1, 1, -1, 1, -1, -1], [3, 2, 1, 0, -1, -2])
+    array([ inf,  inf,   0.,   0., -inf, -inf])
+    """
+    own, others = _by_source(y_true, log10_lr)
+    return _pool(own, others, np.asarray(log10_lr, dtype=np.float64).ravel())
+
+
 def _pooled(own, others):
     """Ratios of the best monotone calibration of each source's samples."""
+    return tuple(_pool(own, others, logs) for logs in (own, others))
+
+
+def _pool(own, others, logs):
+    """Logarithms of ratios by the best monotone calibration of both sources."""
     both = np.concatenate([own, others])
     finite = both[np.isfinite(both)]
     # Infinite ratios keep their place in the order.
     ends = (finite.min() - 1, finite.max() + 1) if len(finite) else (-1, 1)
-    own, others = -np.clip(own, *ends), -np.clip(others, *ends)
-    fitted = IsotonicLR()
-    return tuple(fitted.log10_lr(own, others, scores) for scores in (own, others))
+    return IsotonicLR().log10_lr(*(-np.clip(x, *ends) for x in (own, others, logs)))
 
 
 def cllr_cal(y_true, log10_lr):

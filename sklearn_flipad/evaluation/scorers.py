@@ -1,4 +1,4 @@
-"""Scorers for partly labeled data."""
+"""Scorers for partly labeled data, and of likelihood ratios."""
 
 import numpy as np
 from sklearn.metrics import get_scorer
@@ -6,8 +6,9 @@ from sklearn.utils import _safe_indexing
 
 from sklearn_flipad.base.labels import check_labels
 from sklearn_flipad.base.samples import as_array
+from sklearn_flipad.evaluation.likelihood_ratios import cllr
 
-__all__ = ["labeled_scorer"]
+__all__ = ["labeled_scorer", "neg_cllr"]
 
 
 def labeled_scorer(scoring):
@@ -62,3 +63,37 @@ class _LabeledScorer:
 
     def __repr__(self):
         return f"labeled_scorer({self.scorer!r})"
+
+
+def neg_cllr(estimator, X, y):
+    """Score an attributor by minus the log-likelihood-ratio cost of its evidence.
+
+    A scorer for ``scoring=`` of scikit-learn's searches and cross-validation. Unlabeled samples
+    are ignored.
+
+    Parameters
+    ----------
+    estimator : FNRThresholdCalibrator or AttributionPipeline
+        Fitted attributor with a reference population whose evidence has likelihood ratios.
+    X : array-like, shape (n, ...)
+        Samples that calibrated nothing.
+    y : array-like of int, shape (n,)
+        +1 for samples of the model, -1 for samples of the reference population.
+
+    Returns
+    -------
+    float
+        Minus :func:`cllr`, in bits, at most 0: -1 for ratios that say nothing.
+
+    Raises
+    ------
+    ValueError
+        If the evidence has no likelihood ratios, or as :func:`cllr`.
+    """
+    log10_lr = getattr(estimator.evidence(X), "log10_lr", None)
+    if log10_lr is None:
+        raise ValueError(
+            "The evidence has no likelihood ratios: fit the attributor with a reference "
+            "population and a calibrator of ratios."
+        )
+    return -cllr(y, log10_lr)

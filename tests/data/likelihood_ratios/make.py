@@ -11,6 +11,9 @@ from lir.algorithms.bayeserror import elub
 from lir.data.models import LLRData
 from lir.metrics import cllr, cllr_cal, cllr_min
 from lir.metrics.devpav import devpav
+from lir.plotting.expected_calibration_error import calculate_ece
+
+LOG10_PRIOR_ODDS = np.array([-3, -1.5, 0, 0.5, 3])
 
 
 def case(own, reference):
@@ -20,6 +23,7 @@ def case(own, reference):
     y = np.repeat([1, 0], [len(own), len(reference)])
     data = LLRData(features=llrs[:, None], labels=y)
     low, high = elub(llrs.copy(), y, step_size=1e-4)
+    prior_odds = 10**LOG10_PRIOR_ODDS
     return {
         "own": own.tolist(),
         "reference": reference.tolist(),
@@ -28,6 +32,8 @@ def case(own, reference):
         "cllr_cal": cllr_cal(data),
         "dev_pav": float(devpav(llrs, y)),
         "elub": [float(low), float(high)],
+        "log10_prior_odds": LOG10_PRIOR_ODDS.tolist(),
+        "ece": calculate_ece(10**llrs, y, prior_odds / (1 + prior_odds)).tolist(),
     }
 
 
