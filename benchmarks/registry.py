@@ -46,7 +46,7 @@ _ROWS = (
     ("seeds", "attribution", "three methods against other seeds", "40 min"),
     ("perturbed", "attribution", "immunized methods under perturbations", "25 min"),
     ("whitening", "attribution", "whitened features against other seeds", "6 min"),
-    ("near_duplicates", "attribution", "thumbnails of samples and of copies", _NOT_MEASURED),
+    ("near_duplicates", "attribution", "thumbnails of samples and of copies", "15 s"),
     (
         "likelihood_ratios",
         "attribution",
