@@ -3,7 +3,7 @@
 Each process imports a checkout of the library and does the jobs one after the other, with as many
 threads as the machine has cores: alone, and beside two processes that multiply matrices with as
 many threads. ``package first`` and ``torch first`` are the orders of the imports; with ``spinning``
-threads wait as OpenMP's runtime has it by default, with ``1,000 spins`` only briefly. ``--other``
+threads wait as OpenMP's runtime has it by default, others spin that often. ``--other``
 measures another checkout in the same run, as it is.
 """
 
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.attributors import final_layer
 from benchmarks.data.generators import generator_by_name
@@ -26,11 +27,13 @@ from benchmarks.machine import environment
 from benchmarks.options import Option, selection
 
 KEYS = ("checkout", "waiting")
-#: What processes are told of the wait; 300,000 is libgomp's default.
+#: What processes are told of the wait; the package spins 1,000 times, libgomp 300,000 times.
 WAITING = {
     "package first": {},
     "torch first": {},
-    "1,000 spins": {"GOMP_SPINCOUNT": "1000"},
+    "no spins": {"GOMP_SPINCOUNT": "0"},
+    "3,000 spins": {"GOMP_SPINCOUNT": "3000"},
+    "10,000 spins": {"GOMP_SPINCOUNT": "10000"},
     "spinning": {"GOMP_SPINCOUNT": "300000"},
 }
 JOBS = ("set-up", "32 images", "8 images", "from_generator", "encoder", "DeepSAD")
@@ -57,9 +60,10 @@ import numpy as np
 import torch
 
 folder, sizes = sys.argv[1], json.loads(sys.argv[2])
-layer = FinalLayer.load(f"{folder}/layer")
 with open(f"{folder}/generator", "rb") as file:
     generator = pickle.load(file)
+# Traced here, since other checkouts may have other formats of files.
+layer = FinalLayer.from_generator(generator, n_samples=sizes["traced"], random_state=0)
 X = np.load(f"{folder}/X.npy")
 inverter = FinalLayerInverter(layer)
 rng = np.random.default_rng(0)
@@ -114,9 +118,11 @@ def competing():
 def run(options, results):
     """Measure each way to wait, and the other checkout, beside the same competitors."""
     here = Path(__file__).parents[2].resolve()
-    cells = [(str(here), waiting) for waiting in options.waiting]
+    checkouts = {"this": here}
+    cells = [("this", waiting) for waiting in options.waiting]
     if options.other:
-        cells.append((str(Path(options.other).resolve()), "as it is"))
+        checkouts["other"] = Path(options.other).resolve()
+        cells.append(("other", "as it is"))
     cells = [cell for cell in cells if not results.has(*cell)]
     with tempfile.TemporaryDirectory() as name, environment():
         for variable in THREADS:
@@ -124,10 +130,14 @@ def run(options, results):
         folder = Path(name)
         write_inputs(folder, options)
         quiet = [
-            [measured(*cell, folder, options) for cell in cells] for _ in range(options.repeats)
+            [measured(checkouts[which], waiting, folder, options) for which, waiting in cells]
+            for _ in range(options.repeats)
         ]
         with competing():
-            busy = [measured(*cell, folder, options, options.limit) for cell in cells]
+            busy = [
+                measured(checkouts[which], waiting, folder, options, options.limit)
+                for which, waiting in cells
+            ]
     for number, (cell, beside) in enumerate(zip(cells, busy, strict=True)):
         alone = {
             job: statistics.median(times[number][job] for times in quiet) for job in options.jobs
@@ -146,10 +156,23 @@ def run(options, results):
         )
 
 
+def table(rows):
+    """A row for each job: seconds alone and beside competitors, by the way to wait."""
+    found = {}
+    for row in rows:
+        way = row["waiting"] if row["checkout"] == "this" else "version before"
+        beside = row["busy, s"]
+        text = f"{row['alone, s']:.1f} / " + ("-" if beside is None else f"{beside:.1f}")
+        found.setdefault(row["job"], {"Job": row["job"]})[way] = text
+    return pd.DataFrame(list(found.values())).fillna("-")
+
+
+TABLES = {"busy": table}
+
+
 def write_inputs(folder, options):
     """Write what the processes read: a generator, its final layer, and images of it."""
     generator = generator_by_name(options.generator, options.work)
-    layer = final_layer(generator, 500)
-    layer.save(folder / "layer")
     (folder / "generator").write_bytes(pickle.dumps(generator))
+    layer = final_layer(generator, 500)
     np.save(folder / "X.npy", layer.sample(generator, 32, random_state=1))

@@ -13,13 +13,17 @@ __all__ = ["loaded_runtimes", "wait_passively"]
 
 #: Variables by which users choose how OpenMP's threads wait. Runtimes read them when loaded.
 _CHOICES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+#: Spins of GNU's runtime before a thread sleeps. Training and single batches take 9 to 17 % less
+#: time than without any on a quiet machine, and as long beside two competing processes, where 3,000
+#: take 1.3 to 1.5 times and 10,000 twice as long (``python -m benchmarks busy``).
+_SPINS = "1000"
 
 
 def wait_passively():
     """Let threads that wait sleep, here and in processes started later, if the user set nothing."""
     if any(name in os.environ for name in _CHOICES):
         return
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    os.environ["OMP_WAIT_POLICY"], os.environ["GOMP_SPINCOUNT"] = "PASSIVE", _SPINS
     if "torch" in sys.modules:  # it has read the variable already
         for path in loaded_runtimes():
             _shorten_spinning(ctypes.CDLL(path))

@@ -6,6 +6,7 @@ import numpy as np
 
 from sklearn_flipad.calibration._scores import check_probability
 from sklearn_flipad.calibration.evidence import Evidence
+from sklearn_flipad.calibration.likelihood_ratios import LRSystem
 from sklearn_flipad.calibration.rules import ThresholdRule
 
 __all__ = ["Calibration"]
@@ -24,6 +25,7 @@ class Calibration:
     reference_scores: np.ndarray | None = None
     reference_name: str | None = None
     fpr: float = 0.5  # without effect if there is no reference population
+    lr: LRSystem | None = None  # needs a reference population
 
     def __post_init__(self):
         checks = [("fnr", self.fnr, self.own_scores, "own samples held out")]
@@ -44,10 +46,12 @@ class Calibration:
     def weigh(self, anomaly_scores):
         """Evidence about suspects, from their anomaly scores, array-like of shape (n,)."""
         anomaly_scores = np.asarray(anomaly_scores, dtype=np.float64)
-        p_reference = reference_threshold = None
+        p_reference = reference_threshold = ratios = None
         if self.reference_scores is not None:
             p_reference = self.rule.p_values(-self.reference_scores, -anomaly_scores)
             reference_threshold = -self.rule.threshold(-self.reference_scores, self.fpr)
+        if self.lr is not None:
+            ratios = self.lr.weigh(self.own_scores, self.reference_scores, anomaly_scores)
         return Evidence(
             anomaly_scores=anomaly_scores,
             p_own=self.rule.p_values(self.own_scores, anomaly_scores),
@@ -60,4 +64,5 @@ class Calibration:
             reference_name=self.reference_name,
             n_calibration=len(self.own_scores),
             n_reference=0 if self.reference_scores is None else len(self.reference_scores),
+            ratios=ratios,
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sklearn_flipad.calibration.likelihood_ratios import LikelihoodRatios
 from sklearn_flipad.calibration.rules import ThresholdRule
 
 __all__ = ["Evidence"]
@@ -36,6 +37,9 @@ class Evidence:
         Name of the reference population.
     n_calibration, n_reference : int
         Numbers of own samples and of reference samples that calibrated the p-values.
+    ratios : LikelihoodRatios or None
+        Likelihood ratios of the model against the reference population, with their bounds and
+        intervals. None unless the calibrator was asked for them with ``lr``.
 
     Examples
     --------
@@ -62,6 +66,15 @@ class Evidence:
     reference_name: str | None
     n_calibration: int
     n_reference: int
+    ratios: LikelihoodRatios | None = None
+
+    @property
+    def log10_lr(self):
+        """Logarithms to base 10 of the likelihood ratios, float64 of shape (n,), or None.
+
+        Positive where the score is more probable for the model than for the reference population.
+        """
+        return None if self.ratios is None else self.ratios.log10_lr
 
     @property
     def own_rejected(self):
@@ -99,7 +112,8 @@ class Evidence:
         -------
         pandas.DataFrame
             With the columns ``verdict``, ``p_own``, ``p_reference`` (NaN without a reference
-            population) and ``anomaly_score``.
+            population) and ``anomaly_score``; with likelihood ratios also ``log10_lr`` and the
+            ends of its interval, ``log10_lr_low`` and ``log10_lr_high``.
         """
         import pandas as pd
 
@@ -110,4 +124,7 @@ class Evidence:
             "p_reference": p_reference,
             "anomaly_score": self.anomaly_scores,
         }
+        if self.ratios is not None:
+            low, high = self.ratios.interval.T
+            columns |= {"log10_lr": self.log10_lr, "log10_lr_low": low, "log10_lr_high": high}
         return pd.DataFrame(columns, index=index)

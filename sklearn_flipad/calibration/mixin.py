@@ -9,7 +9,8 @@ from sklearn_flipad.base.estimators import normality, window_counts
 from sklearn_flipad.calibration._draws import DrawNumbers, FoundDraws, draws_of
 from sklearn_flipad.calibration._hold_out import check_name, labels_of
 from sklearn_flipad.calibration._independence import check_copies
-from sklearn_flipad.calibration._seen import check_fresh
+from sklearn_flipad.calibration._joint import warn_of_joint
+from sklearn_flipad.calibration._seen import check_fresh, seen_in_fit
 from sklearn_flipad.calibration._weighing import Calibration
 from sklearn_flipad.calibration._windows import window_range
 
@@ -135,13 +136,50 @@ class EvidenceMixin:
             As ``score_samples``.
         """
         calibrator, rule = self._checked()
-        if getattr(calibrator, "reference_scores_", None) is None:
-            raise NotFittedError(
-                "There is no reference population. Call calibrate_reference(X, name=...) with "
-                "samples of one that the detector was not trained on, or hold out negatives: "
-                "pass their name as reference= to the calibrator and fit again."
+        return rule.p_values(-_reference_scores(calibrator), self.score_samples(X))
+
+    @available_if(_is_calibrated)
+    def joint_lr(self, X):
+        """Likelihood ratio of suspects that come from one source, all from it or none.
+
+        The product of their ratios. It holds if the scores are independent given the source: not
+        for copies, frames of a clip, or variants of a sample, whose product overstates what they
+        show.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Suspects.
+
+        Returns
+        -------
+        LikelihoodRatios
+            Of shape (). The interval takes into account that all ratios share the calibration
+            samples.
+
+        Raises
+        ------
+        NotFittedError
+            If there is no reference population.
+        ValueError
+            If the calibrator was fitted without ``lr``, or as ``score_samples``.
+
+        Warns
+        -----
+        UserWarning
+            That independence is assumed, and of equal suspects.
+        """
+        calibrator, _ = self._checked()
+        system = getattr(calibrator, "lr_", None)
+        if system is None:
+            raise ValueError(
+                "Likelihood ratios are chosen before suspects are seen: pass lr='logistic', or "
+                "another calibrator, to the FNRThresholdCalibrator and fit again."
             )
-        return rule.p_values(-calibrator.reference_scores_, self.score_samples(X))
+        reference = _reference_scores(calibrator)
+        scores = -self.score_samples(X)
+        warn_of_joint(scores)
+        return system.weigh_together(calibrator.calibration_scores_, reference, scores)
 
     @available_if(_is_calibrated)
     def evidence(self, X, *, fnr=None, fpr=0.05):
@@ -225,6 +263,29 @@ class EvidenceMixin:
         """
         return self.evidence(X, fnr=fnr, fpr=fpr).verdicts
 
+    @available_if(_is_calibrated)
+    def was_seen(self, X):
+        """Whether samples are equal to those that ``fit`` used for the model and its detector.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Samples.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+            False for samples of the reference population, which were only scored, and for all if
+            the attributor was written by a version that kept no digests.
+
+        Raises
+        ------
+        ValueError
+            As ``score_samples``.
+        """
+        check_is_fitted(self)
+        return seen_in_fit(self._calibrator(), self._features(X))
+
     def _draws(self, X, y, groups):
         """Numbers of the independent draws of samples, from which features are to be computed.
 
@@ -238,10 +299,14 @@ class EvidenceMixin:
     def _calibration(self, fnr, fpr):
         """The calibration at these levels; ValueError if they need more scores than there are."""
         calibrator, rule = self._checked()
+        lr = getattr(calibrator, "lr_", None)
+        if lr is not None:
+            _reference_scores(calibrator)
         return Calibration(
             rule=rule,
             own_scores=calibrator.calibration_scores_,
             fnr=calibrator.fnr_ if fnr is None else fnr,
+            lr=lr,
             reference_scores=getattr(calibrator, "reference_scores_", None),
             reference_name=getattr(calibrator, "reference_name_", None),
             fpr=fpr,
@@ -254,3 +319,14 @@ class EvidenceMixin:
         rule = calibrator.rule_
         rule.p_values(calibrator.calibration_scores_, calibrator.calibration_scores_[:1])
         return calibrator, rule
+
+
+def _reference_scores(calibrator):
+    """Sorted scores of the reference population; NotFittedError if there is none."""
+    if getattr(calibrator, "reference_scores_", None) is None:
+        raise NotFittedError(
+            "There is no reference population. Call calibrate_reference(X, name=...) with "
+            "samples of one that the detector was not trained on, or hold out negatives: "
+            "pass their name as reference= to the calibrator and fit again."
+        )
+    return calibrator.reference_scores_

@@ -42,6 +42,12 @@ from sklearn_flipad.calibration._independence import (
     warn_of_labels,
 )
 from sklearn_flipad.calibration._windows import check_windows, warn_of_sizes, window_range
+from sklearn_flipad.calibration.likelihood_ratios import (
+    LR_CALIBRATORS,
+    LRCalibrator,
+    LRSystem,
+    as_lr_system,
+)
 from sklearn_flipad.calibration.mixin import EvidenceMixin
 from sklearn_flipad.calibration.rules import RULES, ThresholdRule, as_rule
 
@@ -49,7 +55,7 @@ __all__ = ["FNRThresholdCalibrator"]
 
 #: Attributes that not every fitted calibrator has.
 _OPTIONAL = ("reference_scores_", "reference_name_", "reference_windows_", "calibration_windows_")
-_OPTIONAL += ("file_facts_",)
+_OPTIONAL += ("file_facts_", "lr_")
 
 
 class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -92,6 +98,11 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         holds out negatives too, as the reference population of :meth:`p_reference` and
         :meth:`verdict`; with a fitted detector, all of them. :meth:`calibrate_reference` takes
         another one.
+    lr : {"logistic", "isotonic", "kernel_density", "gaussian"}, LRCalibrator, LRSystem or None, \
+            default=None
+        How :meth:`evidence` turns scores into likelihood ratios of the model against the reference
+        population, without which it raises an error then; see
+        :class:`~sklearn_flipad.calibration.likelihood_ratios.LRSystem`. None for no ratios.
     file_facts : dict of str to dict of str to int, default=None
         Facts about the files of the own samples, as :func:`~sklearn_flipad.datasets.load_images`
         and :func:`~sklearn_flipad.datasets.load_audio` return them.
@@ -118,6 +129,8 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         Anomaly scores of the reference population, sorted, if there is one.
     reference_name_ : str
         Name of the reference population.
+    lr_ : LRSystem
+        How likelihood ratios are made, if `lr` was passed.
     file_facts_ : dict
         Facts about the files of the own samples, if they were passed.
     calibration_windows_, reference_windows_ : ndarray of int, shape (2,)
@@ -168,6 +181,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         "rule": [StrOptions(set(RULES)), ThresholdRule],
         "cv": [Interval(Real, 0, 1, closed="neither"), HasMethods("split"), "array-like"],
         "reference": [str, None],
+        "lr": [StrOptions(set(LR_CALIBRATORS)), LRCalibrator, LRSystem, None],
         "file_facts": [dict, None],
         "random_state": ["random_state"],
     }
@@ -178,7 +192,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         ),
         (
             *("n_features_in_", "feature_names_in_", "reference_name_", "reference_scores_"),
-            *("calibration_windows_", "reference_windows_", "file_facts_", "_seen"),
+            *("calibration_windows_", "reference_windows_", "file_facts_", "lr_", "_seen"),
         ),
     )
 
@@ -193,6 +207,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         rule="conformal",
         cv=0.2,
         reference=None,
+        lr=None,
         file_facts=None,
         random_state=None,
     ):
@@ -201,6 +216,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         self.rule = rule
         self.cv = cv
         self.reference = reference
+        self.lr = lr
         self.file_facts = file_facts
         self.random_state = random_state
 
@@ -231,6 +247,8 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
     def _check_fit(self, X, y, groups, params, draws):
         self._validate_params()
         check_facts(self.file_facts)
+        if self.lr is not None:
+            as_rule(self.rule).p_values([0.0], [0.0])  # evidence needs them
         check_detector(self.estimator)
         labels = labels_of(X, y)
         if not draws.given:
@@ -340,6 +358,8 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
                 self.reference_windows_ = reference_windows
         if self.file_facts is not None:
             self.file_facts_ = deepcopy(self.file_facts)
+        if self.lr is not None:
+            self.lr_ = as_lr_system(self.lr)
         if counts is not None:
             self.calibration_windows_ = window_range(counts)
         self.estimator_ = estimator

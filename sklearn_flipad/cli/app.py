@@ -11,13 +11,14 @@ from sklearn_flipad.base.optional import import_report_tools
 from sklearn_flipad.cli.options import (
     AsJson,
     Code,
+    Evaluative,
     FitOptions,
     Model,
     Overwrite,
     Quiet,
     with_options,
 )
-from sklearn_flipad.cli.rows import fit_rows, inspection_rows, score_rows
+from sklearn_flipad.cli.rows import fit_rows, inspection_rows, score_rows, validation_rows
 from sklearn_flipad.cli.session import NOTHING_SCORED, session
 
 __all__ = ["app"]
@@ -27,7 +28,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Did this generator make these files? fit an attributor, score files, report, inspect.",
+    help="Did this generator make these files? fit an attributor, validate it, score "
+    "files, report, inspect.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no file could be scored, 130 "
     "interrupted. Messages go to standard error, results to standard output.",
 )
@@ -75,6 +77,7 @@ def score(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders of suspects.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The table: .csv, .jsonl or .parquet.")],
     report: Annotated[Path | None, typer.Option(help="Also write a report, an .html file.")] = None,
+    evaluative: Evaluative = False,
     model: Model = None,
     fnr: Annotated[
         float | None, typer.Option(help="Level of 'not own'; the attributor's by default.")
@@ -101,12 +104,18 @@ def score(
     The same command completes a run that was interrupted.
     """
     with session(as_json, quiet, traceback=_state["traceback"]) as run:
-        from sklearn_flipad.cli.score import score_paths
+        from sklearn_flipad.cli.score import inspected, score_paths
 
         if report is not None:
             _check_report(report)
-        elif model is not None:
-            raise ValueError("--model is what the report says: pass --report.")
+            if evaluative and inspected(attributor).lr is None:
+                raise ValueError(
+                    "--evaluative states likelihood ratios, and this attributor has none: fit it "
+                    "with --lr logistic and --negatives."
+                )
+        elif model is not None or evaluative:
+            option = "--evaluative" if model is None else "--model"
+            raise ValueError(f"{option} is of the report: pass --report.")
         found = score_paths(
             attributor,
             paths,
@@ -121,9 +130,8 @@ def score(
             code=code or (),
         )
         if report is not None:
-            found["report"] = _write_report(
-                out, attributor, report, code, run, overwrite=True, model=model
-            )
+            options = {"model": model, "evaluative": evaluative, "overwrite": True}
+            found["report"] = _write_report(out, attributor, report, code, run, **options)
         run.finish(found, score_rows(found))
         if not found["n_scored"]:
             raise typer.Exit(NOTHING_SCORED)
@@ -137,6 +145,7 @@ def report(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The report: .html.")],
     title: Annotated[str | None, typer.Option(help="Its title.")] = None,
+    evaluative: Evaluative = False,
     model: Model = None,
     overwrite: Overwrite = False,
     code: Code = None,
@@ -146,10 +155,67 @@ def report(
     """Write a report of a table of verdicts, one page that can be printed."""
     with session(as_json, quiet, traceback=_state["traceback"]) as run:
         _check_report(out)
-        found = _write_report(
-            verdicts, attributor, out, code, run, overwrite=overwrite, title=title, model=model
-        )
+        options = {"title": title, "model": model, "evaluative": evaluative, "overwrite": overwrite}
+        found = _write_report(verdicts, attributor, out, code, run, **options)
         run.finish({"report": found}, [("report", found)])
+
+
+@app.command()
+def validate(
+    attributor: Annotated[Path, typer.Argument(help="What 'flipad fit' wrote.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders of known origin.")],
+    labels: Annotated[
+        Path,
+        typer.Option(
+            help="CSV file with the columns path and label, own or other; source and stratum if "
+            "results are wanted by them."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The validation: .html.")],
+    table: Annotated[
+        Path | None, typer.Option(help="The table of verdicts; by default beside the validation.")
+    ] = None,
+    model: Model = None,
+    fnr: Annotated[
+        float | None, typer.Option(help="Level of 'not own'; the attributor's by default.")
+    ] = None,
+    fpr: Annotated[
+        float | None, typer.Option(help=f"Level of 'own'; {FitOptions.fpr:g} by default.")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Resize and crop image files to this side.")
+    ] = None,
+    rate: Annotated[
+        int | None, typer.Option(min=1, help="Samples a second, of sounds; as in fit by default.")
+    ] = None,
+    n_jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1: all cores.")] = 1,
+    overwrite: Overwrite = False,
+    code: Code = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+):
+    """Measure error rates on files of known origin that were not used before."""
+    with session(as_json, quiet, traceback=_state["traceback"]) as run:
+        from sklearn_flipad.cli.validate import validate_paths
+
+        _check_report(out)
+        found = validate_paths(
+            attributor,
+            paths,
+            labels,
+            out,
+            run,
+            table=table,
+            model=model,
+            overwrite=overwrite,
+            fnr=fnr,
+            fpr=fpr,
+            size=size,
+            rate=rate,
+            n_jobs=n_jobs,
+            code=code or (),
+        )
+        run.finish(found, validation_rows(found))
 
 
 @app.command()

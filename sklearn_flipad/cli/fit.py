@@ -166,6 +166,8 @@ def _check(options, method):
         )
     if options.reference and not options.negatives:
         raise ValueError("--reference says what the negatives are: pass --negatives.")
+    if options.lr and not options.negatives:
+        raise ValueError("--lr compares the generator with the negatives: pass --negatives.")
     if method.holds == "autoencoder":
         _check_autoencoder(options)
 
@@ -262,6 +264,7 @@ def _attributor(method, model, reference, options):
         fnr=options.fnr,
         rule=options.rule,
         reference=reference,
+        lr=options.lr,
         windows=options.windows,
         device=options.device,
         random_state=options.seed,

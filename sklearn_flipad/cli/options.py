@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from sklearn_flipad.calibration.likelihood_ratios import LR_CALIBRATORS
 from sklearn_flipad.calibration.rules import RULES
 from sklearn_flipad.pipelines.methods import METHODS
 
@@ -17,6 +18,7 @@ __all__ = [
     "COMMAND_METHODS",
     "AsJson",
     "Code",
+    "Evaluative",
     "FitOptions",
     "Model",
     "Overwrite",
@@ -43,6 +45,14 @@ def without_layer():
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no steps and no progress.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file, if there is one.")]
+Evaluative = Annotated[
+    bool,
+    typer.Option(
+        "--evaluative",
+        help="Propositions and likelihood ratios in place of verdicts, as courts ask for; for "
+        "attributors that were fitted with --lr.",
+    ),
+]
 Model = Annotated[
     str | None, typer.Option(help="What the report calls the generator, as 'our face generator'.")
 ]
@@ -55,9 +65,10 @@ Code = Annotated[
 ]
 
 
-def _choice(name, values, help):
+def _choice(name, values, help, *, optional=False):
     """Annotation of an option that is one of some texts, as an enumeration of them."""
-    return Annotated[StrEnum(name, list(zip(values, values, strict=True))), typer.Option(help=help)]
+    kind = StrEnum(name, list(zip(values, values, strict=True)))
+    return Annotated[kind | None if optional else kind, typer.Option(help=help)]
 
 
 @dataclass(frozen=True)
@@ -142,6 +153,12 @@ class FitOptions:
         ),
     ] = 0.05
     rule: _choice("Rule", RULES, "How thresholds are placed.") = "conformal"
+    lr: _choice(
+        "LR",
+        LR_CALIBRATORS,
+        "Also give likelihood ratios of the generator against the negatives, by this calibrator.",
+        optional=True,
+    ) = None
     network: _choice("Network", ("mlp", "lenet"), "Network of the detector.") = "mlp"
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of the detector.")] = 20
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0

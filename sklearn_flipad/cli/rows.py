@@ -2,7 +2,7 @@
 
 from sklearn_flipad.scoring.runs.formats import counted
 
-__all__ = ["fit_rows", "inspection_rows", "score_rows"]
+__all__ = ["fit_rows", "inspection_rows", "score_rows", "validation_rows"]
 
 
 def fit_rows(found):
@@ -38,6 +38,25 @@ def score_rows(found):
     return rows + [(name, found[name]) for name in ("report",) if name in found]
 
 
+def validation_rows(found):
+    """Rows of the rates of a validation."""
+    rows = [
+        ("own, rejected", _rate(found["own_rejected"], found["fnr"])),
+        ("others, called own", _rate(found["others_called_own"], found["fpr"])),
+    ]
+    if found["cllr"] is not None:
+        rows.append(("Cllr", f"{found['cllr']:.3g}, of which scores {found['cllr_min']:.3g}"))
+    return [*rows, ("table", found["table"]), ("validation", found["out"])]
+
+
+def _rate(rate, level):
+    """A rate with its interval and the level that was chosen."""
+    low, high = 100 * rate["low"], 100 * rate["high"]
+    return (
+        f"{rate['count']:,} of {rate['n']:,}, {low:.3g} to {high:.3g} %; {100 * level:g} % chosen"
+    )
+
+
 def inspection_rows(found):
     """Rows of the description of an attributor."""
     return [
@@ -67,7 +86,8 @@ def _calibration(found):
     """Rows of the samples that calibrate the attributor, or that of each model."""
     if not found.models:
         rate = f"{found.fnr:g}, {found.n_calibration:,} calibration samples"
-        return [("false-negative rate", rate), ("reference", _reference(found))]
+        rows = [("false-negative rate", rate), ("reference", _reference(found))]
+        return [*rows, ("likelihood ratios", found.lr)] if found.lr else rows
     return [
         (
             f"model: {name}",

@@ -39,6 +39,7 @@ _TERMS = {
     "jpeg": "--jpeg and that quality",
     "no jpeg": "PNG files, without --jpeg",
     "bits": "--bits and that number",
+    "lr": "--lr logistic and --negatives",
     "own files": "--own and files of own samples that were saved in the same way",
     "own resized": "--own, --size and files of own samples that are as large",
 }

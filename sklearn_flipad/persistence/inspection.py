@@ -19,7 +19,7 @@ class ModelDescription:
 
     Attributes
     ----------
-    method, steps, parameters, fnr, n_calibration, reference_name, n_reference, sample_shape, \
+    method, steps, parameters, fnr, n_calibration, reference_name, n_reference, lr, sample_shape, \
 window_shape, generators
         As in :class:`AttributorDescription`. Names of steps and parameters are those of this
         attributor, without the name of the model.
@@ -32,6 +32,7 @@ window_shape, generators
     n_calibration: int
     reference_name: str | None
     n_reference: int
+    lr: str | None
     sample_shape: tuple | None
     window_shape: tuple | None
     generators: tuple
@@ -70,6 +71,9 @@ class AttributorDescription:
         Name of the reference population, if there is one.
     n_reference : int
         Number of samples of the reference population.
+    lr : str or None
+        How likelihood ratios are made, as "LRSystem(calibrator=LogisticLR(C=1.0), ...)"; None if
+        they are not.
     sample_shape : tuple of int or None
         Shape of one sample, if the file tells it and all samples have the same.
     window_shape : tuple of int or None
@@ -98,6 +102,7 @@ class AttributorDescription:
     n_calibration: int | None
     reference_name: str | None
     n_reference: int
+    lr: str | None
     sample_shape: tuple | None
     window_shape: tuple | None
     generators: tuple
@@ -190,6 +195,7 @@ def _model(view, tree):
         "n_calibration": _size(view, fitted["calibration_scores_"]),
         "reference_name": None if reference is None else printable(reference),
         "n_reference": 0 if reference is None else _size(view, fitted["reference_scores_"]),
+        "lr": view.show(fitted["lr_"]) if "lr_" in fitted else None,
         "sample_shape": None if window_shape else _sample_shape(view, first),
         "window_shape": window_shape,
         "generators": generators,
@@ -210,6 +216,7 @@ def _several(view, tree, models):
         "n_calibration": None,
         "reference_name": None,
         "n_reference": 0,
+        "lr": None,
         "sample_shape": shapes.pop() if len(shapes) == 1 else None,
         "window_shape": windows.pop() if len(windows) == 1 else None,
         "generators": tuple(dict.fromkeys(name for model in models for name in model.generators)),

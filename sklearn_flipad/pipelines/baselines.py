@@ -17,6 +17,7 @@ def make_smf(
     rule="conformal",
     cv=0.2,
     reference=None,
+    lr=None,
     n_jobs=None,
     random_state=None,
     verbose=0,
@@ -27,7 +28,7 @@ def make_smf(
     ----------
     output_range, image_shape
         See :class:`~sklearn_flipad.FingerprintDetector`.
-    fnr, rule, cv, reference
+    fnr, rule, cv, reference, lr
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     n_jobs : int, default=None
         Threads; 1 by default, -1 for all cores.
@@ -54,6 +55,7 @@ def make_smf(
         rule=rule,
         cv=cv,
         reference=reference,
+        lr=lr,
         random_state=random_state,
     )
 
@@ -71,6 +73,7 @@ def make_sminv(
     fnr=0.005,
     rule="conformal",
     reference=None,
+    lr=None,
     device=None,
     random_state=0,
     verbose=0,
@@ -86,7 +89,7 @@ def make_sminv(
         The target model.
     latent_shape, sampler, distance, n_restarts, optimizer, max_iter, output_range
         See :class:`~sklearn_flipad.SMInvDetector`.
-    fnr, rule, reference
+    fnr, rule, reference, lr
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     device, random_state, verbose
         See :class:`~sklearn_flipad.SMInvDetector`.
@@ -119,7 +122,7 @@ def make_sminv(
         random_state=random_state,
         verbose=verbose,
     )
-    return calibrated(FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference)
+    return calibrated(FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference, lr=lr)
 
 
 def make_posterior(
@@ -130,6 +133,7 @@ def make_posterior(
     fnr=0.005,
     rule="conformal",
     reference=None,
+    lr=None,
     **search,
 ):
     """Density of the most probable latents of a row, calibrated; for generators of tables.
@@ -142,7 +146,7 @@ def make_posterior(
         The target model.
     noise, score
         See :class:`~sklearn_flipad.reproduction.LatentPosteriorDetector`.
-    fnr, rule, reference
+    fnr, rule, reference, lr
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     **search
         Further parameters of :class:`~sklearn_flipad.reproduction.LatentPosteriorDetector`.
@@ -164,4 +168,4 @@ def make_posterior(
     array([-1, -1, -1])
     """
     detector = LatentPosteriorDetector(generator, noise=noise, score=score, **search)
-    return calibrated(FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference)
+    return calibrated(FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference, lr=lr)

@@ -16,6 +16,7 @@ def make_combined(
     rule="conformal",
     cv=0.2,
     reference=None,
+    lr=None,
     random_state=None,
 ):
     """Several attributors, one calibrated decision.
@@ -31,7 +32,7 @@ def make_combined(
         Their own thresholds serve as units of their scores.
     combine : {"max", "mean"}, default="max"
         See :class:`~sklearn_flipad.CombinedDetector`.
-    fnr, rule, cv, reference
+    fnr, rule, cv, reference, lr
         Of the joint decision, see :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     random_state : int, RandomState instance or None, default=None
         Seed of the joint hold-out.
@@ -65,5 +66,6 @@ def make_combined(
         rule=rule,
         cv=cv,
         reference=reference,
+        lr=lr,
         random_state=random_state,
     )

@@ -27,6 +27,7 @@ def make_flipad(
     rule="conformal",
     cv=0.2,
     reference=None,
+    lr=None,
     windows=None,
     device=None,
     memory=None,
@@ -52,7 +53,7 @@ def make_flipad(
         One of scikit-learn, PyOD or another library is put into an
         :class:`~sklearn_flipad.detectors.ExternalDetector`. It is refitted with the scaler;
         to keep fitted ones, set ``detect__estimator`` to a frozen pipeline of both.
-    fnr, rule, cv, reference
+    fnr, rule, cv, reference, lr
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     windows : int, tuple of int or dict, default=None
         For samples of any size: sides of the windows that each is cut into, or a dict of
@@ -106,6 +107,7 @@ def make_flipad(
         rule=rule,
         cv=cv,
         reference=reference,
+        lr=lr,
         windows=windows,
         device=device,
         memory=memory,
@@ -125,6 +127,7 @@ def make_dctpad(
     rule="conformal",
     cv=0.2,
     reference=None,
+    lr=None,
     windows=None,
     device=None,
     memory=None,
@@ -139,7 +142,7 @@ def make_dctpad(
         Side, or length, of the central crop of the spectra; no crop by default.
     output_range, image_shape
         See :class:`~sklearn_flipad.DCTTransformer`.
-    scaler, detector, fnr, rule, cv, reference, windows, device, memory, random_state, verbose
+    scaler, detector, fnr, rule, cv, reference, lr, windows, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -160,6 +163,7 @@ def make_dctpad(
         rule=rule,
         cv=cv,
         reference=reference,
+        lr=lr,
         windows=windows,
         device=device,
         memory=memory,
@@ -180,6 +184,7 @@ def make_rawpad(
     rule="conformal",
     cv=0.2,
     reference=None,
+    lr=None,
     windows=None,
     device=None,
     memory=None,
@@ -199,7 +204,7 @@ def make_rawpad(
     scaler : estimator or "passthrough", default=None
         Transformer of the pixels in front of the detector, fitted together with it; none by
         default, since the paper does not scale pixels.
-    detector, fnr, rule, cv, reference, windows, device, memory, random_state, verbose
+    detector, fnr, rule, cv, reference, lr, windows, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -220,6 +225,7 @@ def make_rawpad(
         rule=rule,
         cv=cv,
         reference=reference,
+        lr=lr,
         windows=windows,
         device=device,
         memory=memory,
@@ -242,6 +248,7 @@ def make_spectral(
     rule="conformal",
     cv=0.2,
     reference=None,
+    lr=None,
     windows=None,
     device=None,
     memory=None,
@@ -260,7 +267,7 @@ def make_spectral(
         Whether the features are the means of the spectra over time, rather than all of them.
     eps, output_range, image_shape
         See :class:`~sklearn_flipad.SpectrogramTransformer`.
-    scaler, detector, fnr, rule, cv, reference, windows, device, memory, random_state, verbose
+    scaler, detector, fnr, rule, cv, reference, lr, windows, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -288,6 +295,7 @@ def make_spectral(
         rule=rule,
         cv=cv,
         reference=reference,
+        lr=lr,
         windows=windows,
         device=device,
         memory=memory,
@@ -307,6 +315,7 @@ def make_whitened(
     rule="conformal",
     cv=0.2,
     reference=None,
+    lr=None,
     windows=None,
     device=None,
     memory=None,
@@ -329,7 +338,7 @@ def make_whitened(
     detector : estimator, default=None
         :class:`~sklearn_flipad.DeepSADDetector` with one hidden layer of 256 by default.
         Others as in :func:`make_flipad`.
-    fnr, rule, cv, reference, windows, device, memory, random_state, verbose
+    fnr, rule, cv, reference, lr, windows, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -367,6 +376,7 @@ def make_whitened(
         rule=rule,
         cv=cv,
         reference=reference,
+        lr=lr,
         windows=windows,
         device=device,
         memory=memory,

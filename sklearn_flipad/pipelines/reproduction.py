@@ -21,6 +21,7 @@ def make_reproduction(
     rule="conformal",
     cv=0.5,
     reference=None,
+    lr=None,
     device=None,
     random_state=0,
     verbose=0,
@@ -36,7 +37,7 @@ def make_reproduction(
         fitted is trained in ``fit``, as the default is, whose seed is `random_state`.
     latent_shape, sampler, distance, processing, n_restarts, max_iter, output_range
         See :class:`~sklearn_flipad.ReproductionDetector`.
-    fnr, rule, cv, reference
+    fnr, rule, cv, reference, lr
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`. Half of the samples calibrate: the
         encoder is trained on samples that it draws itself, and a few hundred are enough to learn
         when to reject.
@@ -79,5 +80,6 @@ def make_reproduction(
         rule=rule,
         cv=cv,
         reference=reference,
+        lr=lr,
         random_state=random_state,
     )

@@ -18,6 +18,7 @@ def make_residual(
     rule="conformal",
     cv=0.2,
     reference=None,
+    lr=None,
     windows=None,
     device=None,
     memory=None,
@@ -38,7 +39,7 @@ def make_residual(
     detector : estimator, default=None
         :class:`~sklearn_flipad.DeepSADDetector` with ``center="inliers"`` by default: whitened
         residuals of other sources may lie far out. Others as in :func:`make_flipad`.
-    fnr, rule, cv, reference
+    fnr, rule, cv, reference, lr
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     windows : int, tuple of int or dict, default=None
         See :func:`make_flipad`. Each window goes through the autoencoder alone. Where that keeps
@@ -75,6 +76,7 @@ def make_residual(
         rule=rule,
         cv=cv,
         reference=reference,
+        lr=lr,
         windows=windows,
         device=device,
         memory=memory,

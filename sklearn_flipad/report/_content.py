@@ -41,10 +41,14 @@ def outcomes(run, evidence):
 
 
 def listed(run, evidence):
-    """Entries of the list of verdicts; the ``words`` of a file without a verdict are None."""
+    """Entries of the list of verdicts; the ``words`` of a file without a verdict are None.
+
+    ``index`` is that among the scored files.
+    """
     return [
         {
             "number": number,
+            "index": index,
             "row": row,
             "words": _words(row["verdict"], evidence, index) if index >= 0 else None,
         }
@@ -57,6 +61,7 @@ def suspects(run, evidence, *, verbose=0):
     plot, found, groups = CalibrationPlot(run.attributor, evidence), [], {}
     for place, index, row in run.strongest:
         suspect = read_suspect(place + 1, row, run.decoder)
+        suspect.index = index
         suspect.words = _words(row["verdict"], evidence, index)
         suspect.position, suspect.is_beyond = plot.picture(row["score"])
         found.append(suspect)

@@ -24,6 +24,8 @@ __all__ = ["Run", "read_run"]
 
 #: Decoders that a description names by their repr.
 _DECODERS = {name: getattr(decoders, name) for name in decoders.__all__}
+#: Columns that are checked.
+_NUMBERS = ("score", "p_own", "p_reference", "log10_lr")
 _VERDICTS = ("own", "not own", "undecided")
 #: Distinct reasons of refused files that are counted separately.
 _MAX_REASONS = 1000
@@ -50,6 +52,8 @@ class Run:
     #: NaN where there are no p-values.
     p_own: np.ndarray
     p_reference: np.ndarray
+    #: NaN where there are no likelihood ratios.
+    log10_lr: np.ndarray
     #: Indices of the first file of each content: copies of a file are one suspect.
     first: np.ndarray
     #: Number of refused files by reason.
@@ -120,7 +124,7 @@ class _Rows:
         if self.n_files < self.n_listed:
             self.listed.append((len(self.numbers) if scored else -1, row))
         if scored:
-            numbers = [row[name] for name in ("score", "p_own", "p_reference")]
+            numbers = [row[name] for name in _NUMBERS]
             self.numbers.append([np.nan if value is None else value for value in numbers])
             self.verdicts.append(row["verdict"])
             self.digests.append(digest)
@@ -141,7 +145,8 @@ class _Rows:
 
     def collected(self):
         """Fields of a Run, by name."""
-        scores, p_own, p_reference = np.array(self.numbers, dtype=float).reshape(-1, 3).T
+        numbers = np.array(self.numbers, dtype=float).reshape(-1, len(_NUMBERS)).T
+        scores, p_own, p_reference, log10_lr = numbers
         _, first = np.unique(np.array(self.digests, dtype="V32"), return_index=True)
         return {
             "listed": self.listed,
@@ -152,6 +157,7 @@ class _Rows:
             "verdicts": np.array(self.verdicts, dtype="U9"),
             "p_own": p_own,
             "p_reference": p_reference,
+            "log10_lr": log10_lr,
             "first": np.sort(first),
             "reasons": self.reasons,
             "formats": self.formats,

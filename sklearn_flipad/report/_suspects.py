@@ -20,6 +20,8 @@ class Suspect:
     #: Place in the table, from 1.
     number: int
     row: dict
+    #: Place among the scored files, from 0.
+    index: int = -1
     #: Meaning of the verdict.
     words: str = ""
     sample: np.ndarray | None = None

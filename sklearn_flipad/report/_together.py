@@ -37,7 +37,7 @@ class Together:
 def evidence_of(run):
     """Evidence from the scores of a run, or None if the attributor has no p-values.
 
-    Raise ValueError if the verdicts or p-values of its table differ.
+    Raise ValueError if the verdicts, p-values or ratios of its table differ.
     """
     evidence = None
     if hasattr(run.attributor, "weigh"):
@@ -54,7 +54,7 @@ def evidence_of(run):
         same = run.verdicts == np.where(own, "undecided", "not own")
     else:
         same = run.verdicts == evidence.verdicts
-    for name in ("p_own", "p_reference"):
+    for name in ("p_own", "p_reference", "log10_lr"):
         expected = getattr(evidence, name, None)
         expected = np.nan if expected is None else expected
         same &= np.isclose(getattr(run, name), expected, rtol=1e-9, atol=0, equal_nan=True)

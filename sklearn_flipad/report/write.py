@@ -1,24 +1,17 @@
 """Reports: a table of verdicts as one HTML page."""
 
-import base64
-import hashlib
-import os
-from datetime import UTC, datetime
-from importlib.resources import files
 from numbers import Integral
-from pathlib import Path
 
-from sklearn_flipad.base.messages import Message, Term
-from sklearn_flipad.base.optional import import_report_tools
+from sklearn_flipad.calibration.likelihood_ratios import ENFSI_SCALE
 from sklearn_flipad.persistence.inspection import inspect_attributor
-from sklearn_flipad.report import _text
 from sklearn_flipad.report._content import common_folder, listed, outcomes, suspects
+from sklearn_flipad.report._evaluative import ratios_of
 from sklearn_flipad.report._methods import limits
+from sklearn_flipad.report._page import check_out, write_page
 from sklearn_flipad.report._provenance import noted, provenance
 from sklearn_flipad.report._run import read_run
 from sklearn_flipad.report._together import CONFIDENCE, NEITHER, evidence_of, together
 from sklearn_flipad.scoring.runs.conditions import Conditions
-from sklearn_flipad.storage.files import printable, writable_path, write_atomically
 
 __all__ = ["write_report"]
 
@@ -35,6 +28,8 @@ def write_report(
     model="the model",
     max_suspects=20,
     max_files=1000,
+    evaluative=False,
+    scale=ENFSI_SCALE,
     decoder=None,
     notes=None,
     overwrite=False,
@@ -67,6 +62,12 @@ def write_report(
     max_files : int, default=1000
         Number of files whose verdicts are listed, in the order of the table. Counts and
         statements about all files together always cover the whole table.
+    evaluative : bool, default=False
+        Whether to write an evaluative report instead, as courts ask for: two propositions, the
+        likelihood ratio of each file with its interval and in words, and the validation of the
+        method, but no verdicts. The attributor must have been fitted with ``lr``.
+    scale : VerbalScale, default=ENFSI_SCALE
+        Words for likelihood ratios.
     decoder : callable, default=None
         The decoder that ``score_files`` was given, if it is not one of the library's.
     notes : dict of str to object, default=None
@@ -87,8 +88,9 @@ def write_report(
     ------
     ValueError
         If the table was made with another attributor, was changed since it was written, contains
-        verdicts that do not follow from its scores, if `decoder` is not that of the run, or a
-        parameter is out of range.
+        verdicts that do not follow from its scores, if `decoder` is not that of the run, a
+        parameter is out of range, or an evaluative report is asked for and there are no likelihood
+        ratios.
     TypeError, NotFittedError
         If `attributor` is not an attributor, or not fitted.
     FileNotFoundError
@@ -126,31 +128,20 @@ def write_report(
     for name, value in (("max_suspects", max_suspects), ("max_files", max_files)):
         if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
             raise ValueError(f"{name} must be a number of files, got {value!r}.")
-    out = Path(os.fsdecode(out))
-    if out.suffix not in (".html", ".htm"):
-        raise ValueError(f"out must end in .html, got {printable(out.name)!r}.")
-    if out.exists() and not overwrite:
-        overwriting = Term("overwrite=True", "overwrite")
-        raise FileExistsError(
-            Message(f"{printable(out)} exists. Pass ", overwriting, " to replace it.")
-        )
-    if os.path.lexists(out):
-        writable_path(out)
-    template = _template()
+    out = check_out(out, overwrite)
     run = read_run(
         verdicts, attributor, decoder=decoder, n_listed=max_files, n_strongest=max_suspects
     )
     if notes is None:
         notes = {} if hasattr(attributor, "fit") else inspect_attributor(attributor).notes
     evidence = evidence_of(run)
+    ratios = ratios_of(run, evidence, scale) if evaluative else {}
     counts = outcomes(run, evidence)
-    style = files("sklearn_flipad.report").joinpath("templates/report.css").read_text()
-    page = template.render(
-        title=title or "Attribution report",
+    write_page(
+        "evaluative.html" if evaluative else "report.html",
+        out,
+        title=title or ("Evaluative report" if evaluative else "Attribution report"),
         model=model,
-        style=style,
-        style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         run=run,
         folder=common_folder(run),
         evidence=evidence,
@@ -170,29 +161,9 @@ def write_report(
             finding
             for finding, _ in Conditions(run.attributor).messages(run.unlike, len(run.scores))
         ],
+        **ratios,
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, page.encode())
     return out
-
-
-def _template():
-    """The template, which escapes everything that is put into it."""
-    jinja2 = import_report_tools()
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sklearn_flipad.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "visible": _text.visible,
-        "number": _text.number,
-        "percent": lambda share: f"{100 * share:g}\u00a0%",
-        "count": lambda n: f"{n:,}",
-    }
-    return environment.get_template("report.html")
 
 
 def _guarantee(evidence):

@@ -116,9 +116,40 @@ def test_scores_that_are_none(bad):
 
 
 def test_a_kernel_far_from_a_suspect():
-    found = KernelDensityLR().log10_lr(np.arange(50), 100 + np.arange(50), [1e4, -1e4])
+    calibrator = KernelDensityLR(monotone=False)
+    found = calibrator.log10_lr(np.arange(50), 100 + np.arange(50), [1e4, -1e4])
     assert found[0] < -100
     assert found[1] > 100
+
+
+@pytest.mark.parametrize("calibrator", CALIBRATORS, ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize("deviations", [(1, 4), (4, 1), (1, 1)])
+def test_ratios_never_rise_with_the_score(calibrator, deviations):
+    rng = np.random.default_rng(3)
+    own, reference = rng.normal(0, deviations[0], 80), rng.normal(3, deviations[1], 200)
+    grid = np.linspace(-40, 40, 4001)
+    found = calibrator.log10_lr(own, reference, grid)
+    assert (found[1:] <= found[:-1] + 1e-12).all()
+    # A sample that fits better than all own ones is not held against the model.
+    assert found[0] > 0 > found[-1]
+
+
+@pytest.mark.parametrize("calibrator", [KernelDensityLR, GaussianLR])
+def test_monotone_ratios_are_those_of_the_densities_where_these_are_in_order(calibrator):
+    rng = np.random.default_rng(4)
+    for n, m in ((150, 300), (2000, 4000)):
+        own, reference = draw(rng, n, m)
+        scores = np.linspace(0.5, 1.5, 50)  # between the two, where the ratio falls
+        found = calibrator().log10_lr(own, reference, scores)
+        exact = calibrator(monotone=False).log10_lr(own, reference, scores)
+        np.testing.assert_allclose(found, exact, atol=0.01)
+
+
+def test_scores_the_wrong_way_round_are_no_evidence():
+    rng = np.random.default_rng(5)
+    own, reference = rng.normal(2, 1, 100), rng.normal(0, 1, 100)
+    for calibrator in CALIBRATORS:
+        assert np.abs(calibrator.log10_lr(own, reference, [-1.0, 1.0, 3.0])).max() < 0.2
 
 
 @pytest.mark.parametrize("case", LIR)

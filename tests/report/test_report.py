@@ -482,12 +482,22 @@ def test_missing_packages_name_the_extra(attributor, folder, missing, monkeypatc
         report(table, attributor)
 
 
-def test_the_documented_calls(attributor, folder, monkeypatch):
-    save_attributor(attributor, folder.parent / "model.flipad")
+def test_the_documented_calls(folder, monkeypatch):
+    save_attributor(fitted(lr="logistic"), folder.parent / "model.flipad")
     folder.rename(folder.parent / "suspects")
     monkeypatch.chdir(folder.parent)
+    Path("known").mkdir()
+    labels = ["path,label"]
+    for k, image in enumerate(
+        np.random.default_rng(1).integers(0, 256, (20, 6, 6), dtype=np.uint8)
+    ):
+        Image.fromarray(image if k < 10 else image // 2).save(f"known/{k}.png")
+        labels.append(f"known/{k}.png,{'own' if k < 10 else 'other'}")
+    Path("known.csv").write_text("\n".join(labels))
     exec(compile(shown_code("docs/report.rst"), "docs/report.rst", "exec"), {})
     assert "made by our face generator" in Page("report.html").text
+    assert "The file was made by our face generator" in Page("evaluative.html").text
+    assert "of 10" in Page("validation.html").text
 
 
 def test_what_cannot_be_seen_is_written_out():

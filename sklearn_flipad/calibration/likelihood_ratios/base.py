@@ -14,8 +14,8 @@ class LRCalibrator(ABC):
 
     The ratio says how many times as probable a score is if the model made the sample as if a
     source of the reference population made it. How many samples of each there are does not
-    matter. Subclasses override ``_log10_lr``. They should be immutable and compare equal if their
-    settings are equal, as frozen dataclasses do.
+    matter. Subclasses override ``_fitted``. They should be immutable, and equal if their settings
+    are, as frozen dataclasses are.
     """
 
     def log10_lr(self, own_scores, reference_scores, scores):
@@ -35,7 +35,7 @@ class LRCalibrator(ABC):
         ndarray of float64, shape (n_suspects,)
             Positive for the model, negative for the reference population. They are what the
             calibrator's assumptions say, and may go beyond what n and m samples support, up to
-            infinity: see :class:`~sklearn_flipad.calibration.likelihood_ratios.ELUB`.
+            infinity: see :class:`~sklearn_flipad.calibration.likelihood_ratios.LRSystem`.
 
         Raises
         ------
@@ -46,11 +46,11 @@ class LRCalibrator(ABC):
         own = check_scores("own_scores", own_scores)
         reference = check_scores("reference_scores", reference_scores)
         scores = check_scores("scores", scores)
-        return np.asarray(self._log10_lr(np.sort(own), np.sort(reference), scores))
+        return np.asarray(self._fitted(np.sort(own), np.sort(reference))(scores))
 
     @abstractmethod
-    def _log10_lr(self, own, reference, scores):
-        """Logarithms of the ratios, from sorted, finite scores of both kinds."""
+    def _fitted(self, own, reference):
+        """A function of finite scores (n,) that returns log10 ratios, from sorted scores."""
 
     def _check_spread(self, **kinds):
         """Raise ValueError if the scores of some kind do not differ."""

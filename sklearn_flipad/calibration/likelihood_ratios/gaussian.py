@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
+from sklearn_flipad.calibration.likelihood_ratios._monotone import monotone
 from sklearn_flipad.calibration.likelihood_ratios.base import LRCalibrator
 
 __all__ = ["GaussianLR"]
@@ -14,7 +15,12 @@ __all__ = ["GaussianLR"]
 class GaussianLR(LRCalibrator):
     """The ratio of two normal densities, each with the mean and deviation of its scores.
 
-    It is not monotone: far away on either side, the wider distribution wins.
+    Parameters
+    ----------
+    monotone : bool, default=True
+        Whether the ratio never rises with the anomaly score. That of two normal densities does:
+        far away on either side, the wider one wins, and a sample that fits the model better than
+        all others would count against it.
 
     Examples
     --------
@@ -23,7 +29,14 @@ class GaussianLR(LRCalibrator):
     array([ 1.04,  0.  , -1.04])
     """
 
-    def _log10_lr(self, own, reference, scores):
+    monotone: bool = True
+
+    def _fitted(self, own, reference):
         self._check_spread(own_scores=own, reference_scores=reference)
-        own, reference = (norm(s.mean(), s.std()).logpdf(scores) for s in (own, reference))
-        return (own - reference) / np.log(10)
+        densities = [norm(scores.mean(), scores.std()) for scores in (own, reference)]
+
+        def log10_lr(scores):
+            of_own, of_reference = (density.logpdf(scores) for density in densities)
+            return (of_own - of_reference) / np.log(10)
+
+        return monotone(log10_lr, own, reference) if self.monotone else log10_lr

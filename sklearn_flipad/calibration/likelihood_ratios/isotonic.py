@@ -31,18 +31,22 @@ class IsotonicLR(LRCalibrator):
     array([  inf, -0.15,  -inf])
     """
 
-    def _log10_lr(self, own, reference, scores):
+    def _fitted(self, own, reference):
         both = np.concatenate([own, reference])
-        values, fitted = pav_log10_lr(np.repeat([1, 0], [len(own), len(reference)]), -both)
-        right = np.searchsorted(values, -scores).clip(0, len(values) - 1)
-        left = (right - (values[right] > -scores)).clip(0)
-        low, high = fitted[left], fitted[right]
-        # Beside an infinite ratio the finite one holds; between 0 and infinity, 1.
-        inner = np.where(np.isfinite(high), high, np.where(np.isfinite(low), low, 0.0))
-        gap = np.where(left == right, 1.0, values[right] - values[left])
-        part = (-scores - values[left]) / gap
-        with np.errstate(invalid="ignore"):
-            between = np.where(
-                np.isfinite(low) & np.isfinite(high), low + part * (high - low), inner
-            )
-        return np.where(low == high, high, between)
+        labels = np.repeat([1, 0], [len(own), len(reference)])
+        values, fitted = pav_log10_lr(labels, -both)
+        return lambda scores: _interpolated(values, fitted, -scores)
+
+
+def _interpolated(values, fitted, x):
+    """The step function with `fitted` at the ascending `values`, interpolated between them."""
+    right = np.searchsorted(values, x).clip(0, len(values) - 1)
+    left = (right - (values[right] > x)).clip(0)
+    low, high = fitted[left], fitted[right]
+    # Beside an infinite ratio the finite one holds; between 0 and infinity, 1.
+    inner = np.where(np.isfinite(high), high, np.where(np.isfinite(low), low, 0.0))
+    gap = np.where(left == right, 1.0, values[right] - values[left])
+    part = (x - values[left]) / gap
+    with np.errstate(invalid="ignore"):
+        between = np.where(np.isfinite(low) & np.isfinite(high), low + part * (high - low), inner)
+    return np.where(low == high, high, between)

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.neighbors import KernelDensity
 from sklearn.utils import gen_batches
 
+from sklearn_flipad.calibration.likelihood_ratios._monotone import monotone
 from sklearn_flipad.calibration.likelihood_ratios.base import LRCalibrator
 
 __all__ = ["KernelDensityLR"]
@@ -15,14 +16,16 @@ __all__ = ["KernelDensityLR"]
 class KernelDensityLR(LRCalibrator):
     """The ratio of two kernel densities.
 
-    It takes any form of distribution, and many samples. Beyond all samples of one kind, the ratio
-    is that of the tails of the kernels, and says little.
+    It takes any form of distribution, and many samples.
 
     Parameters
     ----------
     bandwidth : float, default=None
         Deviation of the Gaussian kernels, in the unit of the scores; by default Silverman's for
         each kind, ``(4 / (3 n)) ** 0.2`` times the deviation of its n scores.
+    monotone : bool, default=True
+        Whether the ratio never rises with the anomaly score. Otherwise it does where densities
+        have bumps, and beyond all samples of one kind it is that of the tails of the kernels.
 
     References
     ----------
@@ -36,15 +39,24 @@ class KernelDensityLR(LRCalibrator):
     """
 
     bandwidth: float | None = None
+    monotone: bool = True
 
-    def _log10_lr(self, own, reference, scores):
+    def _fitted(self, own, reference):
         if self.bandwidth is None:
             self._check_spread(own_scores=own, reference_scores=reference)
-        own, reference = (self._log_density(s, scores) for s in (own, reference))
-        return (own - reference) / np.log(10)
+        densities = [self._density(scores) for scores in (own, reference)]
 
-    def _log_density(self, known, scores):
+        def log10_lr(scores):
+            of_own, of_reference = (_log_density(density, scores) for density in densities)
+            return (of_own - of_reference) / np.log(10)
+
+        return monotone(log10_lr, own, reference) if self.monotone else log10_lr
+
+    def _density(self, known):
         bandwidth = self.bandwidth or (4 / (3 * len(known))) ** 0.2 * known.std(ddof=1)
-        density = KernelDensity(bandwidth=bandwidth).fit(known[:, None])
-        batches = gen_batches(len(scores), 1000)
-        return np.concatenate([density.score_samples(scores[rows, None]) for rows in batches])
+        return KernelDensity(bandwidth=bandwidth).fit(known[:, None])
+
+
+def _log_density(density, scores):
+    batches = gen_batches(len(scores), 1000)
+    return np.concatenate([density.score_samples(scores[rows, None]) for rows in batches])

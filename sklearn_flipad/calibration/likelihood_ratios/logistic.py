@@ -15,8 +15,9 @@ class LogisticLR(LRCalibrator):
     """A logarithm that falls linearly with the anomaly score.
 
     Logistic regression between samples of the model and of the reference population, both of the
-    same weight in total, on scores divided by their joint deviation. It is monotone, and the
-    calibrator that few samples determine best.
+    same weight in total, on scores divided by their joint deviation. It is the calibrator that few
+    samples determine best. Where the model's own samples score higher than the others, the ratio
+    is 1 for all scores.
 
     Parameters
     ----------
@@ -38,10 +39,13 @@ class LogisticLR(LRCalibrator):
 
     C: float = 1.0
 
-    def _log10_lr(self, own, reference, scores):
+    def _fitted(self, own, reference):
         both = np.concatenate([own, reference])
         center, scale = both.mean(), both.std() or 1.0
         labels = np.repeat([1, 0], [len(own), len(reference)])
         model = LogisticRegression(C=self.C, class_weight="balanced")
         model.fit(((both - center) / scale)[:, None], labels)
-        return model.decision_function(((scores - center) / scale)[:, None]) / np.log(10)
+        slope, level = min(model.coef_[0, 0], 0.0), model.intercept_[0]
+        if slope == 0:  # the model's samples score higher than others: that is no evidence
+            level = 0.0
+        return lambda scores: ((scores - center) / scale * slope + level) / np.log(10)

@@ -12,6 +12,7 @@ from sklearn_flipad.storage.files import printable
 
 __all__ = [
     "COLUMNS",
+    "LATER_COLUMNS",
     "check_attributor",
     "levels_of",
     "safe_text",
@@ -26,6 +27,9 @@ COLUMNS = {
     "verdict": str,
     "p_own": float,
     "p_reference": float,
+    "log10_lr": float,
+    "log10_lr_low": float,
+    "log10_lr_high": float,
     "prediction": int,
     "score": float,
     "threshold": float,
@@ -38,6 +42,9 @@ COLUMNS = {
     "decoding": str,
     "uri": str,
 }
+
+#: Columns that tables of earlier versions do not have.
+LATER_COLUMNS = ("log10_lr", "log10_lr_low", "log10_lr_high")
 
 #: Address of an object in Python's description of it, which differs from run to run.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -104,7 +111,15 @@ def score_columns(attributor, X, levels):
         "verdict": verdicts.tolist(),
         "p_own": [None] * n if p_own is None else p_own.tolist(),
         "p_reference": [None] * n if p_reference is None else p_reference.tolist(),
+        **_ratio_columns(None if evidence is None else evidence.ratios, n),
     }
+
+
+def _ratio_columns(ratios, n):
+    if ratios is None:
+        return {name: [None] * n for name in LATER_COLUMNS}
+    values = (ratios.log10_lr, *ratios.interval.T)
+    return {name: column.tolist() for name, column in zip(LATER_COLUMNS, values, strict=True)}
 
 
 def uri_of(path):

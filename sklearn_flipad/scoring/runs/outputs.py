@@ -35,7 +35,8 @@ from sklearn_flipad.storage.files import (
 __all__ = ["Output", "describe_run", "format_of", "read_description", "was_resized"]
 
 _FORMAT = "sklearn_flipad.score_files"
-_PROTOCOL = 1
+#: To be raised with the columns; tables of all earlier numbers can be read.
+_PROTOCOL = 2
 #: Bytes of the largest description that is read.
 _MAX_DESCRIPTION = 2**20
 
@@ -79,10 +80,10 @@ def read_description(out):
         dict(found["versions"])
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{printable(path)} is damaged: {error!r:.200}.") from error
-    if kind != _FORMAT or protocol != _PROTOCOL:
+    if kind != _FORMAT or protocol not in range(1, _PROTOCOL + 1):
         raise ValueError(
             f"{printable(path)} describes {kind!r:.100} of protocol {protocol!r:.100}, and this "
-            f"version reads {_FORMAT!r} of protocol {_PROTOCOL}."
+            f"version reads {_FORMAT!r} up to protocol {_PROTOCOL}."
         )
     if digest != file_digest(out):
         raise ValueError(

@@ -6,7 +6,7 @@ import json
 from itertools import islice
 
 from sklearn_flipad.base.optional import import_optional
-from sklearn_flipad.scoring.runs.columns import COLUMNS
+from sklearn_flipad.scoring.runs.columns import COLUMNS, LATER_COLUMNS
 from sklearn_flipad.storage.files import write_atomically
 
 __all__ = ["check_out", "read_table", "write_table"]
@@ -35,8 +35,10 @@ def read_table(path):
 
     One row, or one row group of a Parquet file, is in memory at a time.
     """
+    earlier = dict.fromkeys(LATER_COLUMNS)
     for row in _READERS[path.suffix](path):
         try:
+            row = {**earlier, **row}
             yield {name: _typed(row[name], kind) for name, kind in COLUMNS.items()}
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is no table of verdicts: {error!r:.200}.") from error

@@ -1,0 +1,146 @@
+"""The parts of an evaluative report: ratios in words, and how well they held."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sklearn_flipad.base.estimators import last_step
+from sklearn_flipad.base.messages import Message, Term
+from sklearn_flipad.evaluation import Rate, cllr, cllr_min, misleading_rates
+from sklearn_flipad.plotting import ECEDisplay, TippettDisplay
+from sklearn_flipad.report._pictures import Picture, figure_picture
+
+__all__ = ["Ratio", "Validation", "lr_plots", "ratio_text", "ratios_of", "validation_of"]
+
+#: Parts for cross-validation; fewer samples of a kind are not validated.
+_N_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The likelihood ratio of a file, as a number and in words."""
+
+    #: Logarithm to base 10.
+    log10: float
+    #: How many times as probable under the proposition that it favors, and the interval of that.
+    times: str
+    low: str
+    high: str
+    is_for_model: bool
+    #: Degree of support, None for neither proposition.
+    degree: str | None
+    #: Whether calibration samples support no stronger ratio.
+    at_bound: bool
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Quality of ratios of samples whose source is known."""
+
+    cllr: float
+    cllr_min: float
+    #: Rates of ratios that point to the wrong source.
+    own: Rate
+    others: Rate
+    #: Tippett plot, and empirical cross-entropy by the prior odds.
+    tippett: Picture
+    cross_entropy: Picture
+
+
+def ratios_of(run, evidence, scale):
+    """Values of the template about likelihood ratios, by name; ValueError if there are none."""
+    if evidence is None or evidence.ratios is None:
+        raise ValueError(
+            Message(
+                "An evaluative report states likelihood ratios, and this attributor has none. Fit "
+                "it with ",
+                Term("lr='logistic' and a reference population", "lr"),
+                ", and score the files again.",
+            )
+        )
+    calibrator, ratios = last_step(run.attributor), evidence.ratios
+    found = [
+        _ratio(*values, scale)
+        for values in zip(ratios.log10_lr, ratios.interval, ratios.at_bound, strict=True)
+    ]
+    low, high = ratios.bounds
+    return {
+        "ratios": found if len(run.scores) else [],
+        "bounds": (ratio_text(-low), ratio_text(high)),
+        "interval_confidence": ratios.confidence,
+        "system": calibrator.lr_,
+        "scale": _described(scale),
+        "validation": validation_of(calibrator),
+    }
+
+
+def ratio_text(log10_lr):
+    """A ratio of at least 1 with two significant digits, from its logarithm."""
+    if log10_lr >= 9:
+        return "more than 1,000,000,000"
+    value = 10**log10_lr
+    digits = max(0, 1 - int(np.floor(log10_lr)))
+    rounded = round(value, 1 - int(np.floor(log10_lr)))
+    return f"{rounded:,.{digits}f}" if value < 10 else f"{rounded:,.0f}"
+
+
+def _ratio(log10_lr, interval, at_bound, scale):
+    sign = 1 if log10_lr > 0 else -1
+    low, high = sorted(sign * interval)
+    return Ratio(
+        log10=float(log10_lr),
+        times=ratio_text(sign * log10_lr),
+        low=_signed(low),
+        high=_signed(high),
+        is_for_model=sign > 0,
+        degree=scale.degree(log10_lr),
+        at_bound=bool(at_bound),
+    )
+
+
+def _signed(log10_lr):
+    """A ratio that may be below 1."""
+    return ratio_text(log10_lr) if log10_lr >= 0 else f"1/{ratio_text(-log10_lr)}"
+
+
+def _described(scale):
+    """Rows of a scale: from, to and words."""
+    ends = [1, *scale.limits, None]
+    return [
+        (f"{low:,g}", None if high is None else f"{high:,g}", word)
+        for low, high, word in zip(ends[:-1], ends[1:], scale.words, strict=True)
+    ]
+
+
+def validation_of(calibrator):
+    """Validation on the calibration samples, each by the others; None if these are too few."""
+    scores = calibrator.calibration_scores_, calibrator.reference_scores_
+    if min(map(len, scores)) < _N_FOLDS:
+        return None
+    try:
+        logs = calibrator.lr_.cross_validated(*scores, n_folds=_N_FOLDS)
+    except ValueError:  # the scores of a part are all equal
+        return None
+    y = np.repeat([1, -1], [len(part) for part in logs])
+    both = np.concatenate(logs)
+    own, others = misleading_rates(y, both)
+    return Validation(cllr(y, both), cllr_min(y, both), own, others, *lr_plots(*logs))
+
+
+def lr_plots(own, others):
+    """Tippett plot and empirical cross-entropy of the ratios of both sources."""
+    return tuple(
+        _plot(display.from_predictions(own, others), caption)
+        for display, caption in (
+            (TippettDisplay, "share of samples of each source with at least a certain ratio"),
+            (ECEDisplay, "information that is lacking by the odds before, in bits"),
+        )
+    )
+
+
+def _plot(display, caption):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.0), layout="constrained")
+    display.plot(figure.subplots())
+    return figure_picture(figure, caption)
