@@ -1,5 +1,7 @@
 """Attribution to one of several models, or to none of them."""
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.base import ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.frozen import FrozenEstimator
@@ -249,10 +251,10 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
         }
 
     def _weighed(self, scores, calibrations):
-        by_model = {
-            name: calibration.weigh(column)
-            for column, (name, calibration) in zip(scores, calibrations.items(), strict=True)
-        }
+        by_model = {}
+        for column, (name, calibration) in zip(scores, calibrations.items(), strict=True):
+            ratios = _ratios(self.named_estimators_[name], column)
+            by_model[name] = replace(calibration.weigh(column), ratios=ratios)
         return OpenSetEvidence(by_model, self.other)
 
     def p_values(self, X):
@@ -388,6 +390,15 @@ def _calibration(attributor, fnr):
     calibrator = calibrator_of(attributor)
     level = calibrator.fnr_ if fnr is None else fnr
     return Calibration(calibrator.rule_, calibrator.calibration_scores_, level)
+
+
+def _ratios(attributor, anomaly_scores):
+    """Likelihood ratios of a model against its reference population; None if there are none."""
+    calibrator = calibrator_of(attributor)
+    reference = getattr(calibrator, "reference_scores_", None)
+    if reference is None or not hasattr(calibrator, "lr_"):
+        return None
+    return calibrator.lr_.weigh(calibrator.calibration_scores_, reference, anomaly_scores)
 
 
 def _naming(name, function, *args, **kwargs):

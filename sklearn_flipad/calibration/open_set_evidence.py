@@ -74,6 +74,18 @@ class OpenSetEvidence:
         return self.p_values.max(axis=1)
 
     @property
+    def log10_lr(self):
+        """Logarithms of the likelihood ratios of each model against its reference population.
+
+        float64 of shape (n, n_models), NaN for models whose attributor has no such population or
+        was fitted without ``lr``. That of one model against another is their difference only if
+        both judge by the same scores and have the same population.
+        """
+        nothing = np.full(len(self.anomaly_scores), np.nan)
+        columns = [evidence.log10_lr for evidence in self.by_model.values()]
+        return np.stack([nothing if logs is None else logs for logs in columns], axis=1)
+
+    @property
     def predictions(self):
         """The most plausible model of each set, `other` for empty sets; shape (n,).
 
@@ -95,7 +107,8 @@ class OpenSetEvidence:
         -------
         pandas.DataFrame
             With the columns ``prediction``, ``set`` (the names of the models that cannot be
-            excluded, joined by commas), and ``p(<name>)`` for each model.
+            excluded, joined by commas), ``p(<name>)`` for each model, and ``log10_lr(<name>)`` for
+            those that have likelihood ratios.
         """
         import pandas as pd
 
@@ -105,4 +118,7 @@ class OpenSetEvidence:
             "set": [", ".join(models[row]) for row in sets],
             **{f"p({name})": p_values[:, i] for i, name in enumerate(models)},
         }
+        for name, evidence in self.by_model.items():
+            if evidence.log10_lr is not None:
+                columns[f"log10_lr({name})"] = evidence.log10_lr
         return pd.DataFrame(columns, index=index)

@@ -107,9 +107,13 @@ def _described(scale):
     """Rows of a scale: from, to and words."""
     ends = [1, *scale.limits, None]
     return [
-        (f"{low:,g}", None if high is None else f"{high:,g}", word)
+        (_limit(low), None if high is None else _limit(high), word)
         for low, high, word in zip(ends[:-1], ends[1:], scale.words, strict=True)
     ]
+
+
+def _limit(ratio):
+    return f"{ratio:,.0f}" if ratio == round(ratio) else f"{ratio:,g}"
 
 
 def validation_of(calibrator):
@@ -141,6 +145,6 @@ def lr_plots(own, others):
 def _plot(display, caption):
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 3.0), layout="constrained")
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     display.plot(figure.subplots())
     return figure_picture(figure, caption)

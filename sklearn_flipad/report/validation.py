@@ -341,7 +341,7 @@ def _findings(evidence, own_rejected, others_called_own, shift, has_reference):
     if own_rejected.low > evidence.fnr:
         yield (
             f"Files of the model are rejected more often than chosen: {own_rejected.count} of "
-            f"{own_rejected.n}, where {evidence.fnr:g} was chosen."
+            f"{own_rejected.n}, where {100 * evidence.fnr:g} % was chosen."
         )
     if shift < _LEVEL:
         yield (
@@ -352,6 +352,6 @@ def _findings(evidence, own_rejected, others_called_own, shift, has_reference):
     if has_reference and others_called_own.low > evidence.fpr:
         yield (
             f"Other files are called 'own' more often than samples of the reference population: "
-            f"{others_called_own.count} of {others_called_own.n}, where {evidence.fpr:g} was "
-            "chosen for it. See by source which ones."
+            f"{others_called_own.count} of {others_called_own.n}, where {100 * evidence.fpr:g} % "
+            "was chosen for it. See by source which ones."
         )

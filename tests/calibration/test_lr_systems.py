@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.svm import OneClassSVM
 
 from sklearn_flipad import (
     FNRThresholdCalibrator,
+    OpenSetAttributor,
     inspect_attributor,
     load_attributor,
     make_rawpad,
@@ -256,3 +258,17 @@ def test_a_calibrator_by_itself():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert calibrator.evidence([[0.0, 0.0], [3.0, 3.0]]).log10_lr[0] > 0
+
+
+def test_several_models(samples):
+    """The ratio of each model is that of its attributor; sets and predictions stay."""
+    suspects = samples[2]
+    parts = [("a", attributor_of(samples, lr="logistic")), ("b", attributor_of(samples))]
+    several = OpenSetAttributor([(name, FrozenEstimator(part)) for name, part in parts]).fit()
+    evidence = several.evidence(suspects)
+    alone = parts[0][1].evidence(suspects)
+    np.testing.assert_array_equal(evidence.log10_lr[:, 0], alone.log10_lr)
+    assert np.isnan(evidence.log10_lr[:, 1]).all()
+    frame = evidence.to_frame()
+    assert list(frame.columns[-2:]) == ["p(b)", "log10_lr(a)"]
+    np.testing.assert_array_equal(evidence.by_model["a"].own_rejected, alone.own_rejected)
