@@ -8,6 +8,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 
 from sklearn_flipad.detectors import CombinedDetector
+from sklearn_flipad.final_layer import LatentDecoder
 from sklearn_flipad.pipelines import method_of
 from sklearn_flipad.report._views import activation_views, reproduction_views
 from sklearn_flipad.report.fingerprints import weights_digest
@@ -45,6 +46,13 @@ def _of_final_layer(inverter):
     return f"final layer, {kinds} from {shapes}", layer.fingerprint
 
 
+#: Limit of models that decode any input of somebody else's.
+_DECODED = (
+    "“Own”",
+    "means decoded by the model, not invented by it: a picture or sound of any origin that "
+    "somebody encoded and decoded with it is its work in every value.",
+)
+
 #: By the parameter that holds a part of the model; "search" if its latents are searched too.
 _CONTENTS = {
     "search": _Contents(
@@ -67,7 +75,7 @@ _CONTENTS = {
             "cannot be told apart by it; near-copies hardly can.",
         ),
     ),
-    "autoencoder": _Contents(_of_autoencoder),
+    "autoencoder": _Contents(_of_autoencoder, limit=_DECODED),
     "generator": _Contents(_of_generator),
 }
 #: Limit of attributors that have none of the others.
@@ -120,10 +128,13 @@ def views(attributor, X):
 
 def limits(attributor):
     """Limits of the methods of an attributor, as pairs of subject and rest of a sentence."""
-    known = {_contents_of(part) for part in methods_of(attributor)}
-    return [part.limit for part in _CONTENTS.values() if part in known and part.limit] or [
-        _OF_FEATURES
-    ]
+    parts = list(methods_of(attributor))
+    known = {_contents_of(part) for part in parts}
+    found = [part.limit for part in _CONTENTS.values() if part in known and part.limit]
+    decodes = any(isinstance(getattr(part, "generator", None), LatentDecoder) for part in parts)
+    if decodes and _DECODED not in found:
+        found.append(_DECODED)
+    return found or [_OF_FEATURES]
 
 
 def measures_distances(detector):

@@ -6,15 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import Pipeline
 
-from sklearn_flipad import make_rawpad, save_attributor
+from sklearn_flipad import ReproductionDetector, ResidualTransformer, make_rawpad, save_attributor
 from sklearn_flipad.calibration.likelihood_ratios import VerbalScale
 from sklearn_flipad.cli.app import app
 from sklearn_flipad.evaluation import cllr
+from sklearn_flipad.final_layer import LatentDecoder
 from sklearn_flipad.report import write_report, write_validation
 from sklearn_flipad.report._evaluative import ratio_text
+from sklearn_flipad.report._methods import limits
 from sklearn_flipad.scoring import score_files
 from tests.report.test_report import Page
 
@@ -215,3 +219,16 @@ def test_three_commands(known, tmp_path, monkeypatch):
     )
     assert result.exit_code == 1
     assert "--lr logistic" in result.output
+
+
+def test_decoders_may_be_given_any_picture():
+    autoencoder = torch.nn.Identity()
+    decodes = limits(Pipeline([("residual", ResidualTransformer(autoencoder))]))
+    assert [rest for _, rest in decodes if "decoded by the model" in rest]
+    diffusers = pytest.importorskip("diffusers")
+    vae = diffusers.AutoencoderKL(block_out_channels=(32,), sample_size=16)
+    decoder = LatentDecoder(vae)
+    decodes = limits(Pipeline([("detect", ReproductionDetector(decoder, encoder=None))]))
+    assert [rest for _, rest in decodes if "decoded by the model" in rest]
+    plain = limits(Pipeline([("detect", ReproductionDetector(autoencoder, encoder=None))]))
+    assert not [rest for _, rest in plain if "decoded by the model" in rest]
