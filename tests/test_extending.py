@@ -219,6 +219,7 @@ def test_a_method_by_the_command(samples, tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stderr
+        assert done.stderr == ""  # they are quiet, and so are the processes that they start
         return map(json.loads, done.stdout.splitlines())
 
     fit = ["fit", "model.py:trained", "--method", "edges", "--negatives", "photos", "--out", "m"]
