@@ -4,8 +4,8 @@ FLOORS := .venv-floors/bin
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PIP := $(BIN)/python $(INSTALL) -c constraints.txt
 FLOORS_PIP := $(FLOORS)/python $(INSTALL) -c constraints-floors.txt
-# Tests of one file stay in one process, for their fixtures.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A process gets successive tests, which share fixtures, and takes half of another's when it is done.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
 .PHONY: env demo test test-floors lint docs bench clean
 

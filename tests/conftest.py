@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from joblib.externals.loky.backend import context as loky
 
 from sklearn_flipad import FinalLayer
 from sklearn_flipad.operators import (
@@ -22,6 +23,8 @@ from sklearn_flipad.operators import (
     ScaleOperator,
     SumOperator,
 )
+from sklearn_flipad.scoring.runs import processes as scoring
+from tests import processes
 
 #: Scripts that made data, by libraries that are not installed here.
 collect_ignore = ["data"]
@@ -179,6 +182,15 @@ def pytest_runtest_setup(item):
     """Skip tests marked ``gpu`` where there is none."""
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
+
+
+@pytest.fixture
+def forked_workers(monkeypatch):
+    """Let loky fork workers from a process that has imported the package."""
+    if processes.METHOD == "forkserver":
+        processes.preload()
+        monkeypatch.setattr(loky, "_DEFAULT_START_METHOD", "forkserver")
+        monkeypatch.setattr(scoring, "_receive", processes.receive)
 
 
 @pytest.fixture(scope="session")

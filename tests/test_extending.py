@@ -172,9 +172,17 @@ def test_a_file_format(page, samples, tmp_path):
 
 STUDIO = """
 if __name__ == "__main__":
+    import json
+    import sys
+
     from sklearn_flipad.cli import main
 
-    main()
+    for arguments in json.loads(sys.argv.pop()):
+        sys.argv[1:] = arguments
+        try:
+            main()
+        except SystemExit as stopped:
+            assert not stopped.code
 """
 MODEL = """
 import torch
@@ -199,10 +207,11 @@ def test_a_method_by_the_command(samples, tmp_path):
         for k, image in enumerate(rng.integers(0, 256, (n, 8, 8), dtype=np.uint8)):
             Image.fromarray(image).save(tmp_path / folder / f"{k:03d}.png")
 
-    def flipad(*arguments):
+    def flipad(*commands):
+        """Run commands one after the other in a new process; what they print."""
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         done = subprocess.run(
-            [sys.executable, "studio.py", *arguments],
+            [sys.executable, "studio.py", json.dumps(commands)],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": path},
             capture_output=True,
@@ -210,16 +219,18 @@ def test_a_method_by_the_command(samples, tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert done.stderr == ""  # they are quiet, and so are the processes that they start
+        return map(json.loads, done.stdout.splitlines())
 
     fit = ["fit", "model.py:trained", "--method", "edges", "--negatives", "photos", "--out", "m"]
     fit += ["--samples", "120", "--fnr", "0.05", "--epochs", "2", "--quiet"]
-    assert json.loads(flipad(*fit, "--json"))["method"] == "edges"
-    assert json.loads(flipad("inspect", "m", "--json"))["method"] == "edges"
-    score = ["score", "m", "suspects", "--out", "v.csv", "--report", "r.html", "--json", "--quiet"]
-    assert json.loads(flipad(*score))["n_scored"] == 6
-    score = ["score", "m", "suspects", "--out", "w.csv", "--jobs", "2", "--json", "--quiet"]
-    assert json.loads(flipad(*score))["n_scored"] == 6
+    score = ["score", "m", "suspects", "--json", "--quiet", "--out"]
+    fitted, inspected, scored = flipad(
+        [*fit, "--json"], ["inspect", "m", "--json"], [*score, "v.csv", "--report", "r.html"]
+    )
+    assert fitted["method"] == inspected["method"] == "edges"
+    (by_two,) = flipad([*score, "w.csv", "--jobs", "2"])
+    assert scored["n_scored"] == by_two["n_scored"] == 6
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "v.csv"), pd.read_csv(tmp_path / "w.csv"))
     page = (tmp_path / "r.html").read_text()
     assert "EdgeTransformer" in page

@@ -19,7 +19,7 @@ from benchmarks.attributors import final_layer
 from benchmarks.judging import interval
 from benchmarks.machine import timed
 from benchmarks.options import Option, selection
-from sklearn_flipad import make_dctpad, make_flipad, make_rawpad
+from sklearn_flipad import DeepSADDetector, make_dctpad, make_flipad, make_rawpad
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.evaluation import noisy_copy
 from sklearn_flipad.zoo import load_pretrained
@@ -35,6 +35,7 @@ OPTIONS = (
     Option("fnr", 0.05, 0.25, "false-negative rate"),
     Option("n_own", 300, 24, "own images to fit to; a third as many others"),
     Option("n_suspects", 50, 2, "of each source and size"),
+    Option("epochs", 50, 1, "of DeepSAD"),
 )
 
 
@@ -66,11 +67,14 @@ def sides_of(n, seed):
     return 8 * np.random.default_rng(seed).integers(4, 9, (n, 2))
 
 
-def attributor(layer, method, count, phases, fnr):
+def attributor(layer, method, count, phases, fnr, epochs):
     """An attributor of windows."""
-    lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    if method == CROPPED:
+        detector = DeepSADDetector(max_epochs=epochs, random_state=0)
+    else:
+        detector = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
     options = {
-        "detector": None if method == CROPPED else lda,
+        "detector": detector,
         "windows": {"size": 16, "max_windows": count, "phases": phases},
         "fnr": fnr,
         "cv": 0.3,
@@ -83,9 +87,9 @@ def attributor(layer, method, count, phases, fnr):
     return {"RawPAD": make_rawpad, "DCTPAD": make_dctpad}[method](**options)
 
 
-def measure(method, count, phases, suspects, X, layer, y, fnr):
+def measure(method, count, phases, suspects, X, layer, y, fnr, epochs):
     """Rates of one method."""
-    fitted, fit_s = timed(attributor(layer, method, count, phases, fnr).fit, X, y)
+    fitted, fit_s = timed(attributor(layer, method, count, phases, fnr, epochs).fit, X, y)
     row = {"method": method, "max_windows": count, "phases": phases, "fit_s": fit_s}
     row["calibration_windows"] = fitted["detect"].calibration_windows_.tolist()
     for (source, side), images in suspects.items():
@@ -142,4 +146,4 @@ def run(options, results):
     for setting in settings:
         if setting[0] in options.methods and not results.has(*setting):
             data = (cropped, alike) if setting[0] == CROPPED else (suspects, mixed)
-            results.add(measure(*setting, *data, layer, y, options.fnr))
+            results.add(measure(*setting, *data, layer, y, options.fnr, options.epochs))

@@ -9,6 +9,7 @@ from benchmarks.data import tabular
 from benchmarks.registry import BENCHMARKS
 from benchmarks.speed import busy, command, files, scaling, sizes
 from sklearn_flipad.cli import main
+from tests.processes import preload
 
 #: Those that have tests of their own, since what they take from elsewhere is replaced.
 ELSEWHERE = {
@@ -28,10 +29,11 @@ QUICKER = {
 
 
 @pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
-    """No further processes: each would import everything anew."""
+def in_this_process(monkeypatch, forked_workers):
+    """No further processes, or forked ones: each would import everything anew."""
     for module in (files, scaling, sizes):
         monkeypatch.setattr(module, "in_own_process", lambda f, *args, threads=None: f(*args))
+    monkeypatch.setattr(files, "get_context", lambda method: preload())
     monkeypatch.setattr(busy, "COMPETITOR", "import time; time.sleep(60)")
 
     def flipad(python, folder, *arguments):

@@ -4,13 +4,25 @@ import warnings
 
 import numpy as np
 from scipy import stats
-from sklearn.neighbors import KernelDensity
+from scipy.spatial import distance
+from sklearn.base import BaseEstimator
 
 from sklearn_flipad import FNRThresholdCalibrator, make_rawpad
 
 N_DRAWS, N_NEW = 500, 400
 #: A right calibration is outside of its interval with this probability; 500 are drawn.
 LEVEL = 1e-6
+
+
+class Nearest(BaseEstimator):
+    """A detector by the distance to the nearest sample, which a copy of a sample has none of."""
+
+    def fit(self, X, y=None):
+        self.X_ = np.reshape(X, (len(X), -1))
+        return self
+
+    def score_samples(self, X):
+        return -distance.cdist(np.reshape(X, (len(X), -1)), self.X_).min(axis=1)
 
 
 class Case:
@@ -85,10 +97,10 @@ class Case:
         self.X, self.new = form(self.X), form(self.new)
 
     def attributor(self):
-        detector, options = KernelDensity(bandwidth=0.5), {"fnr": self.fnr, "random_state": 0}
+        options = {"fnr": self.fnr, "random_state": 0}
         if self.images:
-            return make_rawpad(detector=KernelDensity(bandwidth=0.2), **options)
-        return FNRThresholdCalibrator(detector, **options)
+            return make_rawpad(detector=Nearest(), **options)
+        return FNRThresholdCalibrator(Nearest(), **options)
 
     def run(self):
         """Whether the user was told, false negatives, and the size of the calibration set."""

@@ -2,10 +2,9 @@
 
 import io
 import os
+import resource
 import socket
 import struct
-import subprocess
-import sys
 import warnings
 import zlib
 from pathlib import Path
@@ -19,6 +18,7 @@ from sklearn_flipad.datasets import load_images
 from sklearn_flipad.datasets.files.decoding import read_orientation
 from sklearn_flipad.storage.arrays import load_arrays
 from tests.fuzz import fuzz
+from tests.processes import run
 
 COLORS = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
 
@@ -337,19 +337,18 @@ def test_pillow_s_settings_stay_as_they_are(tmp_path):
     assert truncated == ImageFile.LOAD_TRUNCATED_IMAGES
 
 
+def _measure_memory(path, out):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    load_images(path, mode="L")
+    out.write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+
+
 def test_16_bit_images_take_little_memory(tmp_path):
     side = 1500
     samples = np.random.default_rng(0).integers(0, 2**16, (side, side)).astype(np.uint16)
     Image.fromarray(samples).save(tmp_path / "deep.png")
-    code = (
-        "import resource, sys\n"
-        "from sklearn_flipad.datasets import load_images\n"
-        "usage = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "before = usage(); load_images(sys.argv[1], mode='L'); print(usage() - before)"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "deep.png")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(done.stdout) * 1024 < 14 * side**2
+    run(_measure_memory, tmp_path / "deep.png", tmp_path / "growth")
+    assert 2 * side**2 < int((tmp_path / "growth").read_text()) * 1024 < 14 * side**2
 
 
 @pytest.mark.parametrize(("target", "n_cases"), [("images", 300), ("layer", 300), ("store", 40)])

@@ -1,20 +1,19 @@
 """The store of features on disk."""
 
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 
 import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_flipad import DeepSADDetector, FinalLayerInverter, make_flipad
+from sklearn_flipad import DeepSADDetector, FinalLayer, FinalLayerInverter, make_flipad
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.features import inversion
 from sklearn_flipad.generators import sample
 from sklearn_flipad.solvers import DouglasRachford
+from tests.processes import start
 
 
 class Counting(DouglasRachford):
@@ -204,24 +203,20 @@ def test_size_limit(inverter, tmp_path):
     assert 100 < n < 3000
 
 
+def _invert(layer, store, file):
+    X = load_fashion_sample(24)
+    inverter = FinalLayerInverter(FinalLayer.load(layer), cache_dir=store, batch_size=8, tol=0.1)
+    np.save(file, inverter.transform(X))
+
+
 def test_two_processes_at_once(dcgan_layer, tmp_path):
     layer, store = tmp_path / "layer", tmp_path / "store"
     dcgan_layer.save(layer)
-    code = (
-        "import sys, numpy as np, torch; torch.set_num_threads(1)\n"
-        "from sklearn_flipad import *\n"
-        "from sklearn_flipad.datasets import load_fashion_sample\n"
-        "X = load_fashion_sample(24)\n"
-        "inverter = FinalLayerInverter(FinalLayer.load(sys.argv[1]), cache_dir=sys.argv[2],\n"
-        "                              batch_size=8, tol=0.1)\n"
-        "np.save(sys.argv[3], inverter.transform(X))\n"
-    )
     files = [tmp_path / f"{i}.npy" for i in range(2)]
-    running = [
-        subprocess.Popen([sys.executable, "-c", code, str(layer), str(store), str(file)])
-        for file in files
-    ]
-    assert [process.wait() for process in running] == [0, 0]
+    running = [start(_invert, layer, store, file) for file in files]
+    for process in running:
+        process.join()
+        assert process.exitcode == 0
     inverter = FinalLayerInverter(dcgan_layer, batch_size=8, tol=0.1)
     expected = inverter.transform(load_fashion_sample(24))
     for file in files:

@@ -144,15 +144,15 @@ def verdicts(G, other, *, dtype="uint8", **how):
     """The five lines; shares of own and of other samples that are accepted."""
     layer = FinalLayer.from_generator(G, n_samples=200, random_state=0, **how)
     negatives = np.random.default_rng(0).permutation(
-        layer.sample(G, 100, dtype=dtype, random_state=9).reshape(100, -1), axis=1
+        layer.sample(G, 50, dtype=dtype, random_state=9).reshape(50, -1), axis=1
     )
-    X = layer.sample(G, 200, dtype=dtype, random_state=0)
-    X, y = np.concatenate([X, negatives.reshape(100, *X.shape[1:])]), np.repeat([1, -1], [200, 100])
+    X = layer.sample(G, 100, dtype=dtype, random_state=0)
+    X, y = np.concatenate([X, negatives.reshape(50, *X.shape[1:])]), np.repeat([1, -1], [100, 50])
     detector = DeepSADDetector(module=MLP, module_params={"hidden": (64,)}, max_epochs=20, lr=2e-3)
     flipad = make_flipad(layer, detector=detector, fnr=0.1, random_state=0)
     flipad.set_params(invert__tol=0.1).fit(X, y)
-    own = layer.sample(G, 50, dtype=dtype, random_state=1)
-    theirs = layer.sample(other, 50, dtype=dtype, random_state=1)
+    own = layer.sample(G, 30, dtype=dtype, random_state=1)
+    theirs = layer.sample(other, 30, dtype=dtype, random_state=1)
     return (flipad.predict(own) == 1).mean(), (flipad.predict(theirs) == 1).mean()
 
 

@@ -83,7 +83,7 @@ def fashion_encoder(fashion):
 
 def test_own_samples_are_reproduced_and_a_changed_copy_is_not(fashion, fashion_encoder):
     detector = ReproductionDetector(fashion, encoder=fashion_encoder)
-    found = detector.reconstruct(sample(fashion, 32, random_state=0))
+    found = detector.reconstruct(sample(fashion, 16, random_state=0))
     assert found.reproduced.all()
     assert (found.outcomes == "reproduced").all()
     assert found.distances.max() < 0.3
@@ -95,7 +95,7 @@ def test_own_samples_are_reproduced_and_a_changed_copy_is_not(fashion, fashion_e
         if parameter.ndim > 1:
             noise = torch.from_numpy(rng.standard_normal(parameter.shape)).float()
             parameter.data += 0.02 * parameter.data.std() * noise
-    copied = detector.reconstruct(sample(changed, 16, random_state=0))
+    copied = detector.reconstruct(sample(changed, 8, random_state=0))
     assert not copied.reproduced.any()
     assert copied.distances.min() > found.distances.max()
 
@@ -220,7 +220,7 @@ def test_latents_are_those_that_made_the_sample(images, encoder):
 def test_a_sample_does_not_depend_on_its_neighbors(fashion, fashion_encoder):
     X = sample(fashion, 9, random_state=0)
     detector = ReproductionDetector(
-        fashion, encoder=fashion_encoder, max_iter=30, n_restarts=2, n_newton=1
+        fashion, encoder=fashion_encoder, max_iter=15, n_restarts=2, n_newton=1
     )
     together = detector.reconstruct(X)
     order = np.random.default_rng(0).permutation(9)
@@ -235,14 +235,14 @@ def test_a_sample_does_not_depend_on_its_neighbors(fashion, fashion_encoder):
 
 
 def test_what_is_far_away_is_rejected_early(fashion, fashion_encoder):
-    own = sample(fashion, 64, random_state=0)
+    own = sample(fashion, 40, random_state=0)
     detector = ReproductionDetector(fashion, encoder=fashion_encoder).fit(own)
     assert np.isfinite(detector.bounds_).all()
     found = detector.reconstruct(255 - own[:16])
     assert (found.outcomes == "rejected").all()
     assert found.n_iter.max() <= 100
     assert (found.distances > min(detector.bounds_)).all()
-    fresh = detector.reconstruct(sample(fashion, 32, random_state=1))
+    fresh = detector.reconstruct(sample(fashion, 16, random_state=1))
     assert fresh.reproduced.all()
 
 
@@ -594,7 +594,7 @@ def test_processing_takes_perturbations(steps):
 
 
 def test_own_samples_that_were_processed_in_secret_are_noticed(fashion, fashion_encoder):
-    X = GaussianBlur(3, 1.0).fit_transform(sample(fashion, 24, random_state=0))
+    X = GaussianBlur(3, 1.0).fit_transform(sample(fashion, 12, random_state=0))
     with pytest.warns(UserWarning, match="pass processing="):
         ReproductionDetector(fashion, encoder=fashion_encoder, max_iter=60, n_restarts=0).fit(X)
 
@@ -604,17 +604,17 @@ FEW = {"n_restarts": 1, "n_newton": 0}
 
 
 def test_gray_levels_that_were_cut_off_are_named_and_read_as_such(fashion, fashion_encoder):
-    x = (sample(fashion, 12, dtype="float32", random_state=0) + 1) / 2
+    x = (sample(fashion, 10, dtype="float32", random_state=0) + 1) / 2
     for X in ((x * 255).astype(np.uint8), np.clip(x * 256, 0, 255).astype(np.uint8)):
         detector = ReproductionDetector(fashion, encoder=fashion_encoder, **FEW)
         with pytest.warns(UserWarning, match=r"were cut off .* are reproduced as such") as caught:
-            detector.fit(X[:8])
+            detector.fit(X[:6])
         low, high = re.search(r"pass output_range=\((.*), (.*)\),", str(caught[0].message)).groups()
         detector.set_params(output_range=(float(low), float(high)))
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            detector.fit(X[:8])
-        found = detector.reconstruct(X[8:])
+            detector.fit(X[:6])
+        found = detector.reconstruct(X[6:])
         assert found.reproduced.mean() > 0.7
         assert (found.equal[found.reproduced] > 0.95).all()
 
@@ -649,12 +649,12 @@ def test_statistics_of_batches_that_are_out_of_date(fashion, fashion_encoder):
     latents = torch.randn(256, *fashion.latent_shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         x = copy.deepcopy(stale).train()(latents).numpy()
-    X = np.rint((x + 1) * 127.5).astype(np.uint8)[:8]
+    X = np.rint((x + 1) * 127.5).astype(np.uint8)[:5]
     with pytest.warns(UserWarning, match=r"ran in train mode .* after generator.eval\(\)"):
         ReproductionDetector(stale, encoder=fashion_encoder, **FEW).fit(X)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        own = sample(stale, 8, random_state=0)
+        own = sample(stale, 5, random_state=0)
         ReproductionDetector(stale, encoder=fashion_encoder, **FEW).fit(own)
 
 

@@ -1,11 +1,11 @@
 """Files in, verdicts out: every file has a row, every row is right, whatever is interrupted."""
 
 import json
+import multiprocessing
 import os
 import pickle
 import signal
 import socket
-import subprocess
 import sys
 import time
 import warnings
@@ -28,6 +28,7 @@ from sklearn_flipad.detectors import MLP
 from sklearn_flipad.scoring import ImageDecoder, path_of, score_files
 from sklearn_flipad.scoring.runs.fingerprint import fingerprint
 from tests.fuzz import damaged
+from tests.processes import run, start
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (300, 1, 6, 6), dtype=np.uint8)
@@ -122,6 +123,7 @@ def test_formats(images, tmp_path, attributor, suffix):
     assert done.n_rejected == done.verdicts["not own"]
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_other_levels_than_those_of_the_attributor(images, tmp_path, attributor):
     folder, shown = images
     attributor = clone(attributor).set_params(detect__reference="dark images").fit(X, Y)
@@ -275,6 +277,7 @@ def test_hostile_names(tmp_path, attributor, monkeypatch, suffix):
     np.testing.assert_allclose(table["score"], attributor.score_samples(X[: len(NAMES)]), 1e-15)
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_every_bad_file_is_a_row_and_every_good_one_is_scored(tmp_path, attributor):
     folder = tmp_path / "suspects"
     folder.mkdir()
@@ -351,22 +354,21 @@ class RawDecoder:
         return np.frombuffer(data, np.uint8).reshape(1, 6, 6), ["raw"]
 
 
-RUN = """
-import sys, pickle
-from sklearn_flipad.scoring import score_files
-attributor = pickle.load(open(sys.argv[1], "rb"))
-score_files(attributor, sys.argv[2], sys.argv[3], mode="L", batch_size=2, n_jobs=2)
-"""
-
-
-def kill_after(pid, journal, n_lines):
+def kill_after(process, journal, n_lines):
     """Kill a process that writes a journal as soon as that has some lines, if it comes to that."""
-    while os.waitpid(pid, os.WNOHANG) == (0, 0):
+    while process.is_alive():
         if journal.exists() and journal.read_bytes().count(b"\n") >= n_lines:
-            os.kill(pid, signal.SIGKILL)
-            return os.waitpid(pid, 0)
+            process.kill()
         time.sleep(0.0002)
-    return None
+
+
+def _score_singly(attributor, folder, out):
+    score_files(attributor, folder, out, mode="L", batch_size=1)
+
+
+def _score_by_two(attributor, folder, out, pipe):
+    os.dup2(pipe.fileno(), sys.stdout.fileno())  # which its processes inherit
+    score_files(attributor, folder, out, mode="L", batch_size=2, n_jobs=2)
 
 
 def test_killed_at_any_moment(images, tmp_path, attributor):
@@ -376,11 +378,8 @@ def test_killed_at_any_moment(images, tmp_path, attributor):
     score_files(attributor, folder, expected, mode="L")
     journal, n_unfinished, n_whole = Path(f"{out}.journal"), 0, 1
     for n_lines in (1, 2, 5, 10, 20, 46):
-        pid = os.fork()
-        if not pid:
-            score_files(attributor, folder, out, mode="L", batch_size=1)
-            os._exit(0)
-        kill_after(pid, journal, n_lines)
+        process = start(_score_singly, attributor, folder, out)
+        kill_after(process, journal, n_lines)
         if journal.exists():
             n_unfinished += 1
             before, n_whole = n_whole, journal.read_bytes().count(b"\n")
@@ -394,13 +393,15 @@ def test_killed_at_any_moment(images, tmp_path, attributor):
 
 def test_killed_with_its_processes_at_work(images, tmp_path, attributor):
     folder, expected = images
-    (tmp_path / "attributor").write_bytes(pickle.dumps(attributor))
     out = tmp_path / "out.jsonl"
     journal = Path(f"{out}.journal")
-    command = [sys.executable, "-c", RUN, str(tmp_path / "attributor"), str(folder), str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    kill_after(process.pid, journal, 3)
-    process.communicate(timeout=30)  # until no process is left that might write to it
+    here, there = multiprocessing.Pipe(duplex=False)
+    process = start(_score_by_two, attributor, folder, out, there)
+    there.close()
+    kill_after(process, journal, 3)
+    assert here.poll(30)
+    with pytest.raises(EOFError):  # no process is left that might write to it
+        here.recv()
     assert not out.exists()
     with open(journal, "ab") as file:
         file.write(b"0123456789abcdef [[torn")
@@ -517,6 +518,7 @@ class Crashing(BaseEstimator):
         return X.reshape(len(X), -1).mean(axis=1) - 100.0
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_file_that_crashes_its_process_is_a_row(tmp_path):
     for k in range(6):
         image = np.full((4, 4), 255 if k == 5 else k, np.uint8)
@@ -624,31 +626,23 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, attributor, monkeypat
         score_files(attributor, tmp_path, tmp_path / "out.parquet")
 
 
-MEMORY = """
-import pathlib, pickle, sys
-from sklearn_flipad.scoring import score_files
-attributor = pickle.load(open(sys.argv[1], "rb"))
-def paths(n):
-    for k in range(n):
-        yield f"/nowhere/{'x' * 200}/{k}.png"
-def peak(n):
-    score_files(attributor, paths(n), f"{sys.argv[2]}/{n}.jsonl")
-    # Not ru_maxrss, which begins with the size of whoever started the process.
-    return int(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
-first = peak(2_000)
-print(peak(40_000) - first)
-"""
+def _measure_memory(attributor, folder):
+    def peak(n):
+        paths = (f"/nowhere/{'x' * 200}/{k}.png" for k in range(n))
+        score_files(attributor, paths, folder / f"{n}.jsonl")
+        # Not ru_maxrss, which begins with the size of whoever started the process.
+        return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+
+    warnings.simplefilter("ignore")
+    (folder / "peaks").write_text(f"{peak(2_000)} {peak(40_000)}")
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 def test_memory_is_flat(tmp_path, attributor):
-    (tmp_path / "attributor").write_bytes(pickle.dumps(attributor))
-    command = [sys.executable, "-W", "ignore", "-c", MEMORY, str(tmp_path / "attributor")]
-    done = subprocess.run(
-        [*command, str(tmp_path)], capture_output=True, text=True, check=True, timeout=100
-    )
+    run(_measure_memory, attributor, tmp_path)
+    first, second = map(int, (tmp_path / "peaks").read_text().split())
     # Kilobytes; the paths alone would be 8 MB, their rows many times that.
-    assert int(done.stdout) < 4_000
+    assert second - first < 4_000
 
 
 @pytest.mark.parametrize("make", [deep, lambda: fitted(OneClassSVM())])

@@ -19,6 +19,7 @@ from benchmarks.zoo.training import train_gan
 from sklearn_flipad.storage import arrays
 from sklearn_flipad.zoo import DCGANGenerator
 from tests.benchmarks.zoo.networks import Conditioned
+from tests.processes import start
 
 X = np.random.default_rng(0).integers(0, 256, (32, 1, 16, 16), dtype=np.uint8)
 LABELS = np.zeros(32, dtype=np.int64)
@@ -304,21 +305,7 @@ def test_one_training_at_a_time(path):
     train(path, n_epochs=4)
 
 
-#: The processes are forked from one that has imported this module.
 needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
-
-
-def start(target, *args):
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "torch._dynamo"])
-    process = context.Process(target=_with_threads, args=(torch.get_num_threads(), target, *args))
-    process.start()
-    return process
-
-
-def _with_threads(n_threads, target, *args):
-    torch.set_num_threads(n_threads)  # another number gives other last digits
-    target(*args)
 
 
 def _kill():
