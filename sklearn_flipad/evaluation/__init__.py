@@ -1,5 +1,6 @@
-"""Evaluation of attributors: metrics, perturbations, near-copies and robustness."""
+"""Evaluation of attributors: metrics, perturbations, near-copies, attacks and robustness."""
 
+from sklearn_flipad.evaluation.attacks import AttackResult, forgery_attack, removal_attack
 from sklearn_flipad.evaluation.likelihood_ratios import (
     cllr,
     cllr_cal,
@@ -19,12 +20,17 @@ from sklearn_flipad.evaluation.near_copies import (
     pruned_copy,
     rounded_copy,
 )
+from sklearn_flipad.evaluation.random_processing import RandomProcessing
+from sklearn_flipad.evaluation.random_sound_processing import RandomSoundProcessing
 from sklearn_flipad.evaluation.robustness import robustness_curve
 from sklearn_flipad.evaluation.scorers import labeled_scorer
 from sklearn_flipad.evaluation.trained_copies import distilled_copy, fine_tuned_copy
 
 __all__ = [
+    "AttackResult",
     "AttributionScores",
+    "RandomProcessing",
+    "RandomSoundProcessing",
     "Rate",
     "attribution_scores",
     "cllr",
@@ -34,11 +40,13 @@ __all__ = [
     "dev_pav",
     "distilled_copy",
     "fine_tuned_copy",
+    "forgery_attack",
     "labeled_scorer",
     "misleading_rates",
     "near_copies",
     "noisy_copy",
     "pruned_copy",
+    "removal_attack",
     "robustness_curve",
     "rounded_copy",
 ]
