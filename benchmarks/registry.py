@@ -46,6 +46,7 @@ _ROWS = (
     ("seeds", "attribution", "three methods against other seeds", "40 min"),
     ("perturbed", "attribution", "immunized methods under perturbations", "25 min"),
     ("whitening", "attribution", "whitened features against other seeds", "6 min"),
+    ("attacks", "attribution", "own samples made foreign, and foreign ones own", _NOT_MEASURED),
     ("near_duplicates", "attribution", "thumbnails of samples and of copies", _NOT_MEASURED),
     ("detectors", "attribution", "detectors of other libraries in DeepSAD's place", "14 s"),
     ("ladder", "attribution", "ever nearer copies of five owners", "2 h, part of it on a card"),

@@ -124,7 +124,8 @@ def test_images_are_put_through_what_is_drawn(images):
     chain = ["blur", "compress"]
     processing = RandomProcessing(chain)
     found = processing.fit_transform(images)
-    for x, processed, row in zip(images, found, processing.draw(images).itertuples(), strict=True):
+    drawn = processing.draw(images).itertuples()
+    for x, processed, row in zip(images, found, drawn, strict=True):
         blurred = ndimage.gaussian_filter(
             x.astype(float), (0, *[row.blur_sigma] * 2), mode="mirror"
         )
@@ -240,7 +241,7 @@ def test_a_search_needs_a_known_processing_and_an_encoder_does_not():
     assert encoder.history_[-1]["error"] != plain.history_[-1]["error"]
     X = np.zeros((2, 1, 32, 32), np.uint8)
     for steps in (processing, [GaussianBlur(), processing]):
-        with pytest.raises(ValueError, match="needs a known processing.*LatentEncoder"):
+        with pytest.raises(ValueError, match=r"needs a known processing.*LatentEncoder"):
             make_reproduction(generator, encoder=encoder, processing=steps, fnr=0.4).fit(X)
 
 
