@@ -50,7 +50,8 @@ def differentiable_scores(method, attributor):
         matrix, offset = torch.from_numpy(matrix), torch.from_numpy(offset)
 
     def score(levels):
-        found = features(levels / 127.5 - 1)
+        # Rounded as the attributor does it, since logarithms magnify it.
+        found = features((levels / 127.5 - 1).float().double())
         if scale != "passthrough":
             found = (found.flatten(1) @ matrix).reshape(-1, *offset.shape[1:]) + offset
         represented = module(found.float())

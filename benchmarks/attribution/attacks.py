@@ -48,7 +48,7 @@ ATTACKS = {
 KEYS = ("owner", "method", "knows", "attack", "budget")
 OPTIONS = (
     selection("owners", [name for name in SHIPPED if name != OTHER], ("fashion/dcgan-0",)),
-    selection("methods", METHODS),
+    selection("methods", METHODS, small=("reproduction", "rawpad", "sminv")),
     selection("budgets", (1, 2, 4, 8), small=(4,)),
     Option("fnr", 0.05, 0.2, "false-negative rate"),
     Option("n_own", 4000, 60, "own samples, a quarter of which calibrates"),

@@ -11,7 +11,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
-from sklearn_flipad import FNRThresholdCalibrator, LatentEncoder, RawTransformer, make_reproduction
+from sklearn_flipad import (
+    FNRThresholdCalibrator,
+    LatentEncoder,
+    RawTransformer,
+    ReproductionDetector,
+)
 from sklearn_flipad.evaluation import (
     RandomProcessing,
     RandomSoundProcessing,
@@ -242,7 +247,7 @@ def test_a_search_needs_a_known_processing_and_an_encoder_does_not():
     X = np.zeros((2, 1, 32, 32), np.uint8)
     for steps in (processing, [GaussianBlur(), processing]):
         with pytest.raises(ValueError, match=r"needs a known processing.*LatentEncoder"):
-            make_reproduction(generator, encoder=encoder, processing=steps, fnr=0.4).fit(X)
+            ReproductionDetector(generator, encoder=encoder, processing=steps).fit(X)
 
 
 def test_immunization_by_a_random_chain():
