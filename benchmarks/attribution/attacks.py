@@ -23,9 +23,10 @@ from sklearn_flipad.pipelines import METHODS as REGISTRY
 from sklearn_flipad.pipelines import TargetModel, make_combined
 from sklearn_flipad.zoo import load_pretrained
 
-#: Of methods that search: queries of a sample, and samples of each source. A score takes about
-#: 100 ms by reproduction and 1 s by SM-Inv on one core, less than 1 ms by most others.
-SEARCHES = {"reproduction": (20, 20), "sminv": (3, 10)}
+#: At most so many queries of a sample, and samples of each source, where a score takes long.
+LIMITS = {"flipad": (60, 30), "smf": (100, 30), "reproduction": (10, 15), "sminv": (4, 8)}
+#: Methods that search for a reconstruction, and are fitted to own samples alone.
+SEARCHES = ("reproduction", "sminv")
 #: Arguments of the searches: SM-Inv far below the paper's ten restarts of 1,000 steps.
 _SMINV = {"n_restarts": 2, "max_iter": 60, "optimizer": "lbfgs"}
 _QUICK = {"max_iter": 3, "n_newton": 0, "n_restarts": 0}
@@ -54,8 +55,8 @@ OPTIONS = (
     Option("n_own", 4000, 60, "own samples, a quarter of which calibrates"),
     Option("n_searched", 200, 10, "own samples for methods that search"),
     Option("n_real", 1000, 16, "photographs that train"),
-    Option("n_attacked", 50, 2, "samples of each source"),
-    Option("max_queries", 500, 4, "queries of a sample"),
+    Option("n_attacked", 30, 2, "samples of each source"),
+    Option("max_queries", 300, 4, "queries of a sample"),
     Option("max_epochs", 20, 2, "epochs of the detector"),
     Option("max_steps", 1000, 1, "training steps of the encoder"),
     QUICK,
@@ -68,7 +69,7 @@ def run(options, results):
     for owner in options.owners:
         generator = load_pretrained(owner)
         for method in options.methods:
-            n_queries, n = SEARCHES.get(method, (options.max_queries, options.n_attacked))
+            n_queries, n = LIMITS.get(method, (options.max_queries, options.n_attacked))
             n_queries, n = min(n_queries, options.max_queries), min(n, options.n_attacked)
             attributor = targets = None
             for cell in cells(owner, method, options):
