@@ -87,28 +87,6 @@ class RandomChain:
         "random_state": [Interval(Integral, 0, None, closed="left")],
     }
 
-    def fit(self, X, y=None):
-        """Validate the parameters and the samples; nothing is learned.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, n_channels, ...)
-            Samples, as :meth:`transform` takes them.
-        y : Ignored
-            Not used.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If a parameter or X is not valid.
-        """
-        self._steps()
-        return super().fit(X, y)
-
     def draw(self, X):
         """Return the steps that samples are put through, and their numbers.
 
@@ -121,7 +99,8 @@ class RandomChain:
         -------
         DataFrame
             A row for each sample. The columns are ``<step>_<parameter>``; the second step of a kind
-            is ``<step>_2``. A step that a sample is not put through has None or NaN.
+            is ``<step>_2``. A step that a sample is not put through has NaN for numbers and None
+            for names.
 
         Raises
         ------
@@ -129,18 +108,23 @@ class RandomChain:
             If a parameter or X is not valid.
         """
         self._validate_params()
-        steps = self._steps()
-        rows = []
-        for sample in self._values(self._checked(X)):
-            drawn, _ = self._drawn(steps, sample)
-            rows.append(
-                {
-                    f"{label}_{name}": None if drawn[label] is None else drawn[label][name]
-                    for label, step in steps.items()
-                    for name in step.drawn
-                }
-            )
-        return pd.DataFrame(rows)
+        samples, steps = self._values(self._checked(X)), self._steps()
+        drawn = [self._drawn(steps, sample)[0] for sample in samples]
+        # Of one type, whatever a batch happens to hold.
+        return pd.DataFrame(
+            {
+                f"{label}_{name}": pd.Series(
+                    [None if values[label] is None else values[label][name] for values in drawn],
+                    dtype=float if isinstance(value, Number) else object,
+                )
+                for label, step in steps.items()
+                for name, value in step.drawn.items()
+            }
+        )
+
+    def _checked(self, X, *, reset=False):
+        self._steps()
+        return super()._checked(X, reset=reset)
 
     def _steps(self):
         """Steps by label, in the order in which they are applied."""
