@@ -50,7 +50,11 @@ def test_first_steps(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["evidence", "latent_diffusion", "several_models", "sound", "tabular", "windows"]
+    "name",
+    [
+        *("adversaries", "evidence", "latent_diffusion", "processing", "several_models"),
+        *("sound", "tabular", "windows"),
+    ],
 )
 def test_sessions(name):
     failed, attempted = doctest.testfile(str(ROOT / f"docs/{name}.rst"), module_relative=False)

@@ -158,7 +158,7 @@ def forgery_attack(
 
 def _attack(attributor, X, direction, budget, max_queries, toward, gradient, random_state):
     """Move scores in a direction until their sign is the wanted one."""
-    X = _checked(X, "X")
+    X, budget = _checked(X, "X"), int(budget)
     bounds = np.maximum(X, budget) - budget, 255 - np.maximum(255 - X, budget) + budget
     if toward is not None:
         toward = np.clip(_checked(toward, "toward", X.shape), *bounds)

@@ -256,8 +256,8 @@ def test_immunization_by_a_random_chain():
     rng = np.random.default_rng(0)
 
     def made(n):
-        std = np.repeat([1.0, 12.0], n)[:, None, None, None]
-        X = np.rint(128 + std * rng.standard_normal((2 * n, 1, 8, 8))).clip(0, 255)
+        std = np.repeat([2.0, 12.0], n)[:, None, None, None]
+        X = np.rint(128 + std * rng.standard_normal((2 * n, 1, 32, 32))).clip(0, 255)
         return X.astype(np.uint8), np.repeat([1, -1], n)
 
     (X, y), (X_train, y_train) = made(100), made(200)
