@@ -24,7 +24,7 @@ from sklearn_flipad.pipelines import TargetModel, make_combined
 from sklearn_flipad.zoo import load_pretrained
 
 #: At most so many queries of a sample, and samples of each source, where a score takes long.
-LIMITS = {"flipad": (60, 30), "smf": (100, 30), "reproduction": (10, 15), "sminv": (4, 8)}
+LIMITS = {"flipad": (60, 30), "reproduction": (20, 30), "sminv": (4, 8)}
 #: Methods that search for a reconstruction, and are fitted to own samples alone.
 SEARCHES = ("reproduction", "sminv")
 #: Arguments of the searches: SM-Inv far below the paper's ten restarts of 1,000 steps.
