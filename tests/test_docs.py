@@ -56,7 +56,11 @@ def test_first_steps():
 
 
 @pytest.mark.parametrize(
-    "name", ["evidence", "latent_diffusion", "several_models", "sound", "tabular", "windows"]
+    "name",
+    [
+        *("adversaries", "evidence", "latent_diffusion", "processing", "several_models"),
+        *("sound", "tabular", "windows"),
+    ],
 )
 def test_sessions(name):
     failed, attempted = doctest.testfile(str(ROOT / f"docs/{name}.rst"), module_relative=False)

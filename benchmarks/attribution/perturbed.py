@@ -4,6 +4,7 @@ import pandas as pd
 
 from benchmarks.attribution import shipped
 from benchmarks.options import selection
+from sklearn_flipad.evaluation import RandomProcessing
 from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
     GaussianBlur,
@@ -11,7 +12,7 @@ from sklearn_flipad.evaluation.perturbations import (
     JPEGCompression,
 )
 
-#: The strengths of Table 3, the crops scaled from 64x64 to 32x32 images.
+#: The strengths of Table 3, the crops scaled from 64x64 to 32x32 images, and random processing.
 PERTURBATIONS = {
     "none": None,
     "blur 3": GaussianBlur(3, sigma=3.0),
@@ -21,6 +22,7 @@ PERTURBATIONS = {
     "noise 0.1": GaussianNoise(0.1, random_state=0),
     "JPEG 90": JPEGCompression(90),
     "JPEG 80": JPEGCompression(80),
+    **{name: RandomProcessing(name) for name in ("platform", "messenger", "screenshot")},
 }
 SHOWN = ("SM-F", *shipped.COMBINED, "combined", "combined mean")
 KEYS = shipped.KEYS

@@ -1,5 +1,6 @@
-"""Evaluation of attributors: metrics, perturbations, near-copies and robustness."""
+"""Evaluation of attributors: metrics, perturbations, near-copies, attacks and robustness."""
 
+from sklearn_flipad.evaluation.attacks import AttackResult, forgery_attack, removal_attack
 from sklearn_flipad.evaluation.likelihood_ratios import (
     cllr,
     cllr_cal,
@@ -21,12 +22,17 @@ from sklearn_flipad.evaluation.near_copies import (
     pruned_copy,
     rounded_copy,
 )
+from sklearn_flipad.evaluation.random_processing import RandomProcessing
+from sklearn_flipad.evaluation.random_sound_processing import RandomSoundProcessing
 from sklearn_flipad.evaluation.robustness import robustness_curve
 from sklearn_flipad.evaluation.scorers import labeled_scorer, neg_cllr
 from sklearn_flipad.evaluation.trained_copies import distilled_copy, fine_tuned_copy
 
 __all__ = [
+    "AttackResult",
     "AttributionScores",
+    "RandomProcessing",
+    "RandomSoundProcessing",
     "Rate",
     "attribution_scores",
     "cllr",
@@ -37,6 +43,7 @@ __all__ = [
     "distilled_copy",
     "empirical_cross_entropy",
     "fine_tuned_copy",
+    "forgery_attack",
     "labeled_scorer",
     "misleading_rates",
     "near_copies",
@@ -44,6 +51,7 @@ __all__ = [
     "noisy_copy",
     "pooled_log10_lr",
     "pruned_copy",
+    "removal_attack",
     "robustness_curve",
     "rounded_copy",
 ]

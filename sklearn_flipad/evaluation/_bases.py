@@ -9,7 +9,7 @@ from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
 from sklearn_flipad.base.stored import Stored
 
-__all__ = ["ImagePerturbation", "SoundPerturbation", "noise_of"]
+__all__ = ["ImagePerturbation", "SoundPerturbation", "noise_of", "rng_of"]
 
 
 class _Perturbation(SampleTransformerMixin, BaseEstimator):
@@ -83,13 +83,19 @@ class ImagePerturbation(_Perturbation):
         self._validate_params()
         X = self._checked(X)
         if X.dtype == np.uint8:
-            perturbed = np.clip(np.rint(self._perturb(X.astype(np.float64))), 0, 255)
+            perturbed = np.clip(np.rint(self._perturb(self._values(X))), 0, 255)
         else:
             low, high = self.output_range
             level = (high - low) / 255
-            levels = (X.astype(np.float64) - low) / level
-            perturbed = np.clip(self._perturb(levels) * level + low, low, high)
+            perturbed = np.clip(self._perturb(self._values(X)) * level + low, low, high)
         return perturbed.astype(X.dtype)
+
+    def _values(self, X):
+        """The gray levels of checked images, float64."""
+        if X.dtype == np.uint8:
+            return X.astype(np.float64)
+        low, high = self.output_range
+        return (X.astype(np.float64) - low) / ((high - low) / 255)
 
     def _checked(self, X, *, reset=False):
         shape = shape_of(X)
@@ -124,8 +130,12 @@ class SoundPerturbation(_Perturbation):
         """
         self._validate_params()
         X = self._checked(X)
-        perturbed = np.stack([self._perturb(signal) for signal in X.astype(np.float64)])
+        perturbed = np.stack([self._perturb(signal) for signal in self._values(X)])
         return np.clip(perturbed, -1, 1).astype(X.dtype)
+
+    def _values(self, X):
+        """Checked signals as float64."""
+        return X.astype(np.float64)
 
     def _checked(self, X, *, reset=False):
         shape = shape_of(X)
@@ -137,8 +147,12 @@ class SoundPerturbation(_Perturbation):
         return check_samples(self, X, reset=reset, value_range=(-1, 1), output_range=None)
 
 
+def rng_of(values, random_state):
+    """Random generator that is seeded by an array's values and by an int, and by nothing else."""
+    digest = hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).digest()
+    return np.random.default_rng([random_state, *np.frombuffer(digest, dtype="<u4")])
+
+
 def noise_of(values, random_state):
     """Standard normal noise, float64 in the shape of `values`, seeded by them and by an int."""
-    digest = hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).digest()
-    rng = np.random.default_rng([random_state, *np.frombuffer(digest, dtype="<u4")])
-    return rng.standard_normal(values.shape)
+    return rng_of(values, random_state).standard_normal(values.shape)

@@ -6,7 +6,7 @@ suspects arrive perturbed, and ``predict`` would perturb them again. See
 :func:`~sklearn_flipad.evaluation.robustness_curve`.
 
 The latent search and the encoder take perturbations as ``processing=``. Any transformer of uint8
-images, shape (n, channels, height, width), will do there. Two optional attributes tell the search
+images, shape (n, channels, height, width), will do there. Three optional attributes tell the search
 more about it:
 
 ``is_separable``
@@ -16,8 +16,12 @@ more about it:
 ``noise_variance``
     Variance of the noise that the perturbation adds, in squared gray levels. The search does not
     apply such a perturbation; it only raises the distance at which a sample counts as reproduced.
+``is_known``
+    False if the perturbation differs from sample to sample, as that of
+    :class:`~sklearn_flipad.evaluation.RandomProcessing` does. The search refuses it; the encoder
+    is trained with it.
 
-A perturbation with neither attribute, such as a file format, is applied to the finished
+A perturbation with none of these attributes, such as a file format, is applied to the finished
 reconstruction.
 """
 

@@ -187,6 +187,7 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
             output_range=self.output_range,
             processing=getattr(self, "processing", None),
         )
+        process.processing.check_known()
         if np.prod(X.shape[1:]) != np.prod(process.sample_shape):
             raise ValueError(
                 f"X has samples of shape {X.shape[1:]}, but the generator makes "

@@ -50,6 +50,7 @@ from sklearn_flipad import (
 )
 from sklearn_flipad.calibration import PAC, Quantile
 from sklearn_flipad.detectors import MLP
+from sklearn_flipad.evaluation import RandomProcessing
 from sklearn_flipad.evaluation.perturbations import GaussianBlur, JPEGCompression
 from sklearn_flipad.generators import sample
 from sklearn_flipad.reproduction import FeatureDistance, SearchOptions
@@ -175,6 +176,16 @@ MAKERS = {
         g,
         encoder=LatentEncoder(max_steps=2, batch_size=8),
         processing=[GaussianBlur(3, sigma=0.5), JPEGCompression(80)],
+    ),
+    "reproduction-random": lambda g: search(
+        g,
+        encoder=LatentEncoder(
+            max_steps=2,
+            batch_size=8,
+            processing=RandomProcessing(
+                ["tone", ("compress", 0.5, {"format": ("jpeg", "webp"), "quality": (60, 90)})]
+            ),
+        ),
     ),
     "reproduction-options": lambda g: search(
         g, encoder=LatentEncoder(max_steps=2, batch_size=8)

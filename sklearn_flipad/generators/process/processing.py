@@ -47,6 +47,17 @@ class Processing:
         self._after = [step for step in self.steps if _variance_of(step) is None]
         self.exact = all(_is_separable(step) for step in self._after)
 
+    def check_known(self):
+        """ValueError if a step differs from sample to sample, which no search can repeat."""
+        for step in self.steps:
+            if not getattr(step, "is_known", True):
+                raise ValueError(
+                    "The search needs a known processing, the same for all suspects; "
+                    f"{type(step).__name__} draws another one for each sample. Pass the "
+                    "perturbations themselves, in order. An encoder can be trained on random ones: "
+                    "LatentEncoder(processing=...)."
+                )
+
     def _variance(self, sample_shape):
         """Mean variance of the errors made on the way that reach the last step."""
         if not self.steps:

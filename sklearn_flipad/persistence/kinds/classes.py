@@ -40,6 +40,7 @@ ESTIMATORS = {
     "GaussianBlur": "sklearn_flipad.evaluation.perturbations",
     "GaussianNoise": "sklearn_flipad.evaluation.perturbations",
     "JPEGCompression": "sklearn_flipad.evaluation.perturbations",
+    "RandomProcessing": "sklearn_flipad.evaluation",
     "WebPCompression": "sklearn_flipad.evaluation.perturbations",
 }
 
