@@ -21,6 +21,7 @@ from sklearn_flipad.cli.samples import (
     decoding_of_drawn,
     drawn_samples,
     make_decoder,
+    processed_at_random,
     read_samples_of,
     shape_of_own,
 )
@@ -64,8 +65,9 @@ def fit_attributor(options, run):
     decoder = make_decoder(
         shape, size=options.size, rate=options.rate, any_size=options.windows is not None
     )
-    if options.jpeg is not None and len(shape) != 3:
-        raise ValueError("--jpeg is for images, and the generator makes signals.")
+    if (options.jpeg or options.processing) and len(shape) != 3:
+        option = "--jpeg" if options.jpeg else "--processing"
+        raise ValueError(f"{option} is for images, and the generator makes signals.")
     negatives, of_negatives = _negatives(options, decoder, shape, run)
     n_negatives = 0 if negatives is None else len(negatives)
     X, of_own = _own_files(options, decoder, shape, run)
@@ -79,7 +81,10 @@ def fit_attributor(options, run):
             "Without --negatives there is no population to compare with, and nothing is called "
             "'own': verdicts are 'not own' or 'undecided'."
         )
-    elif message := negatives_warning(facts, count_facts(of_negatives)):
+    # Both are processed alike.
+    elif not options.processing and (
+        message := negatives_warning(facts, count_facts(of_negatives))
+    ):
         run.warn(message)
     reference = None if negatives is None else options.reference or _name_of(options.negatives)
     run.step(f"fitting {method.name} to {n_own:,} samples of {'x'.join(map(str, shape))}")
@@ -94,10 +99,11 @@ def fit_attributor(options, run):
     if seconds:
         run.step(shown_estimate(seconds, options.device))
     attributor = _attributor(method, model, reference, options)
-    attributor.set_params(detect__file_facts=facts)
     if X is None:
         layer = vars(model).get("final_layer")
-        X = drawn_samples(model, n_own, shape, layer, options)
+        X, decodings = drawn_samples(model, n_own, shape, layer, options)
+        of_own = Counter(decodings)
+    attributor.set_params(detect__file_facts=count_facts(of_own))
     _fit(attributor, X, negatives, options)
     calibrator = attributor["detect"]
     bits = _bits(options) if len(shape) == 2 and not options.own else None
@@ -114,6 +120,7 @@ def fit_attributor(options, run):
         "bits": bits,
         "rounding": None if not bits else str(options.rounding),
         "jpeg": options.jpeg,
+        "processing": options.processing,
         "size": options.size,
         "seed": options.seed,
     }
@@ -160,6 +167,7 @@ def _check(options, method):
         )
     if options.own and options.jpeg:
         raise ValueError("--own are files as they are: leave out --jpeg, and save them as JPEG.")
+    _check_processing(options, method)
     if options.own and options.samples:
         raise ValueError(
             "--samples is the number of samples that are drawn: leave it out with --own."
@@ -170,6 +178,24 @@ def _check(options, method):
         raise ValueError("--lr compares the generator with the negatives: pass --negatives.")
     if method.holds == "autoencoder":
         _check_autoencoder(options)
+
+
+def _check_processing(options, method):
+    if options.processing is None:
+        return
+    if options.own:
+        raise ValueError(
+            "--own are files as they are: leave out --processing, and pass files that were "
+            "processed as suspects are."
+        )
+    if options.jpeg:
+        raise ValueError("--processing compresses as well: leave out --jpeg.")
+    if method.is_distance:
+        others = [name for name in COMMAND_METHODS if not METHODS[name].is_distance]
+        raise ValueError(
+            f"{method.name} searches samples whose processing is known. For unknown processing, "
+            f"choose --method {', '.join(others)}, or in Python processing=UnknownProcessing()."
+        )
 
 
 def _stored_names(cls):
@@ -297,6 +323,8 @@ def _negatives(options, decoder, shape, run):
     )
     run.step(f"negatives: {counted(_formats(Counter(decodings.tolist())))}")
     lossy = np.array([is_lossy(decoding) for decoding in decodings])
+    if options.processing is not None:
+        return _processed(X, options)
     if options.jpeg is not None and not lossy.all():
         if isinstance(X, list):
             X = [
@@ -308,6 +336,15 @@ def _negatives(options, decoder, shape, run):
             X[~lossy] = compressed(X[~lossy], options.jpeg)
         decodings = np.where(lossy, decodings, decoding_of_drawn(shape, options))
     return X, Counter(decodings.tolist())
+
+
+def _processed(X, options):
+    """Images, of one size or several, after random processing, and how they would be decoded."""
+    if not isinstance(X, list):
+        X, decodings = processed_at_random(X, options)
+        return X, Counter(decodings)
+    found = [processed_at_random(x[None], options) for x in X]
+    return [x[0] for x, _ in found], Counter(decoding for _, (decoding,) in found)
 
 
 def _own_files(options, decoder, shape, run):

@@ -12,6 +12,7 @@ import typer
 
 from sklearn_flipad.calibration.likelihood_ratios import LR_CALIBRATORS
 from sklearn_flipad.calibration.rules import RULES
+from sklearn_flipad.evaluation.random_processing import PRESETS
 from sklearn_flipad.pipelines.methods import METHODS
 
 __all__ = [
@@ -134,6 +135,13 @@ class FitOptions:
         int | None,
         typer.Option(min=1, max=100, help="For suspects that are JPEG files: the quality."),
     ] = None
+    processing: _choice(
+        "Processing",
+        PRESETS,
+        "For suspects that were processed in ways that nobody knows: own samples and negatives are "
+        "processed at random, as there.",
+        optional=True,
+    ) = None
     rate: Annotated[int | None, typer.Option(min=1, help="Samples a second, of sounds.")] = None
     bits: _choice("Bits", _BITS, "Bits of a sample, of sounds.") = "16"
     rounding: _choice(

@@ -1,12 +1,16 @@
 """Own samples and negatives, as files hold them."""
 
+import io
+
 import numpy as np
 import torch
+from PIL import Image
 
 from sklearn_flipad.base.modules import device_of, evaluating
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.datasets.files.listing import iter_files
 from sklearn_flipad.datasets.files.loading import read_each, read_samples
+from sklearn_flipad.evaluation import RandomProcessing
 from sklearn_flipad.evaluation.perturbations import JPEGCompression
 from sklearn_flipad.generators.sampling import sample
 from sklearn_flipad.scoring import ImageDecoder, WavDecoder
@@ -17,6 +21,7 @@ __all__ = [
     "decoding_of_drawn",
     "drawn_samples",
     "make_decoder",
+    "processed_at_random",
     "read_samples_of",
     "shape_of_own",
 ]
@@ -129,16 +134,41 @@ def _first_shape(paths, decoder):
 
 
 def drawn_samples(model, n, shape, layer, options):
-    """Own samples as files hold them, shape ``(n, *shape)``, on the scale of the final layer."""
+    """Own samples as files hold them, on the scale of the final layer, and their decodings.
+
+    Arrays of shape ``(n, *shape)`` and ``(n,)``.
+    """
     drawing = {**model.latents, "random_state": options.seed, "verbose": model.verbose}
+    decodings = [decoding_of_drawn(shape, options)] * n
     if len(shape) == 2:
         X = sample(model.module, n, dtype="float32", layer=layer, **drawing)
-        if options.bits == "float":
-            return X
-        return quantize_audio(X, bits=int(options.bits), rounding=str(options.rounding))
+        if options.bits != "float":
+            X = quantize_audio(X, bits=int(options.bits), rounding=str(options.rounding))
+        return X, decodings
     range_ = {} if layer is not None else {"output_range": model.output_range}
     X = sample(model.module, n, layer=layer, **range_, **drawing)
-    return X if options.jpeg is None else compressed(X, options.jpeg)
+    if options.processing is not None:
+        return processed_at_random(X, options)
+    return (X if options.jpeg is None else compressed(X, options.jpeg)), decodings
+
+
+def processed_at_random(X, options):
+    """Images as ``--processing`` draws it, and the steps of decoding their files, shape (n,)."""
+    processing = RandomProcessing(options.processing, random_state=options.seed).fit(X)
+    drawn, mode = processing.draw(X), "L" if X.shape[1] == 1 else "RGB"
+    formats = [name for name in drawn.columns if name.endswith("_format")]
+    X, decodings = processing.transform(X), []
+    for k, image in enumerate(X):
+        options_of_file = {"format": "PNG"}
+        for name in formats:  # the last compression is that of the file
+            if drawn[name][k] is not None:
+                quality = int(drawn[name.replace("_format", "_quality")][k])
+                options_of_file = {"format": drawn[name][k], "quality": quality}
+        file = io.BytesIO()
+        pixels = image[0] if mode == "L" else np.moveaxis(image, 0, 2)
+        Image.fromarray(pixels).save(file, **options_of_file)
+        decodings.append("; ".join(ImageDecoder(mode=mode)(file.getvalue())[1]))
+    return X, decodings
 
 
 def decoding_of_drawn(shape, options):

@@ -159,7 +159,7 @@ class RandomChain:
         return steps
 
     def _drawn(self, steps, sample):
-        """What is drawn for a sample by label, None where a step is left out; and the generator."""
+        """Numbers of a sample by label, None where a step is left out; and the generator."""
         # Rounded, so that floats get the same draw as the gray levels that they stand for.
         rng = rng_of(sample.round(self._decimals) + 0.0, self.random_state)
         drawn = {}

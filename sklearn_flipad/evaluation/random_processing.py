@@ -12,7 +12,7 @@ from sklearn_flipad.evaluation._bases import ImagePerturbation
 from sklearn_flipad.evaluation._random_chains import Choice, Number, RandomChain, Step
 from sklearn_flipad.evaluation.perturbations import JPEGCompression, WebPCompression
 
-__all__ = ["RandomProcessing"]
+__all__ = ["PRESETS", "RandomProcessing"]
 
 _KERNELS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -120,6 +120,8 @@ _PRESETS = {
         ("compress", 0.5, {"format": "jpeg", "quality": (80, 95)}),
     ),
 }
+#: Names of the chains that a program may offer.
+PRESETS = tuple(_PRESETS)
 
 
 class RandomProcessing(RandomChain, ImagePerturbation):

@@ -31,6 +31,7 @@ from sklearn_flipad.cli import generators, main
 from sklearn_flipad.cli.app import app
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.detectors import MLP, DeepSADDetector
+from sklearn_flipad.evaluation import RandomProcessing
 from sklearn_flipad.generators import sample
 from sklearn_flipad.scoring import ImageDecoder, path_of, score_files
 from tests.bits import assert_same_bits
@@ -643,6 +644,41 @@ def test_compression(flipad, studio, tmp_path):
     assert (formats["own_formats"], formats["negative_formats"]) == (["JPEG"], {"JPEG": 100})
 
 
+def test_processing_that_nobody_knows(flipad, studio, tmp_path):
+    """Own files of several formats and qualities are as the calibration's, and fewer are missed."""
+    _, generator, _ = studio
+    own = sample(generator, 60, latent_shape=4, random_state=3)
+    platform = RandomProcessing("platform", random_state=5).fit(own)
+    (tmp_path / "files").mkdir()
+    drawn = platform.draw(own)
+    resized = RandomProcessing(
+        [("resize", 0.7), ("sharpen", 0.3), ("tone", 0.3)], random_state=5
+    ).fit_transform(own)
+    for k, image in enumerate(resized[:, 0]):
+        kind = {"jpeg": ".jpg", "webp": ".webp"}[drawn["compress_format"][k]]
+        quality = int(drawn["compress_quality"][k])
+        Image.fromarray(image).save(tmp_path / "files" / f"{k}{kind}", quality=quality)
+    fit = ["fit", "studio_models:trained", "--method", "rawpad", "--fnr", 0.1, "--epochs", 3,
+           "--negatives", "negatives", "--samples", 200, "--json"]  # fmt: skip
+    missed = {}
+    for name, options in (("plain", []), ("processed", ["--processing", "platform"])):
+        out = tmp_path / f"{name}.flipad"
+        found, _, _ = flipad(*fit, *options, "--out", out)
+        assert found["warnings"] == []
+        scored, _, _ = flipad(
+            "score", out, tmp_path / "files", "-o", tmp_path / f"{name}.csv", "--json"
+        )
+        missed[name] = scored["n_rejected"]
+        odd = max((sum(counts.values()) for counts in scored["unlike"].values()), default=0)
+        # Of the ends of the range of qualities there are few.
+        assert odd == 60 if name == "plain" else odd <= 6
+    assert missed["processed"] < missed["plain"]
+    assert missed["processed"] <= 14  # of 60 at 0.1: exceeded in one of a thousand such runs
+    description = inspect_attributor(tmp_path / "processed.flipad")
+    assert description.notes["processing"] == "platform"
+    assert description.notes["own_samples"] == 200
+
+
 def test_what_suspects_files_say_of_themselves(flipad, studio, tmp_path):
     """Advice that is followed leads to an attributor for which nothing differs."""
     _, generator, _ = studio
@@ -828,6 +864,8 @@ def test_what_makes_no_sense_together(flipad, tmp_path):
         (["--latent-shape", "4", "--sampler", "studio_models:draw"], "not both"),
         (["--negatives", "nowhere"], "nowhere"),
         (["--jpeg", 90, "--own", "own"], "leave out --jpeg"),
+        (["--processing", "platform", "--jpeg", 90], "leave out --jpeg"),
+        (["--processing", "platform", "--method", "sminv"], "UnknownProcessing()"),
     ):
         _, messages, _ = flipad(*fit, *options, code=1)
         assert message in messages
