@@ -206,20 +206,23 @@ def test_systems_by_name():
             LRSystem(**options)
 
 
-def test_tables_of_files(samples, attributor, tmp_path):
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_tables_of_files(samples, attributor, tmp_path, suffix):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
     suspects, folder = samples[2], tmp_path / "suspects"
     folder.mkdir()
     for k in (0, 1, 60):
         Image.fromarray(suspects[k, 0]).save(folder / f"{k:03}.png")
     expected = attributor.evidence(suspects[[0, 1, 60]]).to_frame()
-    for name in ("v.csv", "v.jsonl", "v.parquet"):
-        done = score_files(attributor, folder, tmp_path / name, mode="L")
-        rows = list(read_table(tmp_path / name))
-        for column in ("log10_lr", "log10_lr_low", "log10_lr_high"):
-            np.testing.assert_array_equal([row[column] for row in rows], expected[column])
-        assert done.n_scored == 3
-    score_files(attributor_of(samples), folder, tmp_path / "plain.csv", mode="L")
-    assert {row["log10_lr"] for row in read_table(tmp_path / "plain.csv")} == {None}
+    out = tmp_path / f"v.{suffix}"
+    assert score_files(attributor, folder, out, mode="L").n_scored == 3
+    rows = list(read_table(out))
+    for column in ("log10_lr", "log10_lr_low", "log10_lr_high"):
+        np.testing.assert_array_equal([row[column] for row in rows], expected[column])
+    plain = tmp_path / f"plain.{suffix}"
+    score_files(attributor_of(samples), folder, plain, mode="L")
+    assert {row["log10_lr"] for row in read_table(plain)} == {None}
 
 
 def test_tables_of_earlier_versions(samples, tmp_path):
