@@ -112,8 +112,8 @@ class Evidence:
         -------
         pandas.DataFrame
             With the columns ``verdict``, ``p_own``, ``p_reference`` (NaN without a reference
-            population) and ``anomaly_score``; with likelihood ratios also ``log10_lr`` and the
-            ends of its interval, ``log10_lr_low`` and ``log10_lr_high``.
+            population) and ``anomaly_score``; with likelihood ratios also ``log10_lr`` the ends
+            of its interval, ``log10_lr_low`` and ``log10_lr_high``, and ``lr_at_bound``.
         """
         import pandas as pd
 
@@ -127,4 +127,5 @@ class Evidence:
         if self.ratios is not None:
             low, high = self.ratios.interval.T
             columns |= {"log10_lr": self.log10_lr, "log10_lr_low": low, "log10_lr_high": high}
+            columns["lr_at_bound"] = self.ratios.at_bound
         return pd.DataFrame(columns, index=index)

@@ -6,10 +6,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.estimators import normality, window_counts
+from sklearn_flipad.base.sample_lists import sample_digests
 from sklearn_flipad.calibration._draws import DrawNumbers, FoundDraws, draws_of
 from sklearn_flipad.calibration._hold_out import check_name, labels_of
 from sklearn_flipad.calibration._independence import check_copies
-from sklearn_flipad.calibration._joint import warn_of_joint
+from sklearn_flipad.calibration._joint import check_ratios, warn_of_joint
 from sklearn_flipad.calibration._seen import check_fresh, seen_in_fit
 from sklearn_flipad.calibration._weighing import Calibration
 from sklearn_flipad.calibration._windows import window_range
@@ -65,7 +66,8 @@ class EvidenceMixin:
         Warns
         -----
         UserWarning
-            If some samples are equal to those that the detector was fitted to.
+            If some samples are equal to those that the detector was fitted to, or likelihood ratios
+            were asked for and the samples support none.
         """
         check_is_fitted(self)
         check_name(name)
@@ -73,7 +75,9 @@ class EvidenceMixin:
         check_fresh(features, getattr(calibrator, "_seen", ()))
         scores = np.sort(-normality(calibrator.estimator_, features))
         windows = window_range(window_counts(calibrator.estimator_, features))
+        check_ratios(calibrator, scores)
         calibrator.reference_scores_, calibrator.reference_name_ = scores, name
+        calibrator._seen_reference = np.unique(sample_digests(features))
         if windows is not None:
             calibrator.reference_windows_ = windows
         return self
@@ -265,7 +269,7 @@ class EvidenceMixin:
 
     @available_if(_is_calibrated)
     def was_seen(self, X):
-        """Whether samples are equal to those that ``fit`` used for the model and its detector.
+        """Whether samples are equal to those that the attributor was fitted or calibrated with.
 
         Parameters
         ----------
@@ -275,8 +279,8 @@ class EvidenceMixin:
         Returns
         -------
         ndarray of bool, shape (n,)
-            False for samples of the reference population, which were only scored, and for all if
-            the attributor was written by a version that kept no digests.
+            False for all if the attributor was written by a version that kept no digests, or none
+            of this kind.
 
         Raises
         ------
@@ -284,7 +288,10 @@ class EvidenceMixin:
             As ``score_samples``.
         """
         check_is_fitted(self)
-        return seen_in_fit(self._calibrator(), self._features(X))
+        calibrator, features = self._calibrator(), self._features(X)
+        of_reference = getattr(calibrator, "_seen_reference", ())
+        known = seen_in_fit(calibrator, features)
+        return known | np.isin(sample_digests(features), of_reference)
 
     def _draws(self, X, y, groups):
         """Numbers of the independent draws of samples, from which features are to be computed.
@@ -299,15 +306,13 @@ class EvidenceMixin:
     def _calibration(self, fnr, fpr):
         """The calibration at these levels; ValueError if they need more scores than there are."""
         calibrator, rule = self._checked()
-        lr = getattr(calibrator, "lr_", None)
-        if lr is not None:
-            _reference_scores(calibrator)
+        reference = getattr(calibrator, "reference_scores_", None)
         return Calibration(
             rule=rule,
             own_scores=calibrator.calibration_scores_,
             fnr=calibrator.fnr_ if fnr is None else fnr,
-            lr=lr,
-            reference_scores=getattr(calibrator, "reference_scores_", None),
+            lr=None if reference is None else getattr(calibrator, "lr_", None),
+            reference_scores=reference,
             reference_name=getattr(calibrator, "reference_name_", None),
             fpr=fpr,
         )

@@ -41,6 +41,7 @@ from sklearn_flipad.calibration._independence import (
     warn_of_divided,
     warn_of_labels,
 )
+from sklearn_flipad.calibration._joint import check_ratios
 from sklearn_flipad.calibration._windows import check_windows, warn_of_sizes, window_range
 from sklearn_flipad.calibration.likelihood_ratios import (
     LR_CALIBRATORS,
@@ -55,7 +56,7 @@ __all__ = ["FNRThresholdCalibrator"]
 
 #: Attributes that not every fitted calibrator has.
 _OPTIONAL = ("reference_scores_", "reference_name_", "reference_windows_", "calibration_windows_")
-_OPTIONAL += ("file_facts_", "lr_")
+_OPTIONAL += ("file_facts_", "lr_", "_seen_reference")
 
 
 class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -101,7 +102,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
     lr : {"logistic", "isotonic", "kernel_density", "gaussian"}, LRCalibrator, LRSystem or None, \
             default=None
         How :meth:`evidence` turns scores into likelihood ratios of the model against the reference
-        population, without which it raises an error then; see
+        population, without which there are none; see
         :class:`~sklearn_flipad.calibration.likelihood_ratios.LRSystem`. None for no ratios.
     file_facts : dict of str to dict of str to int, default=None
         Facts about the files of the own samples, as :func:`~sklearn_flipad.datasets.load_images`
@@ -193,6 +194,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         (
             *("n_features_in_", "feature_names_in_", "reference_name_", "reference_scores_"),
             *("calibration_windows_", "reference_windows_", "file_facts_", "lr_", "_seen"),
+            "_seen_reference",
         ),
     )
 
@@ -313,7 +315,8 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             ways; a fitted detector was fitted to some of the samples, which are left out; or a
             splitter divides groups, whose other samples are left out.
             If held-out inliers of few windows are missed more or less often than those of many,
-            or all of them have the same score.
+            or all of them have the same score. If `lr` is passed without a reference population,
+            or the samples support no likelihood ratio but 1.
         """
         X, y = indexable(X, y)
         draws = draws_of(X, groups)
@@ -354,6 +357,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         if self.reference is not None:
             self.reference_scores_ = np.sort(reference_scores)
             self.reference_name_ = self.reference
+            self._seen_reference = np.unique(draws.digests[reference])
             if counts is not None:
                 self.reference_windows_ = reference_windows
         if self.file_facts is not None:
@@ -370,6 +374,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         self.offset_ = -threshold
         self.classes_ = classes_of(y)
         adopt_features(self, estimator)
+        check_ratios(self, getattr(self, "reference_scores_", None))
         return self
 
     def _routed(self, groups, params):

@@ -115,7 +115,7 @@ def score(
                 )
         elif model is not None or evaluative:
             option = "--evaluative" if model is None else "--model"
-            raise ValueError(f"{option} is of the report: pass --report.")
+            raise ValueError(f"{option} applies to the report: pass --report.")
         found = score_paths(
             attributor,
             paths,
@@ -173,7 +173,8 @@ def validate(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The validation: .html.")],
     table: Annotated[
-        Path | None, typer.Option(help="The table of verdicts; by default beside the validation.")
+        Path | None,
+        typer.Option(help="The table of verdicts; by default NAME.verdicts.csv beside --out."),
     ] = None,
     model: Model = None,
     fnr: Annotated[
@@ -190,6 +191,9 @@ def validate(
     ] = None,
     n_jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1: all cores.")] = 1,
     overwrite: Overwrite = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard an unfinished table, or replace one.")
+    ] = False,
     code: Code = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -213,6 +217,7 @@ def validate(
             size=size,
             rate=rate,
             n_jobs=n_jobs,
+            resume=not restart,
             code=code or (),
         )
         run.finish(found, validation_rows(found))

@@ -138,6 +138,7 @@ def fit_attributor(options, run):
         "n_negatives": n_negatives,
         "n_reference": 0 if negatives is None else len(calibrator.reference_scores_),
         "reference": reference,
+        "lr_bounds": _ratio_bounds(calibrator),
         "fnr": options.fnr,
         "notes": notes,
         "next": _next(options),
@@ -309,6 +310,14 @@ def _fit(attributor, X, negatives, options):
         return
     y = np.repeat([1, -1], [len(X), len(negatives)])
     attributor.fit([*X, *negatives] if options.windows else np.concatenate([X, negatives]), y)
+
+
+def _ratio_bounds(calibrator):
+    """Logarithms of the smallest and the largest likelihood ratio, None without ratios."""
+    if not hasattr(calibrator, "lr_"):
+        return None
+    scores = calibrator.calibration_scores_, calibrator.reference_scores_
+    return calibrator.lr_.weigh(*scores, scores[0][:1]).bounds
 
 
 # Samples

@@ -16,8 +16,17 @@ def fit_rows(found):
         ("method", found["method"]),
         ("own samples", f"{found['n_own']:,}, of which {found['n_calibration']:,} calibrate"),
         ("negatives", negatives),
+        *_ratios(found["lr_bounds"]),
         ("next", found["next"]),
     ]
+
+
+def _ratios(bounds):
+    """Row of the strongest likelihood ratios that there can be, if there are any."""
+    if bounds is None:
+        return []
+    against, in_favor = (f"{10**bound:,.3g}" for bound in (-bounds[0], bounds[1]))
+    return [("likelihood ratios", f"up to {in_favor} for the generator, {against} against it")]
 
 
 def score_rows(found):
@@ -44,6 +53,8 @@ def validation_rows(found):
         ("own, rejected", _rate(found["own_rejected"], found["fnr"])),
         ("others, called own", _rate(found["others_called_own"], found["fpr"])),
     ]
+    if found["reference"] is None:
+        rows[1] = ("others, called own", "none can be, without a reference population")
     if found["cllr"] is not None:
         rows.append(("Cllr", f"{found['cllr']:.3g}, of which scores {found['cllr_min']:.3g}"))
     return [*rows, ("table", found["table"]), ("validation", found["out"])]

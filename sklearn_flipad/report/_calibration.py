@@ -17,8 +17,9 @@ _CAPTION = "the score of this file among those of held-out samples"
 class CalibrationPlot:
     """Histograms of the calibration scores of a fitted attributor, with a mark that moves."""
 
-    def __init__(self, attributor, evidence):
+    def __init__(self, attributor, evidence, *, with_thresholds=True):
         self.evidence = evidence
+        self.with_thresholds = with_thresholds
         if evidence is None:
             return
         last = last_step(attributor)
@@ -63,18 +64,19 @@ class CalibrationPlot:
         return ax, mark
 
     def _draw_distances(self, ax):
-        DistanceHistogramDisplay(
-            self.scores,
-            threshold=self.evidence.threshold,
-            reference_threshold=self.evidence.reference_threshold,
-            own=_OWN,
-        ).plot(ax)
+        thresholds = {
+            "threshold": self.evidence.threshold,
+            "reference_threshold": self.evidence.reference_threshold,
+        }
+        shown = thresholds if self.with_thresholds else {}
+        DistanceHistogramDisplay(self.scores, own=_OWN, **shown).plot(ax)
 
     def _draw_scores(self, ax):
         reference = self.evidence.reference_threshold
-        ScoreHistogramDisplay(
-            {name: -scores for name, scores in self.scores.items()},
-            offset=-self.evidence.threshold,
-            reference_offset=None if reference is None else -reference,
-            own=_OWN,
-        ).plot(ax)
+        thresholds = {
+            "offset": -self.evidence.threshold,
+            "reference_offset": None if reference is None else -reference,
+        }
+        shown = thresholds if self.with_thresholds else {}
+        scores = {name: -scores for name, scores in self.scores.items()}
+        ScoreHistogramDisplay(scores, own=_OWN, **shown).plot(ax)

@@ -43,22 +43,29 @@ def outcomes(run, evidence):
 def listed(run, evidence):
     """Entries of the list of verdicts; the ``words`` of a file without a verdict are None.
 
-    ``index`` is that among the scored files.
+    ``index`` is that among the scored files, ``copy_of`` the number of an earlier file of the same
+    content.
     """
-    return [
-        {
-            "number": number,
-            "index": index,
-            "row": row,
-            "words": _words(row["verdict"], evidence, index) if index >= 0 else None,
-        }
-        for number, (index, row) in enumerate(run.listed, 1)
-    ]
+    found, numbers = [], {}
+    for number, (index, row) in enumerate(run.listed, 1):
+        scored = index >= 0
+        first = numbers.setdefault(row["sha256"], number) if scored else number
+        found.append(
+            {
+                "number": number,
+                "index": index,
+                "row": row,
+                "words": _words(row["verdict"], evidence, index) if scored else None,
+                "copy_of": None if first == number else first,
+            }
+        )
+    return found
 
 
-def suspects(run, evidence, *, verbose=0):
+def suspects(run, evidence, *, with_thresholds=True, verbose=0):
     """The strongest suspects, with everything that is shown of them."""
-    plot, found, groups = CalibrationPlot(run.attributor, evidence), [], {}
+    plot = CalibrationPlot(run.attributor, evidence, with_thresholds=with_thresholds)
+    found, groups = [], {}
     for place, index, row in run.strongest:
         suspect = read_suspect(place + 1, row, run.decoder)
         suspect.index = index

@@ -12,7 +12,7 @@ from sklearn_flipad.report._pictures import Picture, figure_picture
 
 __all__ = ["Ratio", "Validation", "lr_plots", "ratio_text", "ratios_of", "validation_of"]
 
-#: Parts for cross-validation; fewer samples of a kind are not validated.
+#: Parts for cross-validation.
 _N_FOLDS = 5
 
 
@@ -26,11 +26,15 @@ class Ratio:
     times: str
     low: str
     high: str
-    is_for_model: bool
+    #: The proposition that it favors, H1 or H2, and the other one; None for neither.
+    side: str | None
+    other: str | None
     #: Degree of support, None for neither proposition.
     degree: str | None
     #: Whether calibration samples support no stronger ratio.
     at_bound: bool
+    #: What makes the comparison doubtful: that neither proposition fits, or no score is like it.
+    doubt: str | None
 
 
 @dataclass(frozen=True)
@@ -59,14 +63,25 @@ def ratios_of(run, evidence, scale):
             )
         )
     calibrator, ratios = last_step(run.attributor), evidence.ratios
+    low, high = ratios.bounds
+    if np.isinf([low, high]).any():
+        raise ValueError(
+            "An evaluative report states no ratios beyond what the calibration samples support: "
+            "fit with an LRSystem that has bounds, such as ELUB()."
+        )
     found = [
         _ratio(*values, scale)
-        for values in zip(ratios.log10_lr, ratios.interval, ratios.at_bound, strict=True)
+        for values in zip(
+            ratios.log10_lr,
+            ratios.interval,
+            ratios.at_bound,
+            _doubts(calibrator, evidence),
+            strict=True,
+        )
     ]
-    low, high = ratios.bounds
     return {
         "ratios": found if len(run.scores) else [],
-        "bounds": (ratio_text(-low), ratio_text(high)),
+        "bounds": None if low == high == 0 else (ratio_text(-low), ratio_text(high)),
         "interval_confidence": ratios.confidence,
         "system": calibrator.lr_,
         "scale": _described(scale),
@@ -84,17 +99,37 @@ def ratio_text(log10_lr):
     return f"{rounded:,.{digits}f}" if value < 10 else f"{rounded:,.0f}"
 
 
-def _ratio(log10_lr, interval, at_bound, scale):
-    sign = 1 if log10_lr > 0 else -1
+def _doubts(calibrator, evidence):
+    """For each file, what makes the comparison doubtful, or None."""
+    both = np.concatenate([calibrator.calibration_scores_, calibrator.reference_scores_])
+    scores = evidence.anomaly_scores
+    neither = evidence.own_rejected & evidence.reference_rejected
+    beyond = (scores < both.min()) | (scores > both.max())
+    return [
+        "The score fits neither population: the file may come from a third source."
+        if fits_neither
+        else "The score lies beyond those of all calibration samples: the file may come from a "
+        "third source, or have been processed in another way."
+        if is_beyond
+        else None
+        for fits_neither, is_beyond in zip(neither, beyond, strict=True)
+    ]
+
+
+def _ratio(log10_lr, interval, at_bound, doubt, scale):
+    sign = -1 if log10_lr < 0 else 1
     low, high = sorted(sign * interval)
+    side, other = (None, None) if log10_lr == 0 else ("H1", "H2")[::sign]
     return Ratio(
         log10=float(log10_lr),
         times=ratio_text(sign * log10_lr),
         low=_signed(low),
         high=_signed(high),
-        is_for_model=sign > 0,
+        side=side,
+        other=other,
         degree=scale.degree(log10_lr),
         at_bound=bool(at_bound),
+        doubt=doubt,
     )
 
 
@@ -117,13 +152,11 @@ def _limit(ratio):
 
 
 def validation_of(calibrator):
-    """Validation on the calibration samples, each by the others; None if these are too few."""
+    """Validation on the calibration samples, each by the others; None if that is impossible."""
     scores = calibrator.calibration_scores_, calibrator.reference_scores_
-    if min(map(len, scores)) < _N_FOLDS:
-        return None
     try:
         logs = calibrator.lr_.cross_validated(*scores, n_folds=_N_FOLDS)
-    except ValueError:  # the scores of a part are all equal
+    except ValueError:  # too few, or the scores of a part are all equal
         return None
     y = np.repeat([1, -1], [len(part) for part in logs])
     both = np.concatenate(logs)
@@ -131,14 +164,12 @@ def validation_of(calibrator):
     return Validation(cllr(y, both), cllr_min(y, both), own, others, *lr_plots(*logs))
 
 
-def lr_plots(own, others):
-    """Tippett plot and empirical cross-entropy of the ratios of both sources."""
-    return tuple(
-        _plot(display.from_predictions(own, others), caption)
-        for display, caption in (
-            (TippettDisplay, "share of samples of each source with at least a certain ratio"),
-            (ECEDisplay, "information that is lacking by the odds before, in bits"),
-        )
+def lr_plots(own, others, name="reference population"):
+    """Tippett plot and empirical cross-entropy of the ratios of own samples and of named others."""
+    tippett = TippettDisplay.from_predictions(own, others, reference_name=name)
+    return (
+        _plot(tippett, "share of samples of each source with at least a certain ratio"),
+        _plot(ECEDisplay.from_predictions(own, others), "missing information by the odds before"),
     )
 
 

@@ -48,7 +48,7 @@ def _of_final_layer(inverter):
 
 #: Limit of models that decode any input of somebody else's.
 _DECODED = (
-    "“Own”",
+    "“Made by the model”",
     "means decoded by the model, not invented by it: a picture or sound of any origin that "
     "somebody encoded and decoded with it is its work in every value.",
 )

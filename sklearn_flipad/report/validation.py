@@ -1,9 +1,6 @@
 """Validation of an attributor on files of known origin, as one HTML page."""
 
-import csv
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -13,21 +10,16 @@ from sklearn_flipad.calibration import rank_sum_p_value
 from sklearn_flipad.evaluation import Rate, cllr, cllr_min, clopper_pearson, misleading_rates
 from sklearn_flipad.persistence.inspection import inspect_attributor
 from sklearn_flipad.report._evaluative import Validation, lr_plots
+from sklearn_flipad.report._labels import read_labels
 from sklearn_flipad.report._page import check_out, write_page
 from sklearn_flipad.report._provenance import noted, provenance
 from sklearn_flipad.report._run import read_run
 from sklearn_flipad.report._suspects import read_suspect
 from sklearn_flipad.report._together import evidence_of
-from sklearn_flipad.scoring import path_of
-from sklearn_flipad.scoring.runs.columns import uri_of
 from sklearn_flipad.scoring.runs.conditions import Conditions
-from sklearn_flipad.scoring.runs.outputs import format_of
-from sklearn_flipad.storage.files import printable
 
 __all__ = ["GroupResult", "ValidationResult", "write_validation"]
 
-#: Values of the column ``label``.
-_LABELS = {"own": 1, "other": -1}
 #: Level of the test whether scores of own samples have changed.
 _LEVEL = 0.01
 #: Files that are decoded at a time.
@@ -46,11 +38,14 @@ class GroupResult:
         How often a file of the model was rejected; None without such files.
     others_called_own : Rate or None
         How often another file was called "own"; None without such files.
+    misleading : Rate or None
+        How often a likelihood ratio favored the wrong proposition; None without ratios.
     """
 
     name: str
     own_rejected: Rate | None
     others_called_own: Rate | None
+    misleading: Rate | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +58,8 @@ class ValidationResult:
         The page.
     n_own, n_others : int
         Numbers of different files of the model and of others that were scored.
+    n_unscored : int
+        Number of labeled files without a score: missing, unreadable or not passed.
     fnr, fpr : float
         Levels that were chosen.
     own_rejected, others_called_own : Rate
@@ -86,6 +83,7 @@ class ValidationResult:
     out: str
     n_own: int
     n_others: int
+    n_unscored: int
     fnr: float
     fpr: float
     own_rejected: Rate
@@ -160,13 +158,16 @@ def write_validation(
             "The attributor has no p-values, and no levels that could be validated: fit it with "
             "rule='conformal' or 'pac'."
         )
-    files = _labeled(run, _read_labels(labels))
+    labels = read_labels(labels)
+    files = labels.of(run)
     _check_new(run, files)
     y, rows = np.array([file.label for file in files]), np.array([file.index for file in files])
     rejected, called = evidence.own_rejected[rows], run.verdicts[rows] == "own"
     own = y == 1
     calibrator = last_step(run.attributor)
-    ratios = _of_ratios(y, None if evidence.log10_lr is None else evidence.log10_lr[rows])
+    log10_lr = None if evidence.log10_lr is None else evidence.log10_lr[rows]
+    ratios = _of_ratios(y, log10_lr)
+    misleads = None if log10_lr is None else np.where(own, log10_lr < 0, log10_lr > 0)
     own_rejected = _rate(rejected[own])
     others_called_own = _rate(called[~own])
     shift = rank_sum_p_value(
@@ -176,11 +177,15 @@ def write_validation(
         finding for finding, _ in Conditions(run.attributor).messages(run.unlike, len(run.scores))
     ]
     has_reference = evidence.p_reference is not None
-    findings = _findings(evidence, own_rejected, others_called_own, shift, has_reference)
+    findings = [
+        *_of_rates(evidence, own_rejected, others_called_own, shift, has_reference),
+        *_of_bounds(evidence, ratios, log10_lr, own),
+    ]
     result = ValidationResult(
         out=str(out),
         n_own=int(own.sum()),
         n_others=int((~own).sum()),
+        n_unscored=labels.n_unscored(run),
         fnr=float(evidence.fnr),
         fpr=float(evidence.fpr),
         own_rejected=own_rejected,
@@ -191,8 +196,8 @@ def write_validation(
         cllr_min=None if ratios is None else ratios.cllr_min,
         misleading_own=None if ratios is None else ratios.own,
         misleading_others=None if ratios is None else ratios.others,
-        by_source=_by("source", files, own, rejected, called),
-        by_stratum=_by("stratum", files, own, rejected, called),
+        by_source=_by("source", files, own, rejected, called, misleads),
+        by_stratum=_by("stratum", files, own, rejected, called, misleads),
         findings=(*findings, *mismatches),
     )
     write_page(
@@ -209,82 +214,13 @@ def write_validation(
         n_copies=len(run.scores) - len(files),
         level=_LEVEL,
         rows=(),
-        facts=[*provenance(run, evidence), *noted(notes)],
+        facts=[
+            ("labels, SHA-256", labels.sha256),
+            *provenance(run, evidence),
+            *noted(notes),
+        ],
     )
     return result
-
-
-@dataclass(frozen=True)
-class _File:
-    """A scored file of known origin."""
-
-    index: int
-    row: dict
-    label: int
-    source: str
-    stratum: str
-
-
-def _read_labels(path):
-    """Entries of the file of labels by the URI of the file; ValueError where it is damaged."""
-    path = Path(os.fsdecode(path))
-    found = {}
-    with open(path, encoding="utf-8-sig", newline="") as text:
-        reader = csv.DictReader(text)
-        missing = {"path", "label"} - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(
-                f"{printable(path)} has no column {', '.join(sorted(missing))}: it must have path "
-                "and label, and may have source and stratum."
-            )
-        for number, row in enumerate(reader, 2):
-            label = (row["label"] or "").strip()
-            if label not in _LABELS:
-                raise ValueError(
-                    f"{printable(path)}, line {number}: the label must be own or other, got "
-                    f"{printable(label)!r:.100}."
-                )
-            # Without resolving links: files are listed by the paths that were scored.
-            uri = uri_of(os.path.normpath(path.parent / row["path"]))
-            if found.setdefault(uri, row)["label"] != row["label"]:
-                raise ValueError(
-                    f"{printable(path)}, line {number}: {printable(row['path'])} is labeled twice, "
-                    "as own and as other."
-                )
-    return found
-
-
-def _labeled(run, labels):
-    """The scored files of different content with their labels."""
-    kept, files, without, of_digest = set(run.first.tolist()), [], [], {}
-    for index, row in run.listed:
-        if index < 0:
-            continue
-        entry = labels.get(uri_of(os.path.normpath(path_of(row["uri"]))))
-        if entry is None:
-            without.append(row["path"])
-            continue
-        label = entry["label"].strip()
-        if of_digest.setdefault(row["sha256"], label) != label:
-            raise ValueError(
-                f"{row['path']} is labeled {label}, and a file of the same content is not."
-            )
-        if index in kept:
-            source = (entry.get("source") or label).strip()
-            stratum = (entry.get("stratum") or format_of(row)).strip()
-            files.append(_File(index, row, _LABELS[label], source, stratum))
-    if without:
-        raise ValueError(
-            f"{len(without):,} scored files have no label, the first is {without[0]}. Add them to "
-            "the file of labels, or score the labeled ones alone."
-        )
-    for name, label in _LABELS.items():
-        if not any(file.label == label for file in files):
-            raise ValueError(
-                f"No scored file is labeled {name}: a validation needs files of the model and of "
-                "others."
-            )
-    return files
 
 
 def _check_new(run, files):
@@ -308,7 +244,7 @@ def _check_new(run, files):
     if seen:
         raise ValueError(
             f"{len(seen):,} of {len(files):,} files are equal to samples that the attributor was "
-            f"fitted to or calibrated with, the first is {seen[0]}. Validate with files that it "
+            f"fitted or calibrated with, the first is {seen[0]}. Validate with files that it "
             "has not seen."
         )
 
@@ -318,7 +254,7 @@ def _of_ratios(y, log10_lr):
     if log10_lr is None:
         return None
     own, others = misleading_rates(y, log10_lr)
-    plots = lr_plots(log10_lr[y == 1], log10_lr[y == -1])
+    plots = lr_plots(log10_lr[y == 1], log10_lr[y == -1], "other files")
     return Validation(cllr(y, log10_lr), cllr_min(y, log10_lr), own, others, *plots)
 
 
@@ -326,18 +262,44 @@ def _rate(events):
     return clopper_pearson(int(events.sum()), len(events)) if len(events) else None
 
 
-def _by(name, files, own, rejected, called):
+def _by(name, files, own, rejected, called, misleads):
     """Results by source or stratum, in the order of their names."""
     names = np.array([getattr(file, name) for file in files], dtype=object)
     results = []
     for group in sorted(set(names)):
         rows = names == group
-        results.append(GroupResult(group, _rate(rejected[rows & own]), _rate(called[rows & ~own])))
+        wrong = None if misleads is None else _rate(misleads[rows])
+        rates = _rate(rejected[rows & own]), _rate(called[rows & ~own]), wrong
+        results.append(GroupResult(group, *rates))
     return tuple(results)
 
 
-def _findings(evidence, own_rejected, others_called_own, shift, has_reference):
-    """Sentences on what does not hold."""
+def _of_bounds(evidence, ratios, log10_lr, own):
+    """Sentences on likelihood ratios that do not hold."""
+    if ratios is None:
+        return
+    if ratios.cllr >= 1:
+        yield (
+            f"The likelihood ratios mislead as often as they help (Cllr {ratios.cllr:.3g}, and 1 "
+            "for ratios that say nothing)."
+        )
+    low, high = evidence.ratios.bounds
+    # A ratio of at least L favors the wrong proposition for at most one in L of its samples.
+    for whose, wrong, bound in (
+        ("of the model", log10_lr[own] <= low, -low),
+        ("other", log10_lr[~own] >= high, high),
+    ):
+        found = _rate(wrong)
+        if bound > 0 and found.low > 10**-bound:
+            yield (
+                f"{found.count} of {found.n} {whose} files have the strongest ratio for the wrong "
+                f"proposition, {10**bound:.3g}, which should happen to one in {10**bound:.3g} at "
+                "most."
+            )
+
+
+def _of_rates(evidence, own_rejected, others_called_own, shift, has_reference):
+    """Sentences on error rates and scores that do not hold."""
     if own_rejected.low > evidence.fnr:
         yield (
             f"Files of the model are rejected more often than chosen: {own_rejected.count} of "
@@ -345,7 +307,7 @@ def _findings(evidence, own_rejected, others_called_own, shift, has_reference):
         )
     if shift < _LEVEL:
         yield (
-            "Files of the model score otherwise than the samples that calibrated the attributor "
+            "Files of the model score differently from the samples that calibrated the attributor "
             f"(p = {shift:.2g}): they were made or processed in another way. Calibrate with own "
             "samples like these."
         )

@@ -2,7 +2,7 @@
 
 from numbers import Integral
 
-from sklearn_flipad.calibration.likelihood_ratios import ENFSI_SCALE
+from sklearn_flipad.calibration.likelihood_ratios import ENFSI_SCALE, VerbalScale
 from sklearn_flipad.persistence.inspection import inspect_attributor
 from sklearn_flipad.report._content import common_folder, listed, outcomes, suspects
 from sklearn_flipad.report._evaluative import ratios_of
@@ -90,9 +90,9 @@ def write_report(
         If the table was made with another attributor, was changed since it was written, contains
         verdicts that do not follow from its scores, if `decoder` is not that of the run, a
         parameter is out of range, or an evaluative report is asked for and there are no likelihood
-        ratios.
+        ratios, or none within bounds.
     TypeError, NotFittedError
-        If `attributor` is not an attributor, or not fitted.
+        If `attributor` is not an attributor, or not fitted, or `scale` is no scale.
     FileNotFoundError
         If a file is missing.
     FileExistsError
@@ -128,6 +128,8 @@ def write_report(
     for name, value in (("max_suspects", max_suspects), ("max_files", max_files)):
         if not isinstance(value, Integral) or isinstance(value, bool) or value < 0:
             raise ValueError(f"{name} must be a number of files, got {value!r}.")
+    if not isinstance(scale, VerbalScale):
+        raise TypeError(f"scale must be a VerbalScale, got {scale!r}.")
     out = check_out(out, overwrite)
     run = read_run(
         verdicts, attributor, decoder=decoder, n_listed=max_files, n_strongest=max_suspects
@@ -153,13 +155,15 @@ def write_report(
         rows=listed(run, evidence),
         reasons=run.reasons.most_common(_MAX_REASONS),
         n_further_reasons=max(0, len(run.reasons) - _MAX_REASONS),
-        suspects=suspects(run, evidence, verbose=verbose),
+        suspects=suspects(run, evidence, with_thresholds=not evaluative, verbose=verbose),
         facts=[*provenance(run, evidence), *noted(notes)],
         has_reference=evidence is not None and evidence.p_reference is not None,
         limits=limits(run.attributor),
         mismatches=[
             finding
-            for finding, _ in Conditions(run.attributor).messages(run.unlike, len(run.scores))
+            for finding, _ in Conditions(run.attributor).messages(
+                run.unlike, len(run.scores), of_ratios=evaluative
+            )
         ],
         **ratios,
     )

@@ -25,6 +25,7 @@ from sklearn_flipad.calibration.likelihood_ratios import (
     CountBounds,
     GaussianLR,
     IsotonicLR,
+    KernelDensityLR,
     LogisticLR,
     LRCalibrator,
     LRSystem,
@@ -64,6 +65,7 @@ def test_evidence_of_an_attributor(samples, attributor):
     assert low < 0 < high
     assert ((low <= logs) & (logs <= high)).all()
     np.testing.assert_array_equal(ratios.at_bound, (logs == low) | (logs == high))
+    np.testing.assert_array_equal(evidence.to_frame()["lr_at_bound"], ratios.at_bound)
     assert (ratios.interval[:, 0] <= logs).all()
     assert (logs <= ratios.interval[:, 1]).all()
     frame = evidence.to_frame()
@@ -89,12 +91,13 @@ def test_chosen_before_suspects_are_seen(samples):
 
 
 def test_without_a_reference_population(samples):
-    attributor = attributor_of(samples, lr="logistic", reference=None)
+    with pytest.warns(UserWarning, match=r"lr asks for .* calibrate_reference"):
+        attributor = attributor_of(samples, lr="logistic", reference=None)
     suspects = samples[2]
-    for judge in (attributor.evidence, attributor.verdict, attributor.joint_lr):
-        with pytest.raises(NotFittedError, match="calibrate_reference"):
-            judge(suspects)
-    assert attributor.predict(suspects).shape == (80,)
+    assert attributor.evidence(suspects).log10_lr is None
+    assert "own" not in attributor.verdict(suspects)
+    with pytest.raises(NotFittedError, match="calibrate_reference"):
+        attributor.joint_lr(suspects)
     # As the message says.
     attributor.calibrate_reference(suspects[40:60], name="new bright ones")
     assert np.median(attributor.evidence(suspects[60:]).log10_lr) < 0
@@ -164,6 +167,9 @@ def test_suspects_from_one_source(samples, attributor):
     assert width > 3 * np.ptp(alone.interval, axis=1).min()
     with pytest.warns(UserWarning, match="1 of them are equal"):
         attributor.joint_lr(suspects[[0, 1, 1]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert attributor.joint_lr(suspects[:1]).log10_lr == alone.log10_lr[0]
 
 
 def test_intervals_hold_the_ratio_of_the_populations():
@@ -187,10 +193,36 @@ def test_few_samples_bound_the_ratio():
         system.weigh([1.0, 1.0], [2.0, 3.0], [1.0])
 
 
+def test_ratios_that_say_nothing():
+    """Equal populations support no ratio but 1, which favors neither."""
+    rng = np.random.default_rng(0)
+    own, alike = rng.integers(0, 256, (2, 100, 1, 4, 4), dtype=np.uint8)
+    with pytest.warns(UserWarning, match="ratios of all suspects will be 1"):
+        attributor = attributor_of((own, alike, None), lr="isotonic")
+    ratios = attributor.evidence(own[:5]).ratios
+    np.testing.assert_array_equal(ratios.log10_lr, 0)
+    assert not ratios.at_bound.any()
+    with pytest.warns(UserWarning, match="ratios of all suspects will be 1"):
+        attributor.calibrate_reference(alike[:3] // 2 + 1, name="three")
+
+
+def test_samples_that_were_seen(samples):
+    own, others, suspects = samples
+    attributor = attributor_of(samples, lr="logistic")
+    assert attributor.was_seen(np.concatenate([own, others])).all()
+    assert not attributor.was_seen(suspects).any()
+    attributor.calibrate_reference(suspects[40:60], name="new bright ones")
+    np.testing.assert_array_equal(attributor.was_seen(suspects[40:]), np.repeat([True, False], 20))
+
+
 def test_infinite_ratios_without_bounds():
     found = LRSystem(IsotonicLR(), bounds=None).weigh([0, 1, 2], [5, 6, 7], [1.0, 3.5, 6.0])
     assert found.log10_lr.tolist() == [np.inf, 0, -np.inf]
     assert not np.isnan(found.interval).any()
+    system = LRSystem(IsotonicLR(), bounds=None)
+    with pytest.raises(ValueError, match="contradict each other"):
+        system.weigh_together([0, 1, 2], [5, 6, 7], [1.0, 6.0])
+    assert system.weigh_together([0, 1, 2], [5, 6, 7], [1.0, 2.0]).log10_lr == np.inf
 
 
 def test_systems_by_name():
@@ -201,6 +233,16 @@ def test_systems_by_name():
     for options in ({"confidence": 1.0}, {"n_bootstrap": 1}):
         with pytest.raises(ValueError, match=next(iter(options))):
             LRSystem(**options)
+    with pytest.raises(ValueError, match="lr must be one of"):
+        as_lr_system(["logistic"])
+    for wrong in (
+        lambda: LogisticLR(C=-1),
+        lambda: ELUB(0),
+        lambda: KernelDensityLR(bandwidth=0),
+        lambda: LRSystem().cross_validated([1, 2], [3, 4], n_folds=1),
+    ):
+        with pytest.raises(ValueError, match="must be"):
+            wrong()
     for options in ({"calibrator": "logistic"}, {"bounds": "elub"}):
         with pytest.raises(TypeError, match=next(iter(options))):
             LRSystem(**options)
@@ -218,7 +260,7 @@ def test_tables_of_files(samples, attributor, tmp_path, suffix):
     out = tmp_path / f"v.{suffix}"
     assert score_files(attributor, folder, out, mode="L").n_scored == 3
     rows = list(read_table(out))
-    for column in ("log10_lr", "log10_lr_low", "log10_lr_high"):
+    for column in ("log10_lr", "log10_lr_low", "log10_lr_high", "lr_at_bound"):
         np.testing.assert_array_equal([row[column] for row in rows], expected[column])
     plain = tmp_path / f"plain.{suffix}"
     score_files(attributor_of(samples), folder, plain, mode="L")
@@ -231,7 +273,9 @@ def test_tables_of_earlier_versions(samples, tmp_path):
     Image.fromarray(samples[2][0, 0]).save(folder / "a.png")
     score_files(attributor_of(samples), folder, tmp_path / "v.csv", mode="L")
     header, row = (tmp_path / "v.csv").read_text().splitlines()
-    kept = [k for k, name in enumerate(header.split(",")) if not name.startswith("log10_lr")]
+    kept = [
+        k for k, name in enumerate(header.split(",")) if "_lr" not in name and "lr_" not in name
+    ]
     lines = [",".join(line.split(",")[k] for k in kept) for line in (header, row)]
     (tmp_path / "old.csv").write_text("\n".join(lines) + "\n")
     (found,) = read_table(tmp_path / "old.csv")
@@ -247,6 +291,8 @@ def test_words():
     assert [ENFSI_SCALE.degree(-value) for value in logs] == degrees
     own = VerbalScale((10,), (None, "support"))
     assert own.words_of([0.9, -1]) == ["no support for either", "support for the second"]
+    with pytest.raises(ValueError, match="NaN"):
+        ENFSI_SCALE.words_of([np.nan])
     with pytest.raises(ValueError, match="limits"):
         VerbalScale((1, 10), (None, "a", "b"))
     with pytest.raises(ValueError, match="words"):

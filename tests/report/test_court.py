@@ -87,16 +87,19 @@ def test_an_evaluative_report(attributor, table, tmp_path):
     for name, of in (("own07.png", 67), ("other03.png", 3)):
         logs = evidence.log10_lr[of]
         assert float(rows[name]["log10_lr"]) == pytest.approx(logs)
-        side = "H1" if logs > 0 else "H2"
-        bound = "at least " if evidence.ratios.at_bound[of] else ""
-        said = f"{name} {bound}{ratio_text(abs(logs))} times as probable if {side} is true"
+        side, other = ("H1", "H2") if logs > 0 else ("H2", "H1")
+        bound = "*" if evidence.ratios.at_bound[of] else ""
+        said = f"{name} {ratio_text(abs(logs))} times as probable if {side} is true as if {other} "
+        said += f"is true{bound}"
         assert said in text.replace("images/", "")
+    assert "same content as No." in text
     # What an evaluative report leaves to the court, or to the other report.
     assert "undecided" not in text
+    assert "threshold of the reference" not in page.read_text()
     assert "p_own" not in text
     assert "The odds before" in text
     assert "Cllr" in text
-    assert re.search(r"misleading, of the model \d+ of 150", text)
+    assert re.search(r"misleading, samples of the model \d+ of 150", text)
 
 
 def test_a_scale_of_the_user(attributor, table, tmp_path):
@@ -105,8 +108,10 @@ def test_a_scale_of_the_user(attributor, table, tmp_path):
         table, attributor, tmp_path / "r.html", evaluative=True, scale=scale, max_suspects=0
     )
     found = Page(page)
-    assert "some <b>support</b> for H1" in found.text
+    assert "some <b>support</b> for H1 over H2" in found.text
     assert "moderate support" not in found.text
+    with pytest.raises(TypeError, match="scale must be a VerbalScale"):
+        write_report(table, attributor, tmp_path / "s.html", evaluative=True, scale="enfsi")
 
 
 def test_no_ratios_no_evaluative_report(known, tmp_path):
@@ -145,8 +150,36 @@ def test_a_validation(attributor, known, table, tmp_path):
     assert result.findings == ()
     text = Page(result.out).text
     assert f"{rejected.sum()} of 60" in text
-    assert "Nothing contradicts" in text
+    assert "nothing was found that contradicts" in text
     assert "1 copies were left out" in text
+    assert "0 labeled files have no score" in text
+    assert result.by_source[0].misleading.n == 30
+    rows = list(csv.DictReader((known / "labels.csv").read_text().splitlines()))
+    write_labels(known / "more.csv", [*rows, {**rows[0], "path": "images/missing.png"}])
+    more = write_validation(table, attributor, known / "more.csv", tmp_path / "w.html")
+    assert more.n_unscored == 1
+
+
+def test_ratios_that_mislead(attributor, known, table, tmp_path):
+    """With the labels exchanged, nearly all ratios favor the wrong proposition."""
+    rows = list(csv.DictReader((known / "labels.csv").read_text().splitlines()))
+    exchanged = {"own": "other", "other": "own"}
+    write_labels(known / "no.csv", [{**r, "label": exchanged[r["label"]]} for r in rows])
+    result = write_validation(table, attributor, known / "no.csv", tmp_path / "v.html")
+    assert result.cllr > 1
+    findings = " ".join(result.findings)
+    assert "mislead as often as they help" in findings
+    assert "strongest ratio for the wrong proposition" in findings
+
+
+def test_a_file_that_fits_neither_population(attributor, known, tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    Image.fromarray(np.zeros((6, 6), np.uint8)).save(folder / "black.png")
+    Image.fromarray(np.full((6, 6), 255, np.uint8)).save(folder / "white.png")
+    table = score_files(attributor, folder, tmp_path / "v.csv", mode="L").out
+    page = write_report(table, attributor, tmp_path / "r.html", evaluative=True)
+    assert "may come from a third source" in Page(page).text
 
 
 def test_files_of_the_model_that_changed(attributor, known, tmp_path):
@@ -161,10 +194,9 @@ def test_files_of_the_model_that_changed(attributor, known, tmp_path):
     write_labels(tmp_path / "labels.csv", rows)
     table = score_files(attributor, folder, tmp_path / "v.csv", mode="L").out
     result = write_validation(table, attributor, tmp_path / "labels.csv", tmp_path / "v.html")
-    assert len(result.findings) == 2
     assert "more often than chosen" in result.findings[0]
-    assert "score otherwise" in result.findings[1]
-    assert result.findings[0].replace("'", "'") in Page(result.out).text
+    assert "score differently" in result.findings[1]
+    assert all(finding in Page(result.out).text for finding in result.findings)
     assert [group.name for group in result.by_stratum] == ["ot", "ow"]
 
 
@@ -180,20 +212,28 @@ def test_what_is_no_validation(attributor, known, table, tmp_path):
     refused(rows[1:], "1 scored files have no label, the first is .*own00.png")
     refused([{**row, "label": "own"} for row in rows], "No scored file is labeled other")
     refused([{**rows[0], "label": "ours"}, *rows[1:]], "line 2: the label must be own or other")
-    refused([*rows, {**rows[3], "label": "other"}], "labeled twice")
+    refused([*rows, {**rows[3], "label": "other"}], "listed twice")
+    refused([*rows, {**rows[3], "source": "elsewhere"}], "listed twice")
+    refused([*rows, {**rows[3], "path": ""}], "line 123: there is no path")
     refused([*rows[:-1], {**rows[-1], "label": "other"}], "same content")
     refused([{"path": row["path"]} for row in rows], "no column label")
+    (known / "utf16.csv").write_text("path,label\n", encoding="utf-16")
+    (known / "empty.csv").write_text("path,label\n")
+    for name, message in (("utf16.csv", "utf16.csv is not UTF-8"), ("empty.csv", "no labels")):
+        with pytest.raises(ValueError, match=message):
+            write_validation(table, attributor, known / name, tmp_path / "v.html")
     folder = tmp_path / "seen"
     folder.mkdir()
-    for k, image in enumerate([OWN[5], OWN[305], OTHERS[305]]):
+    for k, image in enumerate([OWN[5], OWN[305], OTHERS[305], *OTHERS[:10]]):
         Image.fromarray(image[0]).save(folder / f"{k}.png")
     seen = score_files(attributor, folder, tmp_path / "seen.csv", mode="L").out
-    labels = ("own", "own", "other")
+    labels = ("own", "own", *["other"] * 11)
     rows = [{"path": str(folder / f"{k}.png"), "label": label} for k, label in enumerate(labels)]
-    refused(rows, "1 of 3 files are equal to samples", table=seen)
+    # Those that calibrated the ratios are among them.
+    refused(rows, "11 of 13 files are equal to samples", table=seen)
 
 
-def test_three_commands(known, tmp_path, monkeypatch):
+def test_three_commands(known, tmp_path):
     """From files to a validated attributor and an evaluative report."""
     from typer.testing import CliRunner
 
@@ -204,10 +244,21 @@ def test_three_commands(known, tmp_path, monkeypatch):
 
     save_attributor(attributor_of(), tmp_path / "a.flipad")
     assert "likelihood ratios" in run("inspect", tmp_path / "a.flipad")
-    out = tmp_path / "validation.html"
+    out = tmp_path / "labels.html"
     labels = ("--labels", known / "labels.csv", "--out", out, "--quiet")
-    assert "of 60" in run("validate", tmp_path / "a.flipad", known / "images", *labels)
+    validate = ("validate", tmp_path / "a.flipad", known / "images")
+    assert "of 60" in run(*validate, *labels)
     assert "Validation report" in Page(out).text
+    # No file that is read is replaced, by whatever name.
+    before = (known / "labels.csv").read_bytes()
+    beside = ("--labels", known / "labels.csv", "--out", known / "labels.html", "--overwrite")
+    run(*validate, *beside, "--quiet")
+    assert (known / "labels.csv").read_bytes() == before
+    wrong = ("--table", known / "labels.csv"), ("--labels", known / "nowhere.csv")
+    for options, message in zip(wrong, ("would replace", "no such file"), strict=True):
+        result = CliRunner().invoke(app, [str(a) for a in (*validate, *beside, *options)])
+        assert result.exit_code == 1
+        assert message in result.output
     report = ("--out", tmp_path / "s.csv", "--report", tmp_path / "s.html", "--evaluative")
     run("score", tmp_path / "a.flipad", known / "images", *report, "--quiet")
     assert "Evaluative report" in Page(tmp_path / "s.html").text

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class CountBounds(LRBounds):
 
 @dataclass(frozen=True)
 class ELUB(LRBounds):
-    """Empirical lower and upper bounds: where decisions by the ratio stop to be useful.
+    """Empirical lower and upper bounds: where decisions by the ratio stop being useful.
 
     Somebody decides for the model where the ratio is above a threshold, which is the odds of the
     prior against it, with equal losses of both errors. The upper bound is the largest threshold
@@ -95,6 +96,10 @@ class ELUB(LRBounds):
     """
 
     n_misleading: int = 1
+
+    def __post_init__(self):
+        if not isinstance(self.n_misleading, Integral) or self.n_misleading < 1:
+            raise ValueError(f"n_misleading must be at least 1, got {self.n_misleading!r}.")
 
     def _bounds(self, own, reference):
         return -_reach(-reference[::-1], -own[::-1], self.n_misleading), _reach(

@@ -41,6 +41,10 @@ class KernelDensityLR(LRCalibrator):
     bandwidth: float | None = None
     monotone: bool = True
 
+    def __post_init__(self):
+        if self.bandwidth is not None and not self.bandwidth > 0:
+            raise ValueError(f"bandwidth must be greater than 0 or None, got {self.bandwidth!r}.")
+
     def _fitted(self, own, reference):
         if self.bandwidth is None:
             self._check_spread(own_scores=own, reference_scores=reference)

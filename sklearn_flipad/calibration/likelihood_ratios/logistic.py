@@ -39,6 +39,10 @@ class LogisticLR(LRCalibrator):
 
     C: float = 1.0
 
+    def __post_init__(self):
+        if not self.C > 0:
+            raise ValueError(f"C must be greater than 0, got {self.C!r}.")
+
     def _fitted(self, own, reference):
         both = np.concatenate([own, reference])
         center, scale = both.mean(), both.std() or 1.0

@@ -38,6 +38,9 @@ class LikelihoodRatios:
         Confidence interval of each, by a bootstrap over both sets of calibration samples.
     bounds : tuple of float
         Smallest and largest logarithm that is reported.
+    at_bound : ndarray of bool, shape (n,)
+        Whether each ratio is a bound: the calibration samples support no stronger one. Of suspects
+        that were weighed together, whether any of theirs is.
     confidence : float
         Confidence of each interval.
     """
@@ -45,13 +48,8 @@ class LikelihoodRatios:
     log10_lr: np.ndarray
     interval: np.ndarray
     bounds: tuple
+    at_bound: np.ndarray
     confidence: float
-
-    @property
-    def at_bound(self):
-        """Whether each ratio is a bound, so that it may be stronger, bool of shape (n,)."""
-        low, high = self.bounds
-        return (self.log10_lr <= low) | (self.log10_lr >= high)
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,11 @@ class LRSystem:
         Raises
         ------
         ValueError
-            As :meth:`weigh`.
+            If infinite ratios contradict each other, which bounds avoid, or as :meth:`weigh`.
+
+        Notes
+        -----
+        Bounds limit each factor, not the product: no validation covers products of many.
         """
         return self._weighed(own_scores, reference_scores, scores, together=True)
 
@@ -177,6 +179,8 @@ class LRSystem:
             np.sort(check_scores("own_scores", own_scores)),
             np.sort(check_scores("reference_scores", reference_scores)),
         ]
+        if n_folds < 2:
+            raise ValueError(f"n_folds must be at least 2, got {n_folds!r}.")
         if min(map(len, kinds)) < n_folds:
             raise ValueError(
                 f"{n_folds} folds need as many samples of each kind, got {len(kinds[0])} and "
@@ -201,12 +205,19 @@ class LRSystem:
         drawn = np.array([fit.log10_lr(scores) for fit in draws if fit is not None])
         drawn = drawn.reshape(-1, len(scores))
         low, high = point.bounds
+        at_bound = ((log10_lr <= low) & (low < 0)) | ((log10_lr >= high) & (high > 0))
         # Where a draw cannot be fitted, everything within the bounds is possible.
         n_failed = len(draws) - len(drawn)
         if together:
-            n = len(scores)
-            log10_lr, drawn = log10_lr.sum(), drawn.sum(axis=1)
+            n, at_bound = len(scores), at_bound.any()
             low, high = n * low, n * high
+            if np.isinf(log10_lr).any() and len({*log10_lr[np.isinf(log10_lr)]}) > 1:
+                raise ValueError(
+                    "Some ratios are infinite and some are 0, which contradict each other: pass an "
+                    "LRSystem with bounds, such as ELUB()."
+                )
+            with np.errstate(invalid="ignore"):  # draws may contradict each other
+                log10_lr, drawn = log10_lr.sum(), _without_nan(drawn.sum(axis=1))
         tail = (1 - self.confidence) / 2
         ends = []
         for share, end, widest in ((tail, low, np.minimum), (1 - tail, high, np.maximum)):
@@ -219,6 +230,7 @@ class LRSystem:
             log10_lr=log10_lr,
             interval=np.stack(ends, axis=-1),
             bounds=(low, high),
+            at_bound=at_bound,
             confidence=self.confidence,
         )
 
@@ -251,10 +263,15 @@ def as_lr_system(lr):
         return lr
     if isinstance(lr, LRCalibrator):
         return LRSystem(lr)
-    if lr not in LR_CALIBRATORS:
+    if not isinstance(lr, str) or lr not in LR_CALIBRATORS:
         names = ", ".join(LR_CALIBRATORS)
         raise ValueError(f"lr must be one of {names}, a calibrator or an LRSystem, got {lr!r}.")
     return LRSystem(LR_CALIBRATORS[lr])
+
+
+def _without_nan(logs):
+    """Logarithms with 0, which says nothing, in place of NaN."""
+    return np.where(np.isnan(logs), 0.0, logs)
 
 
 class _Fit:

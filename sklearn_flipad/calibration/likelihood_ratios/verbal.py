@@ -50,7 +50,14 @@ class VerbalScale:
         Returns
         -------
         str or None
+
+        Raises
+        ------
+        ValueError
+            If the ratio is NaN.
         """
+        if np.isnan(log10_lr):
+            raise ValueError("A ratio is NaN: there is none, and no words for it.")
         # Half a unit in the last place: 10 ** 2 is 100, not a little less.
         place = np.searchsorted(np.log10(self.limits), abs(log10_lr) + 1e-12, side="right")
         return self.words[place]
@@ -66,6 +73,11 @@ class VerbalScale:
         Returns
         -------
         list of str
+
+        Raises
+        ------
+        ValueError
+            If a ratio is NaN.
         """
         found = []
         for value in np.asarray(log10_lr, dtype=float):

@@ -30,6 +30,7 @@ COLUMNS = {
     "log10_lr": float,
     "log10_lr_low": float,
     "log10_lr_high": float,
+    "lr_at_bound": int,
     "prediction": int,
     "score": float,
     "threshold": float,
@@ -44,7 +45,7 @@ COLUMNS = {
 }
 
 #: Columns that tables of earlier versions do not have.
-LATER_COLUMNS = ("log10_lr", "log10_lr_low", "log10_lr_high")
+LATER_COLUMNS = ("log10_lr", "log10_lr_low", "log10_lr_high", "lr_at_bound")
 
 #: Address of an object in Python's description of it, which differs from run to run.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -118,7 +119,7 @@ def score_columns(attributor, X, levels):
 def _ratio_columns(ratios, n):
     if ratios is None:
         return {name: [None] * n for name in LATER_COLUMNS}
-    values = (ratios.log10_lr, *ratios.interval.T)
+    values = (ratios.log10_lr, *ratios.interval.T, ratios.at_bound.astype(int))
     return {name: column.tolist() for name, column in zip(LATER_COLUMNS, values, strict=True)}
 
 

@@ -46,14 +46,21 @@ class Conditions:
             "samples that were saved in the same way"
         )
 
-    def messages(self, unlike, n_scored):
-        """Pairs of a finding and an advice; ``unlike`` counts files by fact and unusual value."""
+    def messages(self, unlike, n_scored, *, of_ratios=False):
+        """Pairs of a finding and an advice; ``unlike`` counts files by fact and unusual value.
+
+        The finding is about verdicts, or with `of_ratios` about likelihood ratios.
+        """
         return [
             (
                 f"{sum(counts.values()):,} of {n_scored:,} scored files are {phrase(counts)}, and "
                 f"the own samples that calibrated the attributor were {phrase(self.own[name])}. "
-                "The error rates do not hold for these files: 'not own' may mean "
-                f"{_meaning(name)}.",
+                + (
+                    "The likelihood ratios do not hold for these files."
+                    if of_ratios
+                    else "The error rates do not hold for these files: 'not own' may mean "
+                    f"{_meaning(name)}."
+                ),
                 _advice(name, counts),
             )
             for name, counts in unlike.items()
