@@ -297,8 +297,10 @@ def test_example_4_3_structured_hidden_representation(d):
     matrix[:, 0] = 1
     structured = DenseOperator(matrix, (d,))
     x = torch.ones(1, d).double()
-    plain = FISTA(restart=True).solve(LassoProblem(identity, x, 1e-6), tol=1e-8, max_iter=100_000).z
-    simple = FISTA(restart=True).solve(LassoProblem(structured, x, 1e-6), tol=1e-8, max_iter=100_000).z
+    plain, simple = (
+        FISTA(restart=True).solve(LassoProblem(operator, x, 1e-6), tol=1e-8, max_iter=100_000).z
+        for operator in (identity, structured)
+    )
     assert (plain.abs() > 0.99).sum() == d
     torch.testing.assert_close(simple[0], torch.eye(d).double()[0], atol=1e-4, rtol=0)
     assert (simple.abs() > 1e-4).sum() == 1
