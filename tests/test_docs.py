@@ -31,8 +31,8 @@ def test_pages_include_the_tables_that_the_configuration_writes():
 def statements(name):
     """The statements of a page, with its settings but for what makes them slow."""
     code = shown_code(name).replace("max_steps=500", "max_steps=60")
-    code = code.replace("2000", "400").replace("500", "200").replace("(G, 1000,", "(G, 100,")
-    code = code.replace("fnr=0.005", "fnr=0.02")
+    code = code.replace("2000", "300").replace("500", "200").replace("(G, 1000,", "(G, 100,")
+    code = code.replace("fnr=0.005", "fnr=0.05")
     code = code.replace("random_state=0)\n", "random_state=0, n_samples=500)\n", 1)
     assert "n_samples=500" in code
     return ast.parse(code).body

@@ -33,8 +33,8 @@ KEYS = ("method", "max_windows", "phases")
 OPTIONS = (
     selection("methods", METHODS, small=("RawPAD", CROPPED)),
     Option("fnr", 0.05, 0.25, "false-negative rate"),
-    Option("n_own", 300, 24, "own images to fit to; a third as many others"),
-    Option("n_suspects", 50, 2, "of each source and size"),
+    Option("n_own", 300, 12, "own images to fit to; a third as many others"),
+    Option("n_suspects", 50, 1, "of each source and size"),
     Option("epochs", 50, 1, "of DeepSAD"),
 )
 

@@ -258,13 +258,13 @@ def test_example_4_1_impossible_output():
     x = torch.tensor([[0.0, 0, 1], [0, 4, 6], [4, 12, 9]]).double()[None, None]
     expected = torch.tensor([[0.0, 1.0], [2.0, 3.0]]).double()
     torch.testing.assert_close(operator.forward(expected[None, None]), x)
-    solved = FISTA().solve(LassoProblem(operator, x, 1e-8), tol=1e-6, max_iter=100_000)
+    solved = FISTA(restart=True).solve(LassoProblem(operator, x, 1e-8), tol=1e-6, max_iter=100_000)
     torch.testing.assert_close(solved.z[0, 0], expected, atol=1e-4, rtol=0)
     # x' is near x but outside the image of G: no z makes the residual vanish.
     moved = x.clone()
     moved[0, 0, 1, 0] += 0.5
     problem = LassoProblem(operator, moved, 1e-8)
-    z = FISTA().solve(problem, tol=1e-9, max_iter=100_000).z
+    z = FISTA(restart=True).solve(problem, tol=1e-9, max_iter=100_000).z
     least_squares = torch.linalg.lstsq(operator.dense(), moved.flatten()).solution
     assert problem.residual(z).square().sum() > 0.01
     torch.testing.assert_close(z.flatten(), least_squares, atol=1e-4, rtol=0)
@@ -284,7 +284,7 @@ def test_example_4_2_unlikely_hidden_representation():
     norms = []
     for diagonal in ((2, 0.5), (1, 1)):
         operator = DenseOperator(torch.diag(torch.tensor(diagonal).double()), (2,))
-        z = FISTA().solve(LassoProblem(operator, x, 1e-8), tol=1e-6).z
+        z = FISTA(restart=True).solve(LassoProblem(operator, x, 1e-8), tol=1e-6).z
         torch.testing.assert_close(z[0], 1 / torch.tensor(diagonal).double(), atol=1e-4, rtol=0)
         norms.append(float(z.square().sum()))
     assert norms[0] > 2 * norms[1]
@@ -297,8 +297,10 @@ def test_example_4_3_structured_hidden_representation(d):
     matrix[:, 0] = 1
     structured = DenseOperator(matrix, (d,))
     x = torch.ones(1, d).double()
-    plain = FISTA().solve(LassoProblem(identity, x, 1e-6), tol=1e-8, max_iter=100_000).z
-    simple = FISTA().solve(LassoProblem(structured, x, 1e-6), tol=1e-8, max_iter=100_000).z
+    plain, simple = (
+        FISTA(restart=True).solve(LassoProblem(operator, x, 1e-6), tol=1e-8, max_iter=100_000).z
+        for operator in (identity, structured)
+    )
     assert (plain.abs() > 0.99).sum() == d
     torch.testing.assert_close(simple[0], torch.eye(d).double()[0], atol=1e-4, rtol=0)
     assert (simple.abs() > 1e-4).sum() == 1
