@@ -6,7 +6,8 @@ and how often evidence beyond the empirical bounds misleads.
 
 The other cases are methods, fitted to the samples of one shipped generator. Each other source is a
 reference population: some of its samples calibrate, others test. Anomaly scores are distances, so
-that their logarithms are calibrated. A cell has a row for each calibrator.
+that their logarithms are calibrated. A cell has a row for each calibrator. Fitted attributors and
+scores are kept.
 """
 
 import numpy as np
@@ -76,7 +77,8 @@ def run(options, results):
         if case not in DENSITIES:
             run_method(case, options, results)
         elif not results.has(case, "drawn", N_REFERENCE):
-            results.add(*simulate(case, options))
+            rows, seconds = timed(simulate, case, options)
+            results.add(*(row | {"seconds": round(seconds, 1)} for row in rows), shown=rows[0])
 
 
 def calibrated(calibrator, own, reference, *fresh):
@@ -147,26 +149,41 @@ def mean_and_interval(values):
 
 def run_method(method, options, results):
     """Measure each source as the reference population of a method."""
-    attributor = None
     for source in options.sources:
         missing = [n for n in options.n_references if not results.has(method, source, n)]
         if not missing:
             continue
-        if attributor is None:
-            attributor = fitted(method, options)
-            own = np.sort(attributor["detect"].calibration_scores_)
-            test = sample(load_pretrained(OWNER), options.n_test, random_state=options.seed + 1)
-            own_test = -attributor.score_samples(test)
-        test, reference = images_of(source, options.n_test, max(options.n_references), options)
-        images = np.concatenate([test, reference[: max(missing)]])
-        scores, seconds = timed(attributor.score_samples, images)
-        others_test, reference = np.split(-scores, [options.n_test])
+        own = scores_of(method, OWNER, 0, options)
+        others = scores_of(method, source, max(missing), options)
         for n in missing:
-            scores = map(np.log, (own, reference[:n], own_test, others_test))
-            rows = quality_of_method(*scores)
+            parts = (own["calibration"], others["reference"][:n], own["test"], others["test"])
+            rows = quality_of_method(*map(np.log, parts))
             names = {"case": method, "source": source, "n_reference": n}
-            cost = {"score_ms": round(1e3 * seconds / len(images), 2)}
+            cost = {"score_ms": float(others["score_ms"])}
             results.add(*(names | row | cost for row in rows), shown=rows[0])
+
+
+def scores_of(method, source, n_reference, options):
+    """Anomaly scores of a source, test and reference, and of calibration; kept in a file."""
+    path = options.work / f"likelihood_ratios-{method}-{source.replace('/', '-')}.npz"
+    if path.exists():
+        with np.load(path) as file:
+            known = dict(file)
+        if len(known["reference"]) >= n_reference:
+            return known
+    attributor = fitted(method, options)
+    test, reference = images_of(source, options.n_test, max(options.n_references), options)
+    images = np.concatenate([test, reference[:n_reference]])
+    scores, seconds = timed(attributor.score_samples, images)
+    test, reference = np.split(-scores, [len(test)])
+    known = {
+        "test": test,
+        "reference": reference,
+        "calibration": attributor["detect"].calibration_scores_,
+        "score_ms": round(1e3 * seconds / len(images), 2),
+    }
+    np.savez(path, **known)
+    return known
 
 
 def fitted(method, options):
