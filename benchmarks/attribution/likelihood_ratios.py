@@ -40,6 +40,9 @@ CALIBRATORS = {
     "kernel density": KernelDensityLR(),
     "Gaussian": GaussianLR(),
 }
+#: Calibrators of the methods, and what is calibrated of their distances.
+OF_METHODS = {name: (calibrator, np.log) for name, calibrator in CALIBRATORS.items()}
+OF_METHODS["logistic, no logarithm"] = (LogisticLR(), np.asarray)
 #: Densities of anomaly scores of the model and of the reference population. The logarithm of their
 #: ratio is linear for the first two, and the scores are normal for the first and the last.
 DENSITIES = {
@@ -157,7 +160,10 @@ def run_method(method, options, results):
         others = scores_of(method, source, max(missing), options)
         for n in missing:
             parts = (own["calibration"], others["reference"][:n], own["test"], others["test"])
-            rows = quality_of_method(*map(np.log, parts))
+            rows = [
+                {"calibrator": name, **quality_of_method(calibrator, *map(change, parts))}
+                for name, (calibrator, change) in OF_METHODS.items()
+            ]
             names = {"case": method, "source": source, "n_reference": n}
             cost = {"score_ms": float(others["score_ms"])}
             results.add(*(names | row | cost for row in rows), shown=rows[0])
@@ -221,25 +227,19 @@ def images_of(source, n_test, n_reference, options):
     return real[:n_test], real[n_test:][:n_reference]
 
 
-def quality_of_method(own, reference, own_test, others_test):
-    """Rows of all calibrators for one reference population."""
-    rows = []
-    for name, calibrator in CALIBRATORS.items():
-        logs, bounds = calibrated(calibrator, own, reference, own_test, others_test)
-        logs = [x.clip(*bounds) for x in logs]
-        rows.append(
-            {
-                "calibrator": name,
-                "n_own": len(own),
-                "n_test": len(others_test),
-                "cllr": cllr(*labeled(*logs)),
-                "cllr_min": cllr_min(*labeled(-own_test, -others_test)),
-                "log10_bounds": list(bounds),
-                "own_misleading": interval((logs[0] < 0).sum(), len(own_test)),
-                "others_misleading": interval((logs[1] > 0).sum(), len(others_test)),
-            }
-        )
-    return rows
+def quality_of_method(calibrator, own, reference, own_test, others_test):
+    """Quality of the ratios of test samples, within the bounds, for one reference population."""
+    logs, bounds = calibrated(calibrator, own, reference, own_test, others_test)
+    logs = [x.clip(*bounds) for x in logs]
+    return {
+        "n_own": len(own),
+        "n_test": len(others_test),
+        "cllr": cllr(*labeled(*logs)),
+        "cllr_min": cllr_min(*labeled(-own_test, -others_test)),
+        "log10_bounds": list(bounds),
+        "own_misleading": interval((logs[0] < 0).sum(), len(own_test)),
+        "others_misleading": interval((logs[1] > 0).sum(), len(others_test)),
+    }
 
 
 def simulated_table(rows):
