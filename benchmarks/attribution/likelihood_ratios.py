@@ -54,11 +54,14 @@ DENSITIES = {
 N_OWN, N_REFERENCE = 150, 300
 METHODS = ("reproduction", "FLIPAD")
 SOURCES = ("real", *(name for name in SHIPPED if name != OWNER))
+#: Those of other seeds and of other architectures.
+NEAR = (*shipped.other_seeds(OWNER), *shipped.other_architectures(OWNER))
 KEYS = ("case", "source", "n_reference")
 OPTIONS = (
     selection("cases", (*DENSITIES, *METHODS)),
-    selection("sources", SOURCES, small=("real",), help="of the methods"),
-    Option("n_references", (500, 5000), (20,), "reference samples of the methods", selects=True),
+    selection("sources", SOURCES, ("real", *NEAR), ("real",), "of the methods"),
+    Option("n_references", (500, 5000), (20,), "reference samples for FLIPAD", selects=True),
+    Option("n_references_searched", (500,), (20,), "and for reproduction", selects=True),
     Option("n_sets", 1000, 3, "calibrations of each simulation"),
     Option("n_fresh", 500, 50, "fresh scores of each kind for each calibration"),
     Option("n_test", 500, 8, "test samples of each source, for the methods"),
@@ -152,8 +155,11 @@ def mean_and_interval(values):
 
 def run_method(method, options, results):
     """Measure each source as the reference population of a method."""
+    sizes = options.n_references
+    if method == "reproduction":
+        sizes = options.n_references_searched
     for source in options.sources:
-        missing = [n for n in options.n_references if not results.has(method, source, n)]
+        missing = [n for n in sizes if not results.has(method, source, n)]
         if not missing:
             continue
         own = scores_of(method, OWNER, 0, options)
@@ -178,10 +184,9 @@ def scores_of(method, source, n_reference, options):
         if len(known["reference"]) >= n_reference:
             return known
     attributor = fitted(method, options)
-    test, reference = images_of(source, options.n_test, max(options.n_references), options)
-    images = np.concatenate([test, reference[:n_reference]])
+    images = np.concatenate(images_of(source, options.n_test, n_reference, options))
     scores, seconds = timed(attributor.score_samples, images)
-    test, reference = np.split(-scores, [len(test)])
+    test, reference = np.split(-scores, [options.n_test])
     known = {
         "test": test,
         "reference": reference,
@@ -217,9 +222,10 @@ def images_of(source, n_test, n_reference, options):
     """Test and reference images of a source, none of which trained an attributor."""
     if source != "real":
         generator, seed = load_pretrained(source), options.seed
-        return tuple(
-            sample(generator, n, random_state=seed + i) for i, n in ((2, n_test), (3, n_reference))
-        )
+        test = sample(generator, n_test, random_state=seed + 2)
+        # The owner itself is no reference.
+        reference = sample(generator, max(n_reference, 1), random_state=seed + 3)[:n_reference]
+        return test, reference
     real = load_fashion_sample()[options.n_real :]
     if len(real) < n_test + n_reference:
         # The shipped ones are its first images.
