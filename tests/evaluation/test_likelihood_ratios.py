@@ -80,8 +80,8 @@ def test_pooled_ratios():
 
 def test_scorer_of_evidence():
     rng = np.random.default_rng(2)
-    X = np.concatenate([rng.normal(0, 1, (150, 2)), rng.normal(2, 1, (150, 2))])
-    y = np.repeat([1, -1], 150)
+    X = np.concatenate([rng.normal(0, 1, (240, 2)), rng.normal(2, 1, (240, 2))])
+    y = np.repeat([1, -1], 240)
     y[::10] = 0
     lr = LRSystem(n_bootstrap=2)
     calibrator = FNRThresholdCalibrator(
