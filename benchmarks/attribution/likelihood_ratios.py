@@ -6,7 +6,8 @@ and how often evidence beyond the empirical bounds misleads.
 
 The other cases are methods, fitted to the samples of one shipped generator. Each other source is a
 reference population: some of its samples calibrate, others test. Anomaly scores are distances, so
-that their logarithms are calibrated. A cell has a row for each calibrator.
+that their logarithms are calibrated. A cell has a row for each calibrator. Fitted attributors and
+scores are kept.
 """
 
 import numpy as np
@@ -39,6 +40,9 @@ CALIBRATORS = {
     "kernel density": KernelDensityLR(),
     "Gaussian": GaussianLR(),
 }
+#: Calibrators of the methods, and what is calibrated of their distances.
+OF_METHODS = {name: (calibrator, np.log) for name, calibrator in CALIBRATORS.items()}
+OF_METHODS["logistic, no logarithm"] = (LogisticLR(), np.asarray)
 #: Densities of anomaly scores of the model and of the reference population. The logarithm of their
 #: ratio is linear for the first two, and the scores are normal for the first and the last.
 DENSITIES = {
@@ -50,11 +54,14 @@ DENSITIES = {
 N_OWN, N_REFERENCE = 150, 300
 METHODS = ("reproduction", "FLIPAD")
 SOURCES = ("real", *(name for name in SHIPPED if name != OWNER))
+#: Those of other seeds and of other architectures.
+NEAR = (*shipped.other_seeds(OWNER), *shipped.other_architectures(OWNER))
 KEYS = ("case", "source", "n_reference")
 OPTIONS = (
     selection("cases", (*DENSITIES, *METHODS)),
-    selection("sources", SOURCES, small=("real",), help="of the methods"),
-    Option("n_references", (500, 5000), (20,), "reference samples of the methods", selects=True),
+    selection("sources", SOURCES, ("real", *NEAR), ("real",), "of the methods"),
+    Option("n_references", (500, 5000), (20,), "reference samples for FLIPAD", selects=True),
+    Option("n_references_searched", (500,), (20,), "and for reproduction", selects=True),
     Option("n_sets", 1000, 3, "calibrations of each simulation"),
     Option("n_fresh", 500, 50, "fresh scores of each kind for each calibration"),
     Option("n_test", 500, 8, "test samples of each source, for the methods"),
@@ -76,7 +83,8 @@ def run(options, results):
         if case not in DENSITIES:
             run_method(case, options, results)
         elif not results.has(case, "drawn", N_REFERENCE):
-            results.add(*simulate(case, options))
+            rows, seconds = timed(simulate, case, options)
+            results.add(*(row | {"seconds": round(seconds, 1)} for row in rows), shown=rows[0])
 
 
 def calibrated(calibrator, own, reference, *fresh):
@@ -147,26 +155,46 @@ def mean_and_interval(values):
 
 def run_method(method, options, results):
     """Measure each source as the reference population of a method."""
-    attributor = None
+    sizes = options.n_references
+    if method == "reproduction":
+        sizes = options.n_references_searched
     for source in options.sources:
-        missing = [n for n in options.n_references if not results.has(method, source, n)]
+        missing = [n for n in sizes if not results.has(method, source, n)]
         if not missing:
             continue
-        if attributor is None:
-            attributor = fitted(method, options)
-            own = np.sort(attributor["detect"].calibration_scores_)
-            test = sample(load_pretrained(OWNER), options.n_test, random_state=options.seed + 1)
-            own_test = -attributor.score_samples(test)
-        test, reference = images_of(source, options.n_test, max(options.n_references), options)
-        images = np.concatenate([test, reference[: max(missing)]])
-        scores, seconds = timed(attributor.score_samples, images)
-        others_test, reference = np.split(-scores, [options.n_test])
+        own = scores_of(method, OWNER, 0, options)
+        others = scores_of(method, source, max(missing), options)
         for n in missing:
-            scores = map(np.log, (own, reference[:n], own_test, others_test))
-            rows = quality_of_method(*scores)
+            parts = (own["calibration"], others["reference"][:n], own["test"], others["test"])
+            rows = [
+                {"calibrator": name, **quality_of_method(calibrator, *map(change, parts))}
+                for name, (calibrator, change) in OF_METHODS.items()
+            ]
             names = {"case": method, "source": source, "n_reference": n}
-            cost = {"score_ms": round(1e3 * seconds / len(images), 2)}
+            cost = {"score_ms": float(others["score_ms"])}
             results.add(*(names | row | cost for row in rows), shown=rows[0])
+
+
+def scores_of(method, source, n_reference, options):
+    """Anomaly scores of a source, test and reference, and of calibration; kept in a file."""
+    path = options.work / f"likelihood_ratios-{method}-{source.replace('/', '-')}.npz"
+    if path.exists():
+        with np.load(path) as file:
+            known = dict(file)
+        if len(known["reference"]) >= n_reference:
+            return known
+    attributor = fitted(method, options)
+    images = np.concatenate(images_of(source, options.n_test, n_reference, options))
+    scores, seconds = timed(attributor.score_samples, images)
+    test, reference = np.split(-scores, [options.n_test])
+    known = {
+        "test": test,
+        "reference": reference,
+        "calibration": attributor["detect"].calibration_scores_,
+        "score_ms": round(1e3 * seconds / len(images), 2),
+    }
+    np.savez(path, **known)
+    return known
 
 
 def fitted(method, options):
@@ -194,9 +222,10 @@ def images_of(source, n_test, n_reference, options):
     """Test and reference images of a source, none of which trained an attributor."""
     if source != "real":
         generator, seed = load_pretrained(source), options.seed
-        return tuple(
-            sample(generator, n, random_state=seed + i) for i, n in ((2, n_test), (3, n_reference))
-        )
+        test = sample(generator, n_test, random_state=seed + 2)
+        # The owner itself is no reference.
+        reference = sample(generator, max(n_reference, 1), random_state=seed + 3)[:n_reference]
+        return test, reference
     real = load_fashion_sample()[options.n_real :]
     if len(real) < n_test + n_reference:
         # The shipped ones are its first images.
@@ -204,25 +233,19 @@ def images_of(source, n_test, n_reference, options):
     return real[:n_test], real[n_test:][:n_reference]
 
 
-def quality_of_method(own, reference, own_test, others_test):
-    """Rows of all calibrators for one reference population."""
-    rows = []
-    for name, calibrator in CALIBRATORS.items():
-        logs, bounds = calibrated(calibrator, own, reference, own_test, others_test)
-        logs = [x.clip(*bounds) for x in logs]
-        rows.append(
-            {
-                "calibrator": name,
-                "n_own": len(own),
-                "n_test": len(others_test),
-                "cllr": cllr(*labeled(*logs)),
-                "cllr_min": cllr_min(*labeled(-own_test, -others_test)),
-                "log10_bounds": list(bounds),
-                "own_misleading": interval((logs[0] < 0).sum(), len(own_test)),
-                "others_misleading": interval((logs[1] > 0).sum(), len(others_test)),
-            }
-        )
-    return rows
+def quality_of_method(calibrator, own, reference, own_test, others_test):
+    """Quality of the ratios of test samples, within the bounds, for one reference population."""
+    logs, bounds = calibrated(calibrator, own, reference, own_test, others_test)
+    logs = [x.clip(*bounds) for x in logs]
+    return {
+        "n_own": len(own),
+        "n_test": len(others_test),
+        "cllr": cllr(*labeled(*logs)),
+        "cllr_min": cllr_min(*labeled(-own_test, -others_test)),
+        "log10_bounds": list(bounds),
+        "own_misleading": interval((logs[0] < 0).sum(), len(own_test)),
+        "others_misleading": interval((logs[1] > 0).sum(), len(others_test)),
+    }
 
 
 def simulated_table(rows):

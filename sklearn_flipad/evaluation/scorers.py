@@ -74,7 +74,7 @@ def neg_cllr(estimator, X, y):
     Parameters
     ----------
     estimator : FNRThresholdCalibrator or AttributionPipeline
-        Fitted attributor with a reference population whose evidence has likelihood ratios.
+        Attributor fitted with ``reference`` and ``lr``.
     X : array-like, shape (n, ...)
         Samples that calibrated nothing.
     y : array-like of int, shape (n,)
@@ -90,10 +90,10 @@ def neg_cllr(estimator, X, y):
     ValueError
         If the evidence has no likelihood ratios, or as :func:`cllr`.
     """
-    log10_lr = getattr(estimator.evidence(X), "log10_lr", None)
+    log10_lr = estimator.evidence(X).log10_lr
     if log10_lr is None:
         raise ValueError(
-            "The evidence has no likelihood ratios: fit the attributor with a reference "
-            "population and a calibrator of ratios."
+            "The evidence has no likelihood ratios: fit the attributor with reference='...' and "
+            "lr='logistic', or another calibrator."
         )
     return -cllr(y, log10_lr)

@@ -2,13 +2,22 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks import tables
-from benchmarks.attribution import ladder, methods, open_set, perturbed, seeds, whitening
+from benchmarks.attribution import (
+    ladder,
+    likelihood_ratios,
+    methods,
+    open_set,
+    perturbed,
+    seeds,
+    whitening,
+)
 from benchmarks.registry import BENCHMARKS
 from benchmarks.results import read_results, read_rows
 from sklearn_flipad.calibration import Conformal, OpenSetEvidence
@@ -192,3 +201,29 @@ def test_rates_of_the_ladder():
     assert list(table.columns) == ["rms", "SM-F", "RawPAD", "RawPAD + copies"]
     assert table.loc["int8"].tolist() == pytest.approx([1.0, 0.1, 0.5, 0.7])
     assert table.loc["other seeds"].isna().tolist() == [True, True, False, True]
+
+
+def test_tables_of_likelihood_ratios():
+    ratios = {"cllr": 0.02, "cllr_min": 0.01, "log10_bounds": [-2.0, 2.5]}
+    cell = {"case": "FLIPAD", "source": "real", "calibrator": "logistic", **ratios}
+    rows = [
+        {**cell, "n_reference": 500},
+        {**cell, "n_reference": 5000, "cllr": 0.015, "log10_bounds": [-2.1, 3.25]},
+        {**cell, "n_reference": 500, "calibrator": "isotonic", "cllr": 9.0},
+        {**cell, "n_reference": 500, "case": "reproduction"},
+    ]
+    shown = likelihood_ratios.shipped_table(rows).set_index("method")
+    assert shown.loc["FLIPAD", "Cllr, 500"] == "0.0200"
+    assert shown.loc["FLIPAD", "bounds, 5,000"] == "-2.10 to 3.25"
+    assert shown.loc["reproduction", "Cllr, 5,000"] == ""
+    assert not len(likelihood_ratios.simulated_table(rows))
+
+
+def test_quality_of_ratios_of_known_densities():
+    options = SimpleNamespace(seed=0, n_sets=4, n_fresh=2000)
+    logistic, isotonic, _, gaussian = likelihood_ratios.simulate("normal", options)
+    for row in (logistic, gaussian):
+        assert row["cllr"][0] == pytest.approx(row["true_cllr"], abs=0.03)
+        assert row["mean_lr"][0] < row["mean_lr_unbounded"][0] == pytest.approx(1, abs=0.5)
+        assert row["misleading_high"][0] < 1
+    assert isotonic["mean_lr_unbounded"] is None
