@@ -58,8 +58,8 @@ def test_first_steps():
 @pytest.mark.parametrize(
     "name",
     [
-        *("adversaries", "evidence", "latent_diffusion", "processing", "several_models"),
-        *("sound", "tabular", "windows"),
+        *("adversaries", "diffusion", "evidence", "latent_diffusion", "processing"),
+        *("several_models", "sound", "tabular", "windows"),
     ],
 )
 def test_sessions(name):

@@ -3,7 +3,7 @@
 import copy
 import inspect
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -94,10 +94,11 @@ def moved_to(module, device):
 
 
 @contextmanager
-def evaluating(module):
+def evaluating(module, *, full=True):
     """Run in eval mode and full precision without gradients; restore all submodules' modes.
 
-    If several threads use one module, the last to finish restores the modes.
+    Unless `full`, the precision is the caller's. If several threads use one module, the last to
+    finish restores the modes.
     """
     with _LOCK:
         uses, modes = _EVALUATED.get(id(module), (0, None))
@@ -106,7 +107,7 @@ def evaluating(module):
             _put_into_eval_mode(module)
         _EVALUATED[id(module)] = uses + 1, modes
     try:
-        with torch.no_grad(), full_precision():
+        with torch.no_grad(), full_precision() if full else nullcontext():
             yield
     finally:
         with _LOCK:

@@ -9,6 +9,12 @@ from sklearn_flipad.reproduction.posterior import (
     LatentPosteriorResult,
 )
 from sklearn_flipad.reproduction.result import ReconstructionResult
+from sklearn_flipad.reproduction.seeds import (
+    SeedMatches,
+    SeedSearch,
+    SeedSearchResult,
+    match_seeds,
+)
 from sklearn_flipad.reproduction.sminv import SMInvDetector
 
 __all__ = [
@@ -20,4 +26,8 @@ __all__ = [
     "ReproductionDetector",
     "SMInvDetector",
     "SearchOptions",
+    "SeedMatches",
+    "SeedSearch",
+    "SeedSearchResult",
+    "match_seeds",
 ]

@@ -16,6 +16,7 @@ from sklearn_flipad import (
     LatentEncoder,
     SMInvDetector,
 )
+from sklearn_flipad.base.modules import evaluating
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.generators import sample
 from sklearn_flipad.zoo import DCGANGenerator
@@ -57,6 +58,12 @@ def test_settings_are_restored(user_settings):
             pass
         assert set(settings()[0]) == {"ieee"}
     assert settings() == user_settings
+
+
+def test_a_module_may_run_in_the_precision_of_the_caller(user_settings):
+    with evaluating(torch.nn.Linear(1, 1), full=False):
+        assert settings() == user_settings
+        assert not torch.is_grad_enabled()
 
 
 def test_settings_are_restored_after_an_error():

@@ -1,0 +1,40 @@
+"""The result of running a diffusion sampler backward."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["NoiseInversionResult"]
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseInversionResult:
+    """Noise of samples, from :meth:`DiffusionSampler.invert`, with its certificates.
+
+    Attributes
+    ----------
+    noise : ndarray of float32, shape (n, *latent_shape)
+        The noise, of the scale of unit normal noise where the sample is the model's.
+    residuals : ndarray of float64, shape (n,)
+        Largest error of a step: the root mean square of what the step from the state that was found
+        misses the next one by, relative to that of the next one. For a multistep method the error
+        of all steps together.
+    round_trip : ndarray of float64, shape (n,)
+        Root mean square difference between the sample and what the sampler makes of the noise, in
+        gray levels for uint8 samples, else in the unit of the samples. Small residuals do not make
+        it small where small errors grow from step to step.
+    at_bounds : ndarray of float64, shape (n,)
+        Share of the values that are at an end of the range, which clipping may have put there.
+        Their true values are lost, and the noise that is found is that of the clipped ones.
+    converged : ndarray of bool, shape (n,)
+        Whether the residual reached ``tol``.
+    n_calls : ndarray of int64, shape (n,)
+        Runs of the network.
+    """
+
+    noise: np.ndarray
+    residuals: np.ndarray
+    round_trip: np.ndarray
+    at_bounds: np.ndarray
+    converged: np.ndarray
+    n_calls: np.ndarray

@@ -1,0 +1,351 @@
+"""A diffusion network with its schedule as a generator."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from sklearn_flipad.base.messages import Message, Term
+from sklearn_flipad.base.modules import check_returned, device_of, evaluating, float_type_of, unwrap
+from sklearn_flipad.base.optional import import_optional
+from sklearn_flipad.base.samples import check_samples
+from sklearn_flipad.generators.diffusion._inverse import inverted, states_from
+from sklearn_flipad.generators.diffusion._schedulers import (
+    clips,
+    is_scheduler,
+    noise_scale,
+    prepared,
+    scaled,
+    schedule_of,
+)
+from sklearn_flipad.generators.diffusion.inversion import NoiseInversionResult
+from sklearn_flipad.generators.diffusion.schedule import DiffusionSchedule
+
+__all__ = ["DiffusionSampler"]
+
+
+class DiffusionSampler(nn.Module):
+    """A diffusion model as a function from noise to samples, and its inverse.
+
+    As a module it is a generator like others: :func:`~sklearn_flipad.generators.sample` draws from
+    it. With a scheduler of diffusers, the scheduler's own steps are run, and :meth:`images` returns
+    what the pipeline returns, bit for bit, for the same noise in the same batch.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Called as ``network(x, t, **condition)``. It returns a tensor of the shape of x, an object
+        that has one as ``sample``, or a tuple that begins with one.
+    schedule : DiffusionSchedule or scheduler of diffusers
+        The steps. Schedulers that draw noise are refused; DDIM's eta is 0.
+    n_steps : int, default=None
+        Number of steps of a scheduler, a pipeline's ``num_inference_steps``.
+    latent_shape : tuple of int, default=None
+        Shape of one sample and its noise; by default that of the network's config in diffusers.
+    pixels : bool, default=True
+        Whether the network's samples are pixels scaled to [-1, 1]; what is returned is then scaled
+        to [0, 1] and clipped, as pipelines do. Else samples, such as latents, are returned as they
+        are.
+
+    Attributes
+    ----------
+    schedule : DiffusionSchedule
+        The law of the steps.
+    output_range : tuple of float
+        Values of black and white; None without `pixels`.
+    clips : bool
+        Whether the scheduler clips its estimates of the sample at each step.
+
+    Raises
+    ------
+    ValueError
+        If `n_steps` is missing for a scheduler, the scheduler draws noise, or no shape is known.
+
+    See Also
+    --------
+    sklearn_flipad.reproduction.SeedSearch : Which seed a sample was made with.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from sklearn_flipad.generators import DiffusionSampler, DiffusionSchedule
+    >>> class Network(torch.nn.Module):
+    ...     def forward(self, x, t):
+    ...         return torch.tanh(x)
+    >>> t = np.linspace(1, 0, 11)
+    >>> flow = DiffusionSchedule.first_order(1 - t, t, t[:-1], prediction="flow")
+    >>> sampler = DiffusionSampler(Network(), flow, latent_shape=(1, 8, 8), pixels=False)
+    >>> noise = torch.randn(2, 1, 8, 8)
+    >>> result = sampler.invert(sampler(noise))
+    >>> result.converged, bool(np.allclose(result.noise, noise, atol=1e-3))
+    (array([ True,  True]), True)
+    """
+
+    def __init__(self, network, schedule, *, n_steps=None, latent_shape=None, pixels=True):
+        super().__init__()
+        self.network = unwrap(network, "network")
+        self._scheduler = None
+        if is_scheduler(schedule):
+            if n_steps is None:
+                raise ValueError(
+                    Message(
+                        "A scheduler needs the number of steps that images were made with. Pass ",
+                        Term("n_steps=50", "n_steps"),
+                        ", the pipeline's num_inference_steps.",
+                    )
+                )
+            self._scheduler, schedule = schedule, schedule_of(schedule, n_steps)
+        elif not isinstance(schedule, DiffusionSchedule):
+            raise ValueError(
+                "schedule must be a DiffusionSchedule or a scheduler of diffusers, got a "
+                f"{type(schedule).__name__}."
+            )
+        elif n_steps not in (None, schedule.n_steps):
+            raise ValueError(f"The schedule has {schedule.n_steps} steps, but n_steps={n_steps}.")
+        self.schedule = schedule
+        self.latent_shape = _shape_of(self.network) if latent_shape is None else tuple(latent_shape)
+        self.pixels = pixels
+        self.output_range = (0.0, 1.0) if pixels else None
+
+    @classmethod
+    def from_pipeline(cls, pipeline, *, n_steps=50):
+        """Sampler of an unconditional pipeline of diffusers, called with eta 0.
+
+        Parameters
+        ----------
+        pipeline : diffusers.DDIMPipeline
+            The pipeline. Its network is shared and its scheduler is copied.
+        n_steps : int, default=50
+            The pipeline's ``num_inference_steps``.
+
+        Returns
+        -------
+        DiffusionSampler
+
+        Raises
+        ------
+        ImportError
+            If diffusers is missing.
+        TypeError
+            If it is another pipeline.
+        """
+        diffusers = import_optional("diffusers", "Pipelines need diffusers", "diffusers")
+        if not isinstance(pipeline, diffusers.DDIMPipeline):
+            raise TypeError(
+                f"Only a DDIMPipeline is read, got a {type(pipeline).__name__}. If a pipeline does "
+                "no more than run a network in the steps of a scheduler, pass both: "
+                "DiffusionSampler(pipeline.unet, pipeline.scheduler, n_steps=...)."
+            )
+        return cls(pipeline.unet, pipeline.scheduler, n_steps=n_steps)
+
+    @property
+    def clips(self):
+        """Whether the scheduler clips its estimates of the sample at each step."""
+        return self._scheduler is not None and clips(self._scheduler)
+
+    def forward(self, noise, **condition):
+        """Samples of noise.
+
+        Parameters
+        ----------
+        noise : torch.Tensor, shape (n, *latent_shape)
+            Unit normal noise.
+        **condition
+            What else the network is called with, such as ``class_labels``, a row for each sample.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, *latent_shape)
+            Pixels in [0, 1]; or, without `pixels`, the last state.
+        """
+        run = self._by_law if self._scheduler is None else self._by_scheduler
+        x = run(noise, condition)
+        return (x / 2 + 0.5).clamp(0, 1) if self.pixels else x
+
+    def images(self, noise, **condition):
+        """Gray levels of the samples of noise, as the pipeline writes them into images.
+
+        They are equal to the pipeline's if the whole batch is: for some networks, an image's last
+        digits depend on the other images of the batch. The precision is the caller's, as for the
+        pipeline, and the network runs in eval mode.
+
+        Parameters
+        ----------
+        noise : array-like or torch.Tensor, shape (n, *latent_shape)
+            Unit normal noise. It is converted to the type and the device of the network.
+        **condition
+            See :meth:`forward`.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n, *latent_shape)
+            Channels first.
+
+        Raises
+        ------
+        ValueError
+            If the sampler has no `pixels`, or the noise has another shape.
+        """
+        if not self.pixels:
+            raise ValueError("Samples that are not pixels have no gray levels: call the sampler.")
+        pixels = self.run(noise, **condition)
+        # In the type of the pixels, as pipelines round.
+        return (pixels * 255).round().astype(np.uint8)
+
+    def run(self, noise, **condition):
+        """Samples of noise as an array, in eval mode and in the precision of the caller.
+
+        Parameters
+        ----------
+        noise : array-like or torch.Tensor, shape (n, *latent_shape)
+            Unit normal noise. It is converted to the type and the device of the network.
+        **condition
+            See :meth:`forward`.
+
+        Returns
+        -------
+        ndarray, shape (n, *latent_shape)
+            As :meth:`forward` returns them.
+
+        Raises
+        ------
+        ValueError
+            If the noise has another shape.
+        """
+        noise = self._as_states(noise)
+        if noise.ndim < 2 or noise.shape[1:] != self.latent_shape:
+            raise ValueError(
+                f"noise must have shape (n, {', '.join(map(str, self.latent_shape))}), got "
+                f"{tuple(noise.shape)}."
+            )
+        with evaluating(self, full=False):
+            x = self(noise, **condition)
+        return (x.float() if x.dtype == torch.bfloat16 else x).cpu().numpy()
+
+    def invert(self, X, *, tol=1e-5, max_iter=100, max_corrections=20, **condition):
+        """Noise that the sampler makes samples of.
+
+        From the sample back, each step is solved for the state before it, by a fixed-point
+        iteration with Anderson acceleration. Samples are inverted one by one, so that the noise of
+        one does not depend on the others. Where the sampler clips, the noise is that of the clipped
+        values: see ``at_bounds`` of the result.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *latent_shape) or (n, n_features)
+            Samples: uint8 gray levels, or floats as :meth:`forward` returns them.
+        tol : float, default=1e-5
+            Largest relative residual. In float32, rounding alone is about 1e-6.
+        max_iter : int, default=100
+            Largest number of runs of the network in a step.
+        max_corrections : int, default=20
+            Largest number of runs over all steps of a multistep method.
+        **condition
+            See :meth:`forward`: a tensor with a row for each sample.
+
+        Returns
+        -------
+        NoiseInversionResult
+
+        Raises
+        ------
+        ValueError
+            If X does not fit the model, or a step does not depend on its own state, so that it has
+            no inverse of this kind.
+        """
+        self._check_invertible()
+        array = check_samples(
+            self, X, output_range=self.output_range, sample_shape=self.latent_shape
+        ).reshape(-1, *self.latent_shape)
+        rows = []
+        for index, sample in enumerate(array):
+            own = {name: value[index : index + 1] for name, value in condition.items()}
+            rows.append(self._invert_one(sample, own, tol, max_iter, max_corrections))
+        noise, *columns = zip(*rows, strict=True)
+        return NoiseInversionResult(np.stack(noise), *map(np.array, columns))
+
+    def _invert_one(self, sample, condition, tol, max_iter, max_corrections):
+        pixels = sample / np.float64(255) if sample.dtype == np.uint8 else sample
+        x = self._as_states((2 * pixels - 1 if self.pixels else pixels)[None])
+        limits = {"tol": tol, "max_iter": max_iter, "max_corrections": max_corrections}
+        with evaluating(self, full=False):
+            found = inverted(self._predictor(x, condition), self.schedule, x, **limits)
+        noise = found.state / self.schedule.noise_scale
+        error = self.run(noise, **condition)[0].astype(np.float64) - pixels
+        round_trip = np.sqrt(np.square(error).mean()) * (255 if sample.dtype == np.uint8 else 1)
+        at_bounds = np.isin(pixels, self.output_range or ()).mean()
+        noise = noise[0].float().cpu().numpy()
+        converged = found.residual <= tol
+        return noise, found.residual, round_trip, at_bounds, converged, found.n_calls
+
+    def _check_invertible(self):
+        without = np.flatnonzero(self.schedule.states.diagonal() == 0)
+        if len(without) or (self.schedule.is_multistep and self.schedule.first_guess is None):
+            reason = (
+                f"step {without[0]} does not use its own state"
+                if len(without)
+                else "it is a multistep method without a first guess"
+            )
+            raise ValueError(f"The schedule cannot be run backward: {reason}.")
+
+    def _by_scheduler(self, noise, condition):
+        """Last state, by the scheduler's own code, as pipelines run it."""
+        scheduler = prepared(self._scheduler, self.schedule.n_steps)
+        x = noise * noise_scale(scheduler)
+        for t in scheduler.timesteps:
+            output = self._predict(scaled(scheduler, x, t), t, condition)
+            x = scheduler.step(output, t, x).prev_sample
+        return x
+
+    def _by_law(self, noise, condition):
+        """Last state, by the schedule."""
+        predict = self._predictor(noise, condition)
+        return states_from(predict, self.schedule, noise * self.schedule.noise_scale)[-1]
+
+    def _predictor(self, x, condition):
+        """Function ``predict(k, state)``: the network's output at step k for states like x."""
+        times, scales = self._times(x), self.schedule.input_scales
+        return lambda k, state: self._predict(scales[k] * state, times[k], condition)
+
+    def _times(self, x):
+        """Times of all steps: scalars for a scheduler, as in pipelines, else of shape (n,)."""
+        times = torch.from_numpy(self.schedule.timesteps)
+        if times.is_floating_point():
+            times = times.to(x.dtype)
+        if self._scheduler is not None:
+            return times
+        return times.to(x.device)[:, None].expand(-1, len(x))
+
+    def _predict(self, x, t, condition):
+        output = self.network(x, t, **condition)
+        if hasattr(output, "sample"):
+            output = output.sample
+        elif isinstance(output, tuple):
+            output = output[0]
+        output = check_returned(output, "network", "predictions")
+        if output.shape != x.shape:
+            raise ValueError(
+                f"The network returned a tensor of shape {tuple(output.shape)} for states of shape "
+                f"{tuple(x.shape)}. Wrap one that also predicts variances in a module that returns "
+                "the mean alone."
+            )
+        return output
+
+    def _as_states(self, x):
+        x = x if isinstance(x, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(x))
+        return x.to(device_of(self.network), float_type_of(self.network) or torch.float32)
+
+
+def _shape_of(network):
+    config = getattr(network, "config", None)
+    size = getattr(config, "sample_size", None)
+    if size is None or not hasattr(config, "in_channels"):
+        raise ValueError(
+            Message(
+                "The network's config tells no size of its samples. Pass ",
+                Term("latent_shape=(3, 64, 64)", "latent_shape"),
+                ".",
+            )
+        )
+    height, width = (size, size) if np.ndim(size) == 0 else size
+    return (config.in_channels, height, width)
