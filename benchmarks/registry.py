@@ -53,7 +53,7 @@ _ROWS = (
         "ratios of known densities and of one model",
         _NOT_MEASURED,
     ),
-    ("attacks", "attribution", "own samples made foreign, and foreign ones own", _NOT_MEASURED),
+    ("attacks", "attribution", "own samples made foreign, and foreign ones own", "15 min"),
     ("detectors", "attribution", "detectors of other libraries in DeepSAD's place", "14 s"),
     ("ladder", "attribution", "ever nearer copies of five owners", "2 h, part of it on a card"),
     ("reproduction", "attribution", "reproduction of twelve owners and a public model", "79 min"),
