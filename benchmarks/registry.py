@@ -49,7 +49,7 @@ _ROWS = (
     ("whitening", "attribution", "whitened features against other seeds", "6 min"),
     ("near_duplicates", "attribution", "thumbnails of samples and of copies", "15 s"),
     ("likelihood_ratios", "attribution", "ratios of known densities and one model", "20 min"),
-    ("attacks", "attribution", "own samples made foreign, and foreign ones own", _NOT_MEASURED),
+    ("attacks", "attribution", "own samples made foreign, and foreign ones own", "15 min"),
     ("detectors", "attribution", "detectors of other libraries in DeepSAD's place", "14 s"),
     ("ladder", "attribution", "ever nearer copies of five owners", "2 h, part of it on a card"),
     ("reproduction", "attribution", "reproduction of twelve owners and a public model", "79 min"),

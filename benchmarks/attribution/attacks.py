@@ -173,7 +173,7 @@ def row_of(cell, attributor, targets, n_queries, options):
 def table(rows):
     """Shares that succeed by budget (columns), and queries and PSNR at the largest budget."""
     lines = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: METHODS.index(row["method"])):
         names = {key: row[key] for key in KEYS[1:-1]}
         line = lines.setdefault(tuple(names.values()), {**names, "samples": row["n"]})
         line[f"{row['budget']}"] = f"{row['succeeded'] / row['n']:.2f}" if row["n"] else ""
