@@ -70,6 +70,7 @@ class GuidedSearch:
         with self.process.running():
             starts = [(with_noise(z, self.process), c) for z, c in self.starts.of(targets)]
             records = search_latents(self.objective, self.metric, targets, starts, self.plan)
-            if self.objective.unknown is not None and with_resizings:
+            unknown = self.objective.unknown
+            if with_resizings and unknown is not None and unknown.n_resizings > 1:
                 search_resizings(self.objective, self.metric, targets, records, self.plan)
         return records
