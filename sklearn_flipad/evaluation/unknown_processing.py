@@ -59,10 +59,10 @@ class UnknownProcessing(ImagePerturbation):
     Notes
     -----
     The fit is bounded: the taps sum to at least a half and at most two, and the square, of pixels
-    in [-1, 1], weighs at most 0.2, so that a flat image is not the picture of everything. Images
-    of fewer than 176 pixels, sixteen for each number, are refused. The fit takes up 1.1 % of the
-    squares of errors that have nothing to do with the picture in an image of 32x32, 0.3 % in one
-    of 64x64.
+    in [-1, 1], weighs at most 0.2, and the offset is at most 32 gray levels, so that a flat image
+    is not the picture of everything. Images of fewer than 176 pixels, sixteen for each number, are
+    refused. The fit takes up 1.1 % of the squares of errors that have nothing to do with the
+    picture in an image of 32x32, 0.3 % in one of 64x64.
 
     References
     ----------

@@ -14,9 +14,10 @@ _N_PIXELS = 16 * N_FITTED
 #: Deviations of taps, square and offset from those of an image to which nothing was done, for
 #: pixels in [-1, 1]. The processing that UnknownProcessing draws stays within two of them.
 _DEVIATIONS = 0.3, 0.1, 0.15
-#: Smallest and largest sum of the taps, and square relative to pixels in [-1, 1]: contrast between
-#: half and twice, a tone curve that rises everywhere. A constant image would fit anything else.
-_BOUNDS = ((0.5, 2.0), (-0.2, 0.2))
+#: Smallest and largest sum of the taps, square and offset, for pixels in [-1, 1]: contrast between
+#: half and twice, a tone curve that rises everywhere, and at most 32 gray levels more or less.
+#: Otherwise a gray or black image would fit anything.
+_BOUNDS = ((0.5, 2.0), (-0.2, 0.2), (-0.25, 0.25))
 #: Solutions for one image. After each, pixels that are clipped in both images are left out, or
 #: taken in again.
 _N_SOLUTIONS = 3
@@ -50,8 +51,10 @@ class FilterAndTone:
         self._deviations = torch.tensor(deviations, dtype=torch.float64, device="cpu")
         self._nothing = torch.zeros(n_taps + 2, dtype=torch.float64, device="cpu")
         self._nothing[n_taps // 2] = 1.0
-        self._constraints = torch.zeros(2, n_taps + 2, dtype=torch.float64, device="cpu")
-        self._constraints[0, :n_taps], self._constraints[1, n_taps] = 1.0, 1.0
+        # The sum of the taps, the square, the offset.
+        self._constraints = torch.zeros(3, n_taps + 2, dtype=torch.float64, device="cpu")
+        self._constraints[0, :n_taps] = 1.0
+        self._constraints[1, n_taps] = self._constraints[2, n_taps + 1] = 1.0
         self._least, self._most = torch.tensor(_BOUNDS, dtype=torch.float64, device="cpu").T
 
     @staticmethod
@@ -133,7 +136,7 @@ class FilterAndTone:
         # No error is raised where the generator returned NaN.
         solved, _ = torch.linalg.solve_ex(normal, columns)
         free, moves = solved[..., 0], solved[..., 1:]
-        numbers, active = free, torch.zeros_like(free[..., :2], dtype=bool)
+        numbers, active = free, torch.zeros_like(free[..., : len(_BOUNDS)], dtype=bool)
         for _ in range(len(_BOUNDS)):  # at each bound that was crossed so far
             values = numbers @ constraints.T
             active = active | (values < self._least.to(basis)) | (values > self._most.to(basis))
