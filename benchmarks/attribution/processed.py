@@ -1,15 +1,18 @@
-"""Processed samples: reproduction that knows the processing, and whitening that was fitted to it.
+"""Processed samples: reproduction with and without the processing, and whitening fitted to it.
 
 For each owner and each perturbation of the paper's Table 13, samples of the owner, of the other
 architectures and of two copies with noise of 10 % on their weights are processed alike. Both
 methods are fitted to processed samples of the owner, and the encoder of reproduction is trained on
-such; whitening also gets processed real images.
+such; whitening also gets processed real images. Reproduction is told the processing, or that it is
+unknown, or nothing of it; ``UnknownProcessing`` processes each sample in another way, with another
+seed than the one of the encoder's samples, and cannot be told.
 """
 
 import hashlib
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from benchmarks.attribution.shipped import architecture, other_architectures
 from benchmarks.attributors import QUICK, make_reproduction, one_layer_detector, trained_encoder
@@ -19,9 +22,10 @@ from benchmarks.machine import timed
 from benchmarks.options import Option, selection
 from sklearn_flipad import InlierWhitener, make_rawpad, make_whitened
 from sklearn_flipad.datasets import load_fashion_sample
-from sklearn_flipad.evaluation import noisy_copy
+from sklearn_flipad.evaluation import UnknownProcessing, noisy_copy
 from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
+    Downscale,
     GaussianBlur,
     GaussianNoise,
     JPEGCompression,
@@ -38,9 +42,29 @@ PERTURBATIONS = named(
         GaussianNoise(0.1),
         JPEGCompression(90),
         JPEGCompression(80),
+        Downscale(24),
     ]
 )
-METHODS = ("reproduction", "RawPAD", "whitened", "whitened, ridge 0.01")
+#: Of another seed than the draws that encoders see.
+_DRAWN = UnknownProcessing(random_state=7)
+PERTURBATIONS |= {
+    "UnknownProcessing": _DRAWN,
+    "UnknownProcessing, JPEG 90": make_pipeline(_DRAWN, JPEGCompression(90)),
+}
+
+
+def unknown(step):
+    """Processing of which only a file format at its end is known."""
+    return [UnknownProcessing(), *([step[-1]] if isinstance(step, Pipeline) else [])]
+
+
+#: What reproduction is told of the processing.
+TOLD = {
+    "reproduction": lambda step: step,
+    "reproduction, unknown processing": unknown,
+    "reproduction, told nothing": lambda step: None,
+}
+METHODS = (*TOLD, "RawPAD", "whitened", "whitened, ridge 0.01")
 KEYS = ("owner", "processing", "method")
 OPTIONS = (
     selection("owners", SHIPPED, ("fashion/lsgan-0",), ("fashion/dcgan-0",)),
@@ -59,14 +83,17 @@ OPTIONS = (
 
 def fitted(method, owner, generator, step, options):
     """An attributor of processed samples."""
-    if method == "reproduction":
-        digest = hashlib.sha256(repr(step).encode()).hexdigest()[:8]
-        name = f"{owner}-{type(step).__name__}-{digest}"
+    if method in TOLD:
+        # An encoder of what is known, and for a search that is told nothing that of the unknown.
+        told = TOLD[method](step)
+        seen = unknown(step) if told is None else told
+        digest = hashlib.sha256(repr(seen).encode()).hexdigest()[:8]
+        name = f"{owner}-{type(seen).__name__}-{digest}"
         encoder, _ = trained_encoder(
-            generator, name, options.work, options.max_steps, processing=step
+            generator, name, options.work, options.max_steps, processing=seen
         )
         attributor = make_reproduction(
-            generator, encoder, quick=options.quick, processing=step, fnr=options.fnr
+            generator, encoder, quick=options.quick, processing=told, fnr=options.fnr
         )
         own = sample(generator, options.n_searched, random_state=1)
         return attributor.fit(step.fit_transform(own))
@@ -101,6 +128,8 @@ def run(options, results):
         tests = sources(owner, generator, options.n_suspects)
         for processing in options.perturbations:
             for method in options.methods:
+                if method == "reproduction" and processing.startswith("UnknownProcessing"):
+                    continue  # another one for each sample
                 if results.has(owner, processing, method):
                     continue
                 step, rows = PERTURBATIONS[processing], []

@@ -27,6 +27,7 @@ from sklearn_flipad.evaluation.random_sound_processing import RandomSoundProcess
 from sklearn_flipad.evaluation.robustness import robustness_curve
 from sklearn_flipad.evaluation.scorers import labeled_scorer, neg_cllr
 from sklearn_flipad.evaluation.trained_copies import distilled_copy, fine_tuned_copy
+from sklearn_flipad.evaluation.unknown_processing import UnknownProcessing
 
 __all__ = [
     "AttackResult",
@@ -34,6 +35,7 @@ __all__ = [
     "RandomProcessing",
     "RandomSoundProcessing",
     "Rate",
+    "UnknownProcessing",
     "attribution_scores",
     "cllr",
     "cllr_cal",

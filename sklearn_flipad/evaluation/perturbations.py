@@ -21,8 +21,8 @@ more about it:
     :class:`~sklearn_flipad.evaluation.RandomProcessing` does. The search refuses it; the encoder
     is trained with it.
 
-A perturbation with none of these attributes, such as a file format, is applied to the finished
-reconstruction.
+:class:`~sklearn_flipad.evaluation.UnknownProcessing` is fitted to each sample. A perturbation with
+none of these attributes, such as a file format, is applied to the finished reconstruction.
 """
 
 import io

@@ -29,7 +29,7 @@ def provenance(run, evidence):
         ("table of verdicts, SHA-256", description["sha256"]),
         ("list of files, SHA-256", description.get("listing")),
         ("method", " → ".join(_steps(run.attributor))),
-        *(("known processing of the files", found) for found in _processing(run.attributor)),
+        *(("processing of the files, as assumed", found) for found in _processing(run.attributor)),
         ("threshold of the score", repr(threshold)),
         ("own samples held out for calibration", f"{len(calibrated):,}"),
     ]

@@ -55,7 +55,9 @@ class ReproductionDetector(_SearchDetector):
         Processing of suspects after they were generated, in this order: perturbations of
         :mod:`sklearn_flipad.evaluation.perturbations`. Blur and resizing become part of the
         search; file formats are applied to the reconstruction before it is compared; noise
-        raises the floor.
+        raises the floor. :class:`~sklearn_flipad.evaluation.UnknownProcessing` stands for steps
+        that are fitted to each suspect; where a file format follows it, distances are multiples of
+        the error that this format makes of the fitted reconstruction.
     n_restarts : int or "auto", default="auto"
         Further starts for samples that are not yet decided, 8 by default and one more for each
         further condition.
@@ -65,7 +67,7 @@ class ReproductionDetector(_SearchDetector):
     n_newton : int, default=12
         Largest number of Gauss-Newton steps after the gradients, which settle what those leave
         open. Each takes as many runs of the generator as there are latents, so there are none for
-        more than 512 latents.
+        more than 512 latents, nor for unknown processing.
     n_calibration : int, default=256
         Training inliers from which ``fit`` learns how far own samples are after some trials. A
         start three times as far as nearly all of them, whose distance hardly falls, is given up; a

@@ -58,7 +58,8 @@ class LatentEncoder(BaseEstimator):
         :func:`~sklearn_flipad.generators.sample` finds them.
     processing : transformer or sequence of transformer, default=None
         Perturbations that are applied to the samples of the training, where suspects come
-        processed. See :mod:`sklearn_flipad.evaluation.perturbations`.
+        processed. See :mod:`sklearn_flipad.evaluation.perturbations`;
+        :class:`~sklearn_flipad.evaluation.UnknownProcessing` draws one for each sample.
     checkpoint : path-like, default=None
         File from which an interrupted training continues.
     device : str or torch.device, default=None

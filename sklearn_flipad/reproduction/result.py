@@ -23,7 +23,8 @@ class ReconstructionResult:
         processed as they were; else floats.
     distances : ndarray of float64, shape (n,)
         Distances to the samples: root mean square differences in gray levels or in the unit of
-        floats, or those of the detector's ``distance``.
+        floats, or those of the detector's ``distance``. If a file format follows unknown
+        processing, they are in units of the error that it makes of the reconstruction.
     reproduced : ndarray of bool, shape (n,)
         Whether the distance is small enough to be explained by the rounding of the sample.
     outcomes : ndarray of str, shape (n,)

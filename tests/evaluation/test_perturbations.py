@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 from sklearn_flipad import RawTransformer
+from sklearn_flipad.evaluation import UnknownProcessing
 from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
     Downscale,
@@ -28,6 +29,7 @@ ALL = [
     GaussianNoise(0.05),
     JPEGCompression(80),
     WebPCompression(80),
+    UnknownProcessing(),
 ]
 
 
@@ -92,6 +94,8 @@ def test_refused_images(perturbation, color):
         (GaussianNoise(-1), "'std'"),
         (JPEGCompression(0), "'quality'"),
         (WebPCompression(101), "'quality'"),
+        (UnknownProcessing(smallest=0), "'smallest'"),
+        (UnknownProcessing(ridge=0), "'ridge'"),
     ],
     ids=str,
 )
@@ -131,6 +135,22 @@ def test_downscale_averages():
     small = Downscale(4).transform(checkers.astype(np.uint8))
     assert abs(small.astype(int) - 100).max() <= 40
     np.testing.assert_array_equal(Downscale(8).transform(checkers.astype(np.uint8)), checkers)
+
+
+def test_unknown_processing_differs_from_image_to_image():
+    step = np.zeros((200, 1, 16, 16), np.uint8)
+    step[..., 8:] = 100
+    step[:, 0, 0, 0] = np.arange(200)  # seeds
+    drawn = UnknownProcessing().transform(step).astype(float)
+    assert np.unique(drawn[:, 0, 8, 15]).size > 20
+    edges = np.abs(np.diff(drawn[:, 0, 8], axis=1)).max(axis=1)
+    contrast = drawn[:, 0, 8, 15] - drawn[:, 0, 8, 0]
+    # Where nothing was resized, the edge is as steep as it was.
+    assert 0.2 < (edges == contrast).mean() < 0.4
+    still = UnknownProcessing(smallest=1.0, gain=0.0, offset=0.0, gamma=0.0)
+    np.testing.assert_array_equal(still.transform(step), step)
+    other = UnknownProcessing(random_state=1).transform(step)
+    assert (other != drawn).any()
 
 
 def test_noise_has_the_deviation_it_says():

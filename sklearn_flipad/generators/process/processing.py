@@ -1,11 +1,14 @@
 """The processing of samples after they were generated, as far as a search can follow it.
 
 Blur, cropping, resizing and all other maps that are linear in each axis of an image can be
-differentiated; a lossy file format cannot, and is applied to the finished reconstruction.
+differentiated; a lossy file format cannot, and is applied to the finished reconstruction. Unknown
+processing is fitted to each sample.
 """
 
 import numpy as np
 import torch
+
+from sklearn_flipad.generators.process.filter_and_tone import FilterAndTone
 
 __all__ = ["Processing"]
 
@@ -15,8 +18,9 @@ class Processing:
 
     `steps` lists the perturbations in the order in which they were applied, `variance` is the mean
     variance, in squared gray levels, of the noise and of all roundings but the last, and `exact`
-    tells whether the differentiable part is all. TypeError if a step is no perturbation,
-    ValueError if samples are not images.
+    tells whether the differentiable part is all. Of `unknown`, a step of which the search knows
+    only that it is about a filter and a tone curve, or None, there is at most one. TypeError if a
+    step is no perturbation, ValueError if samples are not images.
     """
 
     def __init__(self, steps, sample_shape):
@@ -35,17 +39,20 @@ class Processing:
             raise ValueError(
                 f"processing is for images (channels, height, width), not for {sample_shape}."
             )
-        self._matrices = [
-            (
-                _matrix(step, sample_shape[1], sample_shape[2], axis=0),
-                _matrix(step, sample_shape[1], sample_shape[2], axis=1),
-            )
-            for step in self.steps
-            if _is_separable(step)
-        ]
-        self.variance = self._variance(sample_shape)
-        self._after = [step for step in self.steps if _variance_of(step) is None]
-        self.exact = all(_is_separable(step) for step in self._after)
+        matrices = [_matrices(step, sample_shape) for step in self.steps if _is_separable(step)]
+        self.variance = self._variance(sample_shape, matrices)
+        known = [step for step in self.steps if _variance_of(step) is None]
+        n_before, self.unknown = _find_unknown(known, sample_shape)
+        self._before, self._after = known[:n_before], known[n_before:]
+        self._resizings = ()
+        if self.unknown is not None:
+            del self._after[0]
+            self._resizings = self.unknown.resizings(*sample_shape[1:])
+        n_before = sum(map(_is_separable, self._before))
+        self._matrices, self._matrices_after = matrices[:n_before], matrices[n_before:]
+        self.exact = self.unknown is None and all(map(_is_separable, known))
+        #: Whether the last steps are in a file format, whose errors are the least there can be.
+        self.ends_in_format = not all(map(_is_separable, self._after))
 
     def check_known(self):
         """ValueError if a step differs from sample to sample, which no search can repeat."""
@@ -54,15 +61,16 @@ class Processing:
                 raise ValueError(
                     "The search needs a known processing, the same for all suspects; "
                     f"{type(step).__name__} draws another one for each sample. Pass the "
-                    "perturbations themselves, in order. An encoder can be trained on random ones: "
+                    "perturbations themselves, in order, or UnknownProcessing(), which is fitted "
+                    "to each suspect. An encoder can be trained on random ones: "
                     "LatentEncoder(processing=...)."
                 )
 
-    def _variance(self, sample_shape):
+    def _variance(self, sample_shape, matrices):
         """Mean variance of the errors made on the way that reach the last step."""
         if not self.steps:
             return 0.0
-        matrices = iter(self._matrices)
+        matrices = iter(matrices)
         rows, columns = (np.eye(side) for side in sample_shape[1:])
         passed = [(1 / 12, rows, columns)]  # gray levels were rounded before the first step
         for step in self.steps:
@@ -80,7 +88,10 @@ class Processing:
         return float(sum(parts))
 
     def differentiable(self):
-        """The differentiable part, a function of images (n, channels, height, width), or None."""
+        """The differentiable part, a function of images (n, channels, height, width), or None.
+
+        It ends before the unknown step, if there is one.
+        """
         if not self._matrices:
             return None
 
@@ -93,11 +104,48 @@ class Processing:
 
         return process
 
+    def fitted(self, ends):
+        """The :class:`FilterAndTone` of the unknown step, for gray levels that end there, or None.
+
+        The linear maps after it are a part of the fit.
+        """
+        if self.unknown is None:
+            return None
+        if ends is None:
+            raise ValueError("UnknownProcessing takes gray levels: pass uint8 samples.")
+        return FilterAndTone(self.unknown.ridge, ends, self._matrices_after, self._resizings)
+
     def apply(self, X, noise=False):
-        """Processed gray levels, shape (n, channels, height, width); noise only if asked for."""
-        for step in self.steps if noise else self._after:
-            X = step.fit(X).transform(X)
-        return X
+        """Processed gray levels, shape (n, channels, height, width); noise only if asked for.
+
+        With noise, the unknown step is drawn; without it, it is left out.
+        """
+        return _applied(self.steps if noise else self._before + self._after, X)
+
+    def apply_before(self, X):
+        """Gray levels with the steps before the unknown one, without noise."""
+        return _applied(self._before, X)
+
+    def apply_after(self, X):
+        """Gray levels with the steps after the unknown one, without noise."""
+        return _applied(self._after, X)
+
+
+def _applied(steps, X):
+    for step in steps:
+        X = step.fit(X).transform(X)
+    return X
+
+
+def _find_unknown(steps, sample_shape):
+    """Position of the unknown step, and that step; the number of steps and None without one."""
+    found = [number for number, step in enumerate(steps) if getattr(step, "is_unknown", False)]
+    if not found:
+        return len(steps), None
+    if len(found) > 1:
+        raise ValueError("processing has more than one UnknownProcessing: one stands for all.")
+    FilterAndTone.check_n_pixels(sample_shape)
+    return found[0], steps[found[0]]
 
 
 def _is_separable(step):
@@ -108,6 +156,11 @@ def _is_separable(step):
 def _variance_of(step):
     """Variance of the noise that a perturbation adds, in squared gray levels, or None."""
     return getattr(step, "noise_variance", None)
+
+
+def _matrices(step, sample_shape):
+    """The matrices by which a perturbation acts on the rows and on the columns of an image."""
+    return tuple(_matrix(step, *sample_shape[1:], axis=axis) for axis in (0, 1))
 
 
 def _matrix(step, height, width, axis):

@@ -11,6 +11,7 @@ from sklearn_flipad.reproduction.search.noise import objective_and_metric, with_
 from sklearn_flipad.reproduction.search.objective import Objective
 from sklearn_flipad.reproduction.search.reasons import N_TRIED, found_reason
 from sklearn_flipad.reproduction.search.records import REPRODUCED, Found
+from sklearn_flipad.reproduction.search.resizings import search_resizings
 from sklearn_flipad.reproduction.search.starts import Starts
 
 __all__ = ["GuidedSearch"]
@@ -26,7 +27,7 @@ class GuidedSearch:
 
     def learned_bounds(self, X):
         """Bounds learned from the generator's own samples; a warning if many are not reproduced."""
-        records = self._records(X)
+        records = self._records(X, with_resizings=False)
         warn_if_not_reproduced(records, self.plan, lambda: self._reason(X, records))
         return learn_bounds(records, self.plan)
 
@@ -64,8 +65,12 @@ class GuidedSearch:
         distances = [record.distance for _, record in missed]
         return found_reason(self, X[[k for k, _ in missed]], latents, conditions, distances)
 
-    def _records(self, X):
+    def _records(self, X, *, with_resizings=True):
         targets = self.process.targets(X)
         with self.process.running():
             starts = [(with_noise(z, self.process), c) for z, c in self.starts.of(targets)]
-            return search_latents(self.objective, self.metric, targets, starts, self.plan)
+            records = search_latents(self.objective, self.metric, targets, starts, self.plan)
+            unknown = self.objective.unknown
+            if with_resizings and unknown is not None and unknown.n_resizings > 1:
+                search_resizings(self.objective, self.metric, targets, records, self.plan)
+        return records

@@ -1,14 +1,22 @@
 """Results of a search: reconstructions, distances and outcomes."""
 
+from functools import partial
+
 import numpy as np
 import torch
 
+from sklearn_flipad.base.gray_levels import to_gray_levels
 from sklearn_flipad.base.lanes import in_lanes
 from sklearn_flipad.reproduction.result import ReconstructionResult
 from sklearn_flipad.reproduction.search.objective import Objective
 from sklearn_flipad.reproduction.search.records import REPRODUCED, UNDECIDED
 
 __all__ = ["judged"]
+
+#: Samples that are fitted at a time.
+_N_FITTED = 64
+#: Mean squared error of rounding to gray levels: no file is nearer.
+_ROUNDING = 1 / 12
 
 
 def judged(X, found, process, distance=None):
@@ -20,23 +28,27 @@ def judged(X, found, process, distance=None):
     n_features = process.space.n_features
     has_noise = latents.shape[1] > n_features
     objective = Objective.of(process, searches_noise=has_noise)
+    processing = process.processing
     levels = X.dtype == np.uint8
     x = X.reshape(-1, *process.sample_shape)
+    resizings, least = None, 1.0
+    if processing.unknown is not None:
+        conditions, resizings = objective.split(conditions)
     reconstructions = process.raw(latents, conditions)
-    if levels:
-        reconstructions = process.processing.apply(reconstructions)
+    if resizings is not None:
+        reconstructions, squares, least = _fitted(x, reconstructions, resizings, process, objective)
+    elif levels:
+        reconstructions = processing.apply(reconstructions)
+        squares = np.square(x.astype(np.float64) - reconstructions).reshape(len(x), -1).mean(axis=1)
     if distance is not None:
         distances = _distances(x, reconstructions, process, distance)
-    elif not process.processing.exact:
-        difference = x.astype(np.float64) - reconstructions
-        squares = np.square(difference).reshape(len(x), -1).mean(axis=1)
+        outcomes = np.where(outcomes == REPRODUCED, UNDECIDED, outcomes)
+    elif not processing.exact:
         penalty = objective.penalty(latents, process.targets(X)).double().cpu().numpy()
         distances = np.sqrt(squares + penalty)
-    if distance is not None:
-        outcomes = np.where(outcomes == REPRODUCED, UNDECIDED, outcomes)
-    elif not process.processing.exact:
         floors = objective.floor(process.targets(X)).cpu().numpy()
         outcomes = np.where(distances <= floors, REPRODUCED, outcomes)
+        distances = distances / least
     equal = np.full(len(x), np.nan)
     if levels:
         equal = (x == reconstructions).reshape(len(x), -1).mean(axis=1)
@@ -50,6 +62,39 @@ def judged(X, found, process, distance=None):
         equal=equal,
         n_iter=n_iter,
     )
+
+
+def _fitted(x, raw, resizings, process, objective):
+    """Reconstructions with the processing that brings them nearest to samples.
+
+    Beside these gray levels, mean squared errors, and the root mean square errors (n,) that the
+    file format at the end makes of the reconstruction, 1 if there is none.
+    """
+    parts = []
+    for begin in range(0, len(x), _N_FITTED):
+        rows = slice(begin, begin + _N_FITTED)
+        parts.append(_fitted_batch(x[rows], raw[rows], resizings[rows], process, objective))
+    return (np.concatenate(column) for column in zip(*parts, strict=True))
+
+
+def _fitted_batch(x, raw, resizings, process, objective):
+    processing, unknown, n = process.processing, objective.unknown, len(x)
+    targets = process.targets(x)
+    made = process.targets(processing.apply_before(raw))
+    made = in_lanes(unknown.resized, n, made, resizings)
+    numbers = in_lanes(unknown.fit, n, made, targets)
+    seen = in_lanes(unknown.apply, n, made, numbers)
+    errors = torch.cat([objective.differences(seen, targets), unknown.penalties(numbers)], dim=1)
+    squares = errors.double().square().sum(dim=1).cpu().numpy() / targets[0].numel()
+    before = in_lanes(partial(unknown.apply, through=False), n, made, numbers)
+    before, seen = (part.double().cpu().numpy() for part in (before, seen))
+    reconstructions = processing.apply_after(to_gray_levels(before, process.output_range))
+    if not processing.ends_in_format:
+        return reconstructions, squares, np.ones(n)
+    low, high = process.output_range
+    levels = (seen.clip(low, high) - low) / process.unit
+    made_by_format = np.square(reconstructions - levels).reshape(n, -1).mean(axis=1)
+    return reconstructions, squares, np.sqrt(made_by_format.clip(_ROUNDING))
 
 
 def _distances(x, reconstructions, process, distance):

@@ -10,17 +10,22 @@ _SPREAD = 1 / 180
 _N_DEVIATIONS = 4
 #: Error of single precision, relative to the deviation of a sample's values.
 _PRECISION = 1e-3
+#: Resizings that are ranked by the fit of a filter: all would take longer than the search itself.
+_N_SHORTLISTED = 12
 
 
 class Objective:
     """Residuals between targets and what a generator makes, in the unit of the samples.
 
     `generate` maps latents and conditions to samples, and `process` these to what is compared;
-    both can be differentiated. Residuals are divided by `unit`, the generator's values for one gray
-    level. Beyond `ends`, the values that a file can hold, they are 0 where the target lies at the
-    same end. `rounded` targets were rounded to whole units and hold `noise` beside that, a variance
-    in squared units. If latents have columns beyond `n_features`, these are standard normal noise
-    of the generator: residuals of their own, which weigh as much as their probability.
+    both can be differentiated. `unknown`, a :class:`FilterAndTone` if given, is then fitted to the
+    target, and the ridge of the fit adds residuals of its own. A condition is then one of the
+    `n_conditions` of the generator, plus a multiple of that number for the resizing before the fit.
+    Residuals are divided by `unit`, the generator's values for one gray level. Beyond `ends`, the
+    values that a file can hold, they are 0 where the target lies at the same end. `rounded` targets
+    were rounded to whole units and hold `noise` beside that, a variance in squared units. If
+    latents have columns beyond `n_features`, these are standard normal noise of the generator:
+    residuals of their own, which weigh as much as their probability.
     """
 
     def __init__(
@@ -31,16 +36,20 @@ class Objective:
         ends=None,
         rounded=True,
         process=None,
+        unknown=None,
         noise=0.0,
         n_features=None,
+        n_conditions=1,
     ):
         self.generate = generate
         self.unit = unit
         self.ends = ends
         self.rounded = rounded
         self.process = process
+        self.unknown = unknown
         self.noise = noise
         self.n_features = n_features
+        self.n_conditions = n_conditions
 
     @classmethod
     def of(cls, process, *, searches_noise=False):
@@ -58,29 +67,76 @@ class Objective:
             ends=process.output_range,
             rounded=has_levels,
             process=process.processing.differentiable(),
+            unknown=process.processing.fitted(process.output_range),
             noise=drawn + (process.processing.variance if has_levels else 0.0),
             n_features=n_features,
+            n_conditions=len(process.space.conditions),
         )
 
-    def make(self, latents, conditions):
-        """Generated and processed samples, shape (n, *sample_shape)."""
+    def make(self, latents, conditions, targets=None):
+        """Generated and processed samples, shape (n, *sample_shape).
+
+        Unknown processing is fitted to targets; without them, it is left out.
+        """
+        x = self._made(latents, conditions)
+        if self.unknown is None or targets is None:
+            return x
+        return self.unknown.apply(x, self.unknown.fit(x, targets))
+
+    def _made(self, latents, conditions):
+        resizings = None
+        if self.unknown is not None:
+            conditions, resizings = self.split(conditions)
         x = self.generate(latents, conditions)
-        return x if self.process is None else self.process(x)
+        x = x if self.process is None else self.process(x)
+        return x if resizings is None else self.unknown.resized(x, resizings)
+
+    def split(self, conditions):
+        """Conditions of the generator, and numbers of resizings."""
+        return conditions % self.n_conditions, conditions // self.n_conditions
+
+    @torch.no_grad()
+    def likely_resizings(self, latents, conditions, targets, n):
+        """Conditions (n_samples, n) with the resizings that bring samples nearest to targets.
+
+        All are ranked by the fit of a tone, and the first of them by that of a filter, too.
+        """
+        conditions, _ = self.split(conditions)
+        made, n_all = self._made(latents, conditions), self.unknown.n_resizings
+        ranking = torch.arange(n_all, device=made.device).expand(len(made), -1)
+        for unknown, n_kept in ((self.unknown.of_tone(), _N_SHORTLISTED), (self.unknown, n)):
+            squares = []
+            for numbers in ranking.T:
+                x = self.unknown.resized(made, numbers)
+                fitted = unknown.apply(x, unknown.fit(x, targets))
+                squares.append(self.differences(fitted, targets).square().mean(dim=1))
+            order = torch.stack(squares, dim=1).argsort(dim=1, stable=True)
+            ranking = ranking.gather(1, order[:, :n_kept])
+        return conditions[:, None] + self.n_conditions * ranking
 
     def residuals(self, latents, conditions, targets):
         """Targets, shape (n or 1, *sample_shape), minus what is made, shape (n, n_residuals)."""
-        made = self.make(latents, conditions)
+        made, others = self._made(latents, conditions), []
+        if self.unknown is not None:
+            numbers = self.unknown.fit(made, targets)
+            made = self.unknown.apply(made, numbers)
+            others.append(self.unknown.penalties(numbers).to(made))
+        if self.n_features is not None:
+            others.append(self._deviation(targets) * latents[:, self.n_features :])
+        found = self.differences(made, targets)
+        if not others:
+            return found
+        # Their mean square is the sum of all squares over the number of a sample's values.
+        others, n_values = torch.cat(others, dim=1), found.shape[1]
+        return torch.cat([found, others], dim=1) * (1 + others.shape[1] / n_values) ** 0.5
+
+    def differences(self, made, targets):
+        """Targets, shape (n or 1, *sample_shape), minus processed samples, shape (n, n_values)."""
         if self.ends is not None:
             low, high = self.ends
             beyond = ((targets <= low) & (made < low)) | ((targets >= high) & (made > high))
             made = torch.where(beyond, targets, made)
-        found = ((targets - made) / self.unit).flatten(1)
-        if self.n_features is None:
-            return found
-        noise = self._deviation(targets) * latents[:, self.n_features :]
-        # Their mean square is the sum of both over the number of a sample's values.
-        n_values = found.shape[1]
-        return torch.cat([found, noise], dim=1) * (1 + noise.shape[1] / n_values) ** 0.5
+        return ((targets - made) / self.unit).flatten(1)
 
     def _deviation(self, targets):
         """Deviation of the errors of a sample made with the right latents, shape (n or 1, 1)."""

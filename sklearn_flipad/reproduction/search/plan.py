@@ -39,7 +39,10 @@ class SearchPlan:
         """The plan for a process, which decides what is possible and what ``"auto"`` means."""
         has_floor, n_conditions = process.processing.exact, len(process.space.conditions)
         if not has_floor and process.output_range is None:
-            raise ValueError("File formats in processing= take gray levels: pass uint8 samples.")
+            raise ValueError(
+                "File formats and UnknownProcessing in processing= take gray levels: pass uint8 "
+                "samples."
+            )
         if max_iter == "auto":
             max_iter = _MAX_ITER
         if n_restarts == "auto":
@@ -47,7 +50,10 @@ class SearchPlan:
             if not has_floor:
                 n_restarts = options.n_restarts_without_floor
         n_noise = 0 if process.noise is None else process.noise.n_values
-        if process.space.n_features + n_noise > MAX_DENSE:
+        # Without a known floor each search would end by Gauss-Newton: for 300 samples of dcgan-0,
+        # of its own and of copies, it took 38 to 55 % of the time and changed no area by 0.001.
+        is_unknown = process.processing.unknown is not None and process.has_gradients and max_iter
+        if process.space.n_features + n_noise > MAX_DENSE or is_unknown:
             n_newton = 0
         if not process.has_gradients:
             if not n_newton:

@@ -40,7 +40,8 @@ def found_reason(search, X, latents, conditions, distances):
     in_train_mode = " in train mode, where batch normalization depends on the batch,"
     tested = " Their gray levels were not just cut off instead of rounded: that was tested."
     return (
-        "Either they were processed after they were generated (pass processing=), or were made"
+        "Either they were processed after they were generated (pass processing=; if it is not "
+        "known, UnknownProcessing()), or were made"
         f"{in_train_mode if has_batch_norm else ''} by another version of the generator or in "
         "another precision; or the generator has too many latents for its size, or the encoder "
         f"was trained too briefly.{tested if has_levels else ''}"

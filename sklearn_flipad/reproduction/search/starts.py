@@ -19,8 +19,8 @@ def draw_starts(process, n, random_state):
 class Starts:
     """The encoder's guess, its corrections, parts of it with noise, and random latents.
 
-    `make` maps latents and conditions to processed samples. Random numbers are drawn once, so that
-    the starts of a sample do not depend on the others.
+    `make` maps latents, conditions and targets to processed samples. Random numbers are drawn once,
+    so that the starts of a sample do not depend on the others.
     """
 
     def __init__(self, process, encoder, metric, plan, make, random_state):
@@ -43,7 +43,9 @@ class Starts:
         n_corrections = self.plan.options.n_corrections
         n_corrections = np.clip(n_restarts - n_conditions + 1, 0, n_corrections)
         # The guess with each condition, and its corrections.
-        guesses = [guess] * n_conditions + self._corrected(guess, ranking[:, 0], n_corrections)
+        guesses = [guess] * n_conditions + self._corrected(
+            targets, guess, ranking[:, 0], n_corrections
+        )
         starts = []
         for number in range(n_restarts + 1):
             condition = ranking[:, number % n_conditions]
@@ -60,13 +62,14 @@ class Starts:
             starts.append((latents, condition))
         return starts
 
-    def _corrected(self, guess, conditions, n):
+    def _corrected(self, targets, guess, conditions, n):
         """The guess, corrected once, twice and so on up to `n` times."""
         size = self.plan.batch_size
         found = [guess]
         for _ in range(n):
             parts = []
-            for part in zip(found[-1].split(size), conditions.split(size), strict=True):
+            rows = (found[-1], conditions, targets)
+            for part in zip(*(part.split(size) for part in rows), strict=True):
                 with torch.no_grad():
                     made = in_lanes(self.make, len(part[0]), *part)
                 parts.append(self.encoder.guess(made)[0].to(guess))
