@@ -43,6 +43,7 @@ CALIBRATORS = {
 #: Calibrators of the methods, and what is calibrated of their distances.
 OF_METHODS = {name: (calibrator, np.log) for name, calibrator in CALIBRATORS.items()}
 OF_METHODS["logistic, no logarithm"] = (LogisticLR(), np.asarray)
+OF_METHODS["logistic, C=1"] = (LogisticLR(C=1.0), np.log)
 #: Densities of anomaly scores of the model and of the reference population. The logarithm of their
 #: ratio is linear for the first two, and the scores are normal for the first and the last.
 DENSITIES = {
