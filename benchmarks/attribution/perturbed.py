@@ -22,7 +22,7 @@ PERTURBATIONS = {
     "noise 0.1": GaussianNoise(0.1, random_state=0),
     "JPEG 90": JPEGCompression(90),
     "JPEG 80": JPEGCompression(80),
-    **{name: RandomProcessing(name) for name in ("platform", "messenger", "screenshot")},
+    "platform": RandomProcessing("platform", random_state=0),
 }
 SHOWN = ("SM-F", *shipped.COMBINED, "combined", "combined mean")
 KEYS = shipped.KEYS
