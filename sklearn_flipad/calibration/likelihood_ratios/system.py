@@ -81,7 +81,7 @@ class LRSystem:
     >>> own, reference = rng.normal(0, 1, 200), rng.normal(3, 1, 500)
     >>> found = LRSystem().weigh(own, reference, [-3.0, 1.0, 5.0])
     >>> found.log10_lr.round(1)
-    array([ 2. ,  0.7, -2.2])
+    array([ 1.7,  0.7, -2. ])
     >>> found.at_bound
     array([ True, False,  True])
     """
