@@ -88,11 +88,8 @@ class DiffusionSampler(nn.Module):
         if is_scheduler(schedule):
             if n_steps is None:
                 raise ValueError(
-                    Message(
-                        "A scheduler needs the number of steps that images were made with. Pass ",
-                        Term("n_steps=50", "n_steps"),
-                        ", the pipeline's num_inference_steps.",
-                    )
+                    "A scheduler needs the number of steps that images were made with. Pass "
+                    "n_steps=50, the pipeline's num_inference_steps."
                 )
             self._scheduler, schedule = schedule, schedule_of(schedule, n_steps)
         elif not isinstance(schedule, DiffusionSchedule):
