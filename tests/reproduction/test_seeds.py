@@ -20,7 +20,8 @@ def test_p_values_are_those_of_the_t_test(n_values):
     r = np.array([-0.9, -0.3, -0.01, 0.0, 0.01, 0.3, 0.9]) * min(1, 20 / n_values**0.5)
     t = r * np.sqrt((n_values - 2) / (1 - r * r))
     expected = stats.t.logsf(t, n_values - 2)
-    np.testing.assert_allclose(log_p_values(r, n_values), expected, rtol=1e-7)
+    # Of scipy 1.11, logarithms near 0 have 12 digits after the point.
+    np.testing.assert_allclose(log_p_values(r, n_values), expected, rtol=1e-7, atol=1e-11)
 
 
 def test_p_values_below_the_least_float():
