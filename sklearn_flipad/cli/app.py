@@ -13,9 +13,14 @@ from sklearn_flipad.cli.options import (
     Code,
     Evaluative,
     FitOptions,
+    Fnr,
+    Fpr,
+    Jobs,
     Model,
     Overwrite,
     Quiet,
+    Rate,
+    Size,
     with_options,
 )
 from sklearn_flipad.cli.rows import fit_rows, inspection_rows, score_rows, validation_rows
@@ -79,19 +84,11 @@ def score(
     report: Annotated[Path | None, typer.Option(help="Also write a report, an .html file.")] = None,
     evaluative: Evaluative = False,
     model: Model = None,
-    fnr: Annotated[
-        float | None, typer.Option(help="Level of 'not own'; the attributor's by default.")
-    ] = None,
-    fpr: Annotated[
-        float | None, typer.Option(help=f"Level of 'own'; {FitOptions.fpr:g} by default.")
-    ] = None,
-    size: Annotated[
-        int | None, typer.Option(min=1, help="Resize and crop image files to this side.")
-    ] = None,
-    rate: Annotated[
-        int | None, typer.Option(min=1, help="Samples a second, of sounds; as in fit by default.")
-    ] = None,
-    n_jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1: all cores.")] = 1,
+    fnr: Fnr = None,
+    fpr: Fpr = None,
+    size: Size = None,
+    rate: Rate = None,
+    n_jobs: Jobs = 1,
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard an unfinished run, or replace a table.")
     ] = False,
@@ -177,19 +174,11 @@ def validate(
         typer.Option(help="The table of verdicts; by default NAME.verdicts.csv beside --out."),
     ] = None,
     model: Model = None,
-    fnr: Annotated[
-        float | None, typer.Option(help="Level of 'not own'; the attributor's by default.")
-    ] = None,
-    fpr: Annotated[
-        float | None, typer.Option(help=f"Level of 'own'; {FitOptions.fpr:g} by default.")
-    ] = None,
-    size: Annotated[
-        int | None, typer.Option(min=1, help="Resize and crop image files to this side.")
-    ] = None,
-    rate: Annotated[
-        int | None, typer.Option(min=1, help="Samples a second, of sounds; as in fit by default.")
-    ] = None,
-    n_jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1: all cores.")] = 1,
+    fnr: Fnr = None,
+    fpr: Fpr = None,
+    size: Size = None,
+    rate: Rate = None,
+    n_jobs: Jobs = 1,
     overwrite: Overwrite = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard an unfinished table, or replace one.")

@@ -21,9 +21,14 @@ __all__ = [
     "Code",
     "Evaluative",
     "FitOptions",
+    "Fnr",
+    "Fpr",
+    "Jobs",
     "Model",
     "Overwrite",
     "Quiet",
+    "Rate",
+    "Size",
     "numbers",
     "with_options",
     "without_layer",
@@ -54,6 +59,11 @@ Evaluative = Annotated[
         "attributors that were fitted with --lr.",
     ),
 ]
+Size = Annotated[int | None, typer.Option(min=1, help="Resize and crop image files to this side.")]
+Rate = Annotated[
+    int | None, typer.Option(min=1, help="Samples a second, of sounds; as in fit by default.")
+]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", help="Processes; -1: all cores.")]
 Model = Annotated[
     str | None, typer.Option(help="What the report calls the generator, as 'our face generator'.")
 ]
@@ -124,9 +134,7 @@ class FitOptions:
     reference: Annotated[
         str | None, typer.Option(help="What the negatives are, as 'camera photographs'.")
     ] = None
-    size: Annotated[
-        int | None, typer.Option(min=1, help="Resize and crop image files to this side.")
-    ] = None
+    size: Size = None
     windows: Annotated[
         int | None,
         typer.Option(min=1, help="For files of any size: the side of windows that are judged."),
@@ -172,6 +180,11 @@ class FitOptions:
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is random.")] = 0
     device: Annotated[str | None, typer.Option(help="Where to compute, as cuda.")] = None
     overwrite: Overwrite = False
+
+
+#: Levels of the commands that score.
+Fnr = Annotated[float | None, typer.Option(help="Level of 'not own'; the attributor's by default.")]
+Fpr = Annotated[float | None, typer.Option(help=f"Level of 'own'; {FitOptions.fpr:g} by default.")]
 
 
 def with_options(options: type) -> Callable:
