@@ -112,7 +112,7 @@ class Evidence:
         -------
         pandas.DataFrame
             With the columns ``verdict``, ``p_own``, ``p_reference`` (NaN without a reference
-            population) and ``anomaly_score``; with likelihood ratios also ``log10_lr`` the ends
+            population) and ``anomaly_score``; with likelihood ratios also ``log10_lr``, the ends
             of its interval, ``log10_lr_low`` and ``log10_lr_high``, and ``lr_at_bound``.
         """
         import pandas as pd

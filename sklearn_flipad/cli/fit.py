@@ -74,7 +74,6 @@ def fit_attributor(options, run):
     n_own = (options.samples or method.default_n_samples(shape)) if X is None else len(X)
     if X is None:
         of_own = Counter({decoding_of_drawn(shape, options): n_own})
-    facts = count_facts(of_own)
     _check_sizes(n_own, n_negatives, options, method)
     if negatives is None:
         run.warn(
@@ -83,7 +82,7 @@ def fit_attributor(options, run):
         )
     # Both are processed alike.
     elif not options.processing and (
-        message := negatives_warning(facts, count_facts(of_negatives))
+        message := negatives_warning(count_facts(of_own), count_facts(of_negatives))
     ):
         run.warn(message)
     reference = None if negatives is None else options.reference or _name_of(options.negatives)

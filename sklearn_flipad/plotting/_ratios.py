@@ -1,9 +1,18 @@
-"""Axes of likelihood ratios: their limits, and ratios that lie beyond them."""
+"""Likelihood ratios of both kinds, and axes with ratios that lie beyond them."""
 
 import numpy as np
 from sklearn.utils.validation import column_or_1d
 
-__all__ = ["OWN", "add_bands", "axis_limits", "check_ratios", "describe", "labeled", "placed"]
+__all__ = [
+    "OWN",
+    "RatioDisplay",
+    "add_bands",
+    "axis_limits",
+    "check_ratios",
+    "describe",
+    "labeled",
+    "placed",
+]
 
 #: Name of the samples of the model.
 OWN = "own samples"
@@ -95,3 +104,60 @@ def _ends(logs, limits):
             ("-∞", "∞"), ("<", ">"), limits, infinite, strict=True
         )
     )
+
+
+class RatioDisplay:
+    """Base class of displays that draw the ratios of both kinds as they are, by ``plot``."""
+
+    def __init__(
+        self,
+        log10_lr_own,
+        log10_lr_reference,
+        *,
+        name=None,
+        reference_name="reference population",
+    ):
+        self.log10_lr_own = log10_lr_own
+        self.log10_lr_reference = log10_lr_reference
+        self.name = name
+        self.reference_name = reference_name
+
+    @classmethod
+    def from_predictions(
+        cls,
+        log10_lr_own,
+        log10_lr_reference,
+        *,
+        name=None,
+        reference_name="reference population",
+        ax=None,
+        **kwargs,
+    ):
+        """Draw given ratios.
+
+        Parameters
+        ----------
+        log10_lr_own : array-like of shape (n,)
+            Logarithms to base 10 of the ratios of samples of the model; they may be infinite.
+        log10_lr_reference : array-like of shape (m,)
+            Those of samples of the reference population.
+        name, reference_name
+            See the class.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; a new figure by default.
+        **kwargs : dict
+            Passed to ``plot``.
+
+        Returns
+        -------
+        display
+            An instance of the class.
+
+        Raises
+        ------
+        ValueError
+            If there are no ratios of some kind, or one is NaN.
+        """
+        own, reference = check_ratios(log10_lr_own, log10_lr_reference)
+        display = cls(own, reference, name=name, reference_name=reference_name)
+        return display.plot(ax=ax, **kwargs)

@@ -6,9 +6,9 @@ from sklearn_flipad.plotting._figures import axes_or_new
 from sklearn_flipad.plotting._histograms import draw_histograms
 from sklearn_flipad.plotting._ratios import (
     OWN,
+    RatioDisplay,
     add_bands,
     axis_limits,
-    check_ratios,
     describe,
     placed,
 )
@@ -16,7 +16,7 @@ from sklearn_flipad.plotting._ratios import (
 __all__ = ["LRHistogramDisplay"]
 
 
-class LRHistogramDisplay:
+class LRHistogramDisplay(RatioDisplay):
     """Histograms of the logarithms of likelihood ratios, by source.
 
     Infinite ratios, and those beyond given limits, have bars of their own beside the others.
@@ -48,58 +48,6 @@ class LRHistogramDisplay:
     >>> display.ax_.get_legend().get_texts()[0].get_text()
     'own samples (n = 4; 1 at ∞)'
     """
-
-    def __init__(
-        self,
-        log10_lr_own,
-        log10_lr_reference,
-        *,
-        name=None,
-        reference_name="reference population",
-    ):
-        self.log10_lr_own = log10_lr_own
-        self.log10_lr_reference = log10_lr_reference
-        self.name = name
-        self.reference_name = reference_name
-
-    @classmethod
-    def from_predictions(
-        cls,
-        log10_lr_own,
-        log10_lr_reference,
-        *,
-        name=None,
-        reference_name="reference population",
-        ax=None,
-        **kwargs,
-    ):
-        """Draw histograms of given ratios.
-
-        Parameters
-        ----------
-        log10_lr_own : array-like of shape (n,)
-            Logarithms to base 10 of the ratios of samples of the model; they may be infinite.
-        log10_lr_reference : array-like of shape (m,)
-            Those of samples of the reference population.
-        name, reference_name
-            See the class.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed to :meth:`plot`.
-
-        Returns
-        -------
-        LRHistogramDisplay
-
-        Raises
-        ------
-        ValueError
-            If there are no ratios of some kind, or one is NaN.
-        """
-        own, reference = check_ratios(log10_lr_own, log10_lr_reference)
-        display = cls(own, reference, name=name, reference_name=reference_name)
-        return display.plot(ax=ax, **kwargs)
 
     def plot(self, ax=None, *, bins=40, limits=None, **kwargs):
         """Draw the histograms.

@@ -3,12 +3,12 @@
 import numpy as np
 
 from sklearn_flipad.plotting._figures import axes_or_new
-from sklearn_flipad.plotting._ratios import OWN, axis_limits, check_ratios, describe
+from sklearn_flipad.plotting._ratios import OWN, RatioDisplay, axis_limits, describe
 
 __all__ = ["TippettDisplay"]
 
 
-class TippettDisplay:
+class TippettDisplay(RatioDisplay):
     """Tippett plot: how often a likelihood ratio is at least as large, by source.
 
     A step function for each source. Left of 0, what the curve of the model's samples lacks to 1 is
@@ -48,58 +48,6 @@ class TippettDisplay:
     >>> display.ax_.lines[0].get_label()
     'own samples (n = 4)'
     """
-
-    def __init__(
-        self,
-        log10_lr_own,
-        log10_lr_reference,
-        *,
-        name=None,
-        reference_name="reference population",
-    ):
-        self.log10_lr_own = log10_lr_own
-        self.log10_lr_reference = log10_lr_reference
-        self.name = name
-        self.reference_name = reference_name
-
-    @classmethod
-    def from_predictions(
-        cls,
-        log10_lr_own,
-        log10_lr_reference,
-        *,
-        name=None,
-        reference_name="reference population",
-        ax=None,
-        **kwargs,
-    ):
-        """Draw the curves of given ratios.
-
-        Parameters
-        ----------
-        log10_lr_own : array-like of shape (n,)
-            Logarithms to base 10 of the ratios of samples of the model; they may be infinite.
-        log10_lr_reference : array-like of shape (m,)
-            Those of samples of the reference population.
-        name, reference_name
-            See the class.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed to :meth:`plot`.
-
-        Returns
-        -------
-        TippettDisplay
-
-        Raises
-        ------
-        ValueError
-            If there are no ratios of some kind, or one is NaN.
-        """
-        own, reference = check_ratios(log10_lr_own, log10_lr_reference)
-        display = cls(own, reference, name=name, reference_name=reference_name)
-        return display.plot(ax=ax, **kwargs)
 
     def plot(self, ax=None, *, limits=None, **kwargs):
         """Draw the curves.

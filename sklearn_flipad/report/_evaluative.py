@@ -10,7 +10,7 @@ from sklearn_flipad.evaluation import Rate, cllr, cllr_min, misleading_rates
 from sklearn_flipad.plotting import ECEDisplay, TippettDisplay
 from sklearn_flipad.report._pictures import Picture, figure_picture
 
-__all__ = ["Ratio", "Validation", "lr_plots", "ratio_text", "ratios_of", "validation_of"]
+__all__ = ["Ratio", "Validation", "quality_of", "ratio_text", "ratios_of", "validation_of"]
 
 #: Parts for cross-validation.
 _N_FOLDS = 5
@@ -158,18 +158,20 @@ def validation_of(calibrator):
         logs = calibrator.lr_.cross_validated(*scores, n_folds=_N_FOLDS)
     except ValueError:  # too few, or the scores of a part are all equal
         return None
-    y = np.repeat([1, -1], [len(part) for part in logs])
-    both = np.concatenate(logs)
-    own, others = misleading_rates(y, both)
-    return Validation(cllr(y, both), cllr_min(y, both), own, others, *lr_plots(*logs))
+    return quality_of(*logs)
 
 
-def lr_plots(own, others, name="reference population"):
-    """Tippett plot and empirical cross-entropy of the ratios of own samples and of named others."""
+def quality_of(own, others, name="reference population"):
+    """The :class:`Validation` of the logarithms of ratios of own samples, and of named others."""
+    y, logs = np.repeat([1, -1], [len(own), len(others)]), np.concatenate([own, others])
     tippett = TippettDisplay.from_predictions(own, others, reference_name=name)
-    return (
+    entropy = ECEDisplay.from_predictions(own, others)
+    return Validation(
+        cllr(y, logs),
+        cllr_min(y, logs),
+        *misleading_rates(y, logs),
         _plot(tippett, "share of samples of each source with at least a certain ratio"),
-        _plot(ECEDisplay.from_predictions(own, others), "missing information by the odds before"),
+        _plot(entropy, "missing information by the odds before"),
     )
 
 

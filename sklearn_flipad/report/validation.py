@@ -7,9 +7,9 @@ from sklearn.metrics import roc_auc_score
 
 from sklearn_flipad.base.estimators import last_step
 from sklearn_flipad.calibration import rank_sum_p_value
-from sklearn_flipad.evaluation import Rate, cllr, cllr_min, clopper_pearson, misleading_rates
+from sklearn_flipad.evaluation import Rate, clopper_pearson
 from sklearn_flipad.persistence.inspection import inspect_attributor
-from sklearn_flipad.report._evaluative import Validation, lr_plots
+from sklearn_flipad.report._evaluative import quality_of
 from sklearn_flipad.report._labels import read_labels
 from sklearn_flipad.report._page import check_out, write_page
 from sklearn_flipad.report._provenance import noted, provenance
@@ -166,8 +166,10 @@ def write_validation(
     own = y == 1
     calibrator = last_step(run.attributor)
     log10_lr = None if evidence.log10_lr is None else evidence.log10_lr[rows]
-    ratios = _of_ratios(y, log10_lr)
-    misleads = None if log10_lr is None else np.where(own, log10_lr < 0, log10_lr > 0)
+    ratios = misleads = None
+    if log10_lr is not None:
+        ratios = quality_of(log10_lr[own], log10_lr[~own], "other files")
+        misleads = np.where(own, log10_lr < 0, log10_lr > 0)
     own_rejected = _rate(rejected[own])
     others_called_own = _rate(called[~own])
     shift = rank_sum_p_value(
@@ -247,15 +249,6 @@ def _check_new(run, files):
             f"fitted or calibrated with, the first is {seen[0]}. Validate with files that it "
             "has not seen."
         )
-
-
-def _of_ratios(y, log10_lr):
-    """Quality of likelihood ratios, None if there are none."""
-    if log10_lr is None:
-        return None
-    own, others = misleading_rates(y, log10_lr)
-    plots = lr_plots(log10_lr[y == 1], log10_lr[y == -1], "other files")
-    return Validation(cllr(y, log10_lr), cllr_min(y, log10_lr), own, others, *plots)
 
 
 def _rate(events):

@@ -45,7 +45,7 @@ needs_gnu = pytest.mark.skipif(
 
 
 def run(code, **variables):
-    """What a new process prints."""
+    """Words that a new process prints."""
     environment = {name: value for name, value in os.environ.items() if name not in CHOICES}
     environment.pop("OMP_NUM_THREADS", None)
     done = subprocess.run(
