@@ -7,7 +7,7 @@ are fitted to its samples and only 200 real images; a fourth, reproduction, lear
 model from its samples alone. Then they judge samples of five generators that they have never
 seen: three of other architectures, one of the same architecture with another seed, and a copy
 whose earlier weights were changed by 5 % and whose final layer is that of the target. The script
-prints a table and writes one picture; ``make demo`` runs it in a few minutes on two cores.
+prints a table, and writes it and one picture; ``make demo`` runs it in a few minutes on two cores.
 
 .. image:: /demo.png
     :alt: Suspects, their reproductions and the differences; histograms with thresholds
@@ -29,6 +29,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 from sklearn_flipad import (
     DeepSADDetector,
@@ -101,18 +102,21 @@ def make_attributors(generator, network="mlp", random_state=0):
     }
 
 
-def print_table(table):
+def tabulated(table):
     """Rates by method and source, with exact 95 % intervals."""
-    print(f"\nNominal false-negative rate {FNR:.3f}; exact 95 % intervals in brackets.")
-    print(f"{'':12} {'source':18} {'accuracy':>8}  {'FNR':24} {'FPR':24} {'AUC':>6}")
-    for method, rows in table.items():
-        for source, scores in rows.items():
-            print(
-                f"{method:12} {source:18} {scores.accuracy:8.4f}  {scores.fnr!s:24} "
-                f"{scores.fpr!s:24} {scores.auc:6.4f}"
-            )
-        mean = np.mean([rows[source].accuracy for source in (*UNSEEN, COPY)])
-        print(f"{method:12} {'mean over unseen':18} {mean:8.4f}\n")
+    rows = [
+        {
+            "method": method,
+            "source": source,
+            "accuracy": round(scores.accuracy, 4),
+            "FNR": str(scores.fnr),
+            "FPR": str(scores.fpr),
+            "AUC": round(scores.auc, 4),
+        }
+        for method, by_source in table.items()
+        for source, scores in by_source.items()
+    ]
+    return pd.DataFrame(rows)
 
 
 def draw(attributors, tests, scores, path):
@@ -152,7 +156,7 @@ def draw(attributors, tests, scores, path):
 def main():
     """Fit, test, print and draw."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[1])
-    parser.add_argument("--out", type=Path, default=Path("output"), help="folder of the picture")
+    parser.add_argument("--out", type=Path, default=Path("output"), help="folder of both")
     parser.add_argument("--own", type=int, default=4000, help="training samples of the model")
     parser.add_argument("--real", type=int, default=200, help="real training images, up to 1500")
     parser.add_argument("--network", choices=["mlp", "lenet"], default="mlp")
@@ -178,10 +182,13 @@ def main():
             decision = np.where(both >= offset, 1, -1)
             table[method][source] = attribution_scores(truth, decision, both)
         print(f"{method}: {time.perf_counter() - start:.0f} s", flush=True)
-    print_table(table)
+    frame = tabulated(table)
+    print(f"\nNominal false-negative rate {FNR:.3f}; exact 95 % intervals in brackets.")
+    print(frame.to_string(index=False))
     out.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(out / "demo.csv", index=False)
     draw(attributors, tests, scores, out / "demo.png")
-    print(f"Picture: {out / 'demo.png'}")
+    print(f"Table and picture: {out / 'demo.csv'}, {out / 'demo.png'}")
 
 
 if __name__ == "__main__":

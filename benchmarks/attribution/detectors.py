@@ -6,9 +6,12 @@ at a false-negative rate of 5 %. PyOD's are left out where PyOD is not installed
 """
 
 import warnings
+from contextlib import redirect_stdout
 
 import numpy as np
 import pandas as pd
+import torch
+from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
@@ -41,8 +44,8 @@ OPTIONS = (
 )
 
 
-def detectors():
-    """Yield pairs of a library's name and a detector."""
+def detectors(n_features):
+    """Yield pairs of a library's name and a detector of rows with so many features."""
     hidden = {"hidden": (256,)}
     yield "here", DeepSADDetector(module=MLP, module_params=hidden, max_epochs=20)
     for detector in (
@@ -63,7 +66,7 @@ def detectors():
     ):
         yield "scikit-learn", detector
     try:
-        from pyod.models import copod, ecod, hbos, iforest, knn, pca
+        from pyod.models import auto_encoder, copod, deep_svdd, ecod, hbos, iforest, knn, pca, vae
     except ImportError:
         return
     for detector in (
@@ -73,8 +76,30 @@ def detectors():
         pca.PCA(20),
         iforest.IForest(),
         hbos.HBOS(),
+        deep_svdd.DeepSVDD(n_features, epochs=20, preprocessing=False, random_state=0, verbose=0),
+        auto_encoder.AutoEncoder(epoch_num=20, preprocessing=False, random_state=0, verbose=0),
+        vae.VAE(epoch_num=20, preprocessing=False, random_state=0, verbose=0),
+        DevNet(),
     ):
         yield "PyOD", detector
+
+
+class DevNet(BaseEstimator):
+    """PyOD's deviation network, which learns from labels: 1 for others, 0 for own samples."""
+
+    def fit(self, X, y):
+        """Train the network."""
+        from pyod.models import devnet
+
+        seeded = torch.random.fork_rng(devices=[])
+        with seeded, redirect_stdout(None):
+            torch.manual_seed(0)
+            self.network_ = devnet.DevNet(epochs=20).fit(X, (y == -1).astype(int))
+        return self
+
+    def score_samples(self, X):
+        """The more normal, the larger."""
+        return -self.network_.decision_function(X)
 
 
 def run(options, results):
@@ -85,7 +110,8 @@ def run(options, results):
     X = np.concatenate([own, load_fashion_sample(options.n_real)])
     y = np.repeat([1, -1], [options.n_own, options.n_real])
     suspects = [sample(generator, options.n_test, random_state=1) for generator in generators]
-    for library, detector in detectors():
+    n_features = options.size**2 or own[0].size
+    for library, detector in detectors(n_features):
         name = type(detector).__name__
         if results.has(library, name):
             continue

@@ -18,7 +18,7 @@ import torch
 from benchmarks.data.problems import CASES
 from benchmarks.machine import timed
 from benchmarks.options import Option, selection
-from benchmarks.speed.peers import PEERS, trace_peer
+from benchmarks.speed.other_solvers import PEERS, trace_peer
 from sklearn_flipad.operators import ConvTransposeOperator, gram_solver
 from sklearn_flipad.solvers import FISTA, DouglasRachford, LassoProblem
 
