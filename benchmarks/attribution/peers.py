@@ -39,7 +39,9 @@ def draw(kind, options):
     own, reference = rng.normal(0, 1, options.n_own), rng.normal(2, 1.5, options.n_reference)
     suspects = rng.normal(1, 2, options.n_suspects)
     if kind == "ties":
-        own, reference, suspects = (np.round(2 * scores) / 2 for scores in (own, reference, suspects))
+        own, reference, suspects = (
+            np.round(2 * scores) / 2 for scores in (own, reference, suspects)
+        )
     return own, reference, suspects
 
 
@@ -159,12 +161,9 @@ def table(rows):
     """A line for each statistic, with the largest differences for both kinds of scores."""
     lines = {}
     for row in rows:
-        key = (row["package"], row["statistic"])
         names = {"package": f"{row['package']} {row['version']}", "statistic": row["statistic"]}
-        line = lines.setdefault(key, names)
+        line = lines.setdefault((row["package"], row["statistic"]), names)
         line[f"difference, {row['scores']}"] = f"{row['difference']:.0e}"
-        if row["scores"] == "continuous":
-            line |= {"ms here": row["ms"], "ms there": row["ms there"]}
     return pd.DataFrame(lines.values())
 
 

@@ -5,11 +5,13 @@ preactivations and activations, each with the same detector. Unlike in ``seeds``
 the own samples train and a quarter calibrates, for all methods alike: the covariance takes more
 samples than a sample has elements. ``both`` accepts what whitened preactivation and whitened FLIPAD
 both accept, each at half of the false-negative rate, and shows what the second adds to the first.
+``Mahalanobis`` is the squared norm of whitened preactivations, and trains nothing.
 """
 
 import tempfile
 
 import numpy as np
+from sklearn.mixture import GaussianMixture
 
 from benchmarks.attribution import shipped
 from benchmarks.attributors import final_layer, one_layer_detector
@@ -21,7 +23,7 @@ from sklearn_flipad.zoo import load_pretrained
 
 OWNERS = ("fashion/dcgan-0", "fashion/ebgan-0", "fashion/lsgan-1", "fashion/wgan-gp-0")
 PIXELS, PREACTIVATION, FLIPAD = "whitened pixels", "whitened preactivation", "whitened FLIPAD"
-METHODS = ("RawPAD", PIXELS, PREACTIVATION, "FLIPAD", FLIPAD, "both")
+METHODS = ("RawPAD", PIXELS, PREACTIVATION, "Mahalanobis", "FLIPAD", FLIPAD, "both")
 #: Pixels and preactivations are whitened as they are by default. Activations are more than the
 #: samples that train: of six settings, the best for EBGAN.
 WHITENERS = {
@@ -73,6 +75,8 @@ def make_attributor(method, owner, options, cache_dir=None):
     common = {"fnr": options.fnrs[0], "cv": 0.25, "random_state": options.seed}
     common |= {"detector": detector}
     scaler = WHITENERS.get(method)
+    if method == "Mahalanobis":
+        return make_whitened(**common | {"detector": GaussianMixture(covariance_type="spherical")})
     if method == PREACTIVATION:
         return make_whitened(whitener=scaler, **common)
     if method in ("RawPAD", PIXELS):

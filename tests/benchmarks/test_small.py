@@ -18,6 +18,7 @@ ELSEWHERE = {
     "large_latents": "test_sound.py",
     "latent_diffusion": "test_latent_diffusion.py",
     "medical": "test_medical.py",
+    "peers": "test_peers.py",
     "sound": "test_sound.py",
     "stylegan2": "test_stylegan2.py",
     "super_resolution": "test_super_resolution.py",
