@@ -1,13 +1,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 FLOORS := .venv-floors/bin
+DIST := .venv-dist/bin
 INSTALL := -m pip install --quiet --disable-pip-version-check
 PIP := $(BIN)/python $(INSTALL) -c constraints.txt
 FLOORS_PIP := $(FLOORS)/python $(INSTALL) -c constraints-floors.txt
 # A process gets successive tests, which share fixtures, and takes half of another's when it is done.
 PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
-.PHONY: env demo test test-floors lint docs bench clean
+.PHONY: env demo test test-floors lint docs bench dist clean
 
 env: .venv/installed
 
@@ -52,5 +53,18 @@ docs: .venv/docs
 bench: env
 	$(BIN)/python -m benchmarks solvers
 
+# Builds both distributions, checks them, and runs the README's Python in an environment that has
+# nothing but the wheel and what it requires.
+dist:
+	rm -rf dist
+	$(PYTHON) -m venv --clear .venv-dist
+	$(DIST)/python $(INSTALL) build twine
+	$(DIST)/python -m build
+	$(DIST)/python -m twine check --strict dist/*
+	$(PYTHON) -m venv --clear .venv-dist
+	$(DIST)/python $(INSTALL) -c constraints.txt torch
+	$(DIST)/python $(INSTALL) -c constraints.txt dist/*.whl
+	sed -n '/^```python/,/^```/{/^```/!p;}' README.md | (cd dist && ../$(DIST)/python -)
+
 clean:
-	rm -rf .venv .venv-floors build dist *.egg-info docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst output
+	rm -rf .venv .venv-floors .venv-dist build dist *.egg-info docs/_build docs/auto_examples docs/api/generated docs/sg_execution_times.rst output

@@ -1,5 +1,6 @@
-"""Contents of the source distribution and of the wheel made from it."""
+"""Contents of the source distribution and of the wheel made from it; the version."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from sklearn_flipad import __version__
+
 ROOT = Path(__file__).parents[1]
 #: Folders whose every file is distributed, but for what is generated, and single files.
 FOLDERS = ("benchmarks", "docs", "examples", "sklearn_flipad", "tests")
 FILES = (
     "CHANGELOG.md",
+    "CITATION.cff",
     "CONTRIBUTING.md",
     "LICENSE",
     "MANIFEST.in",
@@ -77,8 +81,21 @@ def test_the_source_distribution_has_every_file(unpacked):
 
 def test_the_wheel_has_the_package_with_its_data_and_nothing_else(unpacked, tmp_path):
     folder, distributed = unpacked
-    with zipfile.ZipFile(build("wheel", folder, tmp_path)) as wheel:
+    path = build("wheel", folder, tmp_path)
+    assert path.name == f"sklearn_flipad-{__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(path) as wheel:
         found = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert found == {name for name in distributed if name.startswith("sklearn_flipad/")}
     suffixes = {".py", ".css", ".csv", ".html", ".npz", ".safetensors", ".json", ".png"}
     assert {Path(name).suffix for name in found} == suffixes
+
+
+def test_changelog_and_citation_are_of_this_version():
+    (first, *_) = re.findall(r"^(\S+) \(.*\)\n-+$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert first == __version__
+    assert re.findall(r"^version: (.*)$", citation, re.MULTILINE) == [__version__]
+    project = (ROOT / "pyproject.toml").read_text()
+    for pattern in (r'authors = \[\{ name = "(.*)" \}\]', r'license = "(.*)"'):
+        (value,) = re.findall(pattern, project)
+        assert f": {value}\n" in citation
