@@ -91,7 +91,9 @@ def test_the_wheel_has_the_package_with_its_data_and_nothing_else(unpacked, tmp_
 
 
 def test_changelog_and_citation_are_of_this_version():
-    (first, *_) = re.findall(r"^(\S+) \(.*\)\n-+$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    (first, *_) = re.findall(
+        r"^(\S+) \(.*\)\n-+$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
     citation = (ROOT / "CITATION.cff").read_text()
     assert first == __version__
     assert re.findall(r"^version: (.*)$", citation, re.MULTILINE) == [__version__]

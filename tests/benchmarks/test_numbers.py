@@ -1,14 +1,16 @@
 """The numbers in the pages are those of the committed results.
 
-`stated` has the phrases of the pages that say what was measured. A number that looks measured and is
-in none of them must be a setting, which `SETTINGS` names.
+`stated` has the phrases of the pages that say what was measured. A number that looks measured and
+is in none of them must be a setting, which `SETTINGS` names.
 """
 
 import re
 
 import pytest
 
-from tests.benchmarks.stated import PAGES, ROOT
+from benchmarks.results import read_results
+from tests.benchmarks.stated import PAGES, results
+from tests.benchmarks.test_tables import RESULTS, ROOT, TABLES
 
 #: Decimals, and integers with a unit of a measurement.
 MEASURED = re.compile(
@@ -25,6 +27,7 @@ SHOWN = (
 #: Numbers that were chosen, or that are the paper's.
 SETTINGS = {
     "README.md": ("Python 3.11 or newer",),
+    "docs/comparison.rst": ("needs Python 3.12",),
     "docs/diffusion.rst": ("noise of 2 % on its weights", "of 0.65 million weights"),
     "docs/evidence.rst": (
         "_ = 0.002 - Of the model's",
@@ -91,13 +94,23 @@ def test_numbers_are_measured_or_set(page):
     for phrase in (*stated(page), *SETTINGS.get(page, ())):
         assert phrase in text
         text = text.replace(phrase, " ", 1)
-    assert not unknown(text), "measure these, and state them in tests/benchmarks/stated.py"
+    assert not unknown(text), "measure these, and state them in tests/benchmarks/stated"
 
 
 def unknown(text):
     """What looks measured and is not nominal, with some words around it."""
     text = NOMINAL.sub("", text)
     return [text[max(x.start() - 40, 0) : x.end() + 20] for x in MEASURED.finditer(text)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_name_the_commands_of_their_numbers(page):
+    results.USED.clear()
+    assert stated(page)
+    text = (ROOT / page).read_text()
+    for name in results.USED:
+        benchmark = TABLES.get(name) or read_results(RESULTS / f"{name}.jsonl")[0][0]["benchmark"]
+        assert f"python -m benchmarks {benchmark}" in text
 
 
 def test_pages_exist():
