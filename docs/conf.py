@@ -28,16 +28,8 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
 # Only the API and the gallery have pages below them.
-_SINGLE = (
-    "getting_started",
-    "conventions",
-    "detectors",
-    "method",
-    "experiments",
-    "extending",
-    "changelog",
-)
-html_sidebars = {page: [] for page in ("index", "command", "changelog", *_SINGLE)}
+_PAGES = {path.stem for path in Path(__file__).parent.glob("*.rst")}
+html_sidebars = {page: [] for page in _PAGES - {"api"}}
 toc_object_entries_show_parents = "hide"
 
 autosummary_generate = True

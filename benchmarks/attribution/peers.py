@@ -163,7 +163,9 @@ def table(rows):
     for row in rows:
         names = {"package": f"{row['package']} {row['version']}", "statistic": row["statistic"]}
         line = lines.setdefault((row["package"], row["statistic"]), names)
-        line[f"difference, {row['scores']}"] = f"{row['difference']:.0e}"
+        line[f"difference, {row['scores']}"] = (
+            f"{row['difference']:.0e}" if row["difference"] else "0"
+        )
     return pd.DataFrame(lines.values())
 
 
