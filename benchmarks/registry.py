@@ -51,7 +51,7 @@ _ROWS = (
     ("likelihood_ratios", "attribution", "ratios of known densities and one model", "20 min"),
     ("attacks", "attribution", "own samples made foreign, and foreign ones own", "15 min"),
     ("peers", "attribution", "statistics of other libraries on the same scores", "10 s"),
-    ("detectors", "attribution", "detectors of other libraries in DeepSAD's place", "14 s"),
+    ("detectors", "attribution", "detectors of other libraries in DeepSAD's place", "45 s"),
     ("ladder", "attribution", "ever nearer copies of five owners", "2 h, part of it on a card"),
     ("reproduction", "attribution", "reproduction of twelve owners and a public model", "79 min"),
     ("processed", "attribution", "processed samples, with known processing", _NOT_MEASURED),
