@@ -13,6 +13,7 @@ PAGES = {
     "docs/method.rst": others.method,
     "docs/experiments.rst": attribution.experiments,
     "docs/evidence.rst": others.evidence,
+    "docs/comparison.rst": attribution.comparison,
     "docs/latent_diffusion.rst": attribution.latent_diffusion,
     "docs/reproduction.rst": attribution.reproduction,
     "docs/tabular.rst": attribution.tabular,

@@ -139,6 +139,17 @@ def latent_diffusion():
     yield "which take {:.0f} s, FISTA is {:.0f} % above that", (last["FISTA, seconds"], above)
 
 
+def comparison():
+    found = table("latent_diffusion", dtype={"owner": str}).set_index(["owner", "method"])
+    schemes = ["AEROBLADE", "LatentTracer", "reproduction", "residual"]
+    yield (
+        "AEROBLADE's has an accuracy of {:.3f} and {:.3f}, LatentTracer's {:.3f} and {:.3f}, "
+        "reproduction {:.3f} and {:.3f}, and the residual, which needs no search, {:.3f} and "
+        "{:.3f}",
+        found.loc["0"].loc[schemes, ["1", "2"]].to_numpy().flat,
+    )
+
+
 def reproduction():
     found = rows("reproduction")
     shipped = [row for row in found if row["owner"] != "public"]
