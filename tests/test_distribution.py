@@ -22,6 +22,7 @@ FILES = (
     "LICENSE",
     "MANIFEST.in",
     "Makefile",
+    "NOTICE",
     "README.md",
     "constraints-floors.txt",
     "constraints.txt",
@@ -84,7 +85,10 @@ def test_the_wheel_has_the_package_with_its_data_and_nothing_else(unpacked, tmp_
     path = build("wheel", folder, tmp_path)
     assert path.name == f"sklearn_flipad-{__version__}-py3-none-any.whl"
     with zipfile.ZipFile(path) as wheel:
-        found = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        names = {*wheel.namelist()}
+    licenses = {name.rpartition("/")[2] for name in names if "/licenses/" in name}
+    assert licenses == {"LICENSE", "NOTICE"}  # that of the data must go with them
+    found = {name for name in names if ".dist-info/" not in name}
     assert found == {name for name in distributed if name.startswith("sklearn_flipad/")}
     suffixes = {".py", ".css", ".csv", ".html", ".npz", ".safetensors", ".json", ".png"}
     assert {Path(name).suffix for name in found} == suffixes

@@ -93,7 +93,7 @@ def run(options, results):
 def table(rows):
     """A line for each owner."""
     lines = []
-    for row in rows:
+    for row in sorted(rows, key=lambda row: OWNERS.index(row["owner"])):
         own, others = row["own"], list(row["others"].values())
         n, accepted = (sum(r[k] for r in others) for k in ("n", "accepted"))
         lines.append(
