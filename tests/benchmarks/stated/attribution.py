@@ -155,14 +155,23 @@ def reproduction():
     shipped = [row for row in found if row["owner"] != "public"]
     public = row("reproduction", owner="public")
     own = [row["own"] for row in shipped]
-    assert all(row["own"]["outcomes"] == {"reproduced": row["own"]["n"]} for row in found)
+    assert public["own"]["outcomes"] == {"reproduced": public["own"]["n"]}
     n = sum(row["n"] for row in own)
     n_others = sum(part["n"] for row in shipped for part in row["others"].values())
     rejected = 100 * (1 - sum(row["accepted"] for row in own) / n)
     yield (
-        "all {:,} fresh own samples were reproduced, after {} trials on average; {:.2f} % of them "
-        'were called "not own" (0.5 % was chosen), and none of {:,} others was accepted',
-        (n, span("{:.0f}", [row["n_iter"] for row in own]), rejected, n_others),
+        "Of the {:,} fresh own samples of the twelve shipped generators {:,} were reproduced, after "
+        "{} trials on average. The search for the other one, of _, ended {:.1f} gray levels away. "
+        '{:.2f} % of all were called "not own" (0.5 % was chosen), and none of {:,} others was '
+        "accepted",
+        (
+            n,
+            sum(row["outcomes"]["reproduced"] for row in own),
+            span("{:.0f}", [row["n_iter"] for row in own]),
+            max(row["distances"][-1] for row in own),
+            rejected,
+            n_others,
+        ),
     )
     assert not any(part["accepted"] for row in found for part in row["others"].values())
     missed = [100 * (1 - x) for x in public["own"]["interval"]]
