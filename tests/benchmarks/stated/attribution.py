@@ -160,8 +160,9 @@ def reproduction():
     n_others = sum(part["n"] for row in shipped for part in row["others"].values())
     rejected = 100 * (1 - sum(row["accepted"] for row in own) / n)
     yield (
-        "Of the {:,} fresh own samples of the twelve shipped generators {:,} were reproduced, after "
-        "{} trials on average. The search for the other one, of _, ended {:.1f} gray levels away. "
+        "Of the {:,} fresh own samples of the twelve shipped generators {:,} were reproduced, "
+        "after {} trials on average. The search for the other one, of _, ended {:.1f} gray levels "
+        "away. "
         '{:.2f} % of all were called "not own" (0.5 % was chosen), and none of {:,} others was '
         "accepted",
         (
