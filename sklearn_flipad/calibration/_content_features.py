@@ -15,14 +15,19 @@ __all__ = ["content_features"]
 _SIDE = 32
 
 
-def content_features(X):
+def content_features(*sets):
     """Brightness and roughness of the thumbnails of images, float64 of shape (n, n_features).
 
-    Thumbnails have at most `_SIDE` pixels a side, and at most half of the image's. Roughness is the
-    root of the deviation of each band of their Haar transform, three for each scale: the root
-    brings near to normal what varies by orders of magnitude.
+    There is an array for each set of images. All thumbnails have the same side: at most `_SIDE`
+    pixels, and half of the smallest side of an image. Roughness is the root of the deviation of
+    each band of the Haar transform, three for each scale: the root makes even what varies by orders
+    of magnitude.
     """
-    samples = [np.asarray(as_array(x)) for x in X] if is_ragged(X) else np.asarray(as_array(X))
+    sets = [
+        [np.asarray(as_array(x)) for x in X] if is_ragged(X) else np.asarray(as_array(X))
+        for X in sets
+    ]
+    samples = [x for X in sets for x in X]
     if not all(x.ndim == 3 and x.dtype.kind in "biuf" and min(x.shape[1:]) > 3 for x in samples):
         raise ValueError(
             "The content of images is described by thumbnails; images have shape (channels, "
@@ -30,9 +35,15 @@ def content_features(X):
             "ContentWeights(features=...), a function that describes their content."
         )
     side = min(_SIDE, *(min(x.shape[1:]) // 2 for x in samples))
-    if is_ragged(X):
-        return np.concatenate([_features(x[None], side) for x in samples])
-    return np.concatenate([_features(samples[rows], side) for rows in gen_batches(len(X), 256)])
+    found = []
+    for X in sets:
+        parts = [x[None] for x in X] if isinstance(X, list) else _batches(X)
+        found.append(np.concatenate([_features(part, side) for part in parts]))
+    return found
+
+
+def _batches(X):
+    return [X[rows] for rows in gen_batches(len(X), 256)]
 
 
 def _features(images, side):

@@ -4,6 +4,7 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -53,6 +54,10 @@ class ContentWeights(BaseEstimator):
 
     Notes
     -----
+    A classifier extrapolates. So a suspect that is farther from the mean content of the own samples
+    than each of these, by the Mahalanobis distance, gets at least the weight of all of them
+    together: its p-value is at least 1/2.
+
     The weights do not depend on the order of the samples. They do depend on which suspects there
     are, since these are what the calibration samples are weighted for.
 
@@ -113,7 +118,12 @@ class ContentWeights(BaseEstimator):
             either kind than `cv`.
         """
         self._validate_params()
-        own, suspects = self._features("X_own", X_own), self._features("X_suspects", X_suspects)
+        if self.features is None:
+            own, suspects = content_features(X_own, X_suspects)
+        else:
+            own, suspects = self.features(X_own), self.features(X_suspects)
+        own = check_array(own, dtype=np.float64, input_name="features of own samples")
+        suspects = check_array(suspects, dtype=np.float64, input_name="features of suspects")
         if own.shape[1] != suspects.shape[1]:
             raise ValueError(
                 f"Own samples have {own.shape[1]} features of their content, suspects "
@@ -127,12 +137,11 @@ class ContentWeights(BaseEstimator):
         weights[order] = self._cross_fitted(features[order], is_suspect[order])
         weights *= len(own) / len(suspects)
         self.calibration_weights_, self.weights_ = weights[: len(own)], weights[len(own) :]
+        is_far = _farther_than_all(own[np.lexsort(own.T)], suspects)
+        total = np.sort(self.calibration_weights_).sum()
+        self.weights_[is_far] = np.maximum(self.weights_[is_far], total)
         self.effective_sizes_ = effective_sizes(self.calibration_weights_, self.weights_)
         return self
-
-    def _features(self, name, X):
-        features = content_features(X) if self.features is None else self.features(X)
-        return check_array(features, dtype=np.float64, input_name=f"features of {name}")
 
     def _cross_fitted(self, features, is_suspect):
         """Odds of each row, by a classifier that has not seen its content."""
@@ -156,3 +165,11 @@ class ContentWeights(BaseEstimator):
             p, n = fitted.predict_proba(features[rows])[:, 1], others.sum()
             odds[rows] = (n * p + 1) / (n * (1 - p) + 1)
         return odds
+
+
+def _farther_than_all(own, suspects):
+    """Whether suspects are farther from the mean of the own contents than each of these."""
+    scaler = StandardScaler().fit(own)  # LedoitWolf shrinks toward equal variances
+    own, suspects = scaler.transform(own), scaler.transform(suspects)
+    found = LedoitWolf().fit(own)
+    return found.mahalanobis(suspects) > found.mahalanobis(own).max()

@@ -1,6 +1,7 @@
 """Conformal p-values of suspects whose content is distributed in another way."""
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from sklearn_flipad.calibration._scores import check_probability, check_scores
 
@@ -63,14 +64,19 @@ def weighted_p_values(calibration_scores, scores, calibration_weights, weights):
     return (weights + at_least) / (weights + total)
 
 
-def select_with_fdr_weighted(calibration_scores, scores, calibration_weights, weights, *, fdr=0.05):
+def select_with_fdr_weighted(
+    calibration_scores, scores, calibration_weights, weights, *, fdr=0.05, random_state=None
+):
     """Suspects that the model did not make, by weighted p-values with a false discovery rate.
 
     Weighted p-values that share a calibration set are not positively dependent, so
     :func:`select_with_fdr` need not hold its rate for them. This is weighted conformal selection
-    with deterministic pruning, which does: for independent suspects, the expected fraction of own
+    with homogeneous pruning, which does: for independent suspects, the expected fraction of own
     samples in the list is at most `fdr`, for any number of samples, given the true weights. Weights
     that are all equal select what :func:`select_with_fdr` does.
+
+    The list may be cut short, or be empty, by one random number, most often a small fraction of
+    the time. Choose its seed before the suspects are seen.
 
     Parameters
     ----------
@@ -78,6 +84,8 @@ def select_with_fdr_weighted(calibration_scores, scores, calibration_weights, we
         As in :func:`weighted_p_values`.
     fdr : float, default=0.05
         False discovery rate, in (0, 1).
+    random_state : int, RandomState instance or None, default=None
+        Seed of the random number.
 
     Returns
     -------
@@ -114,10 +122,11 @@ def select_with_fdr_weighted(calibration_scores, scores, calibration_weights, we
         (rejected,) = np.nonzero(np.sort(others) * (n / numbers) <= fdr)  # Benjamini-Hochberg
         sizes[j] = rejected[-1] + 1
     candidates = p_values * (n / sizes) <= fdr
-    # The largest number of candidates that are as many as each of them asks for.
-    asked = np.sort(sizes[candidates])
-    kept = np.searchsorted(asked, numbers, side="right") >= numbers
-    return candidates & (sizes <= numbers[kept].max(initial=0))
+    # Keep the largest number of candidates that are as many as each of them asks for, where the
+    # random number lowers what all of them ask for.
+    asked = sizes * (1 - check_random_state(random_state).random_sample())
+    kept = np.searchsorted(np.sort(asked[candidates]), numbers, side="right") >= numbers
+    return candidates & (asked <= numbers[kept].max(initial=0))
 
 
 def effective_sizes(calibration_weights, weights):

@@ -56,13 +56,15 @@ class WeightedEvidence(Evidence):
         is_small = self.effective_sizes < self.rule.min_size(self.fnr)
         return np.where(is_small, "undecided", super().verdicts)
 
-    def selected(self, *, fdr=0.05):
+    def selected(self, *, fdr=0.05, random_state=None):
         """Suspects that the model did not make, with a controlled false discovery rate.
 
         Parameters
         ----------
         fdr : float, default=0.05
             False discovery rate, in (0, 1).
+        random_state : int, RandomState instance or None, default=None
+            Seed, to be chosen before the suspects are seen.
 
         Returns
         -------
@@ -75,6 +77,7 @@ class WeightedEvidence(Evidence):
             self.calibration_weights,
             self.weights,
             fdr=fdr,
+            random_state=random_state,
         )
 
     def to_frame(self, index=None):
