@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_array
 
 from sklearn_flipad.calibration._content_features import content_features
-from sklearn_flipad.calibration.weighted import effective_sizes
+from sklearn_flipad.calibration._weights import effective_sizes
 
 __all__ = ["ContentWeights"]
 

@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_flipad.calibration._scores import check_probability, check_scores
+from sklearn_flipad.calibration._scores import check_probability
+from sklearn_flipad.calibration._weights import masses
 
 __all__ = ["select_with_fdr_weighted", "weighted_p_values"]
 
@@ -60,7 +61,7 @@ def weighted_p_values(calibration_scores, scores, calibration_weights, weights):
     >>> weighted_p_values([1.0, 2.0, 3.0], [2.5, 4.0], [1.0, 1.0, 3.0], [1.0, 2.0])
     array([0.66666667, 0.28571429])
     """
-    at_least, weights, total = _masses(calibration_scores, scores, calibration_weights, weights)
+    at_least, weights, total = masses(calibration_scores, scores, calibration_weights, weights)
     return (weights + at_least) / (weights + total)
 
 
@@ -109,7 +110,7 @@ def select_with_fdr_weighted(
     array([False,  True,  True])
     """
     check_probability("fdr", fdr)
-    at_least, weights, total = _masses(calibration_scores, scores, calibration_weights, weights)
+    at_least, weights, total = masses(calibration_scores, scores, calibration_weights, weights)
     scores, n = np.asarray(scores, dtype=np.float64), len(weights)
     p_values = (weights + at_least) / (weights + total)
     numbers = np.arange(1, n + 1)
@@ -127,62 +128,3 @@ def select_with_fdr_weighted(
     asked = sizes * (1 - check_random_state(random_state).random_sample())
     kept = np.searchsorted(np.sort(asked[candidates]), numbers, side="right") >= numbers
     return candidates & (asked <= numbers[kept].max(initial=0))
-
-
-def effective_sizes(calibration_weights, weights):
-    """Effective number of calibration samples for each suspect, shape (n_suspects,).
-
-    The smaller one of Kish's, ``sum(v)**2 / sum(v**2)``, which says how few samples carry the
-    weight, and ``sum(v) / w``, as many samples of the suspect's own weight.
-    """
-    largest = np.max(calibration_weights)
-    v, w = np.sort(calibration_weights) / largest, weights / largest
-    return np.minimum(v.sum() ** 2 / np.square(v).sum(), v.sum() / w)
-
-
-def weighted_thresholds(calibration_scores, calibration_weights, weights, level):
-    """Largest scores whose p-values exceed a level, shape (n_suspects,); infinite if all do."""
-    values = np.unique(calibration_scores)
-    above = np.append(values, np.nextafter(values[-1], np.inf))
-    found = np.full(len(weights), np.inf)
-    for row, weight in enumerate(weights):
-        p_values = weighted_p_values(
-            calibration_scores, above, calibration_weights, np.full(len(above), weight)
-        )
-        if p_values[-1] <= level:
-            found[row] = values[p_values[:-1] > level][-1]
-    return found
-
-
-def _masses(calibration_scores, scores, calibration_weights, weights):
-    """Weights of the calibration scores at least as large as each score, of suspects, of all.
-
-    Relative to the largest calibration weight, so that equal weights are 1 and their sums exact.
-    """
-    calibration_scores = check_scores("calibration_scores", calibration_scores)
-    scores = check_scores("scores", scores)
-    calibration_weights = _check_weights(
-        "calibration_weights", calibration_weights, calibration_scores
-    )
-    weights = _check_weights("weights", weights, scores)
-    largest = calibration_weights.max()
-    if not largest > 0:
-        raise ValueError("calibration_weights are all zero: no calibration sample compares.")
-    if not (weights > 0).all():
-        raise ValueError("weights of suspects must be positive; one that is zero has no p-value.")
-    # Ties by weight too, so that the sums do not depend on the order of the samples.
-    order = np.lexsort((calibration_weights, calibration_scores))
-    sums = np.cumsum(calibration_weights[order][::-1] / largest)[::-1]
-    first = np.searchsorted(calibration_scores[order], scores, side="left")
-    return np.append(sums, 0.0)[first], weights / largest, sums[0]
-
-
-def _check_weights(name, weights, scores):
-    weights = check_scores(name, weights)
-    if len(weights) != len(scores):
-        raise ValueError(
-            f"{name} must be as many as the scores, {len(scores)}, got {len(weights)}."
-        )
-    if (weights < 0).any():
-        raise ValueError(f"{name} must not be negative, got {weights.min():g}.")
-    return weights

@@ -11,15 +11,12 @@ from sklearn_flipad.base.estimators import normality
 from sklearn_flipad.base.sample_lists import sample_digests
 from sklearn_flipad.calibration._draws import draws_of
 from sklearn_flipad.calibration._weighing import Calibration
+from sklearn_flipad.calibration._weights import weighted_thresholds
 from sklearn_flipad.calibration.content import ContentWeights
 from sklearn_flipad.calibration.evidence import Evidence
 from sklearn_flipad.calibration.mixin import EvidenceMixin
 from sklearn_flipad.calibration.rules import Conformal
-from sklearn_flipad.calibration.weighted import (
-    select_with_fdr_weighted,
-    weighted_p_values,
-    weighted_thresholds,
-)
+from sklearn_flipad.calibration.weighted import select_with_fdr_weighted, weighted_p_values
 
 __all__ = ["WeightedEvidence", "weighted_evidence"]
 
