@@ -1,6 +1,6 @@
 """Evidence about suspects whose content differs from that of the calibration samples."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from sklearn.base import clone
@@ -99,8 +99,8 @@ def weighted_evidence(attributor, X, X_own, *, content=None, fnr=None, fpr=0.05)
     For suspects whose content is distributed in another way than that of the samples which
     calibrated the attributor: other subjects magnified by a super-resolution network, other
     pictures decoded by an autoencoder. It takes own samples whose contents include those of the
-    suspects, however rarely; those that resemble the suspects count more. The detector stays as it
-    is, and its calibration scores are not used.
+    suspects, however rarely; those that resemble the suspects count more. The attributor stays as
+    it is. Its detector is used, and its calibration scores and rule are not.
 
     At most `fnr` of those own samples are called "not own" whose content is distributed as that of
     all suspects passed together, on average over calibration sets and up to the error of the
@@ -135,7 +135,7 @@ def weighted_evidence(attributor, X, X_own, *, content=None, fnr=None, fpr=0.05)
 
     See Also
     --------
-    EvidenceMixin.evidence : The same with equal weights.
+    sklearn_flipad.FNRThresholdCalibrator.evidence : The same without weights.
 
     References
     ----------
@@ -152,26 +152,26 @@ def weighted_evidence(attributor, X, X_own, *, content=None, fnr=None, fpr=0.05)
     firsts = np.sort(np.unique(draws_of(X_own, perceptual=True).numbers, return_index=True)[1])
     if len(firsts) < _num_samples(X_own):
         X_own = _safe_indexing(X_own, firsts)
-    features = attributor._features(X_own)
-    _check_unseen(features, calibrator)
-    # Before anything is scored: that there are enough samples for the levels.
-    reference = getattr(calibrator, "reference_scores_", None)
-    levels = {"fnr": calibrator.fnr_ if fnr is None else fnr, "fpr": fpr}
-    own_scores = -normality(calibrator.estimator_, features)
     calibration = Calibration(
         rule=Conformal(),
-        own_scores=own_scores,
-        reference_scores=reference,
+        own_scores=np.zeros(len(firsts)),  # until all else is checked
+        fnr=calibrator.fnr_ if fnr is None else fnr,
+        reference_scores=getattr(calibrator, "reference_scores_", None),
         reference_name=getattr(calibrator, "reference_name_", None),
-        **levels,
+        fpr=fpr,
     )
     content = (ContentWeights() if content is None else clone(content)).fit(X_own, X)
     _check_overlap(content.effective_sizes_, calibration)
+    features = attributor._features(X_own)
+    _check_unseen(features, calibrator)
+    own_scores = -normality(calibrator.estimator_, features)
+    calibration = replace(calibration, own_scores=own_scores)
     plain = calibration.weigh(-attributor.score_samples(X))
-    found = {field.name: getattr(plain, field.name) for field in fields(plain)}
     weights = content.calibration_weights_, content.weights_
-    found["p_own"] = weighted_p_values(own_scores, plain.anomaly_scores, *weights)
-    found["threshold"] = weighted_thresholds(own_scores, *weights, calibration.fnr)
+    found = {field.name: getattr(plain, field.name) for field in fields(plain)} | {
+        "p_own": weighted_p_values(own_scores, plain.anomaly_scores, *weights),
+        "threshold": weighted_thresholds(own_scores, *weights, calibration.fnr),
+    }
     return WeightedEvidence(
         **found,
         calibration_scores=own_scores,
