@@ -19,7 +19,7 @@ def weighted_p_values(calibration_scores, scores, calibration_weights, weights):
     distributed given its content as those of the calibration samples, such a p-value is at most a
     with probability at most a, for any number of samples. That holds for the true ratio; with an
     estimated one it holds approximately. Weights that are all equal give the p-values of
-    :func:`conformal_p_values`.
+    :func:`~sklearn_flipad.calibration.conformal_p_values`.
 
     No p-value is below ``w / (w + sum(v))``: a suspect whose content hardly occurs in the
     calibration set has a large weight, and cannot be rejected.
@@ -47,8 +47,8 @@ def weighted_p_values(calibration_scores, scores, calibration_weights, weights):
 
     See Also
     --------
-    ContentWeights : Estimates the weights.
-    weighted_evidence : Does both for an attributor.
+    sklearn_flipad.calibration.ContentWeights : Estimates the weights.
+    sklearn_flipad.calibration.weighted_evidence : Does both for an attributor.
 
     References
     ----------
@@ -71,18 +71,18 @@ def select_with_fdr_weighted(
     """Suspects that the model did not make, by weighted p-values with a false discovery rate.
 
     Weighted p-values that share a calibration set are not positively dependent, so
-    :func:`select_with_fdr` need not hold its rate for them. This is weighted conformal selection
-    with homogeneous pruning, which does: for independent suspects, the expected fraction of own
-    samples in the list is at most `fdr`, for any number of samples, given the true weights. Weights
-    that are all equal select what :func:`select_with_fdr` does.
+    :func:`~sklearn_flipad.calibration.select_with_fdr` need not hold its rate for them. This is
+    weighted conformal selection with homogeneous pruning, which does: for independent suspects, the
+    expected fraction of own samples in the list is at most `fdr`, for any number of samples, given
+    the true weights. Weights that are all equal select what ``select_with_fdr`` does.
 
-    The list may be cut short, or be empty, by one random number, most often a small fraction of
-    the time. Choose its seed before the suspects are seen.
+    One random number decides whether the list is cut short, even to none, where it is shorter than
+    its members ask for. Choose its seed before the suspects are seen.
 
     Parameters
     ----------
     calibration_scores, scores, calibration_weights, weights
-        As in :func:`weighted_p_values`.
+        As in :func:`~sklearn_flipad.calibration.weighted_p_values`.
     fdr : float, default=0.05
         False discovery rate, in (0, 1).
     random_state : int, RandomState instance or None, default=None
@@ -96,7 +96,7 @@ def select_with_fdr_weighted(
     Raises
     ------
     ValueError
-        As :func:`weighted_p_values`, or if `fdr` is not in (0, 1).
+        As :func:`~sklearn_flipad.calibration.weighted_p_values`, or if `fdr` is not in (0, 1).
 
     References
     ----------

@@ -25,9 +25,9 @@ __all__ = ["WeightedEvidence", "weighted_evidence"]
 class WeightedEvidence(Evidence):
     """Evidence whose p-values against the model are weighted by content.
 
-    As :class:`Evidence`, with the following differences. ``p_own`` are weighted p-values,
-    ``threshold`` is an array with a threshold for each suspect, and suspects of too small an
-    effective size are ``"undecided"``. ``p_reference`` is not weighted.
+    As :class:`~sklearn_flipad.Evidence`, with the following differences. ``p_own`` are weighted
+    p-values, ``threshold`` is an array with a threshold for each suspect, and suspects of too small
+    an effective size are ``"undecided"``. ``p_reference`` is not weighted.
 
     Attributes
     ----------
@@ -39,7 +39,8 @@ class WeightedEvidence(Evidence):
         Weights of the suspects.
     effective_sizes : ndarray of float64, shape (n,)
         Effective number of own samples that each suspect is compared with, see
-        :class:`ContentWeights`. A decision at level `fnr` takes ``1 / fnr - 1``.
+        :class:`~sklearn_flipad.calibration.ContentWeights`. A decision at level `fnr` takes
+        ``1 / fnr - 1``.
     """
 
     calibration_scores: np.ndarray
@@ -49,7 +50,7 @@ class WeightedEvidence(Evidence):
 
     @property
     def verdicts(self):
-        """Verdicts as in :class:`Evidence`; ``"undecided"`` if the effective size is too small."""
+        """Verdicts; ``"undecided"`` also where the effective size is too small."""
         is_small = self.effective_sizes < self.rule.min_size(self.fnr)
         return np.where(is_small, "undecided", super().verdicts)
 
@@ -66,7 +67,7 @@ class WeightedEvidence(Evidence):
         Returns
         -------
         ndarray of bool, shape (n,)
-            As :func:`select_with_fdr_weighted`.
+            As :func:`~sklearn_flipad.calibration.select_with_fdr_weighted`.
         """
         return select_with_fdr_weighted(
             self.calibration_scores,
@@ -88,7 +89,7 @@ class WeightedEvidence(Evidence):
         Returns
         -------
         pandas.DataFrame
-            With the columns of :meth:`Evidence.to_frame` and ``effective_size``.
+            With the columns of :class:`~sklearn_flipad.Evidence`'s and ``effective_size``.
         """
         return super().to_frame(index).assign(effective_size=self.effective_sizes)
 
@@ -109,7 +110,7 @@ def weighted_evidence(attributor, X, X_own, *, content=None, fnr=None, fpr=0.05)
     Parameters
     ----------
     attributor : estimator
-        Fitted attributor, see :func:`calibrator_of`.
+        Fitted attributor, as a ``make_*`` function returns it, or a fitted calibrator.
     X : array-like, shape (n, ...)
         Suspects.
     X_own : array-like, shape (n_own, ...)
@@ -131,7 +132,7 @@ def weighted_evidence(attributor, X, X_own, *, content=None, fnr=None, fpr=0.05)
     ------
     ValueError
         If own samples were seen in ``fit``, they are too few for `fnr`, or no suspect has content
-        that enough of them have. Or as ``score_samples`` and :meth:`ContentWeights.fit`.
+        that enough of them have. Or as ``score_samples``, and as `content` when it is fitted.
 
     See Also
     --------
