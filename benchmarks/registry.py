@@ -61,6 +61,7 @@ _ROWS = (
     ("diffusion", "attribution", "seeds of the images of diffusion models", "5 min"),
     ("medical", "attribution", "generators of medical images", "30 min"),
     ("super_resolution", "attribution", "sibling super-resolution networks", "31 min"),
+    ("content", "attribution", "own samples of other content, weighted", _NOT_MEASURED),
     ("sound", "attribution", "vocoders, detector noise and ECGs", "40 min"),
     ("stylegan2", "attribution", "style-based generators, by branches", "21 min"),
     ("tabular", "attribution", "synthesizers of tables, rows and sets of rows", "96 min"),

@@ -1,6 +1,7 @@
 """Thresholds, p-values and verdicts with chosen error rates."""
 
 from sklearn_flipad.calibration.attributors import NamedAttributors, calibrator_of
+from sklearn_flipad.calibration.content import ContentWeights
 from sklearn_flipad.calibration.evidence import Evidence
 from sklearn_flipad.calibration.martingale import ConformalMartingale
 from sklearn_flipad.calibration.open_set import OpenSetAttributor
@@ -14,11 +15,14 @@ from sklearn_flipad.calibration.sets import (
     true_discovery_bound,
 )
 from sklearn_flipad.calibration.threshold import FNRThresholdCalibrator
+from sklearn_flipad.calibration.weighted import select_with_fdr_weighted, weighted_p_values
+from sklearn_flipad.calibration.weighted_evidence import WeightedEvidence, weighted_evidence
 
 __all__ = [
     "PAC",
     "Conformal",
     "ConformalMartingale",
+    "ContentWeights",
     "Evidence",
     "FNRThresholdCalibrator",
     "NamedAttributors",
@@ -26,11 +30,15 @@ __all__ = [
     "OpenSetEvidence",
     "Quantile",
     "ThresholdRule",
+    "WeightedEvidence",
     "as_rule",
     "calibrator_of",
     "conformal_p_values",
     "rank_sum_p_value",
     "select_with_fdr",
+    "select_with_fdr_weighted",
     "simes_p_value",
     "true_discovery_bound",
+    "weighted_evidence",
+    "weighted_p_values",
 ]

@@ -13,6 +13,7 @@ from tests.processes import preload
 
 #: Those that have tests of their own, since what they take from elsewhere is replaced.
 ELSEWHERE = {
+    "content": "test_super_resolution.py",
     "diffusion": "test_diffusion.py",
     "ladder": "test_ladder.py",
     "large_latents": "test_sound.py",

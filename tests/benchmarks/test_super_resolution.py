@@ -86,6 +86,20 @@ def test_small(run_small, interpolating, photographs, tmp_path):
     assert all(0 <= row["accuracy"] <= 1 for row in rows)
 
 
+@pytest.mark.filterwarnings("ignore:.*too few to whiten")
+def test_small_content(run_small, interpolating, photographs, tmp_path):
+    rng = np.random.default_rng(0)
+    for path in tmp_path.glob("*.jpg"):
+        Image.fromarray(rng.integers(0, 256, (90, 90, 3), dtype=np.uint8)).save(path)
+    rows = run_small("content")
+    assert [row["suspects"] for row in rows] == ["own", "half own"] * 2
+    for row in rows:
+        assert all(
+            row[name][1] <= row[name][0] <= row[name][2] for name in ("unweighted", "weighted")
+        )
+        assert 0 < row["effective_size"] <= row["n_calibration"]
+
+
 @pytest.mark.network
 def test_from_a_package_to_a_verdict(folder):
     gray = np.random.default_rng(0).normal(128, 30, size=(700, 3, 4, 4)).clip(0, 255)
