@@ -3,6 +3,7 @@
 from sklearn_flipad.calibration.attributors import NamedAttributors, calibrator_of
 from sklearn_flipad.calibration.content import ContentWeights
 from sklearn_flipad.calibration.evidence import Evidence
+from sklearn_flipad.calibration.file_strata import FileStrata
 from sklearn_flipad.calibration.martingale import ConformalMartingale
 from sklearn_flipad.calibration.open_set import OpenSetAttributor
 from sklearn_flipad.calibration.open_set_evidence import OpenSetEvidence
@@ -25,6 +26,7 @@ __all__ = [
     "ContentWeights",
     "Evidence",
     "FNRThresholdCalibrator",
+    "FileStrata",
     "NamedAttributors",
     "OpenSetAttributor",
     "OpenSetEvidence",

@@ -27,19 +27,22 @@ class Evidence:
         reference population.
     fnr, fpr : float
         Levels at which the model and the reference population are rejected.
-    threshold : float
+    threshold : float, or ndarray of shape (n,) with strata
         The model is rejected for anomaly scores above it.
-    reference_threshold : float or None
+    reference_threshold : float or None, or ndarray of shape (n,) with strata
         The reference population is rejected for anomaly scores below it.
     rule : ThresholdRule
         Meaning of the levels: rates on average over calibration sets, or with a confidence.
     reference_name : str or None
         Name of the reference population.
-    n_calibration, n_reference : int
+    n_calibration, n_reference : int, or ndarray of shape (n,) with strata
         Numbers of own samples and of reference samples that calibrated the p-values.
     ratios : LikelihoodRatios or None
         Likelihood ratios of the model against the reference population, with their bounds and
         intervals. None unless the calibrator was asked for them with ``lr``.
+    strata : ndarray of str, shape (n,), or None
+        Stratum, or merged strata, whose samples calibrated the p-values of each suspect. None if
+        the attributor was calibrated without strata.
 
     Examples
     --------
@@ -60,13 +63,14 @@ class Evidence:
     p_reference: np.ndarray | None
     fnr: float
     fpr: float
-    threshold: float
-    reference_threshold: float | None
+    threshold: float | np.ndarray
+    reference_threshold: float | np.ndarray | None
     rule: ThresholdRule
     reference_name: str | None
-    n_calibration: int
-    n_reference: int
+    n_calibration: int | np.ndarray
+    n_reference: int | np.ndarray
     ratios: LikelihoodRatios | None = None
+    strata: np.ndarray | None = None
 
     @property
     def log10_lr(self):
@@ -113,7 +117,8 @@ class Evidence:
         pandas.DataFrame
             With the columns ``verdict``, ``p_own``, ``p_reference`` (NaN without a reference
             population) and ``anomaly_score``; with likelihood ratios also ``log10_lr``, the ends
-            of its interval, ``log10_lr_low`` and ``log10_lr_high``, and ``lr_at_bound``.
+            of its interval, ``log10_lr_low`` and ``log10_lr_high``, and ``lr_at_bound``; with
+            strata also ``stratum``.
         """
         import pandas as pd
 
@@ -128,4 +133,6 @@ class Evidence:
             low, high = self.ratios.interval.T
             columns |= {"log10_lr": self.log10_lr, "log10_lr_low": low, "log10_lr_high": high}
             columns["lr_at_bound"] = self.ratios.at_bound
+        if self.strata is not None:
+            columns["stratum"] = self.strata
         return pd.DataFrame(columns, index=index)

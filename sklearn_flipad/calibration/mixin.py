@@ -1,9 +1,11 @@
 """P-values and verdicts of calibrators and of pipelines that end with one."""
 
+from copy import copy
+
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from sklearn_flipad.base.estimators import normality, window_counts
 from sklearn_flipad.base.sample_lists import sample_digests
@@ -12,7 +14,8 @@ from sklearn_flipad.calibration._hold_out import check_name, labels_of
 from sklearn_flipad.calibration._independence import check_copies
 from sklearn_flipad.calibration._joint import check_ratios, warn_of_joint
 from sklearn_flipad.calibration._seen import check_fresh, seen_in_fit
-from sklearn_flipad.calibration._weighing import Calibration
+from sklearn_flipad.calibration._strata import groups_of, in_group, parts_of, sorted_out
+from sklearn_flipad.calibration._weighing import Calibration, StratifiedCalibration
 from sklearn_flipad.calibration._windows import window_range
 
 __all__ = ["EvidenceMixin"]
@@ -38,7 +41,7 @@ class EvidenceMixin:
         return X
 
     @available_if(_is_calibrated)
-    def calibrate_reference(self, X, *, name):
+    def calibrate_reference(self, X, *, name, strata=None):
         """Score samples of a reference population, for :meth:`p_reference` and :meth:`verdict`.
 
         It replaces an earlier one; the detector and its threshold stay as they are.
@@ -50,6 +53,9 @@ class EvidenceMixin:
             that the detector was not fitted to.
         name : str
             Name of the population, for example "camera photographs, JPEG".
+        strata : array-like of shape (n,), default=None
+            Stratum of each sample, if the attributor was calibrated by strata. Samples of other
+            strata are left out.
 
         Returns
         -------
@@ -71,19 +77,25 @@ class EvidenceMixin:
         """
         check_is_fitted(self)
         check_name(name)
-        calibrator, features = self._calibrator(), self._features(X)
+        calibrator = self._calibrator()
+        X, numbers = sorted_out(calibrator, X, strata)
+        features = self._features(X)
         check_fresh(features, getattr(calibrator, "_seen", ()))
-        scores = np.sort(-normality(calibrator.estimator_, features))
+        scores = -normality(calibrator.estimator_, features)
+        order = np.argsort(scores, kind="stable")
+        scores = scores[order]
         windows = window_range(window_counts(calibrator.estimator_, features))
         check_ratios(calibrator, scores)
         calibrator.reference_scores_, calibrator.reference_name_ = scores, name
         calibrator._seen_reference = np.unique(sample_digests(features))
+        if numbers is not None:
+            calibrator.reference_strata_ = numbers[order]
         if windows is not None:
             calibrator.reference_windows_ = windows
         return self
 
     @available_if(_is_calibrated)
-    def p_own(self, X):
+    def p_own(self, X, *, strata=None):
         """P-values of the hypothesis that the model made each suspect.
 
         How often a sample of the model scores at least as badly. A small p-value is evidence
@@ -97,6 +109,8 @@ class EvidenceMixin:
         ----------
         X : array-like, shape (n, ...)
             Suspects.
+        strata : array-like of shape (n,), default=None
+            Stratum of each suspect, if the attributor was calibrated by strata.
 
         Returns
         -------
@@ -110,10 +124,16 @@ class EvidenceMixin:
             As ``score_samples``.
         """
         calibrator, rule = self._checked()
-        return rule.p_values(calibrator.calibration_scores_, -self.score_samples(X))
+        parts = parts_of(calibrator, strata, _num_samples(X))
+        scores = -self.score_samples(X)
+        found = np.empty(len(scores))
+        for rows, group in parts:
+            own = in_group(calibrator, group).calibration_scores_
+            found[rows] = rule.p_values(own, scores[rows])
+        return found
 
     @available_if(_is_calibrated)
-    def p_reference(self, X):
+    def p_reference(self, X, *, strata=None):
         """P-values of the hypothesis that each suspect is from the reference population.
 
         How often a sample of that population scores at least as well. A small p-value is evidence
@@ -125,6 +145,8 @@ class EvidenceMixin:
         ----------
         X : array-like, shape (n, ...)
             Suspects.
+        strata : array-like of shape (n,), default=None
+            Stratum of each suspect, if the attributor was calibrated by strata.
 
         Returns
         -------
@@ -140,7 +162,15 @@ class EvidenceMixin:
             As ``score_samples``.
         """
         calibrator, rule = self._checked()
-        return rule.p_values(-_reference_scores(calibrator), self.score_samples(X))
+        references = [
+            (rows, -_reference_scores(in_group(calibrator, group)))
+            for rows, group in parts_of(calibrator, strata, _num_samples(X))
+        ]
+        scores = self.score_samples(X)
+        found = np.empty(len(scores))
+        for rows, reference in references:
+            found[rows] = rule.p_values(reference, scores[rows])
+        return found
 
     @available_if(_is_calibrated)
     def joint_lr(self, X):
@@ -186,7 +216,7 @@ class EvidenceMixin:
         return system.weigh_together(calibrator.calibration_scores_, reference, scores)
 
     @available_if(_is_calibrated)
-    def evidence(self, X, *, fnr=None, fpr=0.05):
+    def evidence(self, X, *, fnr=None, fpr=0.05, strata=None):
         """P-values, thresholds and verdicts from one scoring of the suspects.
 
         Parameters
@@ -199,6 +229,8 @@ class EvidenceMixin:
         fpr : float, default=0.05
             Level at which the reference population is rejected, in (0, 1); without effect if
             there is none.
+        strata : array-like of shape (n,), default=None
+            Stratum of each suspect, if the attributor was calibrated by strata.
 
         Returns
         -------
@@ -212,11 +244,11 @@ class EvidenceMixin:
             If a level is not in (0, 1) or needs more calibration or reference samples than there
             are; the message says how many. Or as ``score_samples``.
         """
-        calibration = self._calibration(fnr, fpr)
+        calibration = self._calibration(fnr, fpr, strata, _num_samples(X))
         return calibration.weigh(-self.score_samples(X))
 
     @available_if(_is_calibrated)
-    def weigh(self, anomaly_scores, *, fnr=None, fpr=0.05):
+    def weigh(self, anomaly_scores, *, fnr=None, fpr=0.05, strata=None):
         """Evidence from scores that were computed before.
 
         Parameters
@@ -224,8 +256,8 @@ class EvidenceMixin:
         anomaly_scores : array-like of shape (n,)
             Minus ``score_samples``, as ``anomaly_scores`` of
             :class:`~sklearn_flipad.calibration.Evidence`.
-        fnr, fpr
-            Levels, as in :meth:`evidence`.
+        fnr, fpr, strata
+            As in :meth:`evidence`.
 
         Returns
         -------
@@ -236,18 +268,19 @@ class EvidenceMixin:
         NotImplementedError, ValueError
             As in :meth:`evidence`.
         """
-        return self._calibration(fnr, fpr).weigh(anomaly_scores)
+        n = _num_samples(anomaly_scores)
+        return self._calibration(fnr, fpr, strata, n).weigh(anomaly_scores)
 
     @available_if(_is_calibrated)
-    def verdict(self, X, *, fnr=None, fpr=0.05):
+    def verdict(self, X, *, fnr=None, fpr=0.05, strata=None):
         """Decide for the model, against it, or not at all.
 
         Parameters
         ----------
         X : array-like, shape (n, ...)
             Suspects.
-        fnr, fpr
-            Levels, as in :meth:`evidence`.
+        fnr, fpr, strata
+            As in :meth:`evidence`.
 
         Returns
         -------
@@ -265,7 +298,39 @@ class EvidenceMixin:
         NotImplementedError, ValueError
             As in :meth:`evidence`.
         """
-        return self.evidence(X, fnr=fnr, fpr=fpr).verdicts
+        return self.evidence(X, fnr=fnr, fpr=fpr, strata=strata).verdicts
+
+    @available_if(_is_calibrated)
+    def in_stratum(self, stratum):
+        """The attributor of one stratum, of those that were calibrated.
+
+        It has the threshold and the calibration samples of that stratum, or of those that it was
+        merged with, takes no `strata`, and shares the detector. Plots and attributors of several
+        models take such ones.
+
+        Parameters
+        ----------
+        stratum : str
+            A key of the calibrator's ``strata_``.
+
+        Returns
+        -------
+        estimator
+
+        Raises
+        ------
+        ValueError
+            If there is no such stratum.
+        """
+        check_is_fitted(self)
+        calibrator = self._calibrator()
+        (_, group), *_ = parts_of(calibrator, [stratum], 1)
+        part = in_group(calibrator, group)
+        if calibrator is self:
+            return part
+        found = copy(self)
+        found.steps = [*self.steps[:-1], (self.steps[-1][0], part)]
+        return found
 
     @available_if(_is_calibrated)
     def was_seen(self, X):
@@ -303,19 +368,30 @@ class EvidenceMixin:
             check_copies(X, labels_of(X, y), draws)
         return draws.numbers.view(FoundDraws if groups is None else DrawNumbers)
 
-    def _calibration(self, fnr, fpr):
-        """The calibration at these levels; ValueError if they need more scores than there are."""
+    def _calibration(self, fnr, fpr, strata, n):
+        """The calibration of n suspects; ValueError if the levels need more scores."""
         calibrator, rule = self._checked()
-        reference = getattr(calibrator, "reference_scores_", None)
-        return Calibration(
-            rule=rule,
-            own_scores=calibrator.calibration_scores_,
-            fnr=calibrator.fnr_ if fnr is None else fnr,
-            lr=None if reference is None else getattr(calibrator, "lr_", None),
-            reference_scores=reference,
-            reference_name=getattr(calibrator, "reference_name_", None),
-            fpr=fpr,
-        )
+        parts = parts_of(calibrator, strata, n)
+
+        def of(group):
+            part = in_group(calibrator, group)
+            reference = getattr(part, "reference_scores_", None)
+            return Calibration(
+                rule=rule,
+                own_scores=part.calibration_scores_,
+                fnr=calibrator.fnr_ if fnr is None else fnr,
+                lr=None if reference is None else getattr(part, "lr_", None),
+                reference_scores=reference,
+                reference_name=getattr(part, "reference_name_", None),
+                fpr=fpr,
+                stratum=group,
+            )
+
+        if strata is None:
+            return of(None)
+        # Of all groups, so that a level does not fail for some suspects alone.
+        calibrations = {group: of(group) for group in groups_of(calibrator.strata_)}
+        return StratifiedCalibration([(rows, calibrations[group]) for rows, group in parts])
 
     def _checked(self):
         """The fitted calibrator and its rule, which has p-values."""

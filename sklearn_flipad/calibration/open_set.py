@@ -12,6 +12,7 @@ from sklearn_flipad.base.estimators import adopt_features
 from sklearn_flipad.base.labels import check_model_names
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration._shared_layers import warn_of_shared_layers
+from sklearn_flipad.calibration._strata import check_unstratified
 from sklearn_flipad.calibration._weighing import Calibration
 from sklearn_flipad.calibration.attributors import NamedAttributors, calibrator_of
 from sklearn_flipad.calibration.open_set_evidence import OpenSetEvidence
@@ -176,6 +177,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
                 labels = _one_vs_rest(y, name)
                 estimator = clone(estimator)
                 _naming(name, estimator.fit, X, labels, **routed[name].fit)
+                check_unstratified(name, calibrator_of(estimator))
             fitted.append(estimator)
         names = [name for name, _ in self.estimators]
         self.estimators_ = fitted
@@ -330,6 +332,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
             raise ValueError(f"{self.other!r} is the label of other sources and of a model.")
         for name, estimator in self.estimators:
             calibrator = calibrator_of(estimator)
+            check_unstratified(name, calibrator)
             try:
                 _rule(calibrator, _is_frozen(estimator)).p_values([0.0], [0.0])
             except NotImplementedError as error:

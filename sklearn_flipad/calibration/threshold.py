@@ -5,16 +5,9 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.metrics import accuracy_score
-from sklearn.utils import Bunch, _safe_indexing, check_random_state, indexable
+from sklearn.utils import _safe_indexing, check_random_state, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metadata_routing import (
-    MetadataRouter,
-    MethodMapping,
-    _routing_enabled,
-    process_routing,
-)
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import _num_samples
 
 from sklearn_flipad.base.estimators import (
     adopt_features,
@@ -23,15 +16,14 @@ from sklearn_flipad.base.estimators import (
     metadata_of,
     normality,
     rows_of,
-    step_parameters,
     training_rows,
     window_counts,
 )
-from sklearn_flipad.base.labels import check_labels, classes_of
-from sklearn_flipad.base.samples import as_array
+from sklearn_flipad.base.labels import classes_of
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration._constant_scores import check_scores_differ
-from sklearn_flipad.calibration._draws import FoundDraws, draws_of
+from sklearn_flipad.calibration._decisions import DecisionMixin
+from sklearn_flipad.calibration._draws import draws_of
 from sklearn_flipad.calibration._file_facts import check_facts
 from sklearn_flipad.calibration._hold_out import check_size, hold_out, labels_of
 from sklearn_flipad.calibration._independence import (
@@ -42,7 +34,15 @@ from sklearn_flipad.calibration._independence import (
     warn_of_labels,
 )
 from sklearn_flipad.calibration._joint import check_ratios
-from sklearn_flipad.calibration._windows import check_windows, warn_of_sizes, window_range
+from sklearn_flipad.calibration._routing import RoutingMixin
+from sklearn_flipad.calibration._strata import (
+    check_arguments,
+    check_strata,
+    grouping,
+    of_groups,
+    warn_of_merged,
+)
+from sklearn_flipad.calibration._windows import warn_of_sizes, window_range
 from sklearn_flipad.calibration.likelihood_ratios import (
     LR_CALIBRATORS,
     LRCalibrator,
@@ -56,10 +56,18 @@ __all__ = ["FNRThresholdCalibrator"]
 
 #: Attributes that not every fitted calibrator has.
 _OPTIONAL = ("reference_scores_", "reference_name_", "reference_windows_", "calibration_windows_")
-_OPTIONAL += ("file_facts_", "lr_", "_seen_reference")
+_OPTIONAL += ("file_facts_", "lr_", "strata_", "stratum_of_", "calibration_strata_")
+_OPTIONAL += ("reference_strata_", "_seen_reference")
 
 
-class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+class FNRThresholdCalibrator(
+    RoutingMixin,
+    DecisionMixin,
+    EvidenceMixin,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    BaseEstimator,
+):
     """Fit an outlier detector and calibrate its threshold on held-out inliers.
 
     Some inliers are held out, the detector is fitted on the rest, and the threshold is
@@ -104,6 +112,11 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         How :meth:`evidence` turns scores into likelihood ratios of the model against the reference
         population, without which there are none; see
         :class:`~sklearn_flipad.calibration.likelihood_ratios.LRSystem`. None for no ratios.
+    strata : callable, default=None
+        For :func:`~sklearn_flipad.scoring.score_files`, if `fit` is given strata: a function of
+        the facts of a file that returns its stratum, such as a
+        :class:`~sklearn_flipad.calibration.FileStrata`. Without it, attributors with strata
+        do not score files.
     file_facts : dict of str to dict of str to int, default=None
         Facts about the files of the own samples, as :func:`~sklearn_flipad.datasets.load_images`
         and :func:`~sklearn_flipad.datasets.load_audio` return them.
@@ -117,14 +130,14 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
     estimator_ : estimator
         The fitted detector.
     calibration_scores_ : ndarray of float64, shape (n_calibration,)
-        Anomaly scores of the held-out inliers, sorted.
+        Anomaly scores of the held-out inliers, sorted; of all strata together.
     fnr_ : float
         False-negative rate that the threshold was placed for.
     rule_ : ThresholdRule
         Rule that placed it.
-    threshold_ : float
+    threshold_ : float, or ndarray of shape (n_groups,) with strata
         Largest anomaly score that counts as an inlier.
-    offset_ : float
+    offset_ : float, or ndarray of shape (n_groups,) with strata
         Minus the threshold: samples with ``score_samples(X) >= offset_`` are inliers.
     reference_scores_ : ndarray of float64, shape (n_reference,)
         Anomaly scores of the reference population, sorted, if there is one.
@@ -132,6 +145,13 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         Name of the reference population.
     lr_ : LRSystem
         How likelihood ratios are made, if `lr` was passed.
+    strata_ : dict of str to str
+        Name of the group of each stratum, its own or that of strata that were merged, if `fit`
+        was given strata. The groups are numbered in the natural order of their names.
+    calibration_strata_, reference_strata_ : ndarray of int, shape (n_calibration,), (n_reference,)
+        Number of the group of each calibration score and reference score.
+    stratum_of_ : callable
+        How the stratum of a file is found, if `strata` was passed.
     file_facts_ : dict
         Facts about the files of the own samples, if they were passed.
     calibration_windows_, reference_windows_ : ndarray of int, shape (2,)
@@ -163,6 +183,8 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
     ----------
     Equation (7) and Appendix G.1 of Laszkiewicz et al., ICML 2024.
 
+    Vovk, Lindsay, Nouretdinov and Gammerman, "Mondrian Confidence Machine", 2003, for strata.
+
     Examples
     --------
     >>> import numpy as np
@@ -183,6 +205,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         "cv": [Interval(Real, 0, 1, closed="neither"), HasMethods("split"), "array-like"],
         "reference": [str, None],
         "lr": [StrOptions(set(LR_CALIBRATORS)), LRCalibrator, LRSystem, None],
+        "strata": [callable, None],
         "file_facts": [dict, None],
         "random_state": ["random_state"],
     }
@@ -194,12 +217,10 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         (
             *("n_features_in_", "feature_names_in_", "reference_name_", "reference_scores_"),
             *("calibration_windows_", "reference_windows_", "file_facts_", "lr_", "_seen"),
+            *("strata_", "stratum_of_", "calibration_strata_", "reference_strata_"),
             "_seen_reference",
         ),
     )
-
-    #: By metadata routing, groups come here without a request.
-    __metadata_request__fit = {"groups": True}
 
     def __init__(
         self,
@@ -210,6 +231,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         cv=0.2,
         reference=None,
         lr=None,
+        strata=None,
         file_facts=None,
         random_state=None,
     ):
@@ -219,10 +241,11 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         self.cv = cv
         self.reference = reference
         self.lr = lr
+        self.strata = strata
         self.file_facts = file_facts
         self.random_state = random_state
 
-    def check_fit(self, X, y=None, *, groups=None, **params):
+    def check_fit(self, X, y=None, *, groups=None, strata=None, **params):
         """Validate everything that can be before anything is fitted.
 
         The parameters and labels, both classes if the detector needs them, and the number of
@@ -234,7 +257,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             Samples, of which the equal ones, their number and the split by `cv` count.
         y : array-like of shape (n,), default=None
             Labels, as in :meth:`fit`.
-        groups : array-like of shape (n,), default=None
+        groups, strata : array-like of shape (n,), default=None
             As in :meth:`fit`.
         **params : dict
             As in :meth:`fit`.
@@ -244,10 +267,12 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         ValueError
             As in :meth:`fit`.
         """
-        self._check_fit(X, y, groups, params, draws_of(X, groups))
+        self._check_fit(X, y, groups, strata, params, draws_of(X, groups))
 
-    def _check_fit(self, X, y, groups, params, draws):
+    def _check_fit(self, X, y, groups, strata, params, draws):
         self._validate_params()
+        check_arguments(self.strata, strata, self.lr)
+        labels_of_strata = None if strata is None else check_strata(strata, _num_samples(X))
         check_facts(self.file_facts)
         if self.lr is not None:
             as_rule(self.rule).p_values([0.0], [0.0])  # evidence needs them
@@ -258,6 +283,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         split = self._routed(groups, params).splitter.split
         rows = self._held_out(X, labels, draws, split, np.random.RandomState(0))
         self._check_size(rows, labels, draws)
+        grouping(labels_of_strata, rows, as_rule(self.rule).min_size(self.fnr))
         last, training = last_step(self.estimator), rows.training
         if training is not None and hasattr(last, "check_fit"):
             last.check_fit(_safe_indexing(X, training), None if y is None else labels[training])
@@ -273,7 +299,7 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             draws=draws.numbers,
         )
 
-    def fit(self, X, y=None, *, groups=None, **params):
+    def fit(self, X, y=None, *, groups=None, strata=None, **params):
         """Fit the detector and place its threshold.
 
         Parameters
@@ -290,6 +316,13 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             samples are such a group by themselves, unless each sample has a group of its own,
             as in ``groups=np.arange(n)``: then each counts as an independent draw. A splitter
             `cv` gets the groups too.
+        strata : array-like of shape (n,), default=None
+            Stratum of each sample, such as the format and quality of its file: something that is
+            known of suspects before they are scored. Each stratum gets a threshold and p-values
+            of its own held-out samples, so that the false-negative rate is `fnr` in each and not
+            only on average (Mondrian conformal prediction). Labels are compared as texts.
+            A stratum with fewer held-out inliers than the rule needs is merged with its neighbor
+            in the natural order of the labels, the smaller one of two, until each has enough.
         **params : dict
             Parameters of the detector's ``fit``, such as ``sample_weight``, restricted to the
             rows that it is fitted to; by metadata routing if that is enabled. Without routing,
@@ -306,11 +339,13 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             there are; the message says how many. Nothing is fitted then. Also if the fitted
             detector gives all samples, the model's and others', the same score, if most of the
             model's samples or of the others are labeled both ways, or if a fitted detector was
-            fitted to most of the samples that would calibrate.
+            fitted to most of the samples that would calibrate. If strata are passed with `lr`, or
+            the reference population has no sample of a stratum.
 
         Warns
         -----
         UserWarning
+            If strata are merged.
             If many of the model's samples are copies of each other; samples are labeled both
             ways; a fitted detector was fitted to some of the samples, which are left out; or a
             splitter divides groups, whose other samples are left out.
@@ -320,17 +355,24 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         """
         X, y = indexable(X, y)
         draws = draws_of(X, groups)
-        self._check_fit(X, y, groups, params, draws)
+        self._check_fit(X, y, groups, strata, params, draws)
         labels, routed = labels_of(X, y), self._routed(groups, params)
         rng = check_random_state(self.random_state)
         rows = self._held_out(X, labels, draws, routed.splitter.split, rng)
         rows = check_new(self.estimator, X, rows)
         self._check_size(rows, labels, draws)
+        rule = as_rule(self.rule)
+        strata = None if strata is None else check_strata(strata, len(labels))
+        rows, grouped = grouping(strata, rows, rule.min_size(self.fnr))
         if not draws.given:
             warn_of_copies(labels, draws)
             warn_of_labels(labels, draws)
         warn_of_divided(rows, self.cv)
         training, calibration, reference, _ = rows
+        own = None
+        if grouped is not None:
+            own = grouped.own
+            warn_of_merged(grouped.strata, rule.min_size(self.fnr), strata[calibration])
         if training is None:
             estimator, training = self.estimator, calibration[:0]
         else:
@@ -342,12 +384,14 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             estimator = clone(self.estimator).fit(samples, to_fit, **options)
         scores = -normality(estimator, _safe_indexing(X, calibration))
         check_scores_differ(estimator, scores, X, np.flatnonzero(labels == -1))
-        rule = as_rule(self.rule)
-        threshold = rule.threshold(scores, self.fnr)
-        if hasattr(last_step(estimator), "check_threshold"):
-            last_step(estimator).check_threshold(scores, threshold)
+        thresholds = []
+        for part in of_groups(scores, own):
+            thresholds.append(rule.threshold(part, self.fnr))
+            if hasattr(last_step(estimator), "check_threshold"):
+                last_step(estimator).check_threshold(part, thresholds[-1])
+        threshold = thresholds[0] if own is None else np.array(thresholds)
         counts = window_counts(estimator, _safe_indexing(X, calibration))
-        warn_of_sizes(counts, scores > threshold)
+        warn_of_sizes(counts, scores > (threshold if own is None else threshold[own]))
         if self.reference is not None:
             rows = _safe_indexing(X, reference)
             reference_scores = -normality(estimator, rows)
@@ -355,7 +399,10 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         for name in _OPTIONAL:
             vars(self).pop(name, None)
         if self.reference is not None:
-            self.reference_scores_ = np.sort(reference_scores)
+            order = np.argsort(reference_scores, kind="stable")
+            self.reference_scores_ = reference_scores[order]
+            if grouped is not None:
+                self.reference_strata_ = grouped.reference[order]
             self.reference_name_ = self.reference
             self._seen_reference = np.unique(draws.digests[reference])
             if counts is not None:
@@ -366,9 +413,14 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             self.lr_ = as_lr_system(self.lr)
         if counts is not None:
             self.calibration_windows_ = window_range(counts)
+        order = np.argsort(scores, kind="stable")
+        if grouped is not None:
+            self.strata_, self.calibration_strata_ = grouped.strata, own[order]
+            if self.strata is not None:
+                self.stratum_of_ = self.strata
         self.estimator_ = estimator
         self._seen = draws.digests[np.union1d(training, calibration)]
-        self.calibration_scores_ = np.sort(scores)
+        self.calibration_scores_ = scores[order]
         self.fnr_, self.rule_ = float(self.fnr), rule
         self.threshold_ = threshold
         self.offset_ = -threshold
@@ -376,37 +428,6 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
         adopt_features(self, estimator)
         check_ratios(self, getattr(self, "reference_scores_", None))
         return self
-
-    def _routed(self, groups, params):
-        """Parameters of fit by their destination, ``splitter.split`` and ``estimator.fit``."""
-        given = {} if groups is None else {"groups": groups}
-        nothing = {"splitter": Bunch(split={}), "estimator": Bunch(fit={})}
-        if not _routing_enabled():
-            to_fit = {**params, **given} if _holds_calibrators(self.estimator) else params
-            fit = step_parameters(self.estimator, to_fit)
-            to_split = {} if isinstance(groups, FoundDraws) else given
-            return Bunch(splitter=Bunch(split=to_split), estimator=Bunch(fit=fit))
-        if not {**given, **params}:
-            return Bunch(**nothing)
-        return Bunch(**{**nothing, **process_routing(self, "fit", **given, **params)})
-
-    def get_metadata_routing(self):
-        """Get the metadata routing.
-
-        ``groups`` come to the calibrator without a request, and to the splitter and the detector
-        if they ask for them; all other parameters of ``fit`` go to the detector.
-
-        Returns
-        -------
-        sklearn.utils.metadata_routing.MetadataRouter
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        router = MetadataRouter(owner=self).add_self_request(self)
-        router.add(estimator=self.estimator, method_mapping=mapping)
-        if hasattr(self.cv, "get_metadata_routing"):
-            mapping = MethodMapping().add(caller="fit", callee="split")
-            return router.add(splitter=self.cv, method_mapping=mapping)
-        return router
 
     def _held_out(self, X, labels, draws, split, rng):
         return hold_out(
@@ -420,107 +441,9 @@ class FNRThresholdCalibrator(EvidenceMixin, ClassifierMixin, MetaEstimatorMixin,
             random_state=rng,
         )
 
-    def score_samples(self, X):
-        """Minus the anomaly score of the detector; larger is more normal.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, ...)
-            Samples or features.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-
-        Raises
-        ------
-        ValueError
-            If X is not what the detector was fitted to, or a score is not finite.
-
-        Warns
-        -----
-        UserWarning
-            If samples have more or fewer windows than the calibration samples, or than those of
-            the reference population.
-        """
-        check_is_fitted(self)
-        scores = normality(self.estimator_, X)
-        check_windows(self, X)
-        return scores
-
-    def decision_function(self, X):
-        """Signed distance to the threshold: ``score_samples(X) - offset_``.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, ...)
-            Samples or features.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            Negative for samples that are not the model's.
-        """
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X):
-        """Decide which samples the model made.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, ...)
-            Samples or features.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            +1 for the model's samples, -1 for others; in the encoding of ``classes_``.
-        """
-        decisions = self.decision_function(X)
-        return self.classes_[(decisions >= 0).astype(int)]
-
-    def score(self, X, y, sample_weight=None):
-        """Accuracy on the labeled samples.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, ...)
-            Samples or features.
-        y : array-like of shape (n,)
-            Labels; if they are +1 and -1, samples labeled 0 are left out.
-        sample_weight : array-like of shape (n,), default=None
-            Weights of the samples.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        ValueError
-            If no sample is labeled.
-        """
-        check_is_fitted(self)
-        y = as_array(y)
-        if -1 in self.classes_:
-            labeled = np.flatnonzero(check_labels(y, _num_samples(X)) != 0)
-            if np.array_equal(np.unique(y), (0, 1)):  # fitted to +1 and -1, so 0 is no class
-                labeled = np.flatnonzero(y != 0)
-            if not len(labeled):
-                raise ValueError("No sample is labeled: y holds zeros only.")
-            X, y = _safe_indexing(X, labeled), y[labeled]
-            if sample_weight is not None:
-                sample_weight = _safe_indexing(sample_weight, labeled)
-        return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         tags.target_tags.required = False
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _holds_calibrators(estimator):
-    """Whether an estimator calibrates parts of its own, which hold out groups too."""
-    return getattr(last_step(estimator), "_calibrates", False)

@@ -21,6 +21,7 @@ from sklearn_flipad.cli.options import (
     Quiet,
     Rate,
     Size,
+    Stability,
     with_options,
 )
 from sklearn_flipad.cli.rows import fit_rows, inspection_rows, score_rows, validation_rows
@@ -88,6 +89,7 @@ def score(
     fpr: Fpr = None,
     size: Size = None,
     rate: Rate = None,
+    stability: Stability = False,
     n_jobs: Jobs = 1,
     restart: Annotated[
         bool, typer.Option("--restart", help="Discard an unfinished run, or replace a table.")
@@ -122,6 +124,7 @@ def score(
             fpr=fpr,
             size=size,
             rate=rate,
+            stability=stability,
             n_jobs=n_jobs,
             resume=not restart,
             code=code or (),
@@ -144,6 +147,7 @@ def report(
     title: Annotated[str | None, typer.Option(help="Its title.")] = None,
     evaluative: Evaluative = False,
     model: Model = None,
+    stability: Stability = False,
     overwrite: Overwrite = False,
     code: Code = None,
     as_json: AsJson = False,
@@ -152,7 +156,8 @@ def report(
     """Write a report of a table of verdicts, one page that can be printed."""
     with session(as_json, quiet, traceback=_state["traceback"]) as run:
         _check_report(out)
-        options = {"title": title, "model": model, "evaluative": evaluative, "overwrite": overwrite}
+        options = {"title": title, "model": model, "evaluative": evaluative}
+        options |= {"stability": stability, "overwrite": overwrite}
         found = _write_report(verdicts, attributor, out, code, run, **options)
         run.finish({"report": found}, [("report", found)])
 

@@ -25,7 +25,8 @@ from sklearn_flipad.cli.samples import (
     read_samples_of,
     shape_of_own,
 )
-from sklearn_flipad.datasets.files.facts import count_facts
+from sklearn_flipad.cli.strata import sizes_of_strata, strata_of_files, warn_of_levels
+from sklearn_flipad.datasets.files.facts import count_facts, facts_of
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.generators import sample
 from sklearn_flipad.pipelines.methods import METHODS, TargetModel
@@ -65,15 +66,16 @@ def fit_attributor(options, run):
     decoder = make_decoder(
         shape, size=options.size, rate=options.rate, any_size=options.windows is not None
     )
-    if (options.jpeg or options.processing) and len(shape) != 3:
-        option = "--jpeg" if options.jpeg else "--processing"
+    if (options.jpeg or options.processing or options.strata) and len(shape) != 3:
+        option = "--strata" if options.strata else "--processing"
+        option = "--jpeg" if options.jpeg else option
         raise ValueError(f"{option} is for images, and the generator makes signals.")
     negatives, of_negatives = _negatives(options, decoder, shape, run)
     n_negatives = 0 if negatives is None else len(negatives)
     X, of_own = _own_files(options, decoder, shape, run)
     n_own = (options.samples or method.default_n_samples(shape)) if X is None else len(X)
     if X is None:
-        of_own = Counter({decoding_of_drawn(shape, options): n_own})
+        of_own = [decoding_of_drawn(shape, options)] * n_own
     _check_sizes(n_own, n_negatives, options, method)
     if negatives is None:
         run.warn(
@@ -82,7 +84,7 @@ def fit_attributor(options, run):
         )
     # Both are processed alike.
     elif not options.processing and (
-        message := negatives_warning(count_facts(of_own), count_facts(of_negatives))
+        message := negatives_warning(_facts(of_own), _facts(of_negatives))
     ):
         run.warn(message)
     reference = None if negatives is None else options.reference or _name_of(options.negatives)
@@ -100,11 +102,11 @@ def fit_attributor(options, run):
     attributor = _attributor(method, model, reference, options)
     if X is None:
         layer = vars(model).get("final_layer")
-        X, decodings = drawn_samples(model, n_own, shape, layer, options)
-        of_own = Counter(decodings)
-    attributor.set_params(detect__file_facts=count_facts(of_own))
-    _fit(attributor, X, negatives, options)
+        X, of_own = drawn_samples(model, n_own, shape, layer, options)
+    attributor.set_params(detect__file_facts=_facts(of_own))
+    _fit(attributor, X, negatives, [*of_own, *of_negatives], options)
     calibrator = attributor["detect"]
+    warn_of_levels(calibrator, options, run)
     bits = _bits(options) if len(shape) == 2 and not options.own else None
     notes = {
         "generator": _shown(options.generator),
@@ -120,6 +122,7 @@ def fit_attributor(options, run):
         "rounding": None if not bits else str(options.rounding),
         "jpeg": options.jpeg,
         "processing": options.processing,
+        "strata": options.strata,
         "size": options.size,
         "seed": options.seed,
     }
@@ -139,6 +142,7 @@ def fit_attributor(options, run):
         "reference": reference,
         "lr_bounds": _ratio_bounds(calibrator),
         "fnr": options.fnr,
+        "strata": sizes_of_strata(calibrator),
         "notes": notes,
         "next": _next(options),
     }
@@ -174,6 +178,9 @@ def _check(options, method):
         )
     if options.reference and not options.negatives:
         raise ValueError("--reference says what the negatives are: pass --negatives.")
+    if options.lr and options.strata:
+        raise ValueError("--lr takes all samples together: leave out --strata, or --lr.")
+    strata_of_files(options)  # before anything is computed
     if options.lr and not options.negatives:
         raise ValueError("--lr compares the generator with the negatives: pass --negatives.")
     if method.holds == "autoencoder":
@@ -287,6 +294,7 @@ def _attributor(method, model, reference, options):
     return method.attributor(
         model,
         detector=detector,
+        strata=strata_of_files(options),
         fnr=options.fnr,
         rule=options.rule,
         reference=reference,
@@ -298,17 +306,24 @@ def _attributor(method, model, reference, options):
     )
 
 
-def _fit(attributor, X, negatives, options):
-    """Fit an attributor to own samples, and to negatives if there are any."""
+def _fit(attributor, X, negatives, decodings, options):
+    """Fit an attributor to own samples, and to negatives if there are any.
+
+    `decodings` are the steps of decoding each of them.
+    """
+    stratum_of, strata = strata_of_files(options), {}
+    if stratum_of is not None:
+        strata["strata"] = [stratum_of(facts_of(decoding)) for decoding in decodings]
     if options.windows is not None and not options.own:
         # Larger suspects have as many windows as the samples that are drawn, all of one size.
         (count,) = attributor["detect"].estimator.n_windows(X[:1])
         attributor.set_params(detect__estimator__max_windows=int(count))
     if negatives is None:
-        attributor.fit(X)
+        attributor.fit(X, **strata)
         return
     y = np.repeat([1, -1], [len(X), len(negatives)])
-    attributor.fit([*X, *negatives] if options.windows else np.concatenate([X, negatives]), y)
+    X = [*X, *negatives] if options.windows else np.concatenate([X, negatives])
+    attributor.fit(X, y, **strata)
 
 
 def _ratio_bounds(calibrator):
@@ -325,11 +340,11 @@ def _ratio_bounds(calibrator):
 def _negatives(options, decoder, shape, run):
     """Negatives, compressed like own samples, and how they were decoded."""
     if not options.negatives:
-        return None, Counter()
+        return None, []
     X, decodings = read_samples_of(
         options.negatives, decoder, shape, "negatives", run, window=options.windows
     )
-    run.step(f"negatives: {counted(_formats(Counter(decodings.tolist())))}")
+    run.step(f"negatives: {counted(_formats(decodings.tolist()))}")
     lossy = np.array([is_lossy(decoding) for decoding in decodings])
     if options.processing is not None:
         return _processed(X, options)
@@ -343,36 +358,36 @@ def _negatives(options, decoder, shape, run):
             X = X.copy()
             X[~lossy] = compressed(X[~lossy], options.jpeg)
         decodings = np.where(lossy, decodings, decoding_of_drawn(shape, options))
-    return X, Counter(decodings.tolist())
+    return X, decodings.tolist()
 
 
 def _processed(X, options):
     """Images, of one size or several, after random processing, and how they would be decoded."""
     if not isinstance(X, list):
-        X, decodings = processed_at_random(X, options)
-        return X, Counter(decodings)
+        return processed_at_random(X, options)
     found = [processed_at_random(x[None], options) for x in X]
-    return [x[0] for x, _ in found], Counter(decoding for _, (decoding,) in found)
+    return [x[0] for x, _ in found], [decoding for _, (decoding,) in found]
 
 
 def _own_files(options, decoder, shape, run):
     """Own samples from files, and how they were decoded; None if samples are drawn."""
     if not options.own:
-        return None, Counter()
+        return None, []
     X, decodings = read_samples_of(
         options.own, decoder, shape, "own samples", run, window=options.windows
     )
-    of_own = Counter(decodings.tolist())
-    run.step(f"own samples: {counted(_formats(of_own))}")
-    return X, of_own
+    run.step(f"own samples: {counted(_formats(decodings.tolist()))}")
+    return X, decodings.tolist()
 
 
 def _formats(decodings):
     """Numbers of files by format."""
-    found = Counter()
-    for decoding, n in decodings.items():
-        found[decoding.split()[0]] += n
-    return dict(found)
+    return dict(Counter(decoding.split()[0] for decoding in decodings))
+
+
+def _facts(decodings):
+    """Numbers of files by fact and by its value."""
+    return count_facts(Counter(decodings))
 
 
 def _bits(options):

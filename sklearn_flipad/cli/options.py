@@ -29,6 +29,7 @@ __all__ = [
     "Quiet",
     "Rate",
     "Size",
+    "Stability",
     "numbers",
     "with_options",
     "without_layer",
@@ -150,6 +151,13 @@ class FitOptions:
         "processed at random, as there.",
         optional=True,
     ) = None
+    strata: Annotated[
+        str | None,
+        typer.Option(
+            help="Hold --fnr for each format and range of JPEG quality: the qualities at which the "
+            "next range begins, as 70,80,90. Other files are refused when scoring."
+        ),
+    ] = None
     rate: Annotated[int | None, typer.Option(min=1, help="Samples a second, of sounds.")] = None
     bits: _choice("Bits", _BITS, "Bits of a sample, of sounds.") = "16"
     rounding: _choice(
@@ -182,6 +190,15 @@ class FitOptions:
     overwrite: Overwrite = False
 
 
+#: Of the commands that judge files.
+Stability = Annotated[
+    bool,
+    typer.Option(
+        "--stability",
+        help="Say which verdicts flip if an image is compressed or resized a little; for the "
+        "files of a table that lacks it, of those that the report shows.",
+    ),
+]
 #: Levels of the commands that score.
 Fnr = Annotated[float | None, typer.Option(help="Level of 'not own'; the attributor's by default.")]
 Fpr = Annotated[float | None, typer.Option(help=f"Level of 'own'; {FitOptions.fpr:g} by default.")]

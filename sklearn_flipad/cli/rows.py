@@ -15,6 +15,7 @@ def fit_rows(found):
         ("SHA-256", found["sha256"]),
         ("method", found["method"]),
         ("own samples", f"{found['n_own']:,}, of which {found['n_calibration']:,} calibrate"),
+        *((f"stratum: {name}", f"{n:,} calibrate") for name, n in found["strata"].items()),
         ("negatives", negatives),
         *_ratios(found["lr_bounds"]),
         ("next", found["next"]),
@@ -40,6 +41,8 @@ def score_rows(found):
         rows.append(("undecided: fits neither", neither))
         rows.append(("undecided: fits both", counts["undecided"] - neither))
     rows.append(("could not be scored", found["n_files"] - found["n_scored"]))
+    if found["n_unstable"]:
+        rows.append(("a slight change flips the verdict", found["n_unstable"]))
     if found["n_hidden"]:
         rows.append(("hidden, left out", found["n_hidden"]))
     rows = [(name, f"{n:,}") for name, n in rows]
@@ -98,7 +101,10 @@ def _calibration(found):
     if not found.models:
         rate = f"{found.fnr:g}, {found.n_calibration:,} calibration samples"
         rows = [("false-negative rate", rate), ("reference", _reference(found))]
-        return [*rows, ("likelihood ratios", found.lr)] if found.lr else rows
+        if found.lr:
+            rows.append(("likelihood ratios", found.lr))
+        merged = [(a, "alone" if a == b else f"merged: {b}") for a, b in found.strata.items()]
+        return [*rows, *((f"stratum: {stratum}", group) for stratum, group in merged)]
     return [
         (
             f"model: {name}",

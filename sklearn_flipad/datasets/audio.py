@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 from sklearn.utils import Bunch
 
-from sklearn_flipad.datasets.files.facts import count_facts
+from sklearn_flipad.datasets.files.facts import count_facts, facts_of
 from sklearn_flipad.datasets.files.loading import read_samples
 from sklearn_flipad.datasets.files.wav import check_wav_options, decode_wav, max_wav_size
 
@@ -47,8 +47,8 @@ def load_audio(paths, *, rate, length=None, n_channels=None, same_length=True, o
     Bunch
         ``signals`` : ndarray of float32, shape (n, n_channels, length), or a list of arrays
         (n_channels, length);
-        ``filenames``, ``errors``, ``n_hidden`` and ``file_facts`` (bits per sample) as of
-        :func:`load_images`.
+        ``filenames``, ``errors``, ``n_hidden``, ``file_facts`` and ``facts`` (bits per sample) as
+        of :func:`load_images`.
 
     Raises
     ------
@@ -85,6 +85,7 @@ def load_audio(paths, *, rate, length=None, n_channels=None, same_length=True, o
         errors=found.errors,
         n_hidden=found.n_hidden,
         file_facts=count_facts(Counter(map("; ".join, found.steps))),
+        facts=[facts_of("; ".join(steps)) for steps in found.steps],
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from sklearn_flipad.datasets.files.decoding import check_image_options, read_image
-from sklearn_flipad.datasets.files.facts import count_facts
+from sklearn_flipad.datasets.files.facts import count_facts, facts_of
 from sklearn_flipad.datasets.files.listing import list_files
 from sklearn_flipad.datasets.files.loading import check_count, check_on_error, read_each
 
@@ -71,7 +71,9 @@ def load_images(
         ``n_hidden`` : int, the number of hidden files and folders that were left out;
         ``file_facts`` : dict of str to dict of str to int, the numbers of files by compression,
         JPEG quality, colors and resizing, for the parameter of
-        :class:`~sklearn_flipad.FNRThresholdCalibrator` where they are own samples.
+        :class:`~sklearn_flipad.FNRThresholdCalibrator` where they are own samples;
+        ``facts`` : list of dict of str to str, those facts of each file, as
+        :class:`~sklearn_flipad.calibration.FileStrata` takes them.
         In names, control characters and bytes that are not UTF-8 are escaped.
 
     Raises
@@ -96,7 +98,7 @@ def load_images(
     files = list_files(paths, hidden.append)[:n_images]
     # One buffer that grows: a list and its stack would need the memory twice.
     pixels, shapes, filenames, errors = bytearray(), {}, [], {}
-    images, decodings = [], Counter()
+    images, decodings = [], []
 
     def read(path):
         return read_image(path, size=size, mode=mode, max_pixels=max_pixels)
@@ -106,7 +108,7 @@ def load_images(
             errors[name] = reason
             continue
         image, steps = found
-        decodings["; ".join(steps)] += 1
+        decodings.append("; ".join(steps))
         filenames.append(name)
         shapes.setdefault(image.shape, name)
         if not same_size:
@@ -126,7 +128,8 @@ def load_images(
         "filenames": filenames,
         "errors": errors,
         "n_hidden": sum(hidden),
-        "file_facts": count_facts(decodings),
+        "file_facts": count_facts(Counter(decodings)),
+        "facts": [facts_of(decoding) for decoding in decodings],
     }
     if not same_size:
         return Bunch(images=images, **about)

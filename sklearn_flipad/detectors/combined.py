@@ -210,6 +210,11 @@ class CombinedDetector(OffsetMixin, NamedAttributors):
 
 
 def _check_rate(name, calibrator, fitted):
+    if hasattr(calibrator, "strata_"):
+        raise ValueError(
+            f"The attributor {name!r} was calibrated by strata, and has no one threshold. Combine "
+            "attributors without strata, and pass strata to the fit of the combined one."
+        )
     fnr = getattr(calibrator, "fnr_", calibrator.fnr) if fitted else calibrator.fnr
     if fnr > 0.5:
         raise ValueError(

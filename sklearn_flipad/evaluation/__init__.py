@@ -26,6 +26,7 @@ from sklearn_flipad.evaluation.random_processing import RandomProcessing
 from sklearn_flipad.evaluation.random_sound_processing import RandomSoundProcessing
 from sklearn_flipad.evaluation.robustness import robustness_curve
 from sklearn_flipad.evaluation.scorers import labeled_scorer, neg_cllr
+from sklearn_flipad.evaluation.slight_changes import slight_changes
 from sklearn_flipad.evaluation.trained_copies import distilled_copy, fine_tuned_copy
 from sklearn_flipad.evaluation.unknown_processing import UnknownProcessing
 
@@ -56,4 +57,5 @@ __all__ = [
     "removal_attack",
     "robustness_curve",
     "rounded_copy",
+    "slight_changes",
 ]

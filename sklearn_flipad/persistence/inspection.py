@@ -19,8 +19,8 @@ class ModelDescription:
 
     Attributes
     ----------
-    method, steps, parameters, fnr, n_calibration, reference_name, n_reference, lr, sample_shape, \
-window_shape, generators
+    method, steps, parameters, fnr, n_calibration, reference_name, n_reference, lr, strata, \
+sample_shape, window_shape, generators
         As in :class:`AttributorDescription`. Names of steps and parameters are those of this
         attributor, without the name of the model.
     """
@@ -33,6 +33,7 @@ window_shape, generators
     reference_name: str | None
     n_reference: int
     lr: str | None
+    strata: dict
     sample_shape: tuple | None
     window_shape: tuple | None
     generators: tuple
@@ -74,6 +75,8 @@ class AttributorDescription:
     lr : str or None
         How likelihood ratios are made, as "LRSystem(calibrator=LogisticLR(C=1.0), ...)"; None if
         they are not.
+    strata : dict of str to str
+        Name of the calibrated group of each stratum; empty without strata.
     sample_shape : tuple of int or None
         Shape of one sample, if the file tells it and all samples have the same.
     window_shape : tuple of int or None
@@ -103,6 +106,7 @@ class AttributorDescription:
     reference_name: str | None
     n_reference: int
     lr: str | None
+    strata: dict
     sample_shape: tuple | None
     window_shape: tuple | None
     generators: tuple
@@ -196,6 +200,7 @@ def _model(view, tree):
         "reference_name": None if reference is None else printable(reference),
         "n_reference": 0 if reference is None else _size(view, fitted["reference_scores_"]),
         "lr": view.show(fitted["lr_"]) if "lr_" in fitted else None,
+        "strata": view.show(fitted["strata_"]) if "strata_" in fitted else {},
         "sample_shape": None if window_shape else _sample_shape(view, first),
         "window_shape": window_shape,
         "generators": generators,
@@ -217,6 +222,7 @@ def _several(view, tree, models):
         "reference_name": None,
         "n_reference": 0,
         "lr": None,
+        "strata": {},
         "sample_shape": shapes.pop() if len(shapes) == 1 else None,
         "window_shape": windows.pop() if len(windows) == 1 else None,
         "generators": tuple(dict.fromkeys(name for model in models for name in model.generators)),

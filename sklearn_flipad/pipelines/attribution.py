@@ -60,8 +60,9 @@ class AttributionPipeline(EvidenceMixin, Pipeline):
             +1 for the model's samples, -1 for others, 0 for unlabeled.
         **params : dict
             Parameters of the steps, see :class:`sklearn.pipeline.Pipeline`. Those without the
-            name of a step go to the calibrator: ``groups``, ``sample_weight``. With metadata
-            routing, they go to whatever requests them, as ``groups`` is by the calibrator.
+            name of a step go to the calibrator: ``groups``, ``strata``, ``sample_weight``. With
+            metadata routing, they go to whatever requests them, as ``groups`` and ``strata`` are
+            by the calibrator.
 
         Returns
         -------
@@ -83,6 +84,64 @@ class AttributionPipeline(EvidenceMixin, Pipeline):
         self.check_fit(X, y, **params)  # near-duplicates count once
         named = params if _routing_enabled() else step_parameters(self, params)
         return super().fit(X, y, **named)
+
+    def decision_function(self, X, *, strata=None, **params):
+        """Signed distance to the threshold, as :meth:`FNRThresholdCalibrator.decision_function`.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Samples.
+        strata : array-like of shape (n,), default=None
+            Stratum of each sample, if the attributor was fitted with strata.
+        **params : dict
+            Further metadata, if metadata routing is enabled.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+
+        Raises
+        ------
+        ValueError
+            If strata are missing or one was not calibrated, or as ``score_samples``.
+        """
+        if strata is None:
+            return super().decision_function(X, **params)
+        if _routing_enabled():
+            return super().decision_function(X, strata=strata, **params)
+        return self._calibrator().decision_function(self._features(X), strata=strata)
+
+    def score(self, X, y=None, sample_weight=None, *, strata=None, **params):
+        """Accuracy on the labeled samples, as :meth:`FNRThresholdCalibrator.score`.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, ...)
+            Samples.
+        y : array-like of shape (n,)
+            Labels.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the samples.
+        strata : array-like of shape (n,), default=None
+            Stratum of each sample, if the attributor was fitted with strata.
+        **params : dict
+            Further metadata, if metadata routing is enabled.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If no sample is labeled, or as :meth:`decision_function`.
+        """
+        if strata is None:
+            return super().score(X, y, sample_weight, **params)
+        if _routing_enabled():
+            return super().score(X, y, sample_weight, strata=strata, **params)
+        return self._calibrator().score(self._features(X), y, sample_weight, strata=strata)
 
     def _of_last(self, params):
         """Parameters of fit that the last step gets."""

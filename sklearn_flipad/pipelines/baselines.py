@@ -18,6 +18,7 @@ def make_smf(
     cv=0.2,
     reference=None,
     lr=None,
+    strata=None,
     n_jobs=None,
     random_state=None,
     verbose=0,
@@ -28,7 +29,7 @@ def make_smf(
     ----------
     output_range, image_shape
         See :class:`~sklearn_flipad.FingerprintDetector`.
-    fnr, rule, cv, reference, lr
+    fnr, rule, cv, reference, lr, strata
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     n_jobs : int, default=None
         Threads; 1 by default, -1 for all cores.
@@ -56,6 +57,7 @@ def make_smf(
         cv=cv,
         reference=reference,
         lr=lr,
+        strata=strata,
         random_state=random_state,
     )
 
@@ -74,6 +76,7 @@ def make_sminv(
     rule="conformal",
     reference=None,
     lr=None,
+    strata=None,
     device=None,
     random_state=0,
     verbose=0,
@@ -89,7 +92,7 @@ def make_sminv(
         The target model.
     latent_shape, sampler, distance, n_restarts, optimizer, max_iter, output_range
         See :class:`~sklearn_flipad.SMInvDetector`.
-    fnr, rule, reference, lr
+    fnr, rule, reference, lr, strata
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     device, random_state, verbose
         See :class:`~sklearn_flipad.SMInvDetector`.
@@ -122,7 +125,9 @@ def make_sminv(
         random_state=random_state,
         verbose=verbose,
     )
-    return calibrated(FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference, lr=lr)
+    return calibrated(
+        FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference, lr=lr, strata=strata
+    )
 
 
 def make_posterior(
@@ -134,6 +139,7 @@ def make_posterior(
     rule="conformal",
     reference=None,
     lr=None,
+    strata=None,
     **search,
 ):
     """Density of the most probable latents of a row, calibrated; for generators of tables.
@@ -146,7 +152,7 @@ def make_posterior(
         The target model.
     noise, score
         See :class:`~sklearn_flipad.reproduction.LatentPosteriorDetector`.
-    fnr, rule, reference, lr
+    fnr, rule, reference, lr, strata
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     **search
         Further parameters of :class:`~sklearn_flipad.reproduction.LatentPosteriorDetector`.
@@ -168,4 +174,6 @@ def make_posterior(
     array([-1, -1, -1])
     """
     detector = LatentPosteriorDetector(generator, noise=noise, score=score, **search)
-    return calibrated(FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference, lr=lr)
+    return calibrated(
+        FrozenEstimator(detector), fnr=fnr, rule=rule, reference=reference, lr=lr, strata=strata
+    )

@@ -17,6 +17,7 @@ def make_combined(
     cv=0.2,
     reference=None,
     lr=None,
+    strata=None,
     random_state=None,
 ):
     """Several attributors, one calibrated decision.
@@ -32,7 +33,7 @@ def make_combined(
         Their own thresholds serve as units of their scores.
     combine : {"max", "mean"}, default="max"
         See :class:`~sklearn_flipad.CombinedDetector`.
-    fnr, rule, cv, reference, lr
+    fnr, rule, cv, reference, lr, strata
         Of the joint decision, see :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     random_state : int, RandomState instance or None, default=None
         Seed of the joint hold-out.
@@ -67,5 +68,6 @@ def make_combined(
         cv=cv,
         reference=reference,
         lr=lr,
+        strata=strata,
         random_state=random_state,
     )

@@ -28,6 +28,7 @@ def make_flipad(
     cv=0.2,
     reference=None,
     lr=None,
+    strata=None,
     windows=None,
     device=None,
     memory=None,
@@ -53,7 +54,7 @@ def make_flipad(
         One of scikit-learn, PyOD or another library is put into an
         :class:`~sklearn_flipad.detectors.ExternalDetector`. It is refitted with the scaler;
         to keep fitted ones, set ``detect__estimator`` to a frozen pipeline of both.
-    fnr, rule, cv, reference, lr
+    fnr, rule, cv, reference, lr, strata
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     windows : int, tuple of int or dict, default=None
         For samples of any size: sides of the windows that each is cut into, or a dict of
@@ -108,6 +109,7 @@ def make_flipad(
         cv=cv,
         reference=reference,
         lr=lr,
+        strata=strata,
         windows=windows,
         device=device,
         memory=memory,
@@ -128,6 +130,7 @@ def make_dctpad(
     cv=0.2,
     reference=None,
     lr=None,
+    strata=None,
     windows=None,
     device=None,
     memory=None,
@@ -142,7 +145,8 @@ def make_dctpad(
         Side, or length, of the central crop of the spectra; no crop by default.
     output_range, image_shape
         See :class:`~sklearn_flipad.DCTTransformer`.
-    scaler, detector, fnr, rule, cv, reference, lr, windows, device, memory, random_state, verbose
+    scaler, detector, fnr, rule, cv, reference, lr, strata, windows, device, memory, random_state, \
+verbose
         See :func:`make_flipad`.
 
     Returns
@@ -164,6 +168,7 @@ def make_dctpad(
         cv=cv,
         reference=reference,
         lr=lr,
+        strata=strata,
         windows=windows,
         device=device,
         memory=memory,
@@ -185,6 +190,7 @@ def make_rawpad(
     cv=0.2,
     reference=None,
     lr=None,
+    strata=None,
     windows=None,
     device=None,
     memory=None,
@@ -204,7 +210,7 @@ def make_rawpad(
     scaler : estimator or "passthrough", default=None
         Transformer of the pixels in front of the detector, fitted together with it; none by
         default, since the paper does not scale pixels.
-    detector, fnr, rule, cv, reference, lr, windows, device, memory, random_state, verbose
+    detector, fnr, rule, cv, reference, lr, strata, windows, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -226,6 +232,7 @@ def make_rawpad(
         cv=cv,
         reference=reference,
         lr=lr,
+        strata=strata,
         windows=windows,
         device=device,
         memory=memory,
@@ -249,6 +256,7 @@ def make_spectral(
     cv=0.2,
     reference=None,
     lr=None,
+    strata=None,
     windows=None,
     device=None,
     memory=None,
@@ -267,7 +275,8 @@ def make_spectral(
         Whether the features are the means of the spectra over time, rather than all of them.
     eps, output_range, image_shape
         See :class:`~sklearn_flipad.SpectrogramTransformer`.
-    scaler, detector, fnr, rule, cv, reference, lr, windows, device, memory, random_state, verbose
+    scaler, detector, fnr, rule, cv, reference, lr, strata, windows, device, memory, random_state, \
+verbose
         See :func:`make_flipad`.
 
     Returns
@@ -296,6 +305,7 @@ def make_spectral(
         cv=cv,
         reference=reference,
         lr=lr,
+        strata=strata,
         windows=windows,
         device=device,
         memory=memory,
@@ -316,6 +326,7 @@ def make_whitened(
     cv=0.2,
     reference=None,
     lr=None,
+    strata=None,
     windows=None,
     device=None,
     memory=None,
@@ -338,7 +349,7 @@ def make_whitened(
     detector : estimator, default=None
         :class:`~sklearn_flipad.DeepSADDetector` with one hidden layer of 256 by default.
         Others as in :func:`make_flipad`.
-    fnr, rule, cv, reference, lr, windows, device, memory, random_state, verbose
+    fnr, rule, cv, reference, lr, strata, windows, device, memory, random_state, verbose
         See :func:`make_flipad`.
 
     Returns
@@ -377,6 +388,7 @@ def make_whitened(
         cv=cv,
         reference=reference,
         lr=lr,
+        strata=strata,
         windows=windows,
         device=device,
         memory=memory,

@@ -22,6 +22,7 @@ def make_reproduction(
     cv=0.5,
     reference=None,
     lr=None,
+    strata=None,
     device=None,
     random_state=0,
     verbose=0,
@@ -37,7 +38,7 @@ def make_reproduction(
         fitted is trained in ``fit``, as the default is, whose seed is `random_state`.
     latent_shape, sampler, distance, processing, n_restarts, max_iter, output_range
         See :class:`~sklearn_flipad.ReproductionDetector`.
-    fnr, rule, cv, reference, lr
+    fnr, rule, cv, reference, lr, strata
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`. Half of the samples calibrate: the
         encoder is trained on samples that it draws itself, and a few hundred are enough to learn
         when to reject.
@@ -81,5 +82,6 @@ def make_reproduction(
         cv=cv,
         reference=reference,
         lr=lr,
+        strata=strata,
         random_state=random_state,
     )

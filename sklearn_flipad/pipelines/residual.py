@@ -19,6 +19,7 @@ def make_residual(
     cv=0.2,
     reference=None,
     lr=None,
+    strata=None,
     windows=None,
     device=None,
     memory=None,
@@ -39,7 +40,7 @@ def make_residual(
     detector : estimator, default=None
         :class:`~sklearn_flipad.DeepSADDetector` with ``center="inliers"`` by default: whitened
         residuals of other sources may lie far out. Others as in :func:`make_flipad`.
-    fnr, rule, cv, reference, lr
+    fnr, rule, cv, reference, lr, strata
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`.
     windows : int, tuple of int or dict, default=None
         See :func:`make_flipad`. Each window goes through the autoencoder alone. Where that keeps
@@ -77,6 +78,7 @@ def make_residual(
         cv=cv,
         reference=reference,
         lr=lr,
+        strata=strata,
         windows=windows,
         device=device,
         memory=memory,

@@ -120,8 +120,18 @@ class ScoreHistogramDisplay:
         Returns
         -------
         ScoreHistogramDisplay
+
+        Raises
+        ------
+        ValueError
+            If the attributor was calibrated by strata.
         """
         scores, offset = estimator.score_samples(X), getattr(last_step(estimator), "offset_", None)
+        if np.ndim(offset):
+            raise ValueError(
+                "The attributor was calibrated by strata and has a threshold for each: draw "
+                "attributor.in_stratum(stratum), with samples of that stratum."
+            )
         return cls.from_predictions(scores, source, offset=offset, own=own, ax=ax, **kwargs)
 
     @classmethod

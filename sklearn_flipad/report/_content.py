@@ -12,6 +12,7 @@ from sklearn_flipad.report._methods import views
 from sklearn_flipad.report._suspects import read_suspect
 from sklearn_flipad.report._together import words
 from sklearn_flipad.report._views import sample_view
+from sklearn_flipad.scoring.runs.stability import stability_column
 
 __all__ = ["common_folder", "listed", "outcomes", "suspects"]
 
@@ -62,15 +63,19 @@ def listed(run, evidence):
     return found
 
 
-def suspects(run, evidence, *, with_thresholds=True, verbose=0):
-    """The strongest suspects, with everything that is shown of them."""
-    plot = CalibrationPlot(run.attributor, evidence, with_thresholds=with_thresholds)
-    found, groups = [], {}
+def suspects(run, evidence, *, stability=False, with_thresholds=True, verbose=0):
+    """The strongest suspects, with everything that is shown of them.
+
+    With `stability`, slight changes are tried on those of which the table does not say it.
+    """
+    plots, found, groups = {}, [], {}
     for place, index, row in run.strongest:
         suspect = read_suspect(place + 1, row, run.decoder)
         suspect.index = index
         suspect.words = _words(row["verdict"], evidence, index)
-        suspect.position, suspect.is_beyond = plot.picture(row["score"])
+        if row["stratum"] not in plots:
+            plots[row["stratum"]] = _plot(run, evidence, row["stratum"], with_thresholds)
+        suspect.position, suspect.is_beyond = plots[row["stratum"]].picture(row["score"])
         found.append(suspect)
         if suspect.sample is not None:
             suspect.views.append(sample_view(suspect.sample))
@@ -79,8 +84,36 @@ def suspects(run, evidence, *, with_thresholds=True, verbose=0):
     with progress(len(found), "looking at suspects", verbose=verbose) as bar:
         for group in groups.values():
             _look(run.attributor, group, np.ptp(run.scores))
+            if stability:
+                _try_changes(run, group)
             bar.update(len(group))
     return found
+
+
+def _plot(run, evidence, stratum, with_thresholds):
+    """Plot of the calibration scores, of one stratum if there are some."""
+    attributor = run.attributor
+    if stratum is not None:
+        attributor = attributor.in_stratum(stratum)
+        evidence = None if evidence is None else attributor.weigh([0.0], **run.levels)
+    return CalibrationPlot(attributor, evidence, with_thresholds=with_thresholds)
+
+
+def _try_changes(run, group):
+    """Write into rows of one shape that lack it which slight changes flip their verdicts."""
+    rows = [suspect.row for suspect in group]
+    if all(row["stability"] is not None for row in rows):
+        return
+    found = stability_column(
+        run.attributor,
+        np.stack([suspect.sample for suspect in group]),
+        run.levels,
+        verdicts=[row["verdict"] for row in rows],
+        strata=None if run.strata is None else [row["stratum"] for row in rows],
+        decodings=[row["decoding"] for row in rows],
+    )
+    for row, text in zip(rows, found, strict=True):
+        row["stability"] = text
 
 
 def _look(attributor, group, spread):

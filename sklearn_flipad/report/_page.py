@@ -10,6 +10,7 @@ from pathlib import Path
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.optional import import_report_tools
 from sklearn_flipad.report import _text
+from sklearn_flipad.scoring.runs.outputs import is_unstable
 from sklearn_flipad.storage.files import printable, writable_path, write_atomically
 
 __all__ = ["check_out", "write_page"]
@@ -59,5 +60,6 @@ def _template(name):
         "number": _text.number,
         "percent": lambda share: f"{100 * share:g}\u00a0%",
         "count": lambda n: f"{n:,}",
+        "is_unstable": is_unstable,
     }
     return environment.get_template(name)

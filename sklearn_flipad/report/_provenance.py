@@ -21,7 +21,6 @@ _MAX_NOTES = 50
 def provenance(run, evidence):
     """Facts about a run, as pairs of name and value."""
     description, last = run.description, last_step(run.attributor)
-    threshold = float(last.offset_) if evidence is None else -float(evidence.threshold)
     calibrated = getattr(last, "calibration_scores_", ())
     facts = [
         ("attributor, SHA-256", description["attributor"]),
@@ -30,7 +29,7 @@ def provenance(run, evidence):
         ("list of files, SHA-256", description.get("listing")),
         ("method", " → ".join(_steps(run.attributor))),
         *(("processing of the files, as assumed", found) for found in _processing(run.attributor)),
-        ("threshold of the score", repr(threshold)),
+        *_thresholds(last, evidence),
         ("own samples held out for calibration", f"{len(calibrated):,}"),
     ]
     if evidence is not None:
@@ -41,7 +40,7 @@ def provenance(run, evidence):
         if evidence.p_reference is not None:
             facts += [
                 ("reference population", evidence.reference_name),
-                ("its samples", f"{evidence.n_reference:,}"),
+                ("its samples", f"{len(last.reference_scores_):,}"),
                 ("level for the reference (fpr)", repr(evidence.fpr)),
             ]
     facts += [
@@ -52,6 +51,22 @@ def provenance(run, evidence):
         ("report written with", _versions(_present())),
     ]
     return [(name, visible(value, 1200)) for name, value in facts if value is not None]
+
+
+def _thresholds(last, evidence):
+    """Yield the name and the value of the threshold, or of those of all strata."""
+    for stratum, group in getattr(last, "strata_", {None: None}).items():
+        part, name = last, "threshold of the score"
+        if stratum is not None:
+            part = last.in_stratum(stratum)
+            merged = "" if stratum == group else f", merged: {group}"
+            own = f"{len(part.calibration_scores_):,} own samples"
+            name = f"{name}, stratum {visible(stratum, 100)} ({own}{visible(merged, 200)})"
+        threshold = float(part.offset_)
+        if evidence is not None:
+            levels = {"fnr": evidence.fnr, "fpr": evidence.fpr}
+            threshold = -float(part.weigh([0.0], **levels).threshold)
+        yield name, repr(threshold)
 
 
 def noted(notes):

@@ -16,7 +16,12 @@ from sklearn_flipad.scoring import decoders
 from sklearn_flipad.scoring.runs.attributors import load_checked, source_of
 from sklearn_flipad.scoring.runs.conditions import Conditions
 from sklearn_flipad.scoring.runs.fingerprint import fingerprint
-from sklearn_flipad.scoring.runs.outputs import format_of, read_description, was_resized
+from sklearn_flipad.scoring.runs.outputs import (
+    format_of,
+    is_unstable,
+    read_description,
+    was_resized,
+)
 from sklearn_flipad.scoring.runs.tables import check_out, read_table
 from sklearn_flipad.storage.files import file_digest, printable
 
@@ -54,6 +59,8 @@ class Run:
     p_reference: np.ndarray
     #: NaN where there are no likelihood ratios.
     log10_lr: np.ndarray
+    #: Stratum of each scored file; None without strata.
+    strata: Any
     #: Indices of the first file of each content: copies of a file are one suspect.
     first: np.ndarray
     #: Number of refused files by reason.
@@ -64,6 +71,8 @@ class Run:
     n_resized: int
     #: Numbers of scored files by facts and values that own samples do not have.
     unlike: dict
+    #: Number of scored files whose verdict slight changes flip; None if they were not tried.
+    n_unstable: Any
     #: Number of files in the table.
     n_files: int
 
@@ -107,7 +116,8 @@ class _Rows:
     def __init__(self, n_listed, n_strongest, conditions):
         self.conditions, self.unlike = conditions, {}
         self.n_listed, self.n_strongest = n_listed, n_strongest
-        self.n_files = self.n_resized = 0
+        self.n_files = self.n_resized = self.n_unstable = self.n_tried = 0
+        self.strata = []
         self.listed, self.heap, self.numbers, self.digests = [], [], [], []
         self.verdicts, self.reasons, self.formats = [], Counter(), Counter()
 
@@ -130,6 +140,9 @@ class _Rows:
             self.digests.append(digest)
             self.formats[format_of(row)] += 1
             self.n_resized += was_resized(row)
+            self.n_tried += row["stability"] is not None
+            self.n_unstable += is_unstable(row)
+            self.strata.append(row["stratum"])
             for name, value in self.conditions.unlike(row["decoding"]).items():
                 self.unlike.setdefault(name, Counter())[value] += 1
             entry = (row["score"], -self.n_files, len(self.numbers) - 1, row)
@@ -158,11 +171,13 @@ class _Rows:
             "p_own": p_own,
             "p_reference": p_reference,
             "log10_lr": log10_lr,
+            "strata": np.array(self.strata) if any(self.strata) else None,
             "first": np.sort(first),
             "reasons": self.reasons,
             "formats": self.formats,
             "n_resized": self.n_resized,
             "unlike": self.unlike,
+            "n_unstable": self.n_unstable if self.n_tried else None,
             "n_files": self.n_files,
         }
 

@@ -28,6 +28,9 @@ class Together:
     least_not_own: int
     #: Whether there are enough calibration samples to find one deviating file among all.
     finds_one_not_own: bool
+    #: Numbers of calibration and reference samples, of the stratum with the fewest.
+    n_calibration: int
+    n_reference: int
     #: The same for the reference population.
     p_all_reference: float | None = None
     least_not_reference: int | None = None
@@ -42,15 +45,13 @@ def evidence_of(run):
     evidence = None
     if hasattr(run.attributor, "weigh"):
         try:
-            # Levels and thresholds are reported even if there are no scores.
-            scores = run.scores if len(run.scores) else np.zeros(1)
-            evidence = run.attributor.weigh(-scores, **run.levels)
+            evidence = weighed(run)
         except NotImplementedError:  # a rule without p-values
             evidence = None
     if not len(run.scores):
         return evidence
     if evidence is None:
-        own = run.scores >= last_step(run.attributor).offset_
+        own = run.scores >= offsets_of(run)
         same = run.verdicts == np.where(own, "undecided", "not own")
     else:
         same = run.verdicts == evidence.verdicts
@@ -67,6 +68,27 @@ def evidence_of(run):
     return evidence
 
 
+def weighed(run):
+    """Evidence from the scores of a run, of one file of score 0 if there are none.
+
+    Levels and thresholds are reported all the same.
+    """
+    last = last_step(run.attributor)
+    scores = run.scores if len(run.scores) else np.zeros(1)
+    if not hasattr(last, "strata_"):
+        return run.attributor.weigh(-scores, **run.levels)
+    strata = run.strata if len(run.scores) else list(last.strata_)[:1]
+    return run.attributor.weigh(-scores, strata=strata, **run.levels)
+
+
+def offsets_of(run):
+    """Offset of each scored file by its stratum, or the one offset."""
+    last = last_step(run.attributor)
+    if not hasattr(last, "strata_"):
+        return last.offset_
+    return np.array([last.in_stratum(stratum).offset_ for stratum in run.strata])
+
+
 def together(run, evidence):
     """Evidence about all scored files at once, or None without p-values or scores."""
     if evidence is None or not len(run.first):
@@ -78,14 +100,16 @@ def together(run, evidence):
         "n_copies": len(run.scores) - n,
         "p_all_own": simes_p_value(p_own),
         "least_not_own": true_discovery_bound(p_own, confidence=CONFIDENCE),
-        "finds_one_not_own": n <= level * (evidence.n_calibration + 1),
+        "n_calibration": int(np.min(evidence.n_calibration)),
+        "n_reference": int(np.min(evidence.n_reference)),
     }
+    facts["finds_one_not_own"] = n <= level * (facts["n_calibration"] + 1)
     if evidence.p_reference is not None:
         p_reference = evidence.p_reference[run.first]
         facts |= {
             "p_all_reference": simes_p_value(p_reference),
             "least_not_reference": true_discovery_bound(p_reference, confidence=CONFIDENCE),
-            "finds_one_not_reference": n <= level * (evidence.n_reference + 1),
+            "finds_one_not_reference": n <= level * (facts["n_reference"] + 1),
         }
     return Together(**facts)
 

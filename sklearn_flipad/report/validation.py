@@ -172,9 +172,7 @@ def write_validation(
         misleads = np.where(own, log10_lr < 0, log10_lr > 0)
     own_rejected = _rate(rejected[own])
     others_called_own = _rate(called[~own])
-    shift = rank_sum_p_value(
-        calibrator.calibration_scores_, evidence.anomaly_scores[rows][own], alternative="different"
-    )
+    shift = _shift(calibrator, evidence, rows[own])
     mismatches = [
         finding for finding, _ in Conditions(run.attributor).messages(run.unlike, len(run.scores))
     ]
@@ -223,6 +221,24 @@ def write_validation(
         ],
     )
     return result
+
+
+def _shift(calibrator, evidence, rows):
+    """P-value of own files scoring as the calibration samples of their strata, or of all."""
+    scores = evidence.anomaly_scores[rows]
+    if evidence.strata is None:
+        return rank_sum_p_value(calibrator.calibration_scores_, scores, alternative="different")
+    strata = evidence.strata[rows]
+    first = {group: stratum for stratum, group in calibrator.strata_.items()}
+    p_values = [
+        rank_sum_p_value(
+            calibrator.in_stratum(first[group]).calibration_scores_,
+            scores[strata == group],
+            alternative="different",
+        )
+        for group in np.unique(strata).tolist()
+    ]
+    return min(1.0, len(p_values) * min(p_values))  # Bonferroni
 
 
 def _check_new(run, files):

@@ -31,6 +31,7 @@ def write_report(
     evaluative=False,
     scale=ENFSI_SCALE,
     decoder=None,
+    stability=False,
     notes=None,
     overwrite=False,
     verbose=0,
@@ -70,6 +71,9 @@ def write_report(
         Words for likelihood ratios.
     decoder : callable, default=None
         The decoder that ``score_files`` was given, if it is not one of the library's.
+    stability : bool, default=False
+        Whether to judge the files that are shown in detail again after slight changes, as
+        ``score_files`` does with ``stability``, where the table does not say it.
     notes : dict of str to object, default=None
         Notes about the attributor, such as the origin of its samples, to be listed with the
         provenance. By default those in its file, if `attributor` is a path; see
@@ -138,6 +142,9 @@ def write_report(
         notes = {} if hasattr(attributor, "fit") else inspect_attributor(attributor).notes
     evidence = evidence_of(run)
     ratios = ratios_of(run, evidence, scale) if evaluative else {}
+    shown = suspects(
+        run, evidence, stability=stability, with_thresholds=not evaluative, verbose=verbose
+    )
     counts = outcomes(run, evidence)
     write_page(
         "evaluative.html" if evaluative else "report.html",
@@ -155,7 +162,7 @@ def write_report(
         rows=listed(run, evidence),
         reasons=run.reasons.most_common(_MAX_REASONS),
         n_further_reasons=max(0, len(run.reasons) - _MAX_REASONS),
-        suspects=suspects(run, evidence, with_thresholds=not evaluative, verbose=verbose),
+        suspects=shown,
         facts=[*provenance(run, evidence), *noted(notes)],
         has_reference=evidence is not None and evidence.p_reference is not None,
         limits=limits(run.attributor),

@@ -41,6 +41,7 @@ def score_files(
     mode="RGB",
     max_pixels=2**26,
     decoder=None,
+    stability=False,
     resume=True,
     verbose=0,
 ):
@@ -52,6 +53,7 @@ def score_files(
 
     A file that is damaged, empty, too large, an animation, of a size that the attributor does not
     take, missing, not a regular file or in a folder that may not be read is a row with a reason.
+    So is one of a stratum that was not calibrated, if the attributor has strata.
 
     Parameters
     ----------
@@ -82,6 +84,11 @@ def score_files(
     decoder : callable, default=None
         Turns files that are not images into samples, as
         :class:`~sklearn_flipad.scoring.ImageDecoder`, the default, does for images.
+    stability : bool, default=False
+        Whether to judge each image again after the changes of
+        :func:`~sklearn_flipad.evaluation.slight_changes`, by the threshold of its own stratum. The
+        column ``stability`` then says which of them flips the verdict, or "stable". Takes four
+        times as long.
     resume : bool, default=True
         Whether to complete an interrupted run. With False its rows are discarded, and a finished
         table is replaced.
@@ -152,9 +159,9 @@ def score_files(
     check_out(out)
     if os.path.lexists(out):
         writable_path(out)
-    output, source = Output(out), source_of(attributor, fnr, fpr)
+    output, source = Output(out), source_of(attributor, fnr, fpr, stability=bool(stability))
     attributor = load_checked(source)  # what cannot be loaded is told at once
-    scorer = BatchScorer(attributor, decoder, source.levels)
+    scorer = BatchScorer(attributor, decoder, source)
     n_files = count_files(paths, lambda path: not output.owns(path)) if verbose else None
     hidden = []
     entries = iter_files(paths, hidden.append)

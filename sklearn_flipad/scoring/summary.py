@@ -35,6 +35,8 @@ class ScoringSummary:
         :class:`~sklearn_flipad.FNRThresholdCalibrator`'s ``file_facts``.
     n_hidden : int
         Number of hidden files and folders that were left out.
+    n_unstable : int
+        Number of scored files whose verdict a slight change flips, if ``stability`` was asked for.
     """
 
     out: str
@@ -47,3 +49,4 @@ class ScoringSummary:
     n_resized: int = 0
     unlike: dict = field(default_factory=dict)
     n_hidden: int = 0
+    n_unstable: int = 0

@@ -679,6 +679,42 @@ def test_processing_that_nobody_knows(flipad, studio, tmp_path):
     assert description.notes["own_samples"] == 200
 
 
+def test_strata_of_processed_files(flipad, studio, tmp_path):
+    """Files are judged by their format and quality; what was not calibrated is refused."""
+    _, generator, _ = studio
+    own = sample(generator, 21, latent_shape=4, random_state=3)
+    (tmp_path / "files").mkdir()
+    for k, image in enumerate(own[:, 0]):
+        name, quality = (("a.jpg", 78), ("b.jpg", 92), ("c.webp", 85))[k % 3]
+        Image.fromarray(image).save(tmp_path / "files" / f"{k}{name}", quality=quality)
+    Image.fromarray(own[0, 0]).save(tmp_path / "files" / "lossless.png")
+    Image.fromarray(own[0, 0]).save(tmp_path / "files" / "low.jpg", quality=30)
+    out, table = tmp_path / "model.flipad", tmp_path / "verdicts.csv"
+    fitted, _, _ = flipad(
+        "fit", "studio_models:trained", "--method", "rawpad", "--fnr", 0.1, "--epochs", 2,
+        "--negatives", "negatives", "--samples", 400, "--processing", "platform",
+        "--strata", "70,86", "--fpr", 0.2, "--out", out, "--json",
+    )  # fmt: skip
+    names = ["JPEG of quality 70 to 85", "JPEG of quality 86 to 100", "compressed as lossy WebP"]
+    assert list(fitted["strata"]) == names
+    assert sum(fitted["strata"].values()) == fitted["n_calibration"] == 80
+    assert inspect_attributor(out).strata == {name: name for name in names}
+    flipad("score", out, tmp_path / "files", "-o", table, "--fpr", 0.2, "--stability", "--json")
+    rows = pd.read_csv(table)
+    rows["name"] = [Path(path).name for path in rows["path"]]
+    by_stratum = rows.groupby("stratum")["name"].agg(list)
+    for name, suffix in zip(names, ("a.jpg", "b.jpg", "c.webp"), strict=True):
+        assert len(by_stratum[name]) == 7
+        assert all(found.endswith(suffix) for found in by_stratum[name])
+    refused = rows[rows["status"] == "refused"].set_index("name")
+    assert sorted(refused.index) == ["lossless.png", "low.jpg"]
+    assert refused["reason"].str.contains("Fit with own samples that were saved").all()
+    assert rows["stability"].notna().sum() == 21
+    page = tmp_path / "report.html"
+    flipad("report", table, "-a", out, "-o", page, "--stability", "--quiet")
+    assert "stratum JPEG of quality 70 to 85 (" in page.read_text()
+
+
 def test_what_suspects_files_say_of_themselves(flipad, studio, tmp_path):
     """Advice that is followed leads to an attributor for which nothing differs."""
     _, generator, _ = studio
@@ -866,6 +902,8 @@ def test_what_makes_no_sense_together(flipad, tmp_path):
         (["--jpeg", 90, "--own", "own"], "leave out --jpeg"),
         (["--processing", "platform", "--jpeg", 90], "leave out --jpeg"),
         (["--processing", "platform", "--method", "sminv"], "UnknownProcessing()"),
+        (["--strata", "80,70"], "numbers from 2 to 100 that ascend"),
+        (["--strata", "80", "--lr", "logistic", "--negatives", "own"], "leave out --strata"),
     ):
         _, messages, _ = flipad(*fit, *options, code=1)
         assert message in messages

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-__all__ = ["IN_COLOR", "LOSSLESS", "count_facts", "facts_of", "phrase"]
+__all__ = ["IN_COLOR", "LOSSLESS", "count_facts", "facts_of", "jpeg_quality", "phrase"]
 
 #: Texts are in the files of attributors, and stay as they are.
 IN_COLOR, LOSSLESS = "in color", "not compressed with loss"
@@ -67,6 +67,12 @@ def count_facts(decodings):
         for name, value in facts_of(decoding).items():
             found.setdefault(name, Counter())[value] += n
     return {name: dict(counts.most_common()) for name, counts in found.items()}
+
+
+def jpeg_quality(value):
+    """The number of a JPEG quality, None for anything else."""
+    number = value.removeprefix("JPEG of quality ")
+    return int(number) if number != value and number.isdecimal() else None
 
 
 def phrase(counts):

@@ -50,6 +50,7 @@ VALUES = {
     "Conformal": "sklearn_flipad.calibration",
     "PAC": "sklearn_flipad.calibration",
     "Quantile": "sklearn_flipad.calibration",
+    "FileStrata": "sklearn_flipad.calibration",
     "LRSystem": "sklearn_flipad.calibration.likelihood_ratios",
     "LogisticLR": "sklearn_flipad.calibration.likelihood_ratios",
     "IsotonicLR": "sklearn_flipad.calibration.likelihood_ratios",

@@ -17,18 +17,19 @@ class Source(NamedTuple):
 
     ``given`` is the estimator, or the absolute path of one; ``digest`` is that of the estimator
     or of the file; ``levels`` are the ``fnr`` and ``fpr`` that differ from the estimator's;
-    ``methods`` and ``links`` are the rows that a user's program has registered, since workers do
-    not run it.
+    ``stability`` says whether verdicts are tried on slightly changed files; ``methods`` and
+    ``links`` are the rows that a user's program has registered, since workers do not run it.
     """
 
     given: Any
     digest: str
     levels: dict
+    stability: bool
     methods: dict
     links: dict
 
 
-def source_of(attributor, fnr=None, fpr=None):
+def source_of(attributor, fnr=None, fpr=None, *, stability=False):
     """Source of an attributor that is given as an object or as a path.
 
     Raises the errors of :func:`~sklearn_flipad.scoring.runs.columns.check_attributor`.
@@ -36,9 +37,9 @@ def source_of(attributor, fnr=None, fpr=None):
     levels = {name: level for name, level in (("fnr", fnr), ("fpr", fpr)) if level is not None}
     if isinstance(attributor, str | os.PathLike):
         path = os.path.abspath(attributor)
-        return Source(path, file_digest(path), levels, *_registered())
+        return Source(path, file_digest(path), levels, stability, *_registered())
     check_attributor(attributor, levels)
-    return Source(attributor, fingerprint(attributor), levels, *_registered())
+    return Source(attributor, fingerprint(attributor), levels, stability, *_registered())
 
 
 def _registered():

@@ -7,16 +7,20 @@ import warnings
 import numpy as np
 import torch
 
+from sklearn_flipad.base.estimators import last_step
 from sklearn_flipad.base.messages import Message, Term
+from sklearn_flipad.datasets.files.facts import facts_of
 from sklearn_flipad.datasets.files.listing import plain_reason
 from sklearn_flipad.scoring.runs.columns import (
     COLUMNS,
     safe_text,
     score_columns,
     shown_path,
+    stratum_of,
     uri_of,
 )
 from sklearn_flipad.scoring.runs.conditions import Conditions
+from sklearn_flipad.scoring.runs.stability import stability_column
 from sklearn_flipad.storage.files import printable, read_regular
 
 __all__ = ["BatchScorer", "check_listed", "row_of", "warn_if_none"]
@@ -34,14 +38,16 @@ _OF_CODE = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, Resour
 class BatchScorer:
     """Rows of the table for one batch of files after the other.
 
-    ``levels`` are those that differ from the attributor's.
+    ``source`` is that of the attributor, with the levels and options of the run.
     """
 
-    def __init__(self, attributor, decoder, levels):
+    def __init__(self, attributor, decoder, source):
         self.attributor = attributor
         self.decoder = decoder
-        self.levels = levels
-        self.conditions = Conditions(attributor, levels.get("fnr"))
+        self.levels = source.levels
+        self.stability = source.stability
+        self.conditions = Conditions(attributor, source.levels.get("fnr"))
+        self.stratum_of = stratum_of(attributor)
         # Warnings are caught for the whole process, and an attributor need not be thread-safe.
         self._lock = threading.Lock()
 
@@ -79,7 +85,28 @@ class BatchScorer:
         row["shape"] = "x".join(map(str, sample.shape))
         row["decoding"] = safe_text(printable("; ".join(steps)))
         row["warning"] = self.conditions.note(row["decoding"])
-        return sample
+        return sample if self._has_threshold(row) else None
+
+    def _has_threshold(self, row):
+        """Whether the stratum of a file was calibrated; where not, its row says so."""
+        if self.stratum_of is None:
+            return True
+        try:
+            stratum = str(self.stratum_of(facts_of(row["decoding"])))
+        except Exception as error:  # of a user's function
+            row["reason"] = safe_text(f"its stratum cannot be found: {plain_reason(error)}")
+        else:
+            row["stratum"] = safe_text(printable(stratum))
+            known = last_step(self.attributor).strata_
+            if row["stratum"] in known:
+                return True
+            row["reason"] = safe_text(
+                f"no own samples of its stratum, {row['stratum']}, calibrated the attributor, and "
+                "thresholds of others do not hold for it. Fit with own samples that were saved in "
+                "the same way"
+            )
+        row["warning"] = None
+        return False
 
     def _score(self, waiting):
         while waiting:
@@ -87,10 +114,21 @@ class BatchScorer:
             self._score_group(*zip(*group, strict=True))
 
     def _score_group(self, rows, samples):
+        X = np.stack(samples)
+        strata = None if self.stratum_of is None else [row["stratum"] for row in rows]
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                columns = score_columns(self.attributor, np.stack(samples), self.levels)
+                columns = score_columns(self.attributor, X, self.levels, strata)
+                if self.stability:
+                    columns["stability"] = stability_column(
+                        self.attributor,
+                        X,
+                        self.levels,
+                        verdicts=columns["verdict"],
+                        strata=strata,
+                        decodings=[row["decoding"] for row in rows],
+                    )
         except Exception as error:
             if len(rows) > 1:  # one sample must not cost the others their scores
                 for row, sample in zip(rows, samples, strict=True):

@@ -43,7 +43,7 @@ def _plugin(source, decoder):
         def scorer(self):
             with self.lock:
                 if self.found is None:
-                    self.found = BatchScorer(load_checked(source), decoder, source.levels)
+                    self.found = BatchScorer(load_checked(source), decoder, source)
                 return self.found
 
     return Scorer()

@@ -18,6 +18,7 @@ __all__ = [
     "safe_text",
     "score_columns",
     "shown_path",
+    "stratum_of",
     "uri_of",
 ]
 
@@ -42,10 +43,13 @@ COLUMNS = {
     "shape": str,
     "decoding": str,
     "uri": str,
+    "stratum": str,
+    "stability": str,
 }
 
 #: Columns that tables of earlier versions do not have.
-LATER_COLUMNS = ("log10_lr", "log10_lr_low", "log10_lr_high", "lr_at_bound")
+_OF_RATIOS = ("log10_lr", "log10_lr_low", "log10_lr_high", "lr_at_bound")
+LATER_COLUMNS = (*_OF_RATIOS, "stratum", "stability")
 
 #: Address of an object in Python's description of it, which differs from run to run.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -71,6 +75,12 @@ def check_attributor(attributor, levels):
             f"{type(attributor).__name__} has no threshold offset_: put its detector into an "
             f"FNRThresholdCalibrator.{hint}"
         )
+    if hasattr(last_step(attributor), "strata_") and stratum_of(attributor) is None:
+        raise ValueError(
+            "The attributor was calibrated by strata, and does not say how the stratum of a file "
+            "is found. Pass strata= to the function that makes it, such as FileStrata(), and fit "
+            "it with the strata that it returns for the facts of the samples' files."
+        )
     if not levels_of(attributor, levels) and levels:
         raise ValueError(
             f"fnr and fpr are levels of p-values, which this {type(attributor).__name__} does not "
@@ -83,23 +93,33 @@ def levels_of(attributor, levels):
 
     ``levels`` are those that differ from the attributor's.
     """
-    evidence = _weighed(attributor, np.zeros(1), levels)
+    strata = list(getattr(last_step(attributor), "strata_", {}))[:1] or None
+    evidence = _weighed(attributor, np.zeros(1), levels, strata)
     return {} if evidence is None else {"fnr": float(evidence.fnr), "fpr": float(evidence.fpr)}
 
 
-def score_columns(attributor, X, levels):
+def stratum_of(attributor):
+    """The function that finds the stratum of a file by its facts; None without strata."""
+    return getattr(last_step(attributor), "stratum_of_", None)
+
+
+def score_columns(attributor, X, levels, strata=None):
     """Columns that an attributor decides, for decoded samples of shape (n, ...).
 
     ``score`` and ``threshold`` are on the scale of ``score_samples``, and ``prediction`` is +1
     where the score reaches the threshold, else -1. ``levels`` are those that differ from the
-    attributor's.
+    attributor's, ``strata`` those of the samples, if it has some.
     """
-    n = len(X)
+    n, last = len(X), last_step(attributor)
     scores = np.asarray(attributor.score_samples(X), dtype=np.float64)
-    offset = float(last_step(attributor).offset_)
-    evidence = _weighed(attributor, -scores, levels)
+    evidence = _weighed(attributor, -scores, levels, strata)
     if "fnr" in levels:
-        offset = -float(evidence.threshold)
+        offset = -np.asarray(evidence.threshold)
+    elif strata is None:
+        offset = last.offset_
+    else:
+        offset = np.array([last.in_stratum(stratum).offset_ for stratum in strata])
+    offset = np.broadcast_to(np.asarray(offset, dtype=np.float64), n)
     own = scores >= offset
     if evidence is None:
         p_own, p_reference, verdicts = None, None, np.where(own, "undecided", "not own")
@@ -107,7 +127,7 @@ def score_columns(attributor, X, levels):
         p_own, p_reference, verdicts = evidence.p_own, evidence.p_reference, evidence.verdicts
     return {
         "score": scores.tolist(),
-        "threshold": [offset] * n,
+        "threshold": offset.tolist(),
         "prediction": np.where(own, 1, -1).tolist(),
         "verdict": verdicts.tolist(),
         "p_own": [None] * n if p_own is None else p_own.tolist(),
@@ -118,9 +138,9 @@ def score_columns(attributor, X, levels):
 
 def _ratio_columns(ratios, n):
     if ratios is None:
-        return {name: [None] * n for name in LATER_COLUMNS}
+        return {name: [None] * n for name in _OF_RATIOS}
     values = (ratios.log10_lr, *ratios.interval.T, ratios.at_bound.astype(int))
-    return {name: column.tolist() for name, column in zip(LATER_COLUMNS, values, strict=True)}
+    return {name: column.tolist() for name, column in zip(_OF_RATIOS, values, strict=True)}
 
 
 def uri_of(path):
@@ -141,11 +161,12 @@ def safe_text(text):
     return text if text[:1].isalnum() else f"error: {text}"
 
 
-def _weighed(attributor, anomaly_scores, levels):
+def _weighed(attributor, anomaly_scores, levels, strata=None):
     """P-values and verdicts; None if the attributor or its rule has none."""
     if not hasattr(attributor, "weigh"):
         return None
     try:
-        return attributor.weigh(anomaly_scores, **levels)
+        strata = {} if strata is None else {"strata": strata}
+        return attributor.weigh(anomaly_scores, **levels, **strata)
     except NotImplementedError:  # a rule without p-values
         return None

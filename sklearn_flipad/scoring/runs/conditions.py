@@ -2,7 +2,13 @@
 
 from sklearn_flipad.base.estimators import last_step
 from sklearn_flipad.base.messages import Message, Term
-from sklearn_flipad.datasets.files.facts import IN_COLOR, LOSSLESS, facts_of, phrase
+from sklearn_flipad.datasets.files.facts import (
+    IN_COLOR,
+    LOSSLESS,
+    facts_of,
+    jpeg_quality,
+    phrase,
+)
 
 __all__ = ["Conditions"]
 
@@ -74,19 +80,13 @@ class Conditions:
         least = self._fnr * sum(counts.values())
         if counts.get(value, 0) > least:
             return True
-        number = _quality(value)
-        numbers = {q: n for v, n in counts.items() if (q := _quality(v)) is not None}
+        number = jpeg_quality(value)
+        numbers = {q: n for v, n in counts.items() if (q := jpeg_quality(v)) is not None}
         if number is None or not numbers:
             return False
         below = sum(n for q, n in numbers.items() if q <= number)
         above = sum(n for q, n in numbers.items() if q >= number)
         return min(below, above) > least / 2
-
-
-def _quality(value):
-    """The number of a JPEG quality, None for anything else."""
-    number = value.removeprefix("JPEG of quality ")
-    return int(number) if number != value and number.isdecimal() else None
 
 
 def _meaning(name):

@@ -20,6 +20,7 @@ from sklearn_flipad.base.version import __version__
 from sklearn_flipad.scoring.runs.columns import uri_of
 from sklearn_flipad.scoring.runs.fingerprint import fingerprint
 from sklearn_flipad.scoring.runs.journal import differences
+from sklearn_flipad.scoring.runs.stability import NO_IMAGE, STABLE
 from sklearn_flipad.scoring.runs.tables import write_table
 from sklearn_flipad.scoring.summary import ScoringSummary
 from sklearn_flipad.storage.files import (
@@ -32,11 +33,18 @@ from sklearn_flipad.storage.files import (
     write_atomically,
 )
 
-__all__ = ["Output", "describe_run", "format_of", "read_description", "was_resized"]
+__all__ = [
+    "Output",
+    "describe_run",
+    "format_of",
+    "is_unstable",
+    "read_description",
+    "was_resized",
+]
 
 _FORMAT = "sklearn_flipad.score_files"
 #: To be raised with the columns; tables of all earlier numbers can be read.
-_PROTOCOL = 2
+_PROTOCOL = 3
 #: Bytes of the largest description that is read.
 _MAX_DESCRIPTION = 2**20
 
@@ -48,6 +56,7 @@ def describe_run(source, decoder, levels):
         "protocol": _PROTOCOL,
         "attributor": source.digest,
         "levels": levels,
+        "stability": source.stability,
         "decoder": f"{decoder!r:.200}" if hasattr(decoder, "__dataclass_fields__") else "",
         "decoder_digest": fingerprint(decoder),
         "versions": {
@@ -205,6 +214,11 @@ def was_resized(row):
     return " resized and cropped to " in (row["decoding"] or "")
 
 
+def is_unstable(row):
+    """Return whether a slight change flips the verdict in a row of the table."""
+    return row["stability"] not in (None, STABLE, NO_IMAGE)
+
+
 class _Counts:
     """Fields of a summary and the digest of the listing, collected while rows pass by."""
 
@@ -227,6 +241,7 @@ class _Counts:
             self.n_other_warnings += row["warning"] != self.conditions.note(row["decoding"])
             fields["n_rejected"] += row["prediction"] == -1
             fields["n_resized"] += was_resized(row)
+            fields["n_unstable"] += is_unstable(row)
             for counts, name in (("verdicts", row["verdict"]), ("formats", format_of(row))):
                 fields[counts][name] = fields[counts].get(name, 0) + 1
             for name, value in self.conditions.unlike(row["decoding"]).items():

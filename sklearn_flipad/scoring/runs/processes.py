@@ -136,5 +136,5 @@ def _score(batch):
     if _scorer is None:
         source, decoder, n_threads = pickle.loads(_sent)
         torch.set_num_threads(n_threads)
-        _scorer = BatchScorer(load_checked(source), decoder, source.levels)
+        _scorer = BatchScorer(load_checked(source), decoder, source)
     return _scorer(batch)

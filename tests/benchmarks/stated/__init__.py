@@ -15,6 +15,7 @@ PAGES = {
     "docs/evidence.rst": others.evidence,
     "docs/comparison.rst": attribution.comparison,
     "docs/latent_diffusion.rst": attribution.latent_diffusion,
+    "docs/processing.rst": attribution.processing,
     "docs/reproduction.rst": attribution.reproduction,
     "docs/tabular.rst": attribution.tabular,
     "docs/sound.rst": attribution.sound,

@@ -338,6 +338,20 @@ def sound():
     )
 
 
+def processing():
+    missed = [
+        row("strata", owner="fashion/dcgan-0", method="RawPAD", threshold="one", quality=quality)
+        for quality in (60, 90)
+    ]
+    yield (
+        "misses {:.1f} % of the files of quality 60 and {:.1f} % of those of quality 90",
+        [100 * found["missed"] / found["n"] for found in missed],
+    )
+    apart = [row["interval"] for row in rows("strata", threshold="by quality", fnr=0.05)]
+    hold = sum(low <= 0.05 <= high for low, high in apart)
+    yield "{} of {} intervals contain the chosen rate", (hold, len(apart))
+
+
 def tabular():
     speed = row("tabular_speed")
     yield "{:,} rows take {:.1f} s on two cores", (speed["rows"], speed["wall_s"])

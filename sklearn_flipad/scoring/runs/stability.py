@@ -1,0 +1,29 @@
+"""Whether verdicts stay the same under slight changes of the file."""
+
+import warnings
+
+from sklearn_flipad.datasets.files.facts import facts_of, jpeg_quality
+from sklearn_flipad.evaluation import slight_changes
+from sklearn_flipad.scoring.runs.columns import score_columns
+
+__all__ = ["NO_IMAGE", "STABLE", "stability_column"]
+
+#: Texts of the column.
+STABLE, NO_IMAGE = "stable", "not tried, since it is no image"
+
+
+def stability_column(attributor, X, levels, *, verdicts, strata, decodings):
+    """Text for each sample: which slight changes flip its verdict to which other one."""
+    if X.ndim != 4 or X.shape[1] not in (1, 3) or min(X.shape[2:]) < 2:
+        return [NO_IMAGE] * len(X)
+    found = [jpeg_quality(facts_of(decoding).get("quality", "")) for decoding in decodings]
+    changes = slight_changes(X, quality=[100 if q is None else q for q in found])
+    flips = [[] for _ in X]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of the samples themselves are shown
+        for name, changed in changes.items():
+            after = score_columns(attributor, changed, levels, strata)["verdict"]
+            for texts, before, verdict in zip(flips, verdicts, after, strict=True):
+                if verdict != before:
+                    texts.append(f"{name}: {verdict}")
+    return ["; ".join(texts) or STABLE for texts in flips]
