@@ -253,10 +253,10 @@ def offsets_of(calibrator, strata, n):
     return calibrator.offset_ if numbers is None else calibrator.offset_[numbers]
 
 
-def check_unstratified(name, calibrator):
-    """Raise ValueError if an attributor of several was calibrated by strata."""
+def check_unstratified(calibrator, name, advice):
+    """Raise ValueError with advice if an attributor was calibrated by strata."""
     if hasattr(calibrator, "strata_"):
         raise ValueError(
-            f"The attributor {name!r} was calibrated by strata, and has no one threshold. Pass "
-            "that of one stratum, FrozenEstimator(attributor.in_stratum(name))."
+            f"{name} was calibrated by strata, and has no one threshold. Pass that of one stratum, "
+            f"{advice}."
         )

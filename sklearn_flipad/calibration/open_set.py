@@ -177,7 +177,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
                 labels = _one_vs_rest(y, name)
                 estimator = clone(estimator)
                 _naming(name, estimator.fit, X, labels, **routed[name].fit)
-                check_unstratified(name, calibrator_of(estimator))
+                _check_unstratified(name, calibrator_of(estimator))
             fitted.append(estimator)
         names = [name for name, _ in self.estimators]
         self.estimators_ = fitted
@@ -332,7 +332,7 @@ class OpenSetAttributor(ClassifierMixin, MetaEstimatorMixin, NamedAttributors):
             raise ValueError(f"{self.other!r} is the label of other sources and of a model.")
         for name, estimator in self.estimators:
             calibrator = calibrator_of(estimator)
-            check_unstratified(name, calibrator)
+            _check_unstratified(name, calibrator)
             try:
                 _rule(calibrator, _is_frozen(estimator)).p_values([0.0], [0.0])
             except NotImplementedError as error:
@@ -410,3 +410,9 @@ def _naming(name, function, *args, **kwargs):
         return function(*args, **kwargs)
     except ValueError as error:
         raise ValueError(f"The attributor {name!r}: {error}") from error
+
+
+def _check_unstratified(name, calibrator):
+    """Raise ValueError if an attributor was calibrated by strata."""
+    advice = "FrozenEstimator(attributor.in_stratum(name))"
+    check_unstratified(calibrator, f"The attributor {name!r}", advice)

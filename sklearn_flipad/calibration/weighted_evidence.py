@@ -10,6 +10,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 from sklearn_flipad.base.estimators import normality
 from sklearn_flipad.base.sample_lists import sample_digests
 from sklearn_flipad.calibration._draws import draws_of
+from sklearn_flipad.calibration._strata import check_unstratified
 from sklearn_flipad.calibration._weighing import Calibration
 from sklearn_flipad.calibration._weights import weighted_thresholds
 from sklearn_flipad.calibration.content import ContentWeights
@@ -131,8 +132,9 @@ def weighted_evidence(attributor, X, X_own, *, content=None, fnr=None, fpr=0.05)
     Raises
     ------
     ValueError
-        If own samples were seen in ``fit``, they are too few for `fnr`, or no suspect has content
-        that enough of them have. Or as ``score_samples``, and as `content` when it is fitted.
+        If the attributor was calibrated by strata, own samples were seen in ``fit``, they are too
+        few for `fnr`, or no suspect has content that enough of them have. Or as
+        ``score_samples``, and as `content` when it is fitted.
 
     See Also
     --------
@@ -150,6 +152,7 @@ def weighted_evidence(attributor, X, X_own, *, content=None, fnr=None, fpr=0.05)
         )
     check_is_fitted(attributor)
     calibrator = attributor._calibrator()
+    check_unstratified(calibrator, "The attributor", "attributor.in_stratum(name)")
     firsts = np.sort(np.unique(draws_of(X_own, perceptual=True).numbers, return_index=True)[1])
     if len(firsts) < _num_samples(X_own):
         X_own = _safe_indexing(X_own, firsts)

@@ -17,8 +17,8 @@ MEASURED = re.compile(
     r"(?<![\w.,-])\d[\d,]*(?:\.\d+(?:e-?\d+)?(?!\.?\d)"
     r"|(?:\.\d+)? (?:%|ms|s|seconds|minutes|hours|days|GB|times|points|of \d[\d,]*)(?!\w))"
 )
-#: Nominal rates and levels of confidence.
-NOMINAL = re.compile(r"(?<![\w.,-])(?:0\.5 %|5 %|95 %|0\.005|0\.05)(?!\w)")
+#: Nominal rates, levels of confidence and numbers of papers.
+NOMINAL = re.compile(r"arXiv:[\d.]+|(?<![\w.,-])(?:0\.5 %|5 %|95 %|0\.005|0\.05)(?!\w)")
 #: Code, and tables that are read from files.
 SHOWN = (
     re.compile(r"```.*?```", re.DOTALL),

@@ -283,6 +283,16 @@ def test_hardly_any_overlap_is_refused(attributor):
     assert weighted_evidence(attributor, suspects, more).own_rejected.mean() < 0.15
 
 
+def test_strata_are_weighted_one_by_one():
+    own, suspects = pictures(2000, 100, 1), pictures(20, 112, 2)
+    calibrator = FNRThresholdCalibrator(Brightness(), fnr=0.05, random_state=0)
+    X, strata = pictures(1000, 100, 0), np.repeat(["a", "b"], 500)
+    calibrator.fit(X, strata=strata)
+    with pytest.raises(ValueError, match="calibrated by strata"):
+        weighted_evidence(calibrator, suspects, own)
+    assert len(weighted_evidence(calibrator.in_stratum("a"), suspects, own).p_own) == 20
+
+
 def test_own_samples_must_be_new(attributor):
     suspects = pictures(50, 100, 2)
     own = np.concatenate([pictures(1000, 100, 0)[:10], pictures(100, 100, 1)])
