@@ -5,6 +5,7 @@ from functools import wraps
 import numpy as np
 from sklearn.base import OutlierMixin, TransformerMixin
 
+from sklearn_flipad.base.sample_lists import is_ragged
 from sklearn_flipad.base.samples import shape_of
 
 __all__ = ["OffsetMixin", "SampleTransformerMixin"]
@@ -31,7 +32,8 @@ def _frames_of_rows_only(wrapped):
     @wraps(plain)
     def method(self, X, *args, **kwargs):
         # The output has rows if and only if the input does.
-        return (wrapped if len(shape_of(X)) == 2 else plain)(self, X, *args, **kwargs)
+        is_rows = not is_ragged(X) and len(shape_of(X)) == 2
+        return (wrapped if is_rows else plain)(self, X, *args, **kwargs)
 
     return method
 

@@ -7,7 +7,7 @@ from sklearn_flipad.base.digests import row_digests
 from sklearn_flipad.base.gray_levels import as_gray_levels
 from sklearn_flipad.base.samples import as_array, shapes_of
 
-__all__ = ["as_sample_list", "is_ragged", "sample_digests"]
+__all__ = ["as_objects", "as_sample_list", "is_ragged", "sample_digests"]
 
 
 def is_ragged(X):
@@ -55,6 +55,14 @@ def as_sample_list(X):
     elif dtype == np.float16:
         samples = [sample.astype(np.float32) for sample in samples]
     return samples
+
+
+def as_objects(samples):
+    """Samples as an array of objects (n,), which takes slices and indices."""
+    found = np.empty(len(samples), dtype=object)
+    for number, sample in enumerate(samples):
+        found[number] = sample
+    return found
 
 
 def sample_digests(X):

@@ -150,7 +150,8 @@ def record_samples(estimator, X, array):
     """
     stored = getattr(estimator, "_stored", None)  # a detector outside of the package may lack it
     if stored is not None and "_seen" in stored.optional:
-        estimator._seen = row_digests(as_array(X))
+        is_list = isinstance(X, list | tuple | np.ndarray) and len(shapes_of(X) or ()) > 1
+        estimator._seen = row_digests(X if is_list else as_array(X))
     vars(estimator).pop("feature_names_in_", None)
     if array.ndim <= 2:
         validate_data(estimator, X, reset=True, skip_check_array=True)

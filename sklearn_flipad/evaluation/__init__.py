@@ -28,6 +28,7 @@ from sklearn_flipad.evaluation.robustness import robustness_curve
 from sklearn_flipad.evaluation.scorers import labeled_scorer, neg_cllr
 from sklearn_flipad.evaluation.slight_changes import slight_changes
 from sklearn_flipad.evaluation.trained_copies import distilled_copy, fine_tuned_copy
+from sklearn_flipad.evaluation.unknown_geometry import UnknownGeometry
 from sklearn_flipad.evaluation.unknown_processing import UnknownProcessing
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "RandomProcessing",
     "RandomSoundProcessing",
     "Rate",
+    "UnknownGeometry",
     "UnknownProcessing",
     "attribution_scores",
     "cllr",

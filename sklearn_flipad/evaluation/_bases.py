@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from sklearn_flipad.base.mixins import SampleTransformerMixin
+from sklearn_flipad.base.sample_lists import is_ragged
 from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
 from sklearn_flipad.base.stored import Stored
 
@@ -39,7 +40,8 @@ class _Perturbation(SampleTransformerMixin, BaseEstimator):
             If a parameter or X is not valid.
         """
         self._validate_params()
-        record_samples(self, X, self._checked(X, reset=True))
+        if not is_ragged(X):
+            record_samples(self, X, self._checked(X, reset=True))
         return self
 
     def __sklearn_is_fitted__(self):
@@ -66,12 +68,12 @@ class ImagePerturbation(_Perturbation):
 
         Parameters
         ----------
-        X : array-like, shape (n, channels, height, width)
-            Images: uint8 gray levels, or floats in `output_range`.
+        X : array-like, shape (n, channels, height, width), or list of array-like
+            Images: uint8 gray levels, or floats in `output_range`; a list if they differ in size.
 
         Returns
         -------
-        ndarray, shape (n, channels, height, width)
+        ndarray, shape (n, channels, height, width), or list of ndarray
             Perturbed images of the same type as X. Gray levels are rounded and clipped, floats
             are clipped.
 
@@ -80,15 +82,18 @@ class ImagePerturbation(_Perturbation):
         ValueError
             If X is empty, not finite, out of range or has another shape.
         """
+        if is_ragged(X):
+            return [self.transform(np.asarray(x)[None])[0] for x in X]
         self._validate_params()
         X = self._checked(X)
-        if X.dtype == np.uint8:
-            perturbed = np.clip(np.rint(self._perturb(self._values(X))), 0, 255)
-        else:
-            low, high = self.output_range
-            level = (high - low) / 255
-            perturbed = np.clip(self._perturb(self._values(X)) * level + low, low, high)
-        return perturbed.astype(X.dtype)
+        return self._finished(self._perturb(self._values(X)), X.dtype)
+
+    def _finished(self, levels, dtype):
+        """Gray levels, in the type and the range of the images that were perturbed."""
+        if dtype == np.uint8:
+            return np.clip(np.rint(levels), 0, 255).astype(dtype)
+        low, high = self.output_range
+        return np.clip(levels * ((high - low) / 255) + low, low, high).astype(dtype)
 
     def _values(self, X):
         """The gray levels of checked images, float64."""

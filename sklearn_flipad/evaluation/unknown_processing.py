@@ -128,27 +128,40 @@ class UnknownProcessing(ImagePerturbation):
             of a channel.
         """
         found = [(np.eye(height), np.eye(width))]
-        least = max(round(self.smallest * width), 1)
-        n_sizes = min(width - least, _N_SIZES)
-        for size in np.linspace(least, width - 1, n_sizes).round().astype(int):
-            sides = max(round(size / width * height), 1), int(size)
+        for sides in self._sizes_between(height, width):
             found += [
                 (_matrix(height, sides[0], kernel), _matrix(width, sides[1], kernel))
                 for kernel in _KERNELS
             ]
         return found
 
+    def _sizes_between(self, height, width):
+        """Sizes to which images may have been resized, and back."""
+        least = max(round(self.smallest * width), 1)
+        n_sizes = min(width - least, _N_SIZES)
+        sizes = np.linspace(least, width - 1, n_sizes).round().astype(int)
+        return [(max(round(size / width * height), 1), int(size)) for size in sizes]
+
     def _perturb(self, levels):
         return np.stack([self._processed(image) for image in levels])
 
     def _processed(self, image):
+        rng = self._rng(image)
+        return self._toned(self._resized(image, rng), rng)
+
+    def _rng(self, image):
         # Rounded, so that floats are processed as the gray levels that they stand for.
-        rng = rng_of(image.round(3) + 0.0, self.random_state)
+        return rng_of(image.round(3) + 0.0, self.random_state)
+
+    def _resized(self, image, rng):
         is_resized, factor = rng.uniform() < _RESIZED, rng.uniform(self.smallest, 1)
         kernel = _KERNELS[rng.integers(len(_KERNELS))]
+        if not is_resized:
+            return image
+        return np.stack([_back_and_forth(plane, factor, kernel) for plane in image])
+
+    def _toned(self, image, rng):
         gamma, gain, offset = rng.uniform(-1, 1, 3) * (self.gamma, self.gain, self.offset)
-        if is_resized:
-            image = np.stack([_back_and_forth(plane, factor, kernel) for plane in image])
         image = 255 * (image.clip(0, 255) / 255) ** (1 + gamma)
         return (image - 127.5) * (1 + gain) + 127.5 + offset
 

@@ -16,10 +16,12 @@ from sklearn_flipad.base.lanes import LANES
 from sklearn_flipad.base.mixins import OffsetMixin
 from sklearn_flipad.base.parallel import in_batches
 from sklearn_flipad.base.progress import progress
+from sklearn_flipad.base.sample_lists import as_objects
 from sklearn_flipad.base.samples import as_array, check_samples, record_samples
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.generators.process.generative_process import GenerativeProcess
+from sklearn_flipad.generators.process.processing import takes_sizes
 from sklearn_flipad.reproduction._inception import inception_distance
 from sklearn_flipad.reproduction._latent_functions import latent_function_of
 from sklearn_flipad.reproduction.result import ReconstructionResult
@@ -90,7 +92,11 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
         for name in self._fitted_names:
             vars(self).pop(name, None)
         vars(self).update(fitted)
-        record_samples(self, X, array)
+        if process.n_box:
+            # Whatever their sizes are, they show what the generator makes.
+            record_samples(self, X, np.empty((1, *process.sample_shape), np.uint8))
+        else:
+            record_samples(self, X, array)
         return self
 
     def score_samples(self, X):
@@ -170,6 +176,8 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
 
     def _prepared(self, X, *, reset=False):
         """Samples on the generator's scale, and the process that makes such samples."""
+        if takes_sizes(getattr(self, "processing", None)):
+            return self._prepared_sizes(X)
         in_levels = np.asarray(as_array(X)).dtype.kind != "f"
         # Floats are checked first: nothing of the generator is needed for that.
         if not in_levels:
@@ -194,6 +202,16 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
                 f"{process.sample_shape}."
             )
         return X, process
+
+    def _prepared_sizes(self, X):
+        """Gray levels of several sizes, an array of objects, and the process that makes such."""
+        function = latent_function_of(self)
+        function.warn_if_random(searches_noise=self._searches_noise)
+        process = GenerativeProcess(
+            function, dtype="uint8", output_range=self.output_range, processing=self.processing
+        )
+        process.processing.check_known()
+        return as_objects(process.checked_sizes(X)), process
 
     @available_if(_has_threshold)
     def decision_function(self, X):

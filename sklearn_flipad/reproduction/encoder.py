@@ -17,6 +17,7 @@ from sklearn_flipad.base.modules import moved_to
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.base.samples import check_samples
 from sklearn_flipad.base.stored import Stored
+from sklearn_flipad.generators.process.framing import N_BOX
 from sklearn_flipad.generators.process.generative_process import GenerativeProcess
 from sklearn_flipad.generators.process.latent_function import LatentFunction
 from sklearn_flipad.reproduction.encoding.networks import make_encoder_network, n_outputs_of
@@ -247,6 +248,7 @@ class LatentEncoder(BaseEstimator):
         X = check_samples(self, X, output_range=self._output_range, sample_shape=self.sample_shape_)
         x = from_gray_levels(torch.from_numpy(X), self._output_range)
         latents, _ = self.guess(x.float().reshape(-1, *self.sample_shape_))
+        latents = latents[:, : np.prod(self.latent_shape_)]  # without boxes
         return latents.numpy().reshape(-1, *self.latent_shape_)
 
     @full_precision()
@@ -261,6 +263,8 @@ class LatentEncoder(BaseEstimator):
         Returns
         -------
         latents : torch.Tensor, shape (n, n_features)
+            Trained with :class:`~sklearn_flipad.evaluation.UnknownGeometry`, the last four are
+            numbers of a box.
         ranking : torch.Tensor of int64, shape (n, n_conditions)
             Numbers of the conditions, the likeliest first.
         """
@@ -356,8 +360,9 @@ class LatentEncoder(BaseEstimator):
         encoder.latent_shape_ = tuple(map(int, description["latent_shape"]))
         encoder.n_conditions_ = int(description["n_conditions"])
         latent_mean, latent_scale = arrays["latent_mean"], arrays["latent_scale"]
-        n_features = int(np.prod(encoder.latent_shape_))
-        if latent_mean.shape != (n_features,) or latent_scale.shape != (n_features,):
+        n_features = len(latent_mean)
+        n_latents = int(np.prod(encoder.latent_shape_))
+        if n_features not in (n_latents, n_latents + N_BOX) or len(latent_scale) != n_features:
             raise ValueError("its latents have another shape than it says.")
         encoder._statistics = {
             "mean": float(description["mean"]),

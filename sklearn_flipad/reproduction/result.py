@@ -20,7 +20,7 @@ class ReconstructionResult:
         takes; 0 where it takes none.
     reconstructions : ndarray, shape (n, *sample_shape)
         Samples that the generator makes of them: gray levels for samples in gray levels,
-        processed as they were; else floats.
+        processed as they were; else floats. An array of objects (n,) if they differ in size.
     distances : ndarray of float64, shape (n,)
         Distances to the samples: root mean square differences in gray levels or in the unit of
         floats, or those of the detector's ``distance``. If a file format follows unknown
@@ -34,6 +34,10 @@ class ReconstructionResult:
         Share of the elements that are equal in sample and reconstruction; NaN for floats.
     n_iter : ndarray of int64, shape (n,)
         Evaluations of the gradient, and Jacobians.
+    boxes : ndarray of float64, shape (n, 4)
+        First row, first column, and those behind the last one, of the part of the generator's
+        image that a suspect shows, in its pixels; NaN unless the processing is an
+        :class:`~sklearn_flipad.evaluation.UnknownGeometry`.
     """
 
     latents: np.ndarray
@@ -44,3 +48,4 @@ class ReconstructionResult:
     outcomes: np.ndarray
     equal: np.ndarray
     n_iter: np.ndarray
+    boxes: np.ndarray

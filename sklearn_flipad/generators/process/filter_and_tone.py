@@ -4,13 +4,13 @@ import numpy as np
 import torch
 from torch.nn.functional import pad
 
-__all__ = ["N_FITTED", "FilterAndTone"]
+__all__ = ["N_FITTED", "N_PIXELS", "FilterAndTone"]
 
 #: Numbers that are fitted for each channel: 3x3 taps, the square of the pixel, an offset.
 N_FITTED = 11
 #: Least number of pixels. Of errors that have nothing to do with the picture the fit takes up one
 #: sixteenth of the squares then, and 1.1 % in an image of 32x32.
-_N_PIXELS = 16 * N_FITTED
+N_PIXELS = 16 * N_FITTED
 #: Deviations of taps, square and offset from those of an image to which nothing was done, for
 #: pixels in [-1, 1]. The processing that UnknownProcessing draws stays within two of them.
 _DEVIATIONS = 0.3, 0.1, 0.15
@@ -61,10 +61,10 @@ class FilterAndTone:
     def check_n_pixels(sample_shape):
         """Raise ValueError if images have too few pixels for the fit."""
         _, height, width = sample_shape
-        if height * width < _N_PIXELS:
+        if height * width < N_PIXELS:
             raise ValueError(
                 f"UnknownProcessing fits {N_FITTED} numbers to each channel, and the images have "
-                f"{height}x{width} pixels, with at least {_N_PIXELS} needed: the fit would take up "
+                f"{height}x{width} pixels, with at least {N_PIXELS} needed: the fit would take up "
                 "what tells them apart. Name the processing, if it is known."
             )
 

@@ -6,12 +6,18 @@ from sklearn.utils import check_random_state
 
 from sklearn_flipad.base.gray_levels import from_gray_levels, to_gray_levels
 from sklearn_flipad.base.lanes import in_lanes
+from sklearn_flipad.base.sample_lists import as_sample_list, is_ragged
+from sklearn_flipad.base.samples import as_array
+from sklearn_flipad.generators.process.filter_and_tone import N_PIXELS
+from sklearn_flipad.generators.process.framing import N_BOX
 from sklearn_flipad.generators.process.processing import Processing
 
 __all__ = ["GenerativeProcess"]
 
 #: Rows that the generator is asked for at a time where no gradients are needed.
 _BATCH = 64
+#: Values of an image for each latent, at least. Of 40 TODO
+_N_VALUES = 4
 
 
 class GenerativeProcess:
@@ -27,13 +33,16 @@ class GenerativeProcess:
         self.device, self.latent_dtype = function.device, function.dtype
         self.sample_shape, self.has_gradients = function.sample_shape, function.has_gradients
         self.generate, self.running = function.generate, function.running
-        self.draw_latents = function.draw
+        self._draw = function.draw
         self.noise, self.noise_variance = function.noise, function.noise_variance
         self.output_range = None
         if dtype == "uint8" or (dtype == "auto" and len(self.sample_shape) == 3):
             output_range = function.output_range if output_range is None else output_range
             self.output_range = tuple(map(float, output_range))
         self.processing = Processing(processing, self.sample_shape)
+        #: Numbers of a box beside the latents, where the processing cuts images.
+        self.n_box = 0 if self.processing.geometry is None else N_BOX
+        self.n_features = self.space.n_features + self.n_box
 
     @property
     def unit(self):
@@ -41,6 +50,24 @@ class GenerativeProcess:
         if self.output_range is None:
             return 1.0
         return (self.output_range[1] - self.output_range[0]) / 255
+
+    def draw_latents(self, n, random_state, batch_size=None):
+        """Batches of latents ``(n_batch, n_features)``, with boxes, and conditions."""
+        rng = random_state
+        for latents, conditions in self._draw(n, rng, batch_size):
+            if self.n_box:
+                rng = check_random_state(rng)
+                sides = self.sample_shape[1:]
+                boxes = self.processing.geometry.draw_boxes(len(latents), sides, rng)
+                latents = torch.cat([latents, torch.from_numpy(boxes).to(latents)], dim=1)
+            yield latents, conditions
+
+    def split(self, latents):
+        """The generator's latents, with its noise if there is any, and the boxes (n, n_box)."""
+        n, n_box = self.space.n_features, self.n_box
+        if not n_box:
+            return latents, latents[:, :0]
+        return torch.cat([latents[:, :n], latents[:, n + n_box :]], dim=1), latents[:, n : n + n_box]
 
     def draw(self, n, random_state, batch_size=_BATCH):
         """Batches of samples ``(n_batch, *sample_shape)``, their latents and their conditions."""
@@ -54,11 +81,17 @@ class GenerativeProcess:
 
     def processed(self, latents, conditions):
         """Samples as files would have them, uint8 or float32, shape (n, *sample_shape)."""
-        X = self.raw(latents, conditions)
+        latents, boxes = self.split(latents)
+        X = self._raw(latents, conditions)
+        if self.n_box:
+            return self.processing.processed(X, boxes.double().cpu().numpy())
         return X if self.output_range is None else self.processing.apply(X, noise=True)
 
     def raw(self, latents, conditions):
         """Samples before any processing, uint8 or float32, shape (n, *sample_shape)."""
+        return self._raw(self.split(latents)[0], conditions)
+
+    def _raw(self, latents, conditions):
         parts = []
         with self.running():
             for begin in range(0, len(latents), _BATCH):
@@ -78,5 +111,43 @@ class GenerativeProcess:
 
     def targets(self, X):
         """Samples, or rows of them, in the generator's values, a tensor (n, *sample_shape)."""
+        return self.framed(X, self.framing(X)) if self.n_box else self.plain(X)
+
+    def plain(self, X):
+        """The same of samples of the generator's size."""
         x = from_gray_levels(torch.from_numpy(X), self.output_range)
         return x.to(self.device, self.latent_dtype).reshape(-1, *self.sample_shape)
+
+    def checked_sizes(self, X):
+        """Images of several sizes as a list; ValueError if one cannot be judged."""
+        if not is_ragged(X):
+            X = as_array(X)
+            X = X.reshape(-1, *self.sample_shape) if X.ndim == 2 else X
+        images = as_sample_list(X)
+        channels = self.sample_shape[0]
+        least = max(_N_VALUES * self.space.n_features, N_PIXELS * channels)
+        for number, image in enumerate(images):
+            name = f"Sample {number}, of shape {image.shape},"
+            if image.dtype != np.uint8:
+                raise ValueError("UnknownGeometry takes gray levels: pass uint8 samples.")
+            if image.ndim != 3 or len(image) != channels:
+                raise ValueError(
+                    f"{name} is no image of {channels} channels (channels, height, width), as the "
+                    f"generator makes them, {self.sample_shape}."
+                )
+            if image.size < least:
+                raise ValueError(
+                    f"{name} has {image.size} values, with at least {least} needed for "
+                    f"{self.space.n_features} latents and the processing that is fitted: almost "
+                    "anything would be reproduced. Take a larger copy of the image, if there is one."
+                )
+        return images
+
+    def framing(self, X):
+        """The :class:`Framing` of samples of several sizes; None if they have the generator's."""
+        return self.processing.framing([x.shape[1:] for x in X]) if self.n_box else None
+
+    def framed(self, X, framing):
+        """Gray levels of several sizes in the generator's values and size."""
+        like = torch.zeros((), dtype=self.latent_dtype, device=self.device)
+        return framing.framed([from_gray_levels(x, self.output_range) for x in X], like)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from sklearn_flipad.generators.process.filter_and_tone import FilterAndTone
+from sklearn_flipad.generators.process.framing import Framing
 
-__all__ = ["Processing"]
+__all__ = ["Processing", "takes_sizes"]
 
 
 class Processing:
@@ -44,10 +45,20 @@ class Processing:
         known = [step for step in self.steps if _variance_of(step) is None]
         n_before, self.unknown = _find_unknown(known, sample_shape)
         self._before, self._after = known[:n_before], known[n_before:]
-        self._resizings = ()
+        self._noisy_after = self.steps[self.steps.index(self.unknown) + 1 :] if self.unknown else []
+        self._resizings, self._sample_shape = (), sample_shape
+        #: The unknown step if it also changes the size of images, or None.
+        self.geometry = self.unknown if hasattr(self.unknown, "ways") else None
         if self.unknown is not None:
             del self._after[0]
-            self._resizings = self.unknown.resizings(*sample_shape[1:])
+            if self.geometry is None:
+                self._resizings = self.unknown.resizings(*sample_shape[1:])
+            elif any(map(_is_separable, self._after)):
+                raise ValueError(
+                    f"{type(self.geometry).__name__} makes images of several sizes, after which "
+                    "processing= takes file formats and noise alone; it stands for blur and "
+                    "resizing itself."
+                )
         n_before = sum(map(_is_separable, self._before))
         self._matrices, self._matrices_after = matrices[:n_before], matrices[n_before:]
         self.exact = self.unknown is None and all(map(_is_separable, known))
@@ -115,6 +126,20 @@ class Processing:
             raise ValueError("UnknownProcessing takes gray levels: pass uint8 samples.")
         return FilterAndTone(self.unknown.ridge, ends, self._matrices_after, self._resizings)
 
+    def framing(self, sizes):
+        """The :class:`Framing` of images of these sizes, or None if all have the generator's."""
+        if self.geometry is None:
+            return None
+        sides, geometry = self._sample_shape[1:], self.geometry
+        ways = {size: geometry.ways(size, sides) for size in sorted(set(sizes))}
+        most = [round(geometry.sizes[1] * side) for side in sides]
+        return Framing(self._sample_shape, ways, smallest=geometry.crop, largest=tuple(most))
+
+    def processed(self, X, boxes):
+        """Processed gray levels with noise, a list; the unknown step cuts out these boxes."""
+        X = self.geometry.fit(X).cut(_applied(self._before, X), boxes)
+        return _applied(self._noisy_after, X)
+
     def apply(self, X, noise=False):
         """Processed gray levels, shape (n, channels, height, width); noise only if asked for.
 
@@ -131,9 +156,18 @@ class Processing:
         return _applied(self._after, X)
 
 
+def takes_sizes(steps):
+    """Whether a step of processing stands for images of any size."""
+    steps = steps if isinstance(steps, list | tuple) else [steps]
+    return any(hasattr(step, "ways") for step in steps)
+
+
 def _applied(steps, X):
     for step in steps:
-        X = step.fit(X).transform(X)
+        if isinstance(X, list):
+            X = [step.fit(x[None]).transform(x[None])[0] for x in X]
+        else:
+            X = step.fit(X).transform(X)
     return X
 
 

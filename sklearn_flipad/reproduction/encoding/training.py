@@ -88,7 +88,7 @@ class _Training:
         self.process = process
         self.batch_size = batch_size
         self.random_state = random_state
-        n_features = process.space.n_features
+        n_features = process.n_features
         self.n_conditions = len(process.space.conditions)
         if module is None:
             n_outputs = n_outputs_of(n_features, self.n_conditions)

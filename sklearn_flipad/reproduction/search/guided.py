@@ -23,7 +23,7 @@ class GuidedSearch:
     def __init__(self, process, encoder, metric, plan, random_state):
         self.process, self.plan = process, plan
         self.objective, self.metric = objective_and_metric(process, metric, random_state)
-        self.starts = Starts(process, encoder, metric, plan, self.objective.make, random_state)
+        self.starts = Starts(process, encoder, metric, plan, random_state)
 
     def learned_bounds(self, X):
         """Bounds learned from the generator's own samples; a warning if many are not reproduced."""
@@ -49,7 +49,7 @@ class GuidedSearch:
         """
         plan = replace(self.plan, bounds=(), n_restarts=0, n_newton=0)
         latents = latents.to(self.process.device, self.process.latent_dtype)
-        if latents.shape[1] == process.space.n_features:
+        if latents.shape[1] == process.n_features:
             latents = with_noise(latents, process)
         starts = [(latents, conditions.to(self.process.device))]
         targets = process.targets(X)
@@ -66,11 +66,15 @@ class GuidedSearch:
         return found_reason(self, X[[k for k, _ in missed]], latents, conditions, distances)
 
     def _records(self, X, *, with_resizings=True):
-        targets = self.process.targets(X)
+        framing, numbers = self.process.framing(X), None
+        targets, objective = self.process.targets(X), self.objective.framed_as(framing)
+        if framing is not None:
+            numbers = objective.n_conditions * framing.numbers(X)
         with self.process.running():
-            starts = [(with_noise(z, self.process), c) for z, c in self.starts.of(targets)]
-            records = search_latents(self.objective, self.metric, targets, starts, self.plan)
-            unknown = self.objective.unknown
-            if with_resizings and unknown is not None and unknown.n_resizings > 1:
-                search_resizings(self.objective, self.metric, targets, records, self.plan)
+            starts = self.starts.of(targets, objective.make, numbers)
+            starts = [(with_noise(z, self.process), c) for z, c in starts]
+            records = search_latents(objective, self.metric, targets, starts, self.plan)
+            unknown = objective.unknown
+            if with_resizings and unknown is not None and unknown.n_resizings != 1:
+                search_resizings(objective, self.metric, targets, records, self.plan)
         return records

@@ -7,6 +7,7 @@ import torch
 
 from sklearn_flipad.base.gray_levels import to_gray_levels
 from sklearn_flipad.base.lanes import in_lanes
+from sklearn_flipad.base.sample_lists import as_objects
 from sklearn_flipad.reproduction.result import ReconstructionResult
 from sklearn_flipad.reproduction.search.objective import Objective
 from sklearn_flipad.reproduction.search.records import REPRODUCED, UNDECIDED
@@ -26,9 +27,11 @@ def judged(X, found, process, distance=None):
     """
     latents, conditions, distances, outcomes, n_iter = found
     n_features = process.space.n_features
-    has_noise = latents.shape[1] > n_features
+    has_noise = latents.shape[1] > process.n_features
     objective = Objective.of(process, searches_noise=has_noise)
     processing = process.processing
+    if processing.geometry is not None:
+        return _judged_sizes(X, found, process, objective.framed_as(process.framing(X)), distance)
     levels = X.dtype == np.uint8
     x = X.reshape(-1, *process.sample_shape)
     resizings, least = None, 1.0
@@ -61,7 +64,82 @@ def judged(X, found, process, distance=None):
         outcomes=outcomes,
         equal=equal,
         n_iter=n_iter,
+        boxes=np.full((len(x), 4), np.nan),
     )
+
+
+def _judged_sizes(X, found, process, objective, distance):
+    """The result for gray levels of several sizes, a sequence of images."""
+    latents, conditions, _, outcomes, n_iter = found
+    conditions, numbers = objective.split(conditions)
+    values, boxes = process.split(latents)
+    raw, targets = process.raw(latents, conditions), process.targets(X)
+    parts = []
+    for begin in range(0, len(X), _N_FITTED):
+        rows = slice(begin, begin + _N_FITTED)
+        parts.append(
+            _fitted_sizes(raw[rows], targets[rows], boxes[rows], numbers[rows], process, objective)
+        )
+    squares, least = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:2])
+    reconstructions = sum((part[2] for part in parts), [])
+    penalty = objective.penalty(latents, targets) + objective.excess(latents, targets).square().sum(
+        dim=1
+    ) / targets[0].numel()
+    distances = np.sqrt(squares + penalty.double().cpu().numpy())
+    outcomes = np.where(distances <= objective.floor(targets).cpu().numpy(), REPRODUCED, outcomes)
+    distances = distances / least
+    if distance is not None:
+        framed = process.framed(reconstructions, objective.framing)
+        with torch.no_grad():
+            distances = in_lanes(lambda *pair: distance(*pair).reshape(-1), len(X), targets, framed)
+        distances = distances.double().cpu().numpy()
+        outcomes = np.where(outcomes == REPRODUCED, UNDECIDED, outcomes)
+    return ReconstructionResult(
+        latents=values[:, : process.space.n_features]
+        .float()
+        .cpu()
+        .numpy()
+        .reshape(-1, *process.space.shape),
+        conditions=conditions.cpu().numpy(),
+        reconstructions=as_objects(reconstructions),
+        distances=distances,
+        reproduced=outcomes == REPRODUCED,
+        outcomes=outcomes,
+        equal=np.array([(x == y).mean() for x, y in zip(X, reconstructions, strict=True)]),
+        n_iter=n_iter,
+        boxes=objective.framing.pixels(boxes.double().cpu().numpy()),
+    )
+
+
+def _fitted_sizes(raw, targets, boxes, numbers, process, objective):
+    """Mean squared errors (n,) of fitted reconstructions, those of the format, and the images."""
+    processing, unknown, framing, n = (
+        process.processing,
+        objective.unknown,
+        objective.framing,
+        len(raw),
+    )
+    made = process.plain(processing.apply_before(raw))
+    seen = framing.apply(made, boxes, numbers)
+    fitted = in_lanes(unknown.fit, n, seen, targets)
+    seen = in_lanes(unknown.apply, n, seen, fitted)
+    errors = torch.cat([objective.differences(seen, targets), unknown.penalties(fitted)], dim=1)
+    squares = errors.double().square().sum(dim=1).cpu().numpy() / targets[0].numel()
+    # The filter is applied before the resizing here, which comes to nearly the same.
+    toned = in_lanes(unknown.apply, n, made, fitted)
+    before = [
+        to_gray_levels(image.double().cpu().numpy(), process.output_range)
+        for image in framing.images(toned, boxes, numbers)
+    ]
+    images = processing.apply_after(before)
+    if not processing.ends_in_format:
+        return squares, np.ones(n), images
+    errors = [
+        (process.framed(part, framing) / process.unit).double().cpu().numpy()
+        for part in (images, before)
+    ]
+    made_by_format = np.square(errors[0] - errors[1]).reshape(n, -1).mean(axis=1)
+    return squares, np.sqrt(made_by_format.clip(_ROUNDING)), images
 
 
 def _fitted(x, raw, resizings, process, objective):

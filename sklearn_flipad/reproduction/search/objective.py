@@ -1,5 +1,8 @@
 """Residuals between given samples and those that a generator makes of latents."""
 
+from copy import copy
+
+import numpy as np
 import torch
 
 __all__ = ["Objective"]
@@ -25,7 +28,9 @@ class Objective:
     values that a file can hold, they are 0 where the target lies at the same end. `rounded` targets
     were rounded to whole units and hold `noise` beside that, a variance in squared units. If
     latents have columns beyond `n_features`, these are standard normal noise of the generator:
-    residuals of their own, which weigh as much as their probability.
+    residuals of their own, which weigh as much as their probability. With a `framing`, what is made
+    is cut to the boxes that `split` takes off the latents, and the number beside the condition is
+    that of a way to resize it; the unknown step is fitted thereafter.
     """
 
     def __init__(
@@ -40,6 +45,8 @@ class Objective:
         noise=0.0,
         n_features=None,
         n_conditions=1,
+        framing=None,
+        split=None,
     ):
         self.generate = generate
         self.unit = unit
@@ -50,15 +57,17 @@ class Objective:
         self.noise = noise
         self.n_features = n_features
         self.n_conditions = n_conditions
+        self.framing, self._split_latents = framing, split
 
     @classmethod
     def of(cls, process, *, searches_noise=False):
         """The residuals between samples and what a :class:`GenerativeProcess` makes.
 
-        `searches_noise` if latents come with the noise that the generator draws, if any.
+        `searches_noise` if latents come with the noise that the generator draws, if any. Suspects
+        of several sizes need :meth:`framed_as` as well.
         """
         has_levels = process.output_range is not None
-        n_features = process.space.n_features if searches_noise and process.noise else None
+        n_features = process.n_features if searches_noise and process.noise else None
         # Another draw than the sample's makes twice the variance of one.
         drawn = 0.0 if n_features is not None else 2 * process.noise_variance / process.unit**2
         return cls(
@@ -71,7 +80,17 @@ class Objective:
             noise=drawn + (process.processing.variance if has_levels else 0.0),
             n_features=n_features,
             n_conditions=len(process.space.conditions),
+            framing=process.processing.framing([process.sample_shape[1:]]),
+            split=process.split,
         )
+
+    def framed_as(self, framing):
+        """The same for samples of other sizes; None leaves it as it is."""
+        if framing is None:
+            return self
+        other = copy(self)
+        other.framing = framing
+        return other
 
     def make(self, latents, conditions, targets=None):
         """Generated and processed samples, shape (n, *sample_shape).
@@ -84,31 +103,54 @@ class Objective:
         return self.unknown.apply(x, self.unknown.fit(x, targets))
 
     def _made(self, latents, conditions):
-        resizings = None
+        boxes = numbers = None
         if self.unknown is not None:
-            conditions, resizings = self.split(conditions)
+            conditions, numbers = self.split(conditions)
+        if self.framing is not None:
+            latents, boxes = self._split_latents(latents)
+        return self.resized(self._before(latents, conditions), boxes, numbers)
+
+    def _before(self, latents, conditions):
         x = self.generate(latents, conditions)
-        x = x if self.process is None else self.process(x)
-        return x if resizings is None else self.unknown.resized(x, resizings)
+        return x if self.process is None else self.process(x)
+
+    def resized(self, x, boxes, numbers):
+        """Images as they are before the filter, for numbers (n,) of resizings or ways."""
+        if numbers is None:
+            return x
+        if self.framing is not None:
+            return self.framing.apply(x, boxes, numbers)
+        return self.unknown.resized(x, numbers)
 
     def split(self, conditions):
         """Conditions of the generator, and numbers of resizings."""
         return conditions % self.n_conditions, conditions // self.n_conditions
 
+    def n_resizings(self, conditions):
+        """Numbers (n,) of the resizings that samples of these conditions may have had."""
+        if self.framing is None:
+            return np.full(len(conditions), self.unknown.n_resizings)
+        return self.framing.ranges(self.split(conditions)[1])[1]
+
     @torch.no_grad()
     def likely_resizings(self, latents, conditions, targets, n):
         """Conditions (n_samples, n) with the resizings that bring samples nearest to targets.
 
-        All are ranked by the fit of a tone, and the first of them by that of a filter, too.
+        All are ranked by the fit of a tone, and the first of them by that of a filter, too. The
+        samples have equally many.
         """
-        conditions, _ = self.split(conditions)
-        made, n_all = self._made(latents, conditions), self.unknown.n_resizings
-        ranking = torch.arange(n_all, device=made.device).expand(len(made), -1)
+        conditions, numbers = self.split(conditions)
+        n_all, boxes, first = self.n_resizings(conditions), None, torch.zeros_like(numbers)
+        if self.framing is not None:
+            latents, boxes = self._split_latents(latents)
+            first, n_all = self.framing.ranges(numbers)
+        x = self._before(latents, conditions)
+        ranking = first[:, None] + torch.arange(int(n_all[0]), device=x.device)
         for unknown, n_kept in ((self.unknown.of_tone(), _N_SHORTLISTED), (self.unknown, n)):
             squares = []
-            for numbers in ranking.T:
-                x = self.unknown.resized(made, numbers)
-                fitted = unknown.apply(x, unknown.fit(x, targets))
+            for column in ranking.T:
+                made = self.resized(x, boxes, column)
+                fitted = unknown.apply(made, unknown.fit(made, targets))
                 squares.append(self.differences(fitted, targets).square().mean(dim=1))
             order = torch.stack(squares, dim=1).argsort(dim=1, stable=True)
             ranking = ranking.gather(1, order[:, :n_kept])
@@ -121,6 +163,8 @@ class Objective:
             numbers = self.unknown.fit(made, targets)
             made = self.unknown.apply(made, numbers)
             others.append(self.unknown.penalties(numbers).to(made))
+        if self.framing is not None:
+            others.append(self.excess(latents, targets))
         if self.n_features is not None:
             others.append(self._deviation(targets) * latents[:, self.n_features :])
         found = self.differences(made, targets)
@@ -129,6 +173,11 @@ class Objective:
         # Their mean square is the sum of all squares over the number of a sample's values.
         others, n_values = torch.cat(others, dim=1), found.shape[1]
         return torch.cat([found, others], dim=1) * (1 + others.shape[1] / n_values) ** 0.5
+
+    def excess(self, latents, targets):
+        """Residuals of boxes beyond their limits, shape (n, n_residuals)."""
+        boxes = self._split_latents(latents)[1]
+        return self.framing.excess(boxes) * targets[0].numel() ** 0.5
 
     def differences(self, made, targets):
         """Targets, shape (n or 1, *sample_shape), minus processed samples, shape (n, n_values)."""

@@ -53,7 +53,7 @@ class SearchPlan:
         # Without a known floor each search would end by Gauss-Newton: for 300 samples of dcgan-0,
         # of its own and of copies, it took 38 to 55 % of the time and changed no area by 0.001.
         is_unknown = process.processing.unknown is not None and process.has_gradients and max_iter
-        if process.space.n_features + n_noise > MAX_DENSE or is_unknown:
+        if process.n_features + n_noise > MAX_DENSE or is_unknown:
             n_newton = 0
         if not process.has_gradients:
             if not n_newton:

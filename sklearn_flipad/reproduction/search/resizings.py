@@ -49,15 +49,16 @@ def search_resizings(objective, metric, targets, records, plan):
 
 
 def _likely(objective, latents, conditions, targets, batch_size):
-    parts = [part.split(batch_size) for part in (latents, conditions, targets)]
-    return torch.cat(
-        [
-            in_lanes(
-                lambda *rows: objective.likely_resizings(*rows, _N_LIKELY), len(rows[0]), *rows
+    """Conditions (n, n_likely) of samples, those with equally many resizings side by side."""
+    counts = objective.n_resizings(conditions)
+    found = conditions.new_empty(len(conditions), _N_LIKELY)
+    for count in np.unique(counts):
+        for rows in torch.from_numpy(np.flatnonzero(counts == count)).split(batch_size):
+            parts = latents[rows], conditions[rows], targets[rows]
+            found[rows] = in_lanes(
+                lambda *parts: objective.likely_resizings(*parts, _N_LIKELY), len(rows), *parts
             )
-            for rows in zip(*parts, strict=True)
-        ]
-    )
+    return found
 
 
 def _nearer(before, after):

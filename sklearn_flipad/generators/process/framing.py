@@ -1,0 +1,222 @@
+"""Crops and resizings of images, as linear maps that can be differentiated by the box of the crop.
+
+Suspects of any size are brought to the generator's, and what a generator makes goes the same way:
+cut to a box, resized to the suspect's size, and brought to the generator's. So all images of a
+search have one size, and the steps are exact.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from sklearn_flipad.base.lanes import in_lanes
+
+__all__ = ["KERNELS", "N_BOX", "Framing", "Way", "boxes_of", "resampling"]
+
+#: Numbers of a box: the middle of the rows and their share, then those of the columns.
+N_BOX = 4
+#: Part of a side by which a found box may reach beyond the limits at the cost of one gray level.
+_SLACK = 0.01
+
+
+def _bilinear(d):
+    return (1 - d.abs()).clamp_min(0)
+
+
+def _bicubic(d):
+    d = d.abs()
+    near = (1.5 * d - 2.5) * d * d + 1
+    far = ((-0.5 * d + 2.5) * d - 4) * d + 2
+    return torch.where(d < 1, near, torch.where(d < 2, far, 0.0))
+
+
+def _lanczos(d):
+    return torch.where(d.abs() < 3, torch.sinc(d) * torch.sinc(d / 3), 0.0)
+
+
+#: Kernels by the names that Pillow has for them.
+KERNELS = {"bilinear": _bilinear, "bicubic": _bicubic, "lanczos": _lanczos}
+
+
+class Way(NamedTuple):
+    """One way from a box to an image of a size.
+
+    `between` is the size to which the box is resized by a kernel, after or before it was cut out
+    (`is_cut`); an image of another size is then resized to its own by the same kernel.
+    """
+
+    size: tuple
+    between: tuple
+    kernel: str
+    is_cut: bool
+
+
+def resampling(n_inputs, n_outputs, begin, end, kernel, *, is_cut=False, length=None):
+    """Matrices (n, length, n_inputs) that resize parts of rows of pixels, as Pillow does.
+
+    Each takes pixels from `begin` to `end`, tensors (n,), to `n_outputs`, shape (n,); rows beyond
+    these are 0. Pixels outside of a part that `is_cut`, shape (n,) or a bool, are not seen.
+    """
+    length = int(n_outputs.max()) if length is None else length
+    rows = torch.arange(length, dtype=begin.dtype, device=begin.device)[None, :, None]
+    columns = torch.arange(n_inputs, dtype=begin.dtype, device=begin.device)[None, None] + 0.5
+    begin, end = begin[:, None, None], end[:, None, None]
+    n_outputs = n_outputs.to(begin)[:, None, None]
+    scale = (end - begin) / n_outputs
+    # Kernels grow where an image shrinks, against aliasing.
+    weights = KERNELS[kernel]((columns - begin - (rows + 0.5) * scale) / scale.clamp_min(1))
+    outside = (columns < begin.round()) | (columns > end.round())
+    is_cut = torch.as_tensor(is_cut, device=begin.device).reshape(-1, 1, 1)
+    weights = weights.masked_fill(outside & is_cut, 0)
+    sums = weights.sum(dim=2, keepdim=True)
+    kept = (rows < n_outputs) & (sums.abs() > 1e-3)
+    return torch.where(kept, weights / torch.where(kept, sums, 1.0), 0.0)
+
+
+def boxes_of(begins, ends, sides):
+    """The numbers of boxes (n, 4), from arrays (n, 2) of pixels and the sides of the image."""
+    sides = np.asarray(sides, dtype=float)
+    begins, ends = np.asarray(begins) / sides, np.asarray(ends) / sides
+    return np.stack([(begins + ends - 1) / 2, ends - begins - 1], axis=2).reshape(-1, N_BOX)
+
+
+class Framing:
+    """Images of several sizes that were cut out of a generator's and resized, in its size.
+
+    `ways` maps sizes (height, width) to lists of :class:`Way`, of which the first is the likeliest.
+    All ways have numbers, in the order of the sizes. `smallest` is the least share of each side
+    that is cut out, and `largest` the size to which larger images are reduced.
+    """
+
+    def __init__(self, sample_shape, ways, *, smallest, largest):
+        self.sides, self.smallest, self.largest = tuple(sample_shape[1:]), smallest, largest
+        self.ways = [way for of_size in ways.values() for way in of_size]
+        counts = np.array([len(of_size) for of_size in ways.values()])
+        firsts = np.cumsum(counts) - counts
+        self._first_of = dict(zip(ways, firsts.tolist(), strict=True))
+        self._ranges = torch.from_numpy(np.repeat(np.stack([firsts, counts], axis=1), counts, 0))
+        self._after = {}
+
+    def numbers(self, images):
+        """Numbers (n,) of the likeliest ways of images."""
+        return torch.tensor([self._first_of[image.shape[1:]] for image in images], device="cpu")
+
+    def ranges(self, numbers):
+        """First number and number of the ways of the sizes that have these numbers, each (n,)."""
+        return self._ranges.to(numbers.device)[numbers].T
+
+    def framed(self, images, like):
+        """Images (channels, height, width) in the generator's size, in the values that they have.
+
+        A tensor of the type and on the device of `like`.
+        """
+        return torch.stack([self._framed(torch.from_numpy(image).to(like)) for image in images])
+
+    def _framed(self, image):
+        rows, columns = (
+            self._to_frame(size, side, image)
+            for size, side in zip(image.shape[1:], self.sides, strict=True)
+        )
+        return rows @ image @ columns.T
+
+    def _to_frame(self, size, side, like):
+        """The matrix (side, size) that brings pixels of a suspect to the generator's."""
+        if (size, side) not in self._after:
+            matrix = _whole(size, side, "bicubic")
+            self._after[size, side] = matrix
+        return self._after[size, side].to(like)
+
+    def apply(self, x, boxes, numbers):
+        """Images (n, channels, height, width), of boxes (n, 4) and numbers of ways (n,), framed."""
+        ways = [self.ways[number] for number in numbers.tolist()]
+        # Each group is computed in a length of its own, whatever the others are.
+        keys = [(way.kernel, max(way.between) > max(self.sides)) for way in ways]
+        parts, places = [], []
+        for key in sorted(set(keys)):
+            chosen = [k for k, other in enumerate(keys) if other == key]
+            rows = torch.tensor(chosen, device=x.device)
+            parts.append(self._apply_group(x[rows], boxes[rows], [ways[k] for k in chosen], *key))
+            places += chosen
+        order = torch.tensor(np.argsort(places), device=x.device)
+        return torch.cat(parts)[order]
+
+    def _apply_group(self, x, boxes, ways, kernel, is_large):
+        matrices = []
+        for axis, side in enumerate(self.sides):
+            length = self.largest[axis] if is_large else side
+            after = torch.stack([self._matrix_after(way, axis, length, x) for way in ways])
+            between = torch.tensor([way.between[axis] for way in ways], device=x.device)
+            is_cut = torch.tensor([way.is_cut for way in ways], device=x.device)
+            matrices += [after, between, is_cut]
+
+        def compose(x, boxes, *parts):
+            found = []
+            for axis, side in enumerate(self.sides):
+                after, between, is_cut = parts[3 * axis : 3 * axis + 3]
+                begin, end = self._ends(boxes, axis)
+                before = resampling(
+                    side, between, begin, end, kernel, is_cut=is_cut, length=after.shape[2]
+                )
+                found.append(after @ before)
+            rows, columns = found
+            return rows[:, None] @ x @ columns[:, None].transpose(2, 3)
+
+        return in_lanes(compose, len(x), x, boxes, *matrices)
+
+    def _matrix_after(self, way, axis, length, like):
+        """What follows the first resizing of a way, shape (side, length)."""
+        size, between, side = way.size[axis], way.between[axis], self.sides[axis]
+        key = size, between, side, way.kernel, length
+        if key not in self._after:
+            matrix = self._to_frame(size, side, torch.zeros((), dtype=torch.float64, device="cpu"))
+            if between != size:
+                matrix = matrix @ _whole(between, size, way.kernel)
+            padded = matrix.new_zeros(side, length)
+            padded[:, :between] = matrix
+            self._after[key] = padded
+        return self._after[key].to(like)
+
+    def _ends(self, boxes, axis):
+        middle, share = boxes[:, 2 * axis], boxes[:, 2 * axis + 1]
+        side = self.sides[axis]
+        half = (1 + share) / 2
+        return (0.5 + middle - half) * side, (0.5 + middle + half) * side
+
+    def images(self, x, boxes, numbers):
+        """Images as the suspects are, each of its own size: a list of tensors."""
+        found = []
+        for image, box, number in zip(x, boxes, numbers.tolist(), strict=True):
+            way, parts = self.ways[number], []
+            for axis, side in enumerate(self.sides):
+                begin, end = self._ends(box[None], axis)
+                between = torch.tensor([way.between[axis]], device=x.device)
+                (matrix,) = resampling(side, between, begin, end, way.kernel, is_cut=way.is_cut)
+                if way.between[axis] != way.size[axis]:
+                    matrix = _whole(way.between[axis], way.size[axis], way.kernel).to(x) @ matrix
+                parts.append(matrix)
+            found.append(parts[0] @ image @ parts[1].T)
+        return found
+
+    def pixels(self, boxes):
+        """First row, first column, and those behind the last, in pixels, of an array (n, 4)."""
+        middles, lengths = 0.5 + boxes[:, 0::2], 1 + boxes[:, 1::2]
+        ends = [middles - lengths / 2, middles + lengths / 2]
+        return np.concatenate([end * self.sides for end in ends], axis=1)
+
+    def excess(self, boxes):
+        """Residuals (n, 8) of boxes beyond the limits, in gray levels of all pixels."""
+        found = []
+        for axis in (0, 1):
+            middle, share = boxes[:, 2 * axis], boxes[:, 2 * axis + 1]
+            found += [
+                middle.abs() + share / 2,  # beyond an edge
+                self.smallest - 1 - share,
+            ]
+        return torch.stack(found, dim=1).clamp_min(0) / _SLACK
+
+
+def _whole(n_inputs, n_outputs, kernel):
+    """The matrix (n_outputs, n_inputs) that resizes whole rows of pixels, float64."""
+    ends = torch.tensor([[0.0], [float(n_inputs)]], dtype=torch.float64, device="cpu")
+    return resampling(n_inputs, torch.tensor([n_outputs], device="cpu"), *ends, kernel)[0]
