@@ -85,14 +85,21 @@ def rows_of(estimator, X):
 
 def _check_takes_sizes(estimator, X):
     """Raise ValueError if the estimator does not take samples of different sizes."""
-    if not hasattr(last_step(estimator), "n_windows"):
+    if not takes_sizes(estimator):
         sizes = list(dict.fromkeys("x".join(map(str, x.shape)) for x in X))
         name = type(last_step(estimator)).__name__
         raise ValueError(
             f"The samples have {len(sizes)} shapes, such as {', '.join(sizes[:3])}, and {name} "
             "takes one. Pass windows= to the make_* function that made the attributor, or put its "
-            "detector into a WindowedDetector."
+            "detector into a WindowedDetector; make_reproduction takes them with "
+            "processing=UnknownGeometry()."
         )
+
+
+def takes_sizes(estimator):
+    """Whether an estimator takes samples of several sizes, as a list."""
+    last = last_step(estimator)
+    return hasattr(last, "n_windows") or getattr(last, "_takes_sizes", False)
 
 
 def step_parameters(estimator, params):

@@ -148,9 +148,9 @@ def record_samples(estimator, X, array):
     Called at the end of fit, so that a fit that fails leaves no trace. Estimators that learn from
     samples also keep digests of them.
     """
+    is_list = isinstance(X, list | tuple) and len(shapes_of(X) or ()) > 1
     stored = getattr(estimator, "_stored", None)  # a detector outside of the package may lack it
     if stored is not None and "_seen" in stored.optional:
-        is_list = isinstance(X, list | tuple | np.ndarray) and len(shapes_of(X) or ()) > 1
         estimator._seen = row_digests(X if is_list else as_array(X))
     vars(estimator).pop("feature_names_in_", None)
     if array.ndim <= 2:
@@ -159,7 +159,8 @@ def record_samples(estimator, X, array):
     else:
         estimator.n_features_in_ = prod(array.shape[1:])
         estimator._sample_shape = array.shape[1:]
-    estimator._saw_levels = np.uint8 in (array.dtype, _dtype_of(X))
+    given = array.dtype if is_list else _dtype_of(X)
+    estimator._saw_levels = np.uint8 in (array.dtype, given)
     estimator._saw_whole_numbers = bool(estimator._saw_levels or _whole_numbers(array))
 
 

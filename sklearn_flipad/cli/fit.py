@@ -28,6 +28,7 @@ from sklearn_flipad.cli.samples import (
 from sklearn_flipad.cli.strata import sizes_of_strata, strata_of_files, warn_of_levels
 from sklearn_flipad.datasets.files.facts import count_facts, facts_of
 from sklearn_flipad.detectors import MLP
+from sklearn_flipad.evaluation import UnknownGeometry
 from sklearn_flipad.generators import sample
 from sklearn_flipad.pipelines.methods import METHODS, TargetModel
 from sklearn_flipad.scoring.runs.formats import counted, is_lossy, negatives_warning
@@ -197,12 +198,16 @@ def _check_processing(options, method):
         )
     if options.jpeg:
         raise ValueError("--processing compresses as well: leave out --jpeg.")
-    if method.is_distance:
-        others = [name for name in COMMAND_METHODS if not METHODS[name].is_distance]
+    if method.is_distance and not method.searches_processing:
+        others = [name for name in COMMAND_METHODS if _takes_processing(METHODS[name])]
         raise ValueError(
             f"{method.name} searches samples whose processing is known. For unknown processing, "
-            f"choose --method {', '.join(others)}, or in Python processing=UnknownProcessing()."
+            f"choose --method {', '.join(others)}."
         )
+
+
+def _takes_processing(method):
+    return method.searches_processing or not method.is_distance
 
 
 def _stored_names(cls):
@@ -300,6 +305,7 @@ def _attributor(method, model, reference, options):
         reference=reference,
         lr=options.lr,
         windows=options.windows,
+        processing=None if options.processing is None else UnknownGeometry(),
         device=options.device,
         random_state=options.seed,
         verbose=model.verbose,
@@ -322,7 +328,8 @@ def _fit(attributor, X, negatives, decodings, options):
         attributor.fit(X, **strata)
         return
     y = np.repeat([1, -1], [len(X), len(negatives)])
-    X = [*X, *negatives] if options.windows else np.concatenate([X, negatives])
+    is_list = isinstance(X, list) or isinstance(negatives, list)
+    X = [*X, *negatives] if is_list else np.concatenate([X, negatives])
     attributor.fit(X, y, **strata)
 
 
@@ -363,10 +370,7 @@ def _negatives(options, decoder, shape, run):
 
 def _processed(X, options):
     """Images, of one size or several, after random processing, and how they would be decoded."""
-    if not isinstance(X, list):
-        return processed_at_random(X, options)
-    found = [processed_at_random(x[None], options) for x in X]
-    return [x[0] for x, _ in found], [decoding for _, (decoding,) in found]
+    return processed_at_random(X, options)
 
 
 def _own_files(options, decoder, shape, run):

@@ -10,9 +10,10 @@ from sklearn_flipad.base.modules import device_of, evaluating
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.datasets.files.listing import iter_files
 from sklearn_flipad.datasets.files.loading import read_each, read_samples
-from sklearn_flipad.evaluation import RandomProcessing
+from sklearn_flipad.evaluation import RandomProcessing, UnknownGeometry
 from sklearn_flipad.evaluation.perturbations import JPEGCompression
 from sklearn_flipad.generators.sampling import sample
+from sklearn_flipad.pipelines.methods import METHODS
 from sklearn_flipad.scoring import ImageDecoder, WavDecoder
 from sklearn_flipad.storage.files import read_regular
 
@@ -153,7 +154,21 @@ def drawn_samples(model, n, shape, layer, options):
 
 
 def processed_at_random(X, options):
-    """Images as ``--processing`` draws it, and the steps of decoding their files, shape (n,)."""
+    """Images as ``--processing`` draws it, and the steps of decoding their files, shape (n,).
+
+    A list of several sizes for methods that search sizes, which are drawn too.
+    """
+    if METHODS[options.method].searches_processing:
+        # The preset draws the rest.
+        sizes = UnknownGeometry(smallest=1, gain=0, offset=0, gamma=0, random_state=options.seed)
+        X = sizes.fit_transform(X)
+    if isinstance(X, list):
+        found = [_processed_at_random(x[None], options) for x in X]
+        return [x[0] for x, _ in found], [decoding for _, (decoding,) in found]
+    return _processed_at_random(X, options)
+
+
+def _processed_at_random(X, options):
     processing = RandomProcessing(options.processing, random_state=options.seed).fit(X)
     drawn, mode = processing.draw(X), "L" if X.shape[1] == 1 else "RGB"
     formats = [name for name in drawn.columns if name.endswith("_format")]

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator
 
 from sklearn_flipad.base.mixins import SampleTransformerMixin
 from sklearn_flipad.base.sample_lists import is_ragged
-from sklearn_flipad.base.samples import check_samples, record_samples, shape_of
+from sklearn_flipad.base.samples import as_array, check_samples, record_samples, shape_of
 from sklearn_flipad.base.stored import Stored
 
 __all__ = ["ImagePerturbation", "SoundPerturbation", "noise_of", "rng_of"]
@@ -82,10 +82,14 @@ class ImagePerturbation(_Perturbation):
         ValueError
             If X is empty, not finite, out of range or has another shape.
         """
-        if is_ragged(X):
-            return [self.transform(np.asarray(x)[None])[0] for x in X]
         self._validate_params()
-        X = self._checked(X)
+        if is_ragged(X):
+            # No layout was seen in fit.
+            batches = (self._checked(as_array(x)[None], reset=True) for x in X)
+            return [self._transformed(batch)[0] for batch in batches]
+        return self._transformed(self._checked(X))
+
+    def _transformed(self, X):
         return self._finished(self._perturb(self._values(X)), X.dtype)
 
     def _finished(self, levels, dtype):

@@ -122,6 +122,8 @@ default="samples"
     ----------
     held_out : float
         Part of the own samples that calibrates by default; 1 where nothing is trained.
+    searches_processing : bool
+        Whether `make` takes the processing of suspects, which is then searched.
     """
 
     name: str
@@ -142,6 +144,11 @@ default="samples"
         """Part of the own samples that calibrates by default."""
         parameter = signature(self.make).parameters.get("cv")
         return 1.0 if parameter is None else parameter.default
+
+    @property
+    def searches_processing(self):
+        """Whether `make` takes the processing of suspects, which is then searched."""
+        return "processing" in signature(self.make).parameters
 
     def attributor(self, model, **options):
         """Make an attributor that is not fitted.

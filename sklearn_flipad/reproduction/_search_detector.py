@@ -63,6 +63,11 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
         "verbose": ["verbose"],
     }
 
+    @property
+    def _takes_sizes(self):
+        """Whether samples may differ in size."""
+        return takes_sizes(getattr(self, "processing", None))
+
     @abstractmethod
     def _searching(self, process):
         """The search for the latents of a process's samples, with a method ``find(X)``."""
@@ -176,7 +181,7 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
 
     def _prepared(self, X, *, reset=False):
         """Samples on the generator's scale, and the process that makes such samples."""
-        if takes_sizes(getattr(self, "processing", None)):
+        if self._takes_sizes:
             return self._prepared_sizes(X)
         in_levels = np.asarray(as_array(X)).dtype.kind != "f"
         # Floats are checked first: nothing of the generator is needed for that.

@@ -46,6 +46,9 @@ class BatchScorer:
         self.decoder = decoder
         self.levels = source.levels
         self.stability = source.stability
+        detector = last_step(getattr(last_step(attributor), "estimator_", None))
+        # Slight changes are those of images of one size.
+        self._takes_sizes = getattr(detector, "_takes_sizes", False) and not self.stability
         self.conditions = Conditions(attributor, source.levels.get("fnr"))
         self.stratum_of = stratum_of(attributor)
         # Warnings are caught for the whole process, and an attributor need not be thread-safe.
@@ -64,7 +67,8 @@ class BatchScorer:
             sample = self._decoded(path, row) if problem is None else None
             if sample is not None:
                 # What differs in shape or type is another array.
-                waiting.setdefault((sample.shape, sample.dtype), []).append((row, sample))
+                shape = None if self._takes_sizes else sample.shape
+                waiting.setdefault((shape, sample.dtype), []).append((row, sample))
                 n_bytes += sample.nbytes
             if n_bytes > _MAX_WAITING:
                 self._score(waiting)
@@ -114,7 +118,7 @@ class BatchScorer:
             self._score_group(*zip(*group, strict=True))
 
     def _score_group(self, rows, samples):
-        X = np.stack(samples)
+        X = list(samples) if self._takes_sizes else np.stack(samples)
         strata = None if self.stratum_of is None else [row["stratum"] for row in rows]
         try:
             with warnings.catch_warnings(record=True) as caught:
@@ -131,8 +135,10 @@ class BatchScorer:
                     )
         except Exception as error:
             if len(rows) > 1:  # one sample must not cost the others their scores
-                for row, sample in zip(rows, samples, strict=True):
-                    self._score_group([row], [sample])
+                # By halves, since many samples are searched faster together.
+                middle = len(rows) // 2
+                for part in (slice(middle), slice(middle, None)):
+                    self._score_group(rows[part], samples[part])
                 return
             if isinstance(error, _EXHAUSTED):
                 raise
