@@ -5,6 +5,7 @@ cut to a box, resized to the suspect's size, and brought to the generator's. So 
 search have one size, and the steps are exact.
 """
 
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -35,15 +36,16 @@ def _lanczos(d):
     return torch.where(d.abs() < 3, torch.sinc(d) * torch.sinc(d / 3), 0.0)
 
 
-#: Kernels by the names that Pillow has for them.
-KERNELS = {"bilinear": _bilinear, "bicubic": _bicubic, "lanczos": _lanczos}
+#: Kernels by the names that Pillow has for them, and the distances beyond which they are 0.
+KERNELS = {"bilinear": (_bilinear, 1), "bicubic": (_bicubic, 2), "lanczos": (_lanczos, 3)}
 
 
 class Way(NamedTuple):
     """One way from a box to an image of a size.
 
     `between` is the size to which the box is resized by a kernel, after or before it was cut out
-    (`is_cut`); an image of another size is then resized to its own by the same kernel.
+    (`is_cut`); an image of another size is then resized to its own by the same kernel. Where `size`
+    is the generator's, an image of another one is taken as if it had that.
     """
 
     size: tuple
@@ -52,26 +54,34 @@ class Way(NamedTuple):
     is_cut: bool
 
 
-def resampling(n_inputs, n_outputs, begin, end, kernel, *, is_cut=False, length=None):
+def resampling(n_inputs, n_outputs, begin, end, kernel, *, is_cut=False, length=None, largest=None):
     """Matrices (n, length, n_inputs) that resize parts of rows of pixels, as Pillow does.
 
     Each takes pixels from `begin` to `end`, tensors (n,), to `n_outputs`, shape (n,); rows beyond
-    these are 0. Pixels outside of a part that `is_cut`, shape (n,) or a bool, are not seen.
+    these are 0. Pixels outside of a part that `is_cut`, shape (n,) or a bool, are not seen. No
+    part is made smaller than by the factor `largest`.
     """
     length = int(n_outputs.max()) if length is None else length
-    rows = torch.arange(length, dtype=begin.dtype, device=begin.device)[None, :, None]
-    columns = torch.arange(n_inputs, dtype=begin.dtype, device=begin.device)[None, None] + 0.5
-    begin, end = begin[:, None, None], end[:, None, None]
-    n_outputs = n_outputs.to(begin)[:, None, None]
+    function, support = KERNELS[kernel]
+    begin, end = begin[:, None], end[:, None]
+    n_outputs = n_outputs.to(begin)[:, None]
     scale = (end - begin) / n_outputs
     # Kernels grow where an image shrinks, against aliasing.
-    weights = KERNELS[kernel]((columns - begin - (rows + 0.5) * scale) / scale.clamp_min(1))
-    outside = (columns < begin.round()) | (columns > end.round())
+    width = scale.clamp_min(1)
+    largest = ceil(float(width.max())) if largest is None else largest
+    rows = torch.arange(length, dtype=begin.dtype, device=begin.device)
+    centers = begin + (rows + 0.5) * scale
+    taps = torch.arange(2 * support * largest + 2, device=begin.device)
+    columns = (centers.detach() - support * width.detach()).floor()[..., None] + taps
+    weights = function((columns + 0.5 - centers[..., None]) / width[..., None])
+    kept = (columns >= 0) & (columns < n_inputs) & (rows < n_outputs)[..., None]
     is_cut = torch.as_tensor(is_cut, device=begin.device).reshape(-1, 1, 1)
-    weights = weights.masked_fill(outside & is_cut, 0)
+    inside = (columns >= begin.round()[..., None]) & (columns < end.round()[..., None])
+    weights = torch.where(kept & (inside | ~is_cut), weights, 0.0)
     sums = weights.sum(dim=2, keepdim=True)
-    kept = (rows < n_outputs) & (sums.abs() > 1e-3)
-    return torch.where(kept, weights / torch.where(kept, sums, 1.0), 0.0)
+    weights = weights / torch.where(sums.abs() > 1e-3, sums, 1.0)
+    matrices = weights.new_zeros(len(begin), length, n_inputs)
+    return matrices.scatter_add(2, columns.clamp(0, n_inputs - 1).long(), weights)
 
 
 def boxes_of(begins, ends, sides):
@@ -86,11 +96,11 @@ class Framing:
 
     `ways` maps sizes (height, width) to lists of :class:`Way`, of which the first is the likeliest.
     All ways have numbers, in the order of the sizes. `smallest` is the least share of each side
-    that is cut out, and `largest` the size to which larger images are reduced.
+    that is cut out.
     """
 
-    def __init__(self, sample_shape, ways, *, smallest, largest):
-        self.sides, self.smallest, self.largest = tuple(sample_shape[1:]), smallest, largest
+    def __init__(self, sample_shape, ways, *, smallest):
+        self.sides, self.smallest = tuple(sample_shape[1:]), smallest
         self.ways = [way for of_size in ways.values() for way in of_size]
         counts = np.array([len(of_size) for of_size in ways.values()])
         firsts = np.cumsum(counts) - counts
@@ -131,7 +141,7 @@ class Framing:
         """Images (n, channels, height, width), of boxes (n, 4) and numbers of ways (n,), framed."""
         ways = [self.ways[number] for number in numbers.tolist()]
         # Each group is computed in a length of its own, whatever the others are.
-        keys = [(way.kernel, max(way.between) > max(self.sides)) for way in ways]
+        keys = [(way.kernel, *self._lengths(way)) for way in ways]
         parts, places = [], []
         for key in sorted(set(keys)):
             chosen = [k for k, other in enumerate(keys) if other == key]
@@ -141,10 +151,19 @@ class Framing:
         order = torch.tensor(np.argsort(places), device=x.device)
         return torch.cat(parts)[order]
 
-    def _apply_group(self, x, boxes, ways, kernel, is_large):
+    def _lengths(self, way):
+        """Multiple of the sides that holds the first resizing, and by which it shrinks, at most.
+
+        Boxes may reach a little beyond the image.
+        """
+        pairs = list(zip(way.between, self.sides, strict=True))
+        multiple = max(ceil(between / side) for between, side in pairs)
+        return multiple, max(ceil(1.1 * side / between) for between, side in pairs)
+
+    def _apply_group(self, x, boxes, ways, kernel, multiple, largest):
         matrices = []
         for axis, side in enumerate(self.sides):
-            length = self.largest[axis] if is_large else side
+            length = multiple * side
             after = torch.stack([self._matrix_after(way, axis, length, x) for way in ways])
             between = torch.tensor([way.between[axis] for way in ways], device=x.device)
             is_cut = torch.tensor([way.is_cut for way in ways], device=x.device)
@@ -155,9 +174,8 @@ class Framing:
             for axis, side in enumerate(self.sides):
                 after, between, is_cut = parts[3 * axis : 3 * axis + 3]
                 begin, end = self._ends(boxes, axis)
-                before = resampling(
-                    side, between, begin, end, kernel, is_cut=is_cut, length=after.shape[2]
-                )
+                limits = {"length": after.shape[2], "largest": largest}
+                before = resampling(side, between, begin, end, kernel, is_cut=is_cut, **limits)
                 found.append(after @ before)
             rows, columns = found
             return rows[:, None] @ x @ columns[:, None].transpose(2, 3)
@@ -183,11 +201,12 @@ class Framing:
         half = (1 + share) / 2
         return (0.5 + middle - half) * side, (0.5 + middle + half) * side
 
-    def images(self, x, boxes, numbers):
+    def images(self, x, boxes, numbers, sizes):
         """Images as the suspects are, each of its own size: a list of tensors."""
         found = []
-        for image, box, number in zip(x, boxes, numbers.tolist(), strict=True):
+        for image, box, number, size in zip(x, boxes, numbers.tolist(), sizes, strict=True):
             way, parts = self.ways[number], []
+            way = way if way.size == size else way._replace(size=size, between=size)
             for axis, side in enumerate(self.sides):
                 begin, end = self._ends(box[None], axis)
                 between = torch.tensor([way.between[axis]], device=x.device)

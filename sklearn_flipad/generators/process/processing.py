@@ -132,8 +132,7 @@ class Processing:
             return None
         sides, geometry = self._sample_shape[1:], self.geometry
         ways = {size: geometry.ways(size, sides) for size in sorted(set(sizes))}
-        most = [round(geometry.sizes[1] * side) for side in sides]
-        return Framing(self._sample_shape, ways, smallest=geometry.crop, largest=tuple(most))
+        return Framing(self._sample_shape, ways, smallest=geometry.crop)
 
     def processed(self, X, boxes):
         """Processed gray levels with noise, a list; the unknown step cuts out these boxes."""

@@ -78,7 +78,9 @@ def _judged_sizes(X, found, process, objective, distance):
     for begin in range(0, len(X), _N_FITTED):
         rows = slice(begin, begin + _N_FITTED)
         parts.append(
-            _fitted_sizes(raw[rows], targets[rows], boxes[rows], numbers[rows], process, objective)
+            _fitted_sizes(
+                X[rows], raw[rows], targets[rows], boxes[rows], numbers[rows], process, objective
+            )
         )
     squares, least = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:2])
     reconstructions = sum((part[2] for part in parts), [])
@@ -111,7 +113,7 @@ def _judged_sizes(X, found, process, objective, distance):
     )
 
 
-def _fitted_sizes(raw, targets, boxes, numbers, process, objective):
+def _fitted_sizes(X, raw, targets, boxes, numbers, process, objective):
     """Mean squared errors (n,) of fitted reconstructions, those of the format, and the images."""
     processing, unknown, framing, n = (
         process.processing,
@@ -129,7 +131,7 @@ def _fitted_sizes(raw, targets, boxes, numbers, process, objective):
     toned = in_lanes(unknown.apply, n, made, fitted)
     before = [
         to_gray_levels(image.double().cpu().numpy(), process.output_range)
-        for image in framing.images(toned, boxes, numbers)
+        for image in framing.images(toned, boxes, numbers, [x.shape[1:] for x in X])
     ]
     images = processing.apply_after(before)
     if not processing.ends_in_format:

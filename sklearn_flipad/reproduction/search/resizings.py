@@ -18,34 +18,51 @@ _N_LIKELY = 3
 _N_ROUNDS = 2
 
 
-def search_resizings(objective, metric, targets, records, plan):
+def search_resizings(objective, metric, targets, records, plan, further=()):
     """Go on with the search of undecided samples, before whose filter they are resized.
 
     A filter of 3x3 pixels is not quite what resizing does. The latents that it led to show which
     resizings are likely, and with the right one, the sample is reproduced. `records` of the search
     so far are replaced where latents are found that are nearer. A sample that came hardly nearer
-    ends there.
+    ends there. Boxes may have led to a minimum that is not the least: with them, samples that are
+    still undecided are searched from `further` starts, too, with the resizing that is the best.
     """
-    plan = replace(
-        plan, bounds=(), n_restarts=_N_LIKELY - 1, n_conditions=_N_LIKELY, has_floor=True
-    )
+    plan = replace(plan, bounds=(), has_floor=True)
     before = [np.inf] * len(records)
-    for _ in range(_N_ROUNDS):
+    for number in range(_N_ROUNDS):
         rows = [
             k
             for k, record in enumerate(records)
             if record.outcome == UNDECIDED and record.distance < plan.options.nearer * before[k]
         ]
-        if not rows:
-            return
         before = [record.distance for record in records]
-        latents = torch.stack([records[k].latents for k in rows])
-        conditions = torch.tensor([records[k].condition for k in rows], device=targets.device)
+        latents, conditions = _best(records, rows, targets)
         likely = _likely(objective, latents, conditions, targets[rows], plan.batch_size)
         starts = [(latents, column) for column in likely.T]
-        found = search_latents(objective, metric, targets[rows], starts, plan)
-        for k, record in zip(rows, found, strict=True):
-            records[k] = _nearer(records[k], record)
+        _search_again(objective, metric, targets, records, rows, starts, plan)
+        if further and not number:
+            rows = [k for k, record in enumerate(records) if record.outcome == UNDECIDED]
+            _, conditions = _best(records, rows, targets)
+            starts = [(latents[rows], conditions) for latents in further]
+            _search_again(objective, metric, targets, records, rows, starts, plan)
+
+
+def _best(records, rows, targets):
+    """Latents and conditions of some records."""
+    latents = [records[k].latents for k in rows]
+    conditions = torch.tensor(
+        [records[k].condition for k in rows], dtype=torch.int64, device=targets.device
+    )
+    return torch.stack(latents) if rows else targets.new_zeros(0, 1), conditions
+
+
+def _search_again(objective, metric, targets, records, rows, starts, plan):
+    if not rows:
+        return
+    plan = replace(plan, n_restarts=len(starts) - 1, n_conditions=len(starts))
+    found = search_latents(objective, metric, targets[rows], starts, plan)
+    for k, record in zip(rows, found, strict=True):
+        records[k] = _nearer(records[k], record)
 
 
 def _likely(objective, latents, conditions, targets, batch_size):
