@@ -4,25 +4,33 @@ For each owner and each perturbation of the paper's Table 13, samples of the own
 architectures and of two copies with noise of 10 % on their weights are processed alike. Both
 methods are fitted to processed samples of the owner, and the encoder of reproduction is trained on
 such; whitening also gets processed real images. Reproduction is told the processing, or that it is
-unknown, or nothing of it; ``UnknownProcessing`` processes each sample in another way, with another
-seed than the one of the encoder's samples, and cannot be told.
+unknown, or nothing of it; ``UnknownProcessing`` and ``UnknownGeometry`` process each sample in
+another way, with another seed than the one of the encoder's samples, and cannot be told. The latter
+crops and resizes each; methods that are told nothing get them resized to the generator's size. The
+public DCGAN has a distilled student in place of other architectures.
 """
 
 import hashlib
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from benchmarks.attribution.shipped import architecture, other_architectures
 from benchmarks.attributors import QUICK, make_reproduction, one_layer_detector, trained_encoder
-from benchmarks.data.generators import SHIPPED
+from benchmarks.data.generators import PUBLIC, SHIPPED, generator_by_name
 from benchmarks.judging import interval
 from benchmarks.machine import timed
 from benchmarks.options import Option, selection
 from sklearn_flipad import InlierWhitener, make_rawpad, make_whitened
 from sklearn_flipad.datasets import load_fashion_sample
-from sklearn_flipad.evaluation import UnknownProcessing, noisy_copy
+from sklearn_flipad.evaluation import (
+    UnknownGeometry,
+    UnknownProcessing,
+    distilled_copy,
+    noisy_copy,
+)
 from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
     Downscale,
@@ -47,15 +55,29 @@ PERTURBATIONS = named(
 )
 #: Of another seed than the draws that encoders see.
 _DRAWN = UnknownProcessing(random_state=7)
+#: All are cropped to 85 to 100 % of each side, and resized to 0.75 to 4 times the size.
+_CROPPED = UnknownGeometry(framed=1.0, random_state=7)
 PERTURBATIONS |= {
     "UnknownProcessing": _DRAWN,
     "UnknownProcessing, JPEG 90": make_pipeline(_DRAWN, JPEGCompression(90)),
+    "UnknownGeometry": _CROPPED,
+    "UnknownGeometry, JPEG 90": make_pipeline(_CROPPED, JPEGCompression(90)),
 }
 
 
 def unknown(step):
     """Processing of which only a file format at its end is known."""
-    return [UnknownProcessing(), *([step[-1]] if isinstance(step, Pipeline) else [])]
+    steps = list(step) if isinstance(step, Pipeline) else [step]
+    is_geometry = isinstance(steps[0], UnknownGeometry)
+    return [UnknownGeometry() if is_geometry else UnknownProcessing(), *steps[1:]]
+
+
+def resized(X, sides):
+    """Images of any size as an array (n, channels, *sides)."""
+    if isinstance(X, np.ndarray):
+        return X
+    channels = [[Image.fromarray(channel).resize(sides[::-1]) for channel in x] for x in X]
+    return np.array([[np.asarray(channel) for channel in x] for x in channels])
 
 
 #: What reproduction is told of the processing.
@@ -67,7 +89,7 @@ TOLD = {
 METHODS = (*TOLD, "RawPAD", "whitened", "whitened, ridge 0.01")
 KEYS = ("owner", "processing", "method")
 OPTIONS = (
-    selection("owners", SHIPPED, ("fashion/lsgan-0",), ("fashion/dcgan-0",)),
+    selection("owners", (*SHIPPED, PUBLIC), ("fashion/lsgan-0",), ("fashion/dcgan-0",)),
     selection("perturbations", PERTURBATIONS, small=tuple(PERTURBATIONS)[:1]),
     selection("methods", METHODS, small=(METHODS[1], *METHODS[-3:-1])),
     Option("fnr", 0.005, 0.1, "false-negative rate"),
@@ -76,6 +98,7 @@ OPTIONS = (
     Option("n_real", 1000, 16, "real images for the other methods"),
     Option("n_suspects", 300, 3, "of each source"),
     Option("max_steps", 1000, 1, "training steps of the encoder"),
+    Option("n_steps", 2000, 2, "steps of the distillation"),
     QUICK,
     Option("max_epochs", 20, 2, "epochs of the detector"),
 )
@@ -95,8 +118,8 @@ def fitted(method, owner, generator, step, options):
         attributor = make_reproduction(
             generator, encoder, quick=options.quick, processing=told, fnr=options.fnr
         )
-        own = sample(generator, options.n_searched, random_state=1)
-        return attributor.fit(step.fit_transform(own))
+        own = step.fit_transform(sample(generator, options.n_searched, random_state=1))
+        return attributor.fit(own if told is not None else resized(own, encoder.sample_shape_[1:]))
     detector = one_layer_detector(options.max_epochs)
     common = {"detector": detector, "fnr": options.fnr, "cv": 0.25, "random_state": 0}
     if method == "RawPAD":
@@ -104,15 +127,22 @@ def fitted(method, owner, generator, step, options):
     else:
         ridge = 1e-2 if "ridge" in method else 1e-4
         attributor = make_whitened(whitener=InlierWhitener(ridge=ridge), **common)
-    own = step.fit_transform(sample(generator, options.n_own, random_state=1))
-    real = step.fit_transform(load_fashion_sample(options.n_real))
+    own, real = (
+        sample(generator, options.n_own, random_state=1),
+        load_fashion_sample(options.n_real),
+    )
+    own, real = (resized(step.fit_transform(X), X.shape[2:]) for X in (own, real))
     return attributor.fit(np.concatenate([own, real]), np.repeat([1, -1], [len(own), len(real)]))
 
 
-def sources(owner, generator, n):
+def sources(owner, generator, n, n_steps):
     """Samples by source, before they are processed."""
-    others = [x for x in other_architectures(owner) if architecture(x) != architecture(owner)]
-    groups = {"own": [generator], "other architectures": [load_pretrained(x) for x in others]}
+    if owner == PUBLIC:
+        student = distilled_copy(generator, n_steps=n_steps, random_state=0)
+        groups = {"own": [generator], "student": [student]}
+    else:
+        others = [x for x in other_architectures(owner) if architecture(x) != architecture(owner)]
+        groups = {"own": [generator], "other architectures": [load_pretrained(x) for x in others]}
     for where in ("last", "earlier"):
         groups[f"copy, 10 % {where}"] = [noisy_copy(generator, 0.1, where=where, random_state=0)]
     return {
@@ -124,18 +154,20 @@ def sources(owner, generator, n):
 def run(options, results):
     """Judge each method of each owner under each perturbation."""
     for owner in options.owners:
-        generator = load_pretrained(owner)
-        tests = sources(owner, generator, options.n_suspects)
+        generator = generator_by_name(owner, options.work)
+        tests = sources(owner, generator, options.n_suspects, options.n_steps)
         for processing in options.perturbations:
             for method in options.methods:
-                if method == "reproduction" and processing.startswith("UnknownProcessing"):
+                if method == "reproduction" and processing.startswith("Unknown"):
                     continue  # another one for each sample
                 if results.has(owner, processing, method):
                     continue
                 step, rows = PERTURBATIONS[processing], []
                 attributor = fitted(method, owner, generator, step, options)
                 for source, X in tests.items():
-                    X = step.fit_transform(X)
+                    sides, X = X.shape[2:], step.fit_transform(X)
+                    if method != "reproduction, unknown processing":
+                        X = resized(X, sides)
                     verdicts, seconds = timed(attributor.predict, X)
                     accepted = int((verdicts == 1).sum())
                     row = {"owner": owner, "processing": processing, "method": method}

@@ -148,7 +148,9 @@ class UnknownGeometry(UnknownProcessing):
         """
         self._validate_params()
         X = self._checked(X)
-        found = [self._framed(image, box) for image, box in zip(self._values(X), boxes, strict=True)]
+        found = [
+            self._framed(image, box) for image, box in zip(self._values(X), boxes, strict=True)
+        ]
         return [self._finished(image, X.dtype) for image in found]
 
     def draw_boxes(self, n, sides, random_state):

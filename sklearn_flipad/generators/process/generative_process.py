@@ -67,7 +67,9 @@ class GenerativeProcess:
         n, n_box = self.space.n_features, self.n_box
         if not n_box:
             return latents, latents[:, :0]
-        return torch.cat([latents[:, :n], latents[:, n + n_box :]], dim=1), latents[:, n : n + n_box]
+        return torch.cat([latents[:, :n], latents[:, n + n_box :]], dim=1), latents[
+            :, n : n + n_box
+        ]
 
     def draw(self, n, random_state, batch_size=_BATCH):
         """Batches of samples ``(n_batch, *sample_shape)``, their latents and their conditions."""
@@ -139,7 +141,7 @@ class GenerativeProcess:
                 raise ValueError(
                     f"{name} has {image.size} values, with at least {least} needed for "
                     f"{self.space.n_features} latents and the processing that is fitted: almost "
-                    "anything would be reproduced. Take a larger copy of the image, if there is one."
+                    "anything would be reproduced. Take a larger copy of the image if there is one."
                 )
         return images
 

@@ -74,34 +74,26 @@ def _judged_sizes(X, found, process, objective, distance):
     conditions, numbers = objective.split(conditions)
     values, boxes = process.split(latents)
     raw, targets = process.raw(latents, conditions), process.targets(X)
-    parts = []
+    squares, least, reconstructions = [], [], []
     for begin in range(0, len(X), _N_FITTED):
         rows = slice(begin, begin + _N_FITTED)
-        parts.append(
-            _fitted_sizes(
-                X[rows], raw[rows], targets[rows], boxes[rows], numbers[rows], process, objective
-            )
-        )
-    squares, least = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:2])
-    reconstructions = sum((part[2] for part in parts), [])
-    penalty = objective.penalty(latents, targets) + objective.excess(latents, targets).square().sum(
-        dim=1
-    ) / targets[0].numel()
-    distances = np.sqrt(squares + penalty.double().cpu().numpy())
-    outcomes = np.where(distances <= objective.floor(targets).cpu().numpy(), REPRODUCED, outcomes)
-    distances = distances / least
+        parts = (part[rows] for part in (X, raw, targets, boxes, numbers))
+        of_batch = _fitted_sizes(*parts, process, objective)
+        for column, part in zip((squares, least, reconstructions), of_batch, strict=True):
+            column.extend(part)
+    beyond = objective.excess(latents, targets).square().sum(dim=1) / targets[0].numel()
+    penalty = (objective.penalty(latents, targets) + beyond).double().cpu().numpy()
+    distances = np.sqrt(np.array(squares) + penalty)
+    floors = objective.floor(targets).cpu().numpy()
+    outcomes = np.where(distances <= floors, REPRODUCED, outcomes)
+    distances = distances / np.array(least)
     if distance is not None:
-        framed = process.framed(reconstructions, objective.framing)
-        with torch.no_grad():
-            distances = in_lanes(lambda *pair: distance(*pair).reshape(-1), len(X), targets, framed)
-        distances = distances.double().cpu().numpy()
+        made = process.framed(reconstructions, objective.framing)
+        distances = _judge(targets, made, distance)
         outcomes = np.where(outcomes == REPRODUCED, UNDECIDED, outcomes)
+    values = values[:, : process.space.n_features].float().cpu().numpy()
     return ReconstructionResult(
-        latents=values[:, : process.space.n_features]
-        .float()
-        .cpu()
-        .numpy()
-        .reshape(-1, *process.space.shape),
+        latents=values.reshape(-1, *process.space.shape),
         conditions=conditions.cpu().numpy(),
         reconstructions=as_objects(reconstructions),
         distances=distances,
@@ -119,15 +111,13 @@ def _fitted_sizes(X, raw, targets, boxes, numbers, process, objective):
         process.processing,
         objective.unknown,
         objective.framing,
-        len(raw),
+        len(X),
     )
     made = process.plain(processing.apply_before(raw))
     seen = framing.apply(made, boxes, numbers)
     fitted = in_lanes(unknown.fit, n, seen, targets)
-    seen = in_lanes(unknown.apply, n, seen, fitted)
-    errors = torch.cat([objective.differences(seen, targets), unknown.penalties(fitted)], dim=1)
-    squares = errors.double().square().sum(dim=1).cpu().numpy() / targets[0].numel()
-    # The filter is applied before the resizing here, which comes to nearly the same.
+    squares = _squares(seen, fitted, targets, objective)[0]
+    # Before the resizing here, where the suspect's size is not the generator's; nearly the same.
     toned = in_lanes(unknown.apply, n, made, fitted)
     before = [
         to_gray_levels(image.double().cpu().numpy(), process.output_range)
@@ -136,12 +126,22 @@ def _fitted_sizes(X, raw, targets, boxes, numbers, process, objective):
     images = processing.apply_after(before)
     if not processing.ends_in_format:
         return squares, np.ones(n), images
-    errors = [
-        (process.framed(part, framing) / process.unit).double().cpu().numpy()
-        for part in (images, before)
-    ]
-    made_by_format = np.square(errors[0] - errors[1]).reshape(n, -1).mean(axis=1)
-    return squares, np.sqrt(made_by_format.clip(_ROUNDING)), images
+    with_format, without = (process.framed(part, framing).double() for part in (images, before))
+    errors = ((with_format - without) / process.unit).flatten(1).cpu().numpy()
+    return squares, _of_format(errors), images
+
+
+def _squares(made, fitted, targets, objective):
+    """Mean squared errors (n,) of images with the fitted processing, and these images."""
+    seen = in_lanes(objective.unknown.apply, len(made), made, fitted)
+    penalties = objective.unknown.penalties(fitted)
+    errors = torch.cat([objective.differences(seen, targets), penalties], dim=1)
+    return errors.double().square().sum(dim=1).cpu().numpy() / targets[0].numel(), seen
+
+
+def _of_format(errors):
+    """Root mean square errors (n,) that a file format makes, at least those of rounding."""
+    return np.sqrt(np.square(errors).mean(axis=1).clip(_ROUNDING))
 
 
 def _fitted(x, raw, resizings, process, objective):
@@ -163,9 +163,7 @@ def _fitted_batch(x, raw, resizings, process, objective):
     made = process.targets(processing.apply_before(raw))
     made = in_lanes(unknown.resized, n, made, resizings)
     numbers = in_lanes(unknown.fit, n, made, targets)
-    seen = in_lanes(unknown.apply, n, made, numbers)
-    errors = torch.cat([objective.differences(seen, targets), unknown.penalties(numbers)], dim=1)
-    squares = errors.double().square().sum(dim=1).cpu().numpy() / targets[0].numel()
+    squares, seen = _squares(made, numbers, targets, objective)
     before = in_lanes(partial(unknown.apply, through=False), n, made, numbers)
     before, seen = (part.double().cpu().numpy() for part in (before, seen))
     reconstructions = processing.apply_after(to_gray_levels(before, process.output_range))
@@ -173,16 +171,17 @@ def _fitted_batch(x, raw, resizings, process, objective):
         return reconstructions, squares, np.ones(n)
     low, high = process.output_range
     levels = (seen.clip(low, high) - low) / process.unit
-    made_by_format = np.square(reconstructions - levels).reshape(n, -1).mean(axis=1)
-    return reconstructions, squares, np.sqrt(made_by_format.clip(_ROUNDING))
+    return reconstructions, squares, _of_format((reconstructions - levels).reshape(n, -1))
 
 
 def _distances(x, reconstructions, process, distance):
     """The user's distances, shape (n,), on the generator's scale."""
-    pairs = (process.targets(part) for part in (x, reconstructions))
+    return _judge(*(process.targets(part) for part in (x, reconstructions)), distance)
 
+
+def _judge(x, reconstructions, distance):
     def judge(x, reconstruction):
         return distance(x, reconstruction).reshape(len(x))
 
     with torch.no_grad():
-        return in_lanes(judge, len(x), *pairs).double().cpu().numpy()
+        return in_lanes(judge, len(x), x, reconstructions).double().cpu().numpy()
