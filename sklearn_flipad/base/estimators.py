@@ -32,6 +32,7 @@ from sklearn_flipad.base.samples import as_array, shape_of
 __all__ = [
     "adopt_features",
     "check_detector",
+    "check_takes_sizes",
     "detector_parameters",
     "last_step",
     "metadata_of",
@@ -39,6 +40,7 @@ __all__ = [
     "router_to_detector",
     "rows_of",
     "step_parameters",
+    "takes_sizes",
     "training_rows",
     "window_counts",
 ]
@@ -73,7 +75,7 @@ def rows_of(estimator, X):
     A pipeline gets samples as they are: its first step may need their shape.
     """
     if is_ragged(X):
-        _check_takes_sizes(estimator, X)
+        check_takes_sizes(estimator, X)
         return X
     if len(shape_of(X)) <= 2 or isinstance(_thawed(estimator), Pipeline):
         return X
@@ -83,7 +85,7 @@ def rows_of(estimator, X):
     return X.reshape(len(X), -1)
 
 
-def _check_takes_sizes(estimator, X):
+def check_takes_sizes(estimator, X):
     """Raise ValueError if the estimator does not take samples of different sizes."""
     if not takes_sizes(estimator):
         sizes = list(dict.fromkeys("x".join(map(str, x.shape)) for x in X))

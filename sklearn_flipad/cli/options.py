@@ -148,7 +148,7 @@ class FitOptions:
         "Processing",
         PRESETS,
         "For suspects that were processed in ways that nobody knows: own samples and negatives are "
-        "processed at random, as there.",
+        "processed at random, as there. With reproduction, files of any size are judged.",
         optional=True,
     ) = None
     strata: Annotated[

@@ -42,8 +42,8 @@ class UnknownGeometry(UnknownProcessing):
     crop : float, default=0.85
         Smallest share of each side that is kept, in [0.5, 1].
     sizes : pair of float, default=(0.75, 4.0)
-        Smallest and largest length of the longer side, as multiples of the generator's. Larger
-        suspects are judged at the largest size.
+        Smallest and largest length of the longer side that is drawn, as multiples of the
+        generator's. Suspects larger than that are judged as if they had the generator's size.
     framed : float, default=0.7
         Share of the images that are cropped and resized to another size, in [0, 1].
     smallest, gain, offset, gamma, ridge
@@ -195,9 +195,12 @@ class UnknownGeometry(UnknownProcessing):
         sides = tuple(sides)
         kernels = sorted(_KERNELS, key=lambda name: name != _FIRST)
         found = [Way(size, size, name, is_cut) for is_cut in (False, True) for name in kernels]
+        # How it was made so large is hardly seen in the generator's size, and takes time.
+        plain = [Way(sides, sides, name, is_cut) for *_, name, is_cut in found]
+        if max(size) > self.sizes[1] * max(sides):
+            return plain
         if min(size) > _LARGE * max(sides):
-            # How it was made larger is hardly seen in the generator's size, and takes time.
-            found.insert(0, Way(sides, sides, _FIRST, False))
+            found.insert(0, plain[0])
         if size == sides:
             between = self._sizes_between(*sides)
             found += [Way(size, sides, name, True) for sides in between for name in kernels]

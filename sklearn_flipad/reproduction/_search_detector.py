@@ -11,12 +11,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from sklearn_flipad.base.estimators import check_takes_sizes
 from sklearn_flipad.base.labels import own_samples
 from sklearn_flipad.base.lanes import LANES
 from sklearn_flipad.base.mixins import OffsetMixin
 from sklearn_flipad.base.parallel import in_batches
 from sklearn_flipad.base.progress import progress
-from sklearn_flipad.base.sample_lists import as_objects
+from sklearn_flipad.base.sample_lists import as_objects, is_ragged
 from sklearn_flipad.base.samples import as_array, check_samples, record_samples
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
@@ -183,6 +184,8 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
         """Samples on the generator's scale, and the process that makes such samples."""
         if self._takes_sizes:
             return self._prepared_sizes(X)
+        if is_ragged(X):
+            check_takes_sizes(self, X)
         in_levels = np.asarray(as_array(X)).dtype.kind != "f"
         # Floats are checked first: nothing of the generator is needed for that.
         if not in_levels:

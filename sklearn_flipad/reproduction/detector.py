@@ -57,7 +57,9 @@ class ReproductionDetector(_SearchDetector):
         search; file formats are applied to the reconstruction before it is compared; noise
         raises the floor. :class:`~sklearn_flipad.evaluation.UnknownProcessing` stands for steps
         that are fitted to each suspect; where a file format follows it, distances are multiples of
-        the error that this format makes of the fitted reconstruction.
+        the error that this format makes of the fitted reconstruction. With
+        :class:`~sklearn_flipad.evaluation.UnknownGeometry`, samples may have any size, and are
+        passed as a list.
     n_restarts : int or "auto", default="auto"
         Further starts for samples that are not yet decided, 8 by default and one more for each
         further condition.

@@ -60,7 +60,8 @@ class LatentEncoder(BaseEstimator):
     processing : transformer or sequence of transformer, default=None
         Perturbations that are applied to the samples of the training, where suspects come
         processed. See :mod:`sklearn_flipad.evaluation.perturbations`;
-        :class:`~sklearn_flipad.evaluation.UnknownProcessing` draws one for each sample.
+        :class:`~sklearn_flipad.evaluation.UnknownProcessing` draws one for each sample, and
+        :class:`~sklearn_flipad.evaluation.UnknownGeometry` a box, which is guessed with the latents.
     checkpoint : path-like, default=None
         File from which an interrupted training continues.
     device : str or torch.device, default=None
