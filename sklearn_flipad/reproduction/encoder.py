@@ -61,7 +61,8 @@ class LatentEncoder(BaseEstimator):
         Perturbations that are applied to the samples of the training, where suspects come
         processed. See :mod:`sklearn_flipad.evaluation.perturbations`;
         :class:`~sklearn_flipad.evaluation.UnknownProcessing` draws one for each sample, and
-        :class:`~sklearn_flipad.evaluation.UnknownGeometry` a box, which is guessed with the latents.
+        :class:`~sklearn_flipad.evaluation.UnknownGeometry` a box, too, which is guessed with the
+        latents.
     checkpoint : path-like, default=None
         File from which an interrupted training continues.
     device : str or torch.device, default=None

@@ -102,6 +102,13 @@ def trained(seed=0):
     return Images()
 
 
+def enlarged():
+    torch.manual_seed(0)
+    generator = Images(channels=4)
+    generator.shape = 1, 16, 16
+    return generator
+
+
 broken = 1 / 1
 '''
 FAST = ["--samples", "120", "--fnr", "0.05", "--epochs", "2", "--quiet"]
@@ -715,6 +722,39 @@ def test_strata_of_processed_files(flipad, studio, tmp_path):
     assert "stratum JPEG of quality 70 to 85 (" in page.read_text()
 
 
+def test_files_of_any_size_are_reproduced(flipad, studio, tmp_path, monkeypatch):
+    """PNG and JPEG files, as they are, and cropped and resized."""
+    monkeypatch.setattr("sklearn_flipad.pipelines.reproduction.LatentEncoder", _shorter_encoder)
+    own = sample(studio[2]["enlarged"](), 6, latent_shape=4, random_state=3)
+    rng = np.random.default_rng(0)
+    write_images(tmp_path / "noise", rng.integers(0, 256, (40, 1, 16, 16), dtype=np.uint8))
+    for name, images in (("own", own), ("others", rng.integers(0, 256, own.shape, np.uint8))):
+        (tmp_path / name).mkdir()
+        for k, image in enumerate(images[:, 0]):
+            kept = Image.fromarray(image[1:, : 16 - k % 2])
+            cut = kept.resize((20 + 3 * k, 20 + 3 * k), Image.Resampling.BICUBIC)
+            cut.save(tmp_path / name / f"cut{k}.png")
+            Image.fromarray(image).save(tmp_path / name / f"{k}.jpg", quality=75 + 4 * k)
+    fit = ["fit", "studio_models:enlarged", "--method", "reproduction", "--processing", "platform"]
+    fit += ["--samples", 40, "--fnr", 0.1, "--negatives", tmp_path / "noise", "--json"]
+    out = tmp_path / "model.flipad"
+    flipad(*fit, "--out", out)
+    rejected = {}
+    for name in ("own", "others"):
+        score = ["score", out, tmp_path / name, "-o", tmp_path / f"{name}.csv", "--json"]
+        scored, _, _ = flipad(*score, "--code", "studio_models:enlarged")
+        assert scored["n_scored"] == 12
+        rejected[name] = scored["n_rejected"]
+    assert rejected["own"] <= 4
+    assert rejected["others"] == 12
+
+
+def _shorter_encoder(**options):
+    from sklearn_flipad import LatentEncoder
+
+    return LatentEncoder(max_steps=30, **options)
+
+
 def test_what_suspects_files_say_of_themselves(flipad, studio, tmp_path):
     """Advice that is followed leads to an attributor for which nothing differs."""
     _, generator, _ = studio
@@ -904,6 +944,9 @@ def test_what_makes_no_sense_together(flipad, tmp_path):
         (["--processing", "platform", "--method", "sminv"], "UnknownProcessing()"),
         (["--strata", "80,70"], "numbers from 2 to 100 that ascend"),
         (["--strata", "80", "--lr", "logistic", "--negatives", "own"], "leave out --strata"),
+
+
+        (["--processing", "platform", "--method", "sminv"], "choose --method "),
     ):
         _, messages, _ = flipad(*fit, *options, code=1)
         assert message in messages

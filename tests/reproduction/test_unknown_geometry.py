@@ -13,7 +13,7 @@ from sklearn_flipad import (
     make_reproduction,
     save_attributor,
 )
-from sklearn_flipad.evaluation import UnknownGeometry, UnknownProcessing, noisy_copy
+from sklearn_flipad.evaluation import UnknownGeometry, UnknownProcessing
 from sklearn_flipad.evaluation.perturbations import Downscale, JPEGCompression
 from sklearn_flipad.generators import sample
 from sklearn_flipad.generators.process.framing import Framing
