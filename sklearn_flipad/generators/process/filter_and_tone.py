@@ -80,16 +80,32 @@ class FilterAndTone:
     def fit(self, x, targets):
         """Numbers, float64 of shape (n, channels, 11), that bring images nearest to targets."""
         with torch.no_grad():
-            wanted = self._unit(targets).double().flatten(2)
-            basis = self._through(self._basis(self._unit(x))).double().flatten(3)
-            at_low, at_high = wanted <= -1, wanted >= 1
-            numbers = self._solution(basis, wanted, basis)
-            n_more = _N_SOLUTIONS - 1 if (at_low | at_high).any() else 0
-            for _ in range(n_more):
-                made = (numbers[:, :, None] @ basis)[:, :, 0]
-                beyond = (at_low & (made < -1)) | (at_high & (made > 1))
-                numbers = self._solution(basis, wanted, basis * ~beyond[:, :, None])
-        return numbers
+            return self._fit(*self._system(x, targets))[0]
+
+    def squares(self, x, targets, stride):
+        """Mean squared errors (n,) of the fit to each `stride`-th row and column, for ranking."""
+        with torch.no_grad():
+            basis, wanted = self._system(x, targets, stride)
+            numbers, beyond = self._fit(basis, wanted)
+            errors = (wanted - _made(numbers, basis)).masked_fill(beyond, 0)
+        return errors.square().mean(dim=(1, 2))
+
+    def _system(self, x, targets, stride=1):
+        """The basis and the targets, float64 of shapes (n, channels, 11, n_pixels) and without 11."""
+        thin = (..., slice(None, None, stride), slice(None, None, stride))
+        wanted = self._unit(targets)[thin].double().flatten(2)
+        return self._through(self._basis(self._unit(x)))[thin].double().flatten(3), wanted
+
+    def _fit(self, basis, wanted):
+        """The numbers, and the pixels that are clipped in both images."""
+        at_low, at_high = wanted <= -1, wanted >= 1
+        numbers, some = self._solution(basis, wanted, basis), bool((at_low | at_high).any())
+        beyond = torch.zeros_like(wanted, dtype=bool)
+        for _ in range(_N_SOLUTIONS - 1 if some else 0):
+            made = _made(numbers, basis)
+            beyond = (at_low & (made < -1)) | (at_high & (made > 1))
+            numbers = self._solution(basis, wanted, basis * ~beyond[:, :, None])
+        return numbers, beyond
 
     def apply(self, x, numbers, *, through=True):
         """Images of the numbers; `through` the maps that follow, or before them."""
@@ -153,3 +169,8 @@ class FilterAndTone:
         excess = torch.where(active, values - bounds, 0.0)
         factors, _ = torch.linalg.solve_ex(system, excess[..., None])
         return free - (moves @ factors)[..., 0]
+
+
+def _made(numbers, basis):
+    """Pixels (n, channels, n_pixels) of numbers."""
+    return (numbers[:, :, None] @ basis)[:, :, 0]

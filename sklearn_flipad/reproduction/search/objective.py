@@ -15,6 +15,8 @@ _N_DEVIATIONS = 4
 _PRECISION = 1e-3
 #: Resizings that are ranked by the fit of a filter: all would take longer than the search itself.
 _N_SHORTLISTED = 12
+#: Pixels by which all of them are ranked, about. A sample of 64x64 took 55 ms instead of 119.
+_N_PIXELS = 1024
 
 
 class Objective:
@@ -136,8 +138,8 @@ class Objective:
     def likely_resizings(self, latents, conditions, targets, n):
         """Conditions (n_samples, n) with the resizings that bring samples nearest to targets.
 
-        All are ranked by the fit of a tone, and the first of them by that of a filter, too. The
-        samples have equally many.
+        All are ranked by the fit of a tone, to a part of the pixels of large images, and the first
+        of them by that of a filter, too. The samples have equally many.
         """
         conditions, numbers = self.split(conditions)
         n_all, boxes, first = self.n_resizings(conditions), None, torch.zeros_like(numbers)
@@ -146,12 +148,12 @@ class Objective:
             first, n_all = self.framing.ranges(numbers)
         x = self._before(latents, conditions)
         ranking = first[:, None] + torch.arange(int(n_all[0]), device=x.device)
+        stride = max(int((targets[0, 0].numel() / _N_PIXELS) ** 0.5), 1)
         for unknown, n_kept in ((self.unknown.of_tone(), _N_SHORTLISTED), (self.unknown, n)):
-            squares = []
-            for column in ranking.T:
-                made = self.resized(x, boxes, column)
-                fitted = unknown.apply(made, unknown.fit(made, targets))
-                squares.append(self.differences(fitted, targets).square().mean(dim=1))
+            squares = [
+                unknown.squares(self.resized(x, boxes, column), targets, stride)
+                for column in ranking.T
+            ]
             order = torch.stack(squares, dim=1).argsort(dim=1, stable=True)
             ranking = ranking.gather(1, order[:, :n_kept])
         return conditions[:, None] + self.n_conditions * ranking
