@@ -71,7 +71,7 @@ class UnknownGeometry(UnknownProcessing):
     >>> from sklearn_flipad.evaluation import UnknownGeometry
     >>> X = np.random.default_rng(0).integers(0, 256, (3, 1, 16, 16), dtype=np.uint8)
     >>> [x.shape for x in UnknownGeometry(framed=1).fit_transform(X)]
-    [(1, 40, 41), (1, 42, 39), (1, 39, 42)]
+    [(1, 51, 51), (1, 45, 39), (1, 48, 48)]
     """
 
     _parameter_constraints: dict = {
@@ -205,6 +205,14 @@ class UnknownGeometry(UnknownProcessing):
             between = self._sizes_between(*sides)
             found += [Way(size, sides, name, True) for sides in between for name in kernels]
         return found
+
+    def _validate_params(self):
+        super()._validate_params()
+        if len(self.sizes) != 2 or not 0 < self.sizes[0] <= self.sizes[1]:
+            raise ValueError(
+                "sizes must be the smallest and the largest multiple of the generator's size, "
+                f"both positive, got {self.sizes!r}."
+            )
 
     def _framed(self, image, box):
         """Gray levels of an image, cut and resized, or resized back and forth, and toned."""

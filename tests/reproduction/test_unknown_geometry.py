@@ -188,6 +188,8 @@ def test_refused_sizes(attributor, fashion, own):
     process = LatentFunction(fashion, device=CPU)
     with pytest.raises(ValueError, match="takes file formats and noise alone"):
         GenerativeProcess(process, processing=[UnknownGeometry(), Downscale(24)])
+    with pytest.raises(ValueError, match="the smallest and the largest multiple"):
+        UnknownGeometry(sizes=(2, 1)).fit(np.zeros((1, 1, 16, 16), np.uint8))
     # The advice of a detector that takes one size.
     plain = ReproductionDetector(
         fashion, encoder=attributor["detect"].estimator_.encoder_, n_calibration=0

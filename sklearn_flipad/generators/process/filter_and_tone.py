@@ -91,7 +91,7 @@ class FilterAndTone:
         return errors.square().mean(dim=(1, 2))
 
     def _system(self, x, targets, stride=1):
-        """The basis and the targets, float64 of shapes (n, channels, 11, n_pixels) and without 11."""
+        """Basis (n, channels, 11, n_pixels) and targets (n, channels, n_pixels), float64."""
         thin = (..., slice(None, None, stride), slice(None, None, stride))
         wanted = self._unit(targets)[thin].double().flatten(2)
         return self._through(self._basis(self._unit(x)))[thin].double().flatten(3), wanted
