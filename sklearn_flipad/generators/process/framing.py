@@ -183,7 +183,7 @@ class Framing:
         return in_lanes(compose, len(x), x, boxes, *matrices)
 
     def _matrix_after(self, way, axis, length, like):
-        """What follows the first resizing of a way, shape (side, length)."""
+        """The matrix of all that follows the first resizing of a way, shape (side, length)."""
         size, between, side = way.size[axis], way.between[axis], self.sides[axis]
         key = size, between, side, way.kernel, length
         if key not in self._after:

@@ -72,6 +72,18 @@ class GenerativeProcess:
             :, n : n + n_box
         ]
 
+    def box_moves(self, latents):
+        """Changes of latents that move boxes by a pixel, shape (4, n_columns); none without boxes.
+
+        A wrong box is a minimum of its own: of four own samples of dcgan-0, of eight, that ended
+        above 0.5 gray levels, the boxes were 0.8 to 1 pixel beside the right ones.
+        """
+        moves = latents.new_zeros(4 if self.n_box else 0, latents.shape[1])
+        for row in range(len(moves)):
+            axis, sign = row // 2, 1 - 2 * (row % 2)
+            moves[row, self.space.n_features + 2 * axis] = sign / self.sample_shape[1 + axis]
+        return moves
+
     def draw(self, n, random_state, batch_size=_BATCH):
         """Batches of samples ``(n_batch, *sample_shape)``, their latents and their conditions."""
         rng = check_random_state(random_state)

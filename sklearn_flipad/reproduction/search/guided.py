@@ -76,6 +76,6 @@ class GuidedSearch:
             records = search_latents(objective, self.metric, targets, starts, self.plan)
             unknown = objective.unknown
             if with_resizings and unknown is not None and unknown.n_resizings != 1:
-                further = [z for z, _ in starts[1:]] if self.process.n_box else []
-                search_resizings(objective, self.metric, targets, records, self.plan, further)
+                moves = self.process.box_moves(starts[0][0])
+                search_resizings(objective, self.metric, targets, records, self.plan, moves)
         return records

@@ -18,14 +18,14 @@ _N_LIKELY = 3
 _N_ROUNDS = 2
 
 
-def search_resizings(objective, metric, targets, records, plan, further=()):
+def search_resizings(objective, metric, targets, records, plan, moves=()):
     """Go on with the search of undecided samples, before whose filter they are resized.
 
     A filter of 3x3 pixels is not quite what resizing does. The latents that it led to show which
     resizings are likely, and with the right one, the sample is reproduced. `records` of the search
     so far are replaced where latents are found that are nearer. A sample that came hardly nearer
-    ends there. Boxes may have led to a minimum that is not the least: with them, samples that are
-    still undecided are searched from `further` starts, too, with the resizing that is the best.
+    ends there. `moves` are changes of latents from which those that are still undecided are
+    searched, too, with the resizing that is the best.
     """
     plan = replace(plan, bounds=(), has_floor=True)
     before = [np.inf] * len(records)
@@ -40,10 +40,10 @@ def search_resizings(objective, metric, targets, records, plan, further=()):
         likely = _likely(objective, latents, conditions, targets[rows], plan.batch_size)
         starts = [(latents, column) for column in likely.T]
         _search_again(objective, metric, targets, records, rows, starts, plan)
-        if further and not number:
+        if len(moves) and not number:
             rows = [k for k, record in enumerate(records) if record.outcome == UNDECIDED]
-            _, conditions = _best(records, rows, targets)
-            starts = [(latents[rows], conditions) for latents in further]
+            latents, conditions = _best(records, rows, targets)
+            starts = [(latents + move, conditions) for move in moves] if rows else []
             _search_again(objective, metric, targets, records, rows, starts, plan)
 
 
