@@ -68,9 +68,11 @@ def sample_view(sample):
 def reproduction_views(detector, X):
     """Views of the reproductions of samples, shape (n, *sample_shape), beside the samples."""
     result = detector.reconstruct(X)
-    made = np.asarray(result.reconstructions).reshape(X.shape)
-    pairs = enumerate(zip(X, made, strict=True))
-    return [_reproduction_view(sample, own, result, k, detector) for k, (sample, own) in pairs]
+    pairs = enumerate(zip(X, result.reconstructions, strict=True))
+    return [
+        _reproduction_view(sample, made.reshape(sample.shape), result, k, detector)
+        for k, (sample, made) in pairs
+    ]
 
 
 def _reproduction_view(sample, made, result, k, detector):

@@ -300,6 +300,7 @@ def _result(X, made, distances):
         outcomes=np.repeat("undecided", n),
         equal=(made == X).reshape(n, -1).mean(axis=1),
         n_iter=np.ones(n, int),
+        boxes=np.full((n, 4), np.nan),
     )
 
 
