@@ -127,7 +127,8 @@ def test_boxes_are_found_with_the_latents(fashion):
     apart = torch.stack([record.latents[-4:] for record in found]) - latents[:, -4:]
     # Of the others, some end a pixel beside the box: further starts find those.
     assert (32 * apart.abs().amax(dim=1) < 0.5).double().mean() > 0.3
-    assert np.quantile([record.distance for record in found], 0.25) < 1
+    # Kernels other than the bicubic one are left to the next search.
+    assert np.median([record.distance for record in found]) < 2
 
 
 @pytest.fixture(scope="module")
