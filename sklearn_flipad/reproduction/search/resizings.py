@@ -24,8 +24,8 @@ def search_resizings(objective, metric, targets, records, plan, moves=()):
     A filter of 3x3 pixels is not quite what resizing does. The latents that it led to show which
     resizings are likely, and with the right one, the sample is reproduced. `records` of the search
     so far are replaced where latents are found that are nearer. A sample that came hardly nearer
-    ends there. `moves` are changes of latents from which those that are still undecided are
-    searched, too, with the resizing that is the best.
+    ends there. `moves` are changes of latents from which those that are still far are searched,
+    too, with the resizing that is the best.
     """
     plan = replace(plan, bounds=(), has_floor=True)
     before = [np.inf] * len(records)
@@ -41,7 +41,12 @@ def search_resizings(objective, metric, targets, records, plan, moves=()):
         starts = [(latents, column) for column in likely.T]
         _search_again(objective, metric, targets, records, rows, starts, plan)
         if len(moves) and not number:
-            rows = [k for k, record in enumerate(records) if record.outcome == UNDECIDED]
+            far = (plan.options.close * objective.floor(targets)).tolist()
+            rows = [
+                k
+                for k, record in enumerate(records)
+                if record.outcome == UNDECIDED and record.distance > far[k]
+            ]
             latents, conditions = _best(records, rows, targets)
             starts = [(latents + move, conditions) for move in moves] if rows else []
             _search_again(objective, metric, targets, records, rows, starts, plan)
