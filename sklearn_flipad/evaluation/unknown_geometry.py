@@ -60,7 +60,7 @@ class UnknownGeometry(UnknownProcessing):
     Notes
     -----
     A search refuses suspects of fewer values than four for each latent, and of fewer than 176
-    pixels: almost anything would be reproduced.
+    pixels: almost anything would be reproduced. Sides count up to those of the generator.
 
     The kernels are those of Pillow, which grow where an image shrinks. An image is cut before or
     after it is resized; both are tried.

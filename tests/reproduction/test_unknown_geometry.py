@@ -180,7 +180,8 @@ def test_results_of_several_sizes(attributor, own):
 
 def test_refused_sizes(attributor, fashion, own):
     for X, message in (
-        ([own[0], own[1][:, :9, :9]], r"Sample 1, .* has 81 values, with at least 256"),
+        ([own[0], own[1][:, :9, :9]], r"Sample 1, .* carries 81 values, with at least 256"),
+        (np.zeros((1, 1, 4, 400), np.uint8), "carries 128 values"),
         (np.zeros((1, 3, 40, 40), np.uint8), "no image of 1 channels"),
         (np.zeros((1, 1, 40, 40)), "pass uint8"),
     ):

@@ -13,7 +13,7 @@ import torch
 
 from sklearn_flipad.base.lanes import in_lanes
 
-__all__ = ["KERNELS", "N_BOX", "Framing", "Way", "boxes_of", "resampling"]
+__all__ = ["N_BOX", "Framing", "Way", "boxes_of"]
 
 #: Numbers of a box: the middle of the rows and their share, then those of the columns.
 N_BOX = 4
@@ -37,7 +37,7 @@ def _lanczos(d):
 
 
 #: Kernels by the names that Pillow has for them, and the distances beyond which they are 0.
-KERNELS = {"bilinear": (_bilinear, 1), "bicubic": (_bicubic, 2), "lanczos": (_lanczos, 3)}
+_KERNELS = {"bilinear": (_bilinear, 1), "bicubic": (_bicubic, 2), "lanczos": (_lanczos, 3)}
 
 
 class Way(NamedTuple):
@@ -54,7 +54,9 @@ class Way(NamedTuple):
     is_cut: bool
 
 
-def resampling(n_inputs, n_outputs, begin, end, kernel, *, is_cut=False, length=None, largest=None):
+def _resampling(
+    n_inputs, n_outputs, begin, end, kernel, *, is_cut=False, length=None, largest=None
+):
     """Matrices (n, length, n_inputs) that resize parts of rows of pixels, as Pillow does.
 
     Each takes pixels from `begin` to `end`, tensors (n,), to `n_outputs`, shape (n,); rows beyond
@@ -62,7 +64,7 @@ def resampling(n_inputs, n_outputs, begin, end, kernel, *, is_cut=False, length=
     part is made smaller than by the factor `largest`.
     """
     length = int(n_outputs.max()) if length is None else length
-    function, support = KERNELS[kernel]
+    function, support = _KERNELS[kernel]
     begin, end = begin[:, None], end[:, None]
     n_outputs = n_outputs.to(begin)[:, None]
     scale = (end - begin) / n_outputs
@@ -133,8 +135,7 @@ class Framing:
     def _to_frame(self, size, side, like):
         """The matrix (side, size) that brings pixels of a suspect to the generator's."""
         if (size, side) not in self._after:
-            matrix = _whole(size, side, "bicubic")
-            self._after[size, side] = matrix
+            self._after[size, side] = _whole(size, side, "bicubic")
         return self._after[size, side].to(like)
 
     def apply(self, x, boxes, numbers):
@@ -175,7 +176,7 @@ class Framing:
                 after, between, is_cut = parts[3 * axis : 3 * axis + 3]
                 begin, end = self._ends(boxes, axis)
                 limits = {"length": after.shape[2], "largest": largest}
-                before = resampling(side, between, begin, end, kernel, is_cut=is_cut, **limits)
+                before = _resampling(side, between, begin, end, kernel, is_cut=is_cut, **limits)
                 found.append(after @ before)
             rows, columns = found
             return rows[:, None] @ x @ columns[:, None].transpose(2, 3)
@@ -210,7 +211,7 @@ class Framing:
             for axis, side in enumerate(self.sides):
                 begin, end = self._ends(box[None], axis)
                 between = torch.tensor([way.between[axis]], device=x.device)
-                (matrix,) = resampling(side, between, begin, end, way.kernel, is_cut=way.is_cut)
+                (matrix,) = _resampling(side, between, begin, end, way.kernel, is_cut=way.is_cut)
                 if way.between[axis] != way.size[axis]:
                     matrix = _whole(way.between[axis], way.size[axis], way.kernel).to(x) @ matrix
                 parts.append(matrix)
@@ -224,7 +225,7 @@ class Framing:
         return np.concatenate([end * self.sides for end in ends], axis=1)
 
     def excess(self, boxes):
-        """Residuals (n, 8) of boxes beyond the limits, in gray levels of all pixels."""
+        """Residuals (n, 4) of boxes beyond the limits, in gray levels of all pixels."""
         found = []
         for axis in (0, 1):
             middle, share = boxes[:, 2 * axis], boxes[:, 2 * axis + 1]
@@ -238,4 +239,4 @@ class Framing:
 def _whole(n_inputs, n_outputs, kernel):
     """The matrix (n_outputs, n_inputs) that resizes whole rows of pixels, float64."""
     ends = torch.tensor([[0.0], [float(n_inputs)]], dtype=torch.float64, device="cpu")
-    return resampling(n_inputs, torch.tensor([n_outputs], device="cpu"), *ends, kernel)[0]
+    return _resampling(n_inputs, torch.tensor([n_outputs], device="cpu"), *ends, kernel)[0]

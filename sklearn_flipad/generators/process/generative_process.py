@@ -1,5 +1,7 @@
 """A generator, and what is done to its samples, as a function of latents."""
 
+from math import prod
+
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
@@ -68,9 +70,8 @@ class GenerativeProcess:
         n, n_box = self.space.n_features, self.n_box
         if not n_box:
             return latents, latents[:, :0]
-        return torch.cat([latents[:, :n], latents[:, n + n_box :]], dim=1), latents[
-            :, n : n + n_box
-        ]
+        boxes = latents[:, n : n + n_box]
+        return torch.cat([latents[:, :n], latents[:, n + n_box :]], dim=1), boxes
 
     def box_moves(self, latents):
         """Changes of latents that move boxes by a pixel, shape (4, n_columns); none without boxes.
@@ -150,9 +151,12 @@ class GenerativeProcess:
                     f"{name} is no image of {channels} channels (channels, height, width), as the "
                     f"generator makes them, {self.sample_shape}."
                 )
-            if image.size < least:
+            # Pixels in between of the generator's carry nothing more.
+            sides = zip(image.shape[1:], self.sample_shape[1:], strict=True)
+            n_values = channels * prod(map(min, sides))
+            if n_values < least:
                 raise ValueError(
-                    f"{name} has {image.size} values, with at least {least} needed for "
+                    f"{name} carries {n_values} values, with at least {least} needed for "
                     f"{self.space.n_features} latents and the processing that is fitted: almost "
                     "anything would be reproduced. Take a larger copy of the image if there is one."
                 )

@@ -51,6 +51,12 @@ class BatchScorer:
         self._takes_sizes = getattr(detector, "_takes_sizes", False) and not self.stability
         self.conditions = Conditions(attributor, source.levels.get("fnr"))
         self.stratum_of = stratum_of(attributor)
+
+
+        self.levels = levels
+        detector = last_step(getattr(last_step(attributor), "estimator_", None))
+        self._takes_sizes = getattr(detector, "_takes_sizes", False)
+        self.conditions = Conditions(attributor, levels.get("fnr"))
         # Warnings are caught for the whole process, and an attributor need not be thread-safe.
         self._lock = threading.Lock()
 
