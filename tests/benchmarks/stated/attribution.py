@@ -216,6 +216,8 @@ def reproduction():
         for method in ("reproduction", "reproduction, unknown processing")
     )
     yield "{:.0f} ms where a resizing was known and {:.0f} ms where it was not", (known, unknown)
+    cut = processed("UnknownGeometry", "own", "reproduction, unknown processing")
+    yield "{} of {} own ones are accepted", (cut["accepted"], cut["n"])
     noise = "GaussianNoise(random_state=0, std=0.1)"
     last, earlier = "copy, 10 % last", "copy, 10 % earlier"
     shares = [
