@@ -216,8 +216,14 @@ def reproduction():
         for method in ("reproduction", "reproduction, unknown processing")
     )
     yield "{:.0f} ms where a resizing was known and {:.0f} ms where it was not", (known, unknown)
-    cut = processed("UnknownGeometry", "own", "reproduction, unknown processing")
-    yield "{} of {} own ones are accepted", (cut["accepted"], cut["n"])
+    dcgan, wgan = (
+        processed("UnknownGeometry", "own", "reproduction, unknown processing", owner=owner)
+        for owner in ("fashion/dcgan-0", "fashion/wgan-gp-0")
+    )
+    yield (
+        "{} of {} own ones are accepted for _, and {} of {} for _",
+        (dcgan["accepted"], dcgan["n"], wgan["accepted"], wgan["n"]),
+    )
     noise = "GaussianNoise(random_state=0, std=0.1)"
     last, earlier = "copy, 10 % last", "copy, 10 % earlier"
     shares = [
