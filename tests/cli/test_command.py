@@ -941,11 +941,8 @@ def test_what_makes_no_sense_together(flipad, tmp_path):
         (["--negatives", "nowhere"], "nowhere"),
         (["--jpeg", 90, "--own", "own"], "leave out --jpeg"),
         (["--processing", "platform", "--jpeg", 90], "leave out --jpeg"),
-        (["--processing", "platform", "--method", "sminv"], "UnknownProcessing()"),
         (["--strata", "80,70"], "numbers from 2 to 100 that ascend"),
         (["--strata", "80", "--lr", "logistic", "--negatives", "own"], "leave out --strata"),
-
-
         (["--processing", "platform", "--method", "sminv"], "choose --method "),
     ):
         _, messages, _ = flipad(*fit, *options, code=1)

@@ -46,17 +46,11 @@ class BatchScorer:
         self.decoder = decoder
         self.levels = source.levels
         self.stability = source.stability
+        self.conditions = Conditions(attributor, source.levels.get("fnr"))
+        self.stratum_of = stratum_of(attributor)
         detector = last_step(getattr(last_step(attributor), "estimator_", None))
         # Slight changes are those of images of one size.
         self._takes_sizes = getattr(detector, "_takes_sizes", False) and not self.stability
-        self.conditions = Conditions(attributor, source.levels.get("fnr"))
-        self.stratum_of = stratum_of(attributor)
-
-
-        self.levels = levels
-        detector = last_step(getattr(last_step(attributor), "estimator_", None))
-        self._takes_sizes = getattr(detector, "_takes_sizes", False)
-        self.conditions = Conditions(attributor, levels.get("fnr"))
         # Warnings are caught for the whole process, and an attributor need not be thread-safe.
         self._lock = threading.Lock()
 
