@@ -99,7 +99,8 @@ class AEDR(OutlierMixin, BaseEstimator):
         return self
 
     def score_samples(self, X):
-        """Minus the paper's signal, of gray levels (n, 1, height, width)."""
+        """Minus the paper's signal, of gray levels."""
+        X = np.asarray(X).reshape(-1, 1, 32, 32)
         residual = ResidualTransformer(self.autoencoder, output_range=(0, 1))
         first = residual.reconstruct(X)
         errors = [

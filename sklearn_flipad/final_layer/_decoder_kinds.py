@@ -61,7 +61,7 @@ def _ltx(autoencoder):
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderKind:
-    """How autoencoders of a class decode, and encode.
+    """Decoding and encoding by the autoencoders of a class.
 
     ``factors(autoencoder)`` returns the number of sample values per latent value for each axis.
     With three axes, the first is time, and the first latent value stands for one frame. A decoder
@@ -101,12 +101,13 @@ class DecoderKind:
             side < max(one, factor * (not one)) or (side - one) % factor
             for side, one, factor in zip(sides, first, factors, strict=False)
         ):
-            frames = f"1 more than a multiple of {factors[0]} frames, and of " * any(first)
+            frames = f"1 more than a multiple of {factors[0]} (frames), then " * any(first)
             raise ValueError(
-                f"sample_size must consist of {frames}multiples of {factors[-1]}, which this "
-                f"autoencoder shrinks samples by on {len(factors)} axes, got {size}."
+                f"sample_size must be {len(factors)} number(s), {frames}multiples of "
+                f"{factors[-1]}, which this autoencoder shrinks samples by, got {size}."
             )
-        shrunk = ((s - one) // f + one for s, one, f in zip(sides, first, factors, strict=True))
+        axes = zip(sides, first, factors, strict=True)
+        shrunk = (int((side - one) // factor + one) for side, one, factor in axes)
         return self.n_channels(autoencoder), *shrunk
 
     def sample_size(self, autoencoder, latent_shape):
