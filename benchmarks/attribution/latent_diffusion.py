@@ -124,7 +124,7 @@ def images_of(name, vaes, real, dtype=torch.float32):
     latents = encoded(vae, real, seed=0)
     if name == SHARED:  # as another diffusion process might come to
         latents = (latents + latents.roll(1, dims=0)) / 2
-    decoder = LatentDecoder(copy.deepcopy(vae).to(dtype))
+    decoder = LatentDecoder(vae if vae.dtype == dtype else copy.deepcopy(vae).to(dtype))
     with torch.no_grad():
         parts = [decoder(z.to(dtype)).float() for z in latents.split(100)]
     return (255 * torch.cat(parts)).round().to(torch.uint8).numpy()
