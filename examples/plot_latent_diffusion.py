@@ -24,7 +24,7 @@ from sklearn.base import clone
 from sklearn_flipad import DeepSADDetector, FinalLayer, make_flipad, make_residual
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.final_layer import LatentDecoder
+from sklearn_flipad.final_layer import LatentDecoder, LatentGuess
 from sklearn_flipad.plotting import SampleGridDisplay, ScoreHistogramDisplay
 
 real = load_fashion_sample()
@@ -128,20 +128,9 @@ plt.show()
 # kind. Those of other images can be so large that the center of DeepSAD has to be that of the
 # model's images only.
 
-
-class Autoencoder(torch.nn.Module):
-    """Reconstruct pixels in [0, 1]."""
-
-    def __init__(self, vae):
-        super().__init__()
-        self.vae, self.decoder = vae, LatentDecoder(vae)
-
-    def forward(self, x):
-        return self.decoder(self.vae.encode(2 * x - 1).latent_dist.mean)
-
-
+vae = vaes["seed 0"]
 residual = make_residual(
-    Autoencoder(vaes["seed 0"]),
+    torch.nn.Sequential(LatentGuess(vae), LatentDecoder(vae)),
     output_range=(0, 1),
     detector=clone(detector).set_params(center="inliers"),
     fnr=0.05,

@@ -7,9 +7,12 @@ of it but is given other latents, and real images. These are the negatives, or d
 another seed. Latents have 256 values, images 1,024. Needs the files of Fashion-MNIST.
 """
 
+import copy
+
 import numpy as np
 import torch
-from sklearn.pipeline import make_pipeline
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from benchmarks.attributors import (
     BASELINES,
@@ -24,14 +27,16 @@ from benchmarks.tables import accuracy_table
 from sklearn_flipad import (
     ChannelSelector,
     FinalLayer,
+    FNRThresholdCalibrator,
     InlierScaler,
     InlierWhitener,
+    ResidualTransformer,
     make_flipad,
     make_residual,
     make_whitened,
 )
 from sklearn_flipad.datasets import load_fashion_mnist
-from sklearn_flipad.final_layer import LatentDecoder
+from sklearn_flipad.final_layer import LatentDecoder, LatentGuess
 
 SHARED = "0, other latents"
 #: The owners, and for each the sources that are not its own.
@@ -46,12 +51,16 @@ METHODS = (
     "whitened preactivation",
     *(f"{name}, negatives of {seed}" for name in ("FLIPAD", "RawPAD") for seed in "01"),
     "residual",
+    "AEDR",
     "AEROBLADE",
     "LatentTracer",
     "reproduction",
+    "reproduction, decoded in bfloat16",
 )
 #: After the name of a method: its negatives are decoded, as in the paper, and not real images.
 DECODED = ", negatives of "
+#: After the name of a method: all decoders but those of the search compute in bfloat16.
+BFLOAT16 = ", decoded in bfloat16"
 #: Searches from the guess of the autoencoder's own encoder.
 SEARCHES = {
     "AEROBLADE": {"max_iter": 0, "n_newton": 0, "n_restarts": 0, "n_calibration": 0},
@@ -76,52 +85,68 @@ OPTIONS = (
 )
 
 
-class Guess(torch.nn.Module):
-    """The encoder of an autoencoder, from pixels in [0, 1] to the mean of their latents."""
+class AEDR(OutlierMixin, BaseEstimator):
+    """Ratio of the errors of two reconstructions in a row, times the homogeneity of the image.
 
-    def __init__(self, vae):
-        super().__init__()
-        self.vae = vae
+    Wang et al., AAAI 2026. The mean of the encoder's distribution takes the place of a draw.
+    """
 
-    def forward(self, x):
-        return self.vae.encode(2 * x - 1).latent_dist.mean
+    def __init__(self, autoencoder):
+        self.autoencoder = autoencoder
+
+    def fit(self, X, y=None):
+        """Return the detector as it is."""
+        return self
+
+    def score_samples(self, X):
+        """Minus the paper's signal, of gray levels."""
+        X = np.asarray(X).reshape(-1, 1, 32, 32)
+        residual = ResidualTransformer(self.autoencoder, output_range=(0, 1))
+        first = residual.reconstruct(X)
+        errors = [
+            np.square(before.astype(np.float64) - after).mean(axis=(1, 2, 3))
+            for before, after in ((X / 255, first), (first, residual.reconstruct(first)))
+        ]
+        return -errors[0] / errors[1] * homogeneity(X)
 
 
-class Autoencoder(Guess):
-    """An autoencoder, from pixels in [0, 1] to pixels."""
+def homogeneity(X):
+    """Homogeneity of the co-occurrence matrix of 32 levels in neighboring columns."""
+    steps = np.diff(X // 8 * 1.0, axis=-1)
+    return (1 / (1 + np.square(steps))).mean(axis=(1, 2, 3))
 
-    def forward(self, x):
-        return LatentDecoder(self.vae)(super().forward(x))
 
-
-def images_of(name, vaes, real):
-    """Gray levels of a source: decoded latents of real images, or these themselves."""
+def images_of(name, vaes, real, dtype=torch.float32):
+    """Gray levels of a source: latents of real images, decoded in `dtype`, or these themselves."""
     if name == "real":
         return real
     vae = vaes["0" if name == SHARED else name]
     latents = encoded(vae, real, seed=0)
     if name == SHARED:  # as another diffusion process might come to
         latents = (latents + latents.roll(1, dims=0)) / 2
-    decoder = LatentDecoder(vae)
+    decoder = LatentDecoder(vae if vae.dtype == dtype else copy.deepcopy(vae).to(dtype))
     with torch.no_grad():
-        parts = [decoder(z) for z in latents.split(100)]
+        parts = [decoder(z.to(dtype)).float() for z in latents.split(100)]
     return (255 * torch.cat(parts)).round().to(torch.uint8).numpy()
 
 
-def data_of(owner, vaes, real, options, *, negatives="real", is_searched=False):
-    """Training samples and labels, and test images by source; no real image serves twice."""
+def data_of(owner, vaes, real, options, *, negatives="real", is_searched=False, **made):
+    """Training samples and labels, and test images by source; no real image serves twice.
+
+    The other keywords are those of :func:`images_of`.
+    """
     n_own = options.n_searched if is_searched else options.n_own
     n_test = options.n_searched_test if is_searched else options.n_test
     parts = np.split(real, np.cumsum([options.n_own, options.n_real]))
-    X = images_of(owner, vaes, parts[0][:n_own])
+    X = images_of(owner, vaes, parts[0][:n_own], **made)
     y = np.ones(n_own, dtype=int)
     if not is_searched:
-        others = images_of(negatives, vaes, parts[1])
+        others = images_of(negatives, vaes, parts[1], **made)
         X, y = np.concatenate([X, others]), np.append(y, np.full(len(others), -1))
     names = (owner, *OWNERS[owner])
     tests = np.split(parts[2], np.arange(1, len(names)) * options.n_test)
     tests = zip(names, tests, strict=True)
-    return X, y, {name: images_of(name, vaes, x[:n_test]) for name, x in tests}
+    return X, y, {name: images_of(name, vaes, x[:n_test], **made) for name, x in tests}
 
 
 def make_attributor(method, vae, latents, options, cache_dir=None):
@@ -129,20 +154,22 @@ def make_attributor(method, vae, latents, options, cache_dir=None):
 
     Activations are kept in `cache_dir`, for all methods that start from them.
     """
-    method, fnr = method.partition(DECODED)[0], options.fnr
+    method, fnr = method.partition(DECODED)[0].removesuffix(BFLOAT16), options.fnr
     if method in SEARCHES:
         search = SEARCHES[method]
-        guess, unit = Guess(vae), (0, 1)
         return make_reproduction(
-            LatentDecoder(vae), guess, search=search, output_range=unit, fnr=fnr
+            LatentDecoder(vae), LatentGuess(vae), search=search, output_range=(0, 1), fnr=fnr
         )
+    autoencoder = torch.nn.Sequential(LatentGuess(vae), LatentDecoder(vae))
     common = {"fnr": fnr, "cv": 0.25, "random_state": 0}
+    if method == "AEDR":
+        return Pipeline([("detect", FNRThresholdCalibrator(AEDR(autoencoder), **common))])
     common["detector"] = one_layer_detector(options.max_epochs)
     if method in BASELINES:
         return make_baseline(method, output_range=(0, 1), **common)
     if method == "residual":
         common["detector"].set_params(center="inliers")
-        return make_residual(Autoencoder(vae), output_range=(0, 1), **common)
+        return make_residual(autoencoder, output_range=(0, 1), **common)
     layer = FinalLayer.from_diffusers(vae, latents=latents)
     if method == "whitened preactivation":
         return make_whitened(layer.activation, output_range=(0, 1), **common)
@@ -166,8 +193,10 @@ def run(options, results):
             negatives = method.partition(DECODED)[2] or "real"
             if negatives == owner or results.has(owner, method):
                 continue
+            made = {"dtype": torch.bfloat16} if method.endswith(BFLOAT16) else {}
+            is_searched = method.removesuffix(BFLOAT16) in SEARCHES
             X, y, tests = data_of(
-                owner, vaes, real, options, negatives=negatives, is_searched=method in SEARCHES
+                owner, vaes, real, options, negatives=negatives, is_searched=is_searched, **made
             )
             attributor = make_attributor(
                 method, vaes[owner], latents, options, options.work / "activations"

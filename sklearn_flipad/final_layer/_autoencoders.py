@@ -1,5 +1,6 @@
 """Autoencoders of the library diffusers, checked and read from local folders."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -8,53 +9,64 @@ from torch import nn
 
 from sklearn_flipad.base.modules import unwrap
 from sklearn_flipad.base.optional import import_optional
+from sklearn_flipad.final_layer._decoder_kinds import DECODER_KINDS, kind_of
 
-__all__ = ["load_autoencoder", "shrinks_by"]
+__all__ = ["decoding_part", "load_autoencoder"]
+
+#: Names that pipelines, and their folders, have for the autoencoder.
+_ROLES = ("vae", "vqvae", "movq")
+#: Methods of autoencoders that decode in tiles.
+_TILING = ("tiled_decode", "_tiled_decode", "_temporal_tiled_decode")
 
 
 def load_autoencoder(source):
-    """The float32 ``AutoencoderKL`` of a pipeline, of a local folder of either, or the one given.
+    """The autoencoder of a pipeline, of a local folder of either, or the one given.
 
     ImportError if diffusers is missing, TypeError or ValueError if there is no such autoencoder.
     """
-    what = "Autoencoders of diffusers need it"
-    AutoencoderKL = import_optional("diffusers", what, "diffusers").AutoencoderKL
+    diffusers = import_optional("diffusers", "Autoencoders of diffusers need it", "diffusers")
     if isinstance(source, str | Path):
-        source = _load(AutoencoderKL, Path(source))
-    vae = source if isinstance(source, nn.Module) else getattr(source, "vae", source)
-    vae = unwrap(vae, "autoencoder") if isinstance(vae, nn.Module) else vae
-    if not isinstance(vae, AutoencoderKL):
+        source = _load(diffusers, Path(source))
+    found = source
+    if not isinstance(source, nn.Module):
+        parts = (getattr(source, role, None) for role in _ROLES)
+        found = next((part for part in parts if part is not None), source)
+    if isinstance(found, nn.Module):
+        found = unwrap(found, "autoencoder")
+    if kind_of(found) is None:
         raise TypeError(
-            f"The autoencoder must be an AutoencoderKL, got {type(vae).__name__}. For others, wrap "
-            "what makes pixels of latents in a module and call FinalLayer.from_generator."
+            f"The autoencoder must be one of {', '.join(DECODER_KINDS)}, got "
+            f"{type(found).__name__}. For others, wrap what makes samples of latents in a module "
+            "and call FinalLayer.from_generator."
         )
-    # The encoder may be of any type: it makes no pixels.
-    for name, weight in vae.named_parameters():
-        if weight.dtype != torch.float32 and not name.startswith(("encoder.", "quant_conv.")):
-            raise ValueError(
-                f"The autoencoder's weights are {weight.dtype} ({name}). Load it with "
-                "torch_dtype=torch.float32, or call vae.float(): half precision moves pixels by "
-                "more than rounding to 8 bits does."
-            )
-    return vae
+    if found.config.get("timestep_conditioning"):
+        raise ValueError(
+            f"The decoder of this {type(found).__name__} also takes a timestep and adds noise to "
+            "the latents. Wrap it in a module that passes the timestep that own samples are made "
+            "with, and call FinalLayer.from_generator."
+        )
+    return found
 
 
-def _load(kind, folder):
+def _load(diffusers, folder):
     """Load from a folder of an autoencoder, or of a pipeline with one."""
     if not folder.is_dir():
         raise ValueError(f"{str(folder)!r} is no local folder. Nothing is downloaded.")
-    if (folder / "vae").is_dir():
-        folder = folder / "vae"
+    folder = next((folder / role for role in _ROLES if (folder / role).is_dir()), folder)
     try:
         name = json.loads((folder / "config.json").read_text())["_class_name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{str(folder)!r} has no config.json of an autoencoder, nor a folder vae with one."
         ) from error
-    if name != kind.__name__:
+    if name not in DECODER_KINDS:
         raise TypeError(
-            f"The autoencoder in {str(folder)!r} is of class {name}, not {kind.__name__}."
+            f"The autoencoder in {str(folder)!r} is of class {name}, not one of "
+            f"{', '.join(DECODER_KINDS)}."
         )
+    kind = getattr(diffusers, name, None)
+    if kind is None:
+        raise ImportError(f"diffusers {diffusers.__version__} has no {name}. Update it.")
     try:
         vae = kind.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, torch_dtype=torch.float32
@@ -64,6 +76,22 @@ def _load(kind, folder):
     return vae.eval()
 
 
-def shrinks_by(vae):
-    """Pixels per side that one element of a latent stands for."""
-    return 2 ** (len(vae.config.block_out_channels) - 1)
+def decoding_part(autoencoder):
+    """A copy that shares the weights, without those of the encoder, and refuses to blend tiles."""
+    part = copy.copy(autoencoder)
+    part._modules = {
+        name: nn.Identity() if name in ("encoder", "quant_conv") else module
+        for name, module in autoencoder._modules.items()
+    }
+    for name in _TILING:
+        if hasattr(part, name):
+            setattr(part, name, _refuse_tiles)
+    return part
+
+
+def _refuse_tiles(latents, *args, **kwargs):
+    raise ValueError(
+        f"The autoencoder decodes latents of shape {tuple(latents.shape[1:])} in tiles and blends "
+        "them, so that no linear layer made the samples. Call disable_tiling() of the autoencoder, "
+        "or set its use_framewise_decoding to False, if own samples are made without tiles."
+    )

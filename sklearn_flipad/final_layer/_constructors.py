@@ -1,7 +1,7 @@
 """The ways to make a final layer: from a generator, a diffusion model or a torch layer."""
 
 from sklearn_flipad.base.modules import evaluating, unwrap
-from sklearn_flipad.final_layer._diffusers import PIXELS, decoder_and_latents
+from sklearn_flipad.final_layer._diffusers import decoder_and_latents
 from sklearn_flipad.final_layer._linear_tail import LinearTail
 from sklearn_flipad.final_layer._tracing import trace_final_layer
 from sklearn_flipad.operators.links.kinds import LINK_KINDS, kind_of_module
@@ -124,24 +124,24 @@ class FinalLayerConstructors:
         *,
         latents=None,
         scaled=False,
-        image_size=None,
+        sample_size=None,
         n_samples=100,
         batch_size=4,
         device=None,
         random_state=None,
         verbose=0,
     ):
-        """The final layer of a latent diffusion model: the last convolution of its decoder.
+        """The final layer of a latent diffusion model: what its decoder ends with.
 
         All models that share a decoder share this layer, whatever their diffusion network is. What
         is told apart by it is decoders.
 
         Parameters
         ----------
-        source : diffusers.AutoencoderKL, pipeline, str or Path
-            See :class:`~sklearn_flipad.final_layer.LatentDecoder`.
-        latents : array-like or torch.Tensor, shape (n, channels, height, width), default=None
-            Array, tensor, or list of one per image. Latents of images that the model makes, over
+        source : autoencoder of diffusers, pipeline, str or Path
+            See :class:`~sklearn_flipad.final_layer.LatentDecoder`, which lists the classes.
+        latents : array-like or torch.Tensor, shape (n, channels, ...), default=None
+            Array, tensor, or list of one per sample. Latents of samples that the model makes, over
             which the mean activation is taken. By default noise of their deviation is drawn, which
             has no image in it: a stand-in.
         scaled : bool, default=False
@@ -149,9 +149,9 @@ class FinalLayerConstructors:
             ``output_type="latent"`` and scales before it decodes them, rather than those that
             ``vae.decode`` takes. See
             :meth:`~sklearn_flipad.final_layer.LatentDecoder.unscaled`.
-        image_size : int or pair of int, default=None
-            Height and width of the images, where no latents are given; ``config.sample_size``
-            by default.
+        sample_size : int or tuple of int, default=None
+            Size of the samples, where no latents are given, see
+            :class:`~sklearn_flipad.final_layer.LatentDecoder`.
         n_samples : int, default=100
             Number of latents to draw.
         batch_size : int, default=4
@@ -170,18 +170,18 @@ class FinalLayerConstructors:
         Raises
         ------
         ImportError
-            If diffusers is missing.
+            If diffusers is missing, or too old for the autoencoder in a folder.
         TypeError
-            If `source` has no ``AutoencoderKL``.
+            If `source` has no autoencoder of a known class.
         ValueError
-            If its decoder's weights are of half precision, it decodes in tiles, the latents or
-            `image_size` do not fit, or the latents' scale is not known.
+            If it decodes in tiles, or takes latent frames in parts, the latents or `sample_size`
+            do not fit, or the latents' scale is not known.
 
         Warns
         -----
         UserWarning
             If the latents' deviation is not that of latents of this autoencoder, or the clip to
-            [0, 1] cuts off more than a quarter of the values.
+            the output range cuts off more than a quarter of the values.
 
         References
         ----------
@@ -189,14 +189,14 @@ class FinalLayerConstructors:
         Generative Models Through Final-Layer Inversion", ICML 2024.
         """
         decoder, sampler, n_latents = decoder_and_latents(
-            source, latents, scaled=scaled, image_size=image_size, batch_size=batch_size
+            source, latents, scaled=scaled, sample_size=sample_size, batch_size=batch_size
         )
         return cls.from_generator(
             decoder,
             sampler=sampler,
             n_samples=n_samples if n_latents is None else n_latents,
-            activation=PIXELS,
-            output_range=(0, 1),
+            activation=decoder.kind.activation,
+            output_range=decoder.output_range,
             batch_size=batch_size,
             device=device,
             random_state=random_state,

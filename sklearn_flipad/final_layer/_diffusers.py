@@ -4,31 +4,28 @@ import warnings
 
 import torch
 
-from sklearn_flipad.final_layer._autoencoders import load_autoencoder, shrinks_by
-from sklearn_flipad.final_layer._latent_scales import LatentScale
+from sklearn_flipad.final_layer._autoencoders import load_autoencoder
+from sklearn_flipad.final_layer._decoder_kinds import kind_of
 from sklearn_flipad.final_layer.diffusion import LatentDecoder
-from sklearn_flipad.generators.activations import OutputActivation
 
-__all__ = ["PIXELS", "decoder_and_latents"]
+__all__ = ["decoder_and_latents"]
 
-#: The pixels of an autoencoder's output: ``x / 2 + 0.5``, clipped to [0, 1].
-PIXELS = OutputActivation("identity", 0.5, 0.5)
 #: Ratios of deviations of latents that belong to images of one and the same autoencoder.
 _USUAL = (0.4, 2.5)
 
 
-def decoder_and_latents(source, latents, *, scaled, image_size, batch_size):
+def decoder_and_latents(source, latents, *, scaled, sample_size, batch_size):
     """The decoder of a diffusion model, a sampler that hands out given latents, and their number.
 
     The latter two are None if no latents are given.
     """
     if latents is None:
-        return LatentDecoder(source, image_size=image_size), None, None
-    if image_size is not None:
-        raise ValueError("image_size is that of the latents: pass one of the two.")
+        return LatentDecoder(source, sample_size=sample_size), None, None
+    if sample_size is not None:
+        raise ValueError("sample_size is that of the latents: pass one of the two.")
     latents = _as_tensor(latents)
     decoder = _decoder_of(source, latents)
-    latents = decoder.unscaled(latents) if scaled else latents
+    latents = decoder.unscaled(latents) if scaled else decoder._quantized(latents)
     _check_deviation(decoder, latents)
     parts = iter(latents.split(batch_size))
     return decoder, lambda n, rng: next(parts), len(latents)
@@ -53,18 +50,19 @@ def _as_tensor(latents):
 
 def _decoder_of(source, latents):
     """The decoder for given latents."""
-    vae = load_autoencoder(source)
-    if latents.ndim != 4 or latents.shape[1] != vae.config.latent_channels or not len(latents):
+    autoencoder = load_autoencoder(source)
+    kind = kind_of(autoencoder)
+    n_channels, n_axes = kind.n_channels(autoencoder), len(kind.factors(autoencoder))
+    if latents.ndim != 2 + n_axes or latents.shape[1] != n_channels or not len(latents):
+        axes = ("frames", "height", "width")[-n_axes:] if n_axes > 1 else ("length",)
         raise ValueError(
-            f"latents must have shape (n, {vae.config.latent_channels}, height, width), "
-            f"got {tuple(latents.shape)}."
+            f"latents must have shape (n, {n_channels}, {', '.join(axes)}), got "
+            f"{tuple(latents.shape)}. What a pipeline packs must be unpacked."
         )
     if not latents.isfinite().all():
         raise ValueError("latents contain values that are not finite.")
-    decoder = LatentDecoder(vae, image_size=[shrinks_by(vae) * side for side in latents.shape[2:]])
-    # A pipeline decides on the scale.
-    decoder.scale = LatentScale.of(source, vae.config)
-    return decoder
+    size = kind.sample_size(autoencoder, latents.shape[1:])
+    return LatentDecoder(source, sample_size=size)
 
 
 def _check_deviation(decoder, latents):

@@ -10,10 +10,12 @@ import torch
 
 from sklearn_flipad.base.optional import import_optional
 
-__all__ = ["LatentScale"]
+__all__ = ["LatentScale", "names_read"]
 
 #: Names in an autoencoder's config that pipelines read before they decode.
 _SCALE, _SHIFT, _MEAN, _STD = "scaling_factor", "shift_factor", "latents_mean", "latents_std"
+#: All that pipelines read, with what they pass to a VQModel and a switch of float16.
+_NAMES = (_SCALE, _SHIFT, _MEAN, _STD, "force_not_quantize", "force_upcast")
 #: Methods of pipelines that decode.
 _DECODING = ("__call__", "decode_latents")
 
@@ -22,7 +24,7 @@ _DECODING = ("__call__", "decode_latents")
 class LatentScale:
     """The affine map from latents of the process to those of the decoder, per channel.
 
-    `factor` and `offset` are tensors (channels, 1, 1); `statistics` tells whether they come from
+    `factor` and `offset` are tensors (channels, 1, ...); `statistics` tells whether they come from
     the mean and deviation of the autoencoder's own latents, `scaling` is the config's factor.
     ``conflict`` says why the map is not known, or is None.
     """
@@ -34,27 +36,29 @@ class LatentScale:
     conflict: str | None = None
 
     @classmethod
-    def of(cls, source, config):
-        """The scale by which a pipeline decodes, or that of an autoencoder's config alone."""
-        given = {name for name in (_SCALE, _SHIFT, _MEAN, _STD) if config.get(name) is not None}
-        read = _read_by_pipeline(source) or given
+    def of(cls, autoencoder, latent_shape, read):
+        """The scale by the names that a pipeline reads, or by all that an autoencoder has."""
+        known = {name: _value(autoencoder, name) for name in (_SCALE, _SHIFT, _MEAN, _STD)}
+        given = {name for name, value in known.items() if value is not None}
+        read = read & set(known) if read else given
         used, conflict = given & read, None
         statistics = {_MEAN, _STD} <= used
-        if statistics and _SHIFT in used and config[_SHIFT]:
+        if statistics and _SHIFT in used and known[_SHIFT]:
             conflict = (
                 f"The autoencoder's config has {_SHIFT} as well as {_MEAN} and {_STD}, and "
                 "pipelines use one or the other. Pass the pipeline in place of its autoencoder, "
                 "or latents as vae.decode takes them, with scaled=False."
             )
-        shape, scaling = (config["latent_channels"], 1, 1), float(config[_SCALE])
+        shape = (latent_shape[0], *[1] * (len(latent_shape) - 1))
+        scaling = float(known[_SCALE]) if _SCALE in given else 1.0
         like = {"dtype": torch.float32, "device": "cpu"}
         factor, offset = torch.ones(shape, **like), torch.zeros(shape, **like)
         if statistics:
             factor, offset = (
-                torch.as_tensor(config[name], **like).reshape(shape) for name in (_STD, _MEAN)
+                torch.as_tensor(known[name], **like).reshape(shape) for name in (_STD, _MEAN)
             )
         elif _SHIFT in used:
-            offset = offset + float(config[_SHIFT])
+            offset = offset + float(known[_SHIFT])
         # GLM-Image's pipeline, alone among those of diffusers, does not divide.
         return cls(
             factor / scaling if _SCALE in read else factor, offset, scaling, statistics, conflict
@@ -68,7 +72,8 @@ class LatentScale:
 
     def deviation(self, latents):
         """Deviation within channels, relative to that of unit noise of the process."""
-        within = (latents / self.factor.to(latents)).std(dim=(0, 2, 3))
+        unit = latents / self.factor.to(latents)
+        within = unit.transpose(0, 1).flatten(1).std(dim=1)
         return float(within.square().mean().sqrt())
 
     def usual(self):
@@ -78,14 +83,20 @@ class LatentScale:
         return min(ends), max(ends)
 
 
-def _read_by_pipeline(source):
-    """Names of the config that the pipeline's class reads when it decodes; empty if unknown."""
+def _value(autoencoder, name):
+    """A value of an autoencoder's config, or one of its buffers."""
+    value = autoencoder.config.get(name)
+    return dict(autoencoder.named_buffers(recurse=False)).get(name) if value is None else value
+
+
+def names_read(source):
+    """Names that the pipeline's class reads or passes when it decodes; empty if unknown."""
     if isinstance(source, str | Path):
         texts = [_text_of_class(_class_named_in(Path(source)))]
     else:
         # A subclass may leave the decoding to the class that it extends.
         texts = map(_text_of_methods, type(source).__mro__)
-    found = ({name for name in (_SCALE, _SHIFT, _MEAN, _STD) if name in text} for text in texts)
+    found = ({name for name in _NAMES if name in text} for text in texts)
     return next(filter(None, found), set())
 
 

@@ -98,7 +98,7 @@ def test_the_model_of_the_same_decoder_has_other_latents(vaes):
 @pytest.mark.filterwarnings("ignore:.*too few to whiten")
 @pytest.mark.parametrize(
     "method",
-    ["SM-F", "RawPAD", "DCTPAD", "FLIPAD, 3 channels", "FLIPAD", "whitened preactivation"],
+    ["SM-F", "RawPAD", "DCTPAD", "FLIPAD, 3 channels", "FLIPAD", "whitened preactivation", "AEDR"],
 )
 def test_attributors_judge(vaes, data, method):
     latents = encoded(vaes["0"], load_fashion_sample(20), seed=0)
@@ -112,13 +112,28 @@ def test_attributors_judge(vaes, data, method):
 def test_searches_start_at_the_own_encoder(vaes, method):
     attributor = benchmark.make_attributor(method, vaes["0"], None, OPTIONS)
     detector = attributor["detect"].estimator
-    assert detector.encoder.vae is vaes["0"]
+    assert detector.encoder.autoencoder is vaes["0"]
     assert (detector.max_iter == 0) == (method == "AEROBLADE")
     assert (detector.n_calibration == 0) == (method != "reproduction")
 
 
-def test_the_guess_is_the_mean_of_latents(vaes):
-    x = torch.rand(2, 1, 32, 32)
-    with torch.no_grad():
-        mean = vaes["0"].encode(2 * x - 1).latent_dist.mean
-        torch.testing.assert_close(benchmark.Guess(vaes["0"])(x), mean)
+def test_bfloat16_is_that_of_the_images_alone(vaes, data):
+    method = f"reproduction{benchmark.BFLOAT16}"
+    attributor = benchmark.make_attributor(method, vaes["0"], None, OPTIONS)
+    assert attributor["detect"].estimator.encoder.autoencoder.dtype == torch.float32
+    real = load_fashion_sample(200)
+    X, _, _ = benchmark.data_of("0", vaes, real, OPTIONS, dtype=torch.bfloat16)
+    difference = np.abs(X[: OPTIONS.n_own].astype(float) - data[0][: OPTIONS.n_own])
+    assert 0 < difference.max() <= 8
+    assert vaes["0"].dtype == torch.float32
+
+
+def test_homogeneity_is_that_of_the_co_occurrence_matrix():
+    X = load_fashion_sample(3)
+    levels = X // 8
+    for image, found in zip(levels, benchmark.homogeneity(X), strict=True):
+        matrix = np.zeros((32, 32))
+        np.add.at(matrix, (image[0, :, :-1].ravel(), image[0, :, 1:].ravel()), 1)
+        matrix = (matrix + matrix.T) / (matrix + matrix.T).sum()
+        apart = np.subtract.outer(np.arange(32), np.arange(32))
+        np.testing.assert_allclose(found, (matrix / (1 + np.square(apart))).sum())
