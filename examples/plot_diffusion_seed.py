@@ -4,9 +4,9 @@ Which seed made this image? A latent diffusion model
 
 The noise of a diffusion model comes from a pseudo-random generator, whose seed is an integer. This
 example trains a small latent diffusion model for some seconds, makes an image with a pipeline of
-diffusers, and finds the seed of that image among 100,000: it searches the latents of the image, runs
-the sampler backward, compares the noise with that of all seeds, and makes the image again. A copy of
-the model that was trained further uses the same seed and makes another image of it.
+diffusers, and finds the seed of that image among 100,000: it searches the latents of the image,
+runs the sampler backward, compares the noise with that of all seeds, and makes the image again. A
+copy of the model that was trained further uses the same seed and makes another image of it.
 """
 
 # %%
@@ -130,9 +130,9 @@ for name, seed, log_p, identical, distance in zip(
     )
 
 # %%
-# Images of the model, of its copy and after compression lead to the seed, whose p-value leaves no doubt.
-# But only the model's own image comes back in every value. For the real image, the best of 100,000
-# seeds is no better than chance allows, and its image is another one.
+# Images of the model, of its copy and after compression lead to the seed, whose p-value leaves no
+# doubt. But only the model's own image comes back in every value. For the real image, the best of
+# 100,000 seeds is no better than chance allows, and its image is another one.
 
 differences = np.abs(X.astype(int) - found.samples).astype(np.uint8)
 rows = {"suspect": X, "made again": found.samples, "difference": 255 - differences}
