@@ -114,7 +114,7 @@ def test_mean_noise_leaves_out_what_gray_levels_do_not_tell():
     mean, solved = sampler.invert(images), sampler.invert(images, n_copies=0)
     assert np.isnan(mean.residuals).all()
     assert mean.converged.all()
-    assert mean.n_calls[0] == 16 * 20
+    assert mean.n_calls[0] == 8 * 20
     np.testing.assert_allclose(mean.noise[told], noise[told], atol=0.02)
     np.testing.assert_allclose(solved.noise[told], noise[told], atol=0.02)
     assert mean.noise[lost].std() < 0.5 * solved.noise[lost].std()

@@ -39,7 +39,7 @@ class Invertible:
         max_corrections : int, default=20
             Largest number of runs over all steps of a multistep method.
         n_copies : int, default="auto"
-            Copies of a sample with noise, an even number; by default 16 of gray levels and of
+            Copies of a sample with noise, an even number; by default 8 of gray levels and of
             latents of a decoder. With 0, each step is solved, to which `tol`, `max_iter` and
             `max_corrections` belong.
         **condition

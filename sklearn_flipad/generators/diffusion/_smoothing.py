@@ -6,7 +6,7 @@ from sklearn_flipad.generators.diffusion._inverse import Found
 
 #: Copies of a sample, and the deviation of their noise in the unit of the states, where gray levels
 #: are 1 / 127.5.
-N_COPIES, DEVIATION = 16, 0.05
+N_COPIES, DEVIATION = 8, 0.05
 
 
 def averaged(predictor, schedule, sample, condition, n_copies):
