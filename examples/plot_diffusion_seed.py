@@ -101,8 +101,8 @@ suspect = made[None, None]
 
 # %%
 # For the search, the pipeline is a function from noise to images, whose values are those of the
-# pipeline bit for bit. The suspects are its image, that which the copy makes of the same seed, one of
-# a seed that is not among the candidates, and a real image.
+# pipeline bit for bit. The suspects are its image, that which the copy makes of the same seed, one
+# of a seed that is not among the candidates, and a real image.
 
 sampler = DiffusionSampler.from_pipeline(pipeline, n_steps=20)
 other = LDMPipeline(vae, trained_on, scheduler)
@@ -130,9 +130,9 @@ for name, seed, log_p, identical, distance in zip(
     )
 
 # %%
-# The images of the model and of its copy lead to the seed: by chance, correlations of this size do not
-# occur. But only the model's own image comes back in every value. For the others, the best of 100,000
-# seeds is no better than chance allows, and its image is another one.
+# The images of the model and of its copy lead to the seed: by chance, correlations of this size do
+# not occur. But only the model's own image comes back in every value. For the others, the best of
+# 100,000 seeds is no better than chance allows, and its image is another one.
 
 differences = np.abs(X.astype(int) - found.samples).astype(np.uint8)
 rows = {"suspect": X, "made again": found.samples, "difference": 255 - differences}

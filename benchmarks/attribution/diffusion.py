@@ -1,7 +1,7 @@
 """Seeds of the images of a diffusion model, of its copy, and of other sources.
 
 Images are as PNG files hold them. Sources are the model itself, with seeds among the candidates and
-with others, also after processing; a copy of it that was trained on and uses the same seeds; real
+with others, for one sampler also after processing; a copy of it that was trained on and uses the same seeds; real
 images; and a GAN of the same data. The judge is always the model.
 """
 
@@ -26,7 +26,8 @@ from sklearn_flipad.zoo import load_pretrained
 KEYS = ("sampler", "source")
 #: Samplers, with the network of the model and the number of steps.
 SAMPLERS = {"DDIM 20": ("0", 20), "DDIM 50": ("0", 50), "flow matching 20": (FLOW, 20)}
-#: Processing of the model's images.
+#: Processing of the model's images, of one sampler.
+PROCESSED_OF = "DDIM 20"
 PROCESSED = {
     "JPEG 90": JPEGCompression(90),
     "JPEG 80": JPEGCompression(80),
@@ -35,7 +36,7 @@ PROCESSED = {
     "crop of 28": CenterCropResize(28),
 }
 OPTIONS = (
-    Option("n", 50, 2, "images of each source"),
+    Option("n", 40, 2, "images of each source"),
     Option("n_seeds", 1_000_000, 200, "candidates"),
     Option("n_steps", 8000, 2, "steps of the training"),
     Option("n_steps_on", 300, 2, "further steps of the copy"),
@@ -75,8 +76,9 @@ def sources_of(name, options, seeds):
     images["own, other seeds"] = made(own, seeds + options.n_seeds)
     images["real"] = load_fashion_sample(n)
     images["GAN"] = sample(load_pretrained("fashion/dcgan-0"), n, random_state=0)
-    processed = {key: step.transform(images["own"]) for key, step in PROCESSED.items()}
-    return own, images | processed
+    if name == PROCESSED_OF:
+        images |= {key: step.transform(images["own"]) for key, step in PROCESSED.items()}
+    return own, images
 
 
 def run(options, results):

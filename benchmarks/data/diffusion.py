@@ -99,7 +99,7 @@ def diffusion_network(name, folder, *, channels=CHANNELS, n_steps, n_steps_on):
             network.train(),
             load_fashion_mnist("train"),
             name=name,
-            n_steps=n_steps_on if name == COPY else n_steps // 4 if name == FLOW else n_steps,
+            n_steps=n_steps_on if name == COPY else n_steps // 8 if name == FLOW else n_steps,
             rate=RATE_ON if name == COPY else RATE / 4 if name == FLOW else RATE,
             path=path.with_suffix(".training"),
         )
