@@ -1,8 +1,8 @@
 """Seeds of the images of a diffusion model, of its copy, and of other sources.
 
 Images are as PNG files hold them. Sources are the model itself, with seeds among the candidates and
-with others, for one sampler also after processing; a copy of it that was trained on and uses the same seeds; real
-images; and a GAN of the same data. The judge is always the model.
+with others, for one sampler also after processing; a copy of it that was trained on and uses the
+same seeds; real images; and a GAN of the same data. The judge is always the model.
 """
 
 import numpy as np
