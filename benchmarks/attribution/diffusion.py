@@ -8,6 +8,9 @@ same seeds; real images; and a GAN of the same data. The judge is always the mod
 import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from benchmarks.data.diffusion import CHANNELS, COPY, FLOW, diffusion_network
 from benchmarks.machine import timed
@@ -28,12 +31,22 @@ KEYS = ("sampler", "source")
 SAMPLERS = {"DDIM 20": ("0", 20), "DDIM 50": ("0", 50), "flow matching 20": (FLOW, 20)}
 #: Processing of the model's images, of one sampler.
 PROCESSED_OF = "DDIM 20"
+
+
+def put_back(X):
+    """Images that were cropped to 28 pixels and resized, in their place; the border is repeated."""
+    size = (28, 28)
+    small = [Image.fromarray(image[0]).resize(size, Image.Resampling.BILINEAR) for image in X]
+    return np.pad(np.stack(small)[:, None], ((0, 0), (0, 0), (2, 2), (2, 2)), mode="edge")
+
+
 PROCESSED = {
     "JPEG 90": JPEGCompression(90),
     "JPEG 80": JPEGCompression(80),
     "noise 0.05": GaussianNoise(0.05),
     "resized to 24": Downscale(24),
     "crop of 28": CenterCropResize(28),
+    "crop of 28, put back": make_pipeline(CenterCropResize(28), FunctionTransformer(put_back)),
 }
 OPTIONS = (
     Option("n", 40, 2, "images of each source"),

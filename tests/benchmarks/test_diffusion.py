@@ -19,14 +19,14 @@ def shipped_images(monkeypatch):
 def test_small(run_small):
     rows = run_small("diffusion")
     found = {row["source"]: row for row in rows}
-    assert len(rows) == len(found) == 10
+    assert len(rows) == len(found) == 11
     assert found["own"]["identical"] == found["own"]["found"] == 2
     assert found["own"]["correlation"] > 0.4
     assert found["own"]["distance"] == 0
     for source in ("own, other seeds", "real", "GAN"):
         assert not found[source]["found"] + found[source]["wrong"] + found[source]["identical"]
     table = benchmark.table(rows)
-    assert np.array_equal(table["sampler"], ["DDIM 20"] * 10)
+    assert np.array_equal(table["sampler"], ["DDIM 20"] * 11)
 
 
 def test_training_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
