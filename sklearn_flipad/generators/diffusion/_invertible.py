@@ -29,9 +29,9 @@ class Invertible:
         ----------
         X : array-like, shape (n, *latent_shape) or (n, n_features)
             Samples: uint8 gray levels, or floats as :meth:`forward` returns them. With a decoder,
-            latents, the last states of the process, such as
-            ``ReproductionDetector(sampler.decoder, encoder=sampler.encoder).reconstruct(images)``
-            finds.
+            latents, the last states of the process: ``reconstruct(images).latents`` of a
+            :class:`~sklearn_flipad.ReproductionDetector` of the decoder with this encoder and
+            ``latent_shape``. :class:`~sklearn_flipad.reproduction.SeedSearch` finds them itself.
         tol : float, default=1e-5
             Largest relative residual. In float32, rounding alone is about 1e-6.
         max_iter : int, default=100

@@ -29,9 +29,11 @@ def _of_ddim(pipeline, _):
 
 def _of_ldm(pipeline, _):
     scale = pipeline.vqvae.config.scaling_factor
-    decoder = PipelineDecoder(pipeline.vqvae, lambda latents: latents / scale)
-    encoder = PipelineEncoder(pipeline.vqvae, scale)
-    return {"network": pipeline.unet, "decoder": decoder, "encoder": encoder}
+    return {
+        "network": pipeline.unet,
+        "decoder": PipelineDecoder(pipeline.vqvae, scale),
+        "encoder": PipelineEncoder(pipeline.vqvae, scale),
+    }
 
 
 def _of_dit(pipeline, guidance_scale):
@@ -40,8 +42,7 @@ def _of_dit(pipeline, guidance_scale):
     scale = pipeline.vae.config.scaling_factor
     return {
         "network": _GuidedTransformer(pipeline.transformer, guidance_scale),
-        # Not latents / scale, whose last digit may differ.
-        "decoder": PipelineDecoder(pipeline.vae, lambda latents: 1 / scale * latents),
+        "decoder": PipelineDecoder(pipeline.vae, scale, divides=False),
         "encoder": PipelineEncoder(pipeline.vae, scale),
     }
 
@@ -50,17 +51,22 @@ _READERS = {"DDIMPipeline": _of_ddim, "LDMPipeline": _of_ldm, "DiTPipeline": _of
 
 
 class PipelineDecoder(nn.Module):
-    """Pixels in [0, 1] of a process's latents, which `unscaled` brings to the autoencoder's."""
+    """Pixels in [0, 1] of a process's latents.
+
+    These are divided by the autoencoder's scale, or multiplied by its inverse, whose last digits
+    differ.
+    """
 
     output_range = (0.0, 1.0)
 
-    def __init__(self, autoencoder, unscaled):
+    def __init__(self, autoencoder, scale, *, divides=True):
         super().__init__()
-        self.autoencoder, self._unscaled = autoencoder, unscaled
+        self.autoencoder, self.scale, self.divides = autoencoder, scale, divides
 
     def forward(self, latents):
         """Pixels of latents, tensor of shape (n, channels, height, width)."""
-        x = self.autoencoder.decode(self._unscaled(latents)).sample
+        latents = latents / self.scale if self.divides else 1 / self.scale * latents
+        x = self.autoencoder.decode(latents).sample
         return (x / 2 + 0.5).clamp(0, 1)
 
 
