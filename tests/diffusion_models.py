@@ -1,4 +1,4 @@
-"""Small diffusion networks, never trained."""
+"""Small diffusion models, never trained."""
 
 import copy
 
@@ -36,3 +36,57 @@ def perturbed(network, scale):
             noise = torch.randn(weight.shape, generator=random)
             weight += scale * weight.abs().mean() * noise
     return network
+
+
+def small_autoencoder(seed=1):
+    """An AutoencoderKL of 3x16x16 pixels and 4x8x8 latents."""
+    import diffusers
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return diffusers.AutoencoderKL(
+            block_out_channels=(16, 16),
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            layers_per_block=1,
+            norm_num_groups=4,
+            latent_channels=4,
+            sample_size=16,
+        ).eval()
+
+
+def small_transformer(seed=2):
+    """A DiTTransformer2DModel of 4x8x8 latents that predicts variances too."""
+    import diffusers
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = diffusers.DiTTransformer2DModel(
+            num_attention_heads=2,
+            attention_head_dim=8,
+            in_channels=4,
+            out_channels=8,
+            num_layers=1,
+            norm_num_groups=4,
+            sample_size=8,
+            num_embeds_ada_norm=1000,
+        ).eval()
+        # Its last layers start at zero.
+        for weight in network.parameters():
+            torch.nn.init.normal_(weight, std=0.2)
+    return network
+
+
+def small_latent_pipeline():
+    """An LDMPipeline, whose levels let a network that was never trained stay in a range."""
+    import diffusers
+
+    network = small_network(in_channels=4, out_channels=4)
+    scheduler = diffusers.DDIMScheduler(clip_sample=False, beta_end=0.002)
+    return quiet(diffusers.LDMPipeline(small_autoencoder(), network, scheduler))
+
+
+def quiet(pipeline):
+    """The pipeline without progress bars."""
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline

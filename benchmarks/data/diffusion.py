@@ -1,79 +1,108 @@
-"""Small diffusion networks of Fashion-MNIST at 16x16."""
+"""Small diffusion networks of Fashion-MNIST at 32x32."""
 
 import copy
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from sklearn_flipad.base.randomness import seeded
-from sklearn_flipad.datasets import load_fashion_sample
+from sklearn_flipad.datasets import load_fashion_mnist
+from sklearn_flipad.storage.files import write_atomically
 
-__all__ = ["TUNED", "diffusion_network", "small_images"]
+__all__ = ["COPY", "FLOW", "diffusion_network"]
 
-#: Name of the copy of the network of seed 0 that is trained on, and its rate.
-TUNED, RATE_ON = "0, trained on", 1e-4
-BATCH, RATE, CHANNELS = 32, 2e-3, (32, 64)
+#: Names of networks that start from that of seed 0: the copy that is trained on, and one whose
+#: output is the velocity of flow matching.
+COPY, FLOW = "0, trained on", "0, flow"
+#: Rates, the second one of what is trained on.
+RATE, RATE_ON = 2e-3, 1e-4
+BATCH, CHANNELS = 32, (16, 32, 64)
 #: Of the running mean of the weights, which is what samples are made with.
-DECAY = 0.99
+DECAY = 0.999
+#: Steps between two checkpoints.
+_EVERY = 250
 
 
-def small_images(n=None):
-    """Shipped real images, halved, in gray levels of shape (n, 1, 16, 16)."""
-    images = load_fashion_sample(n).astype(np.float64)
-    return np.rint(images.reshape(-1, 1, 16, 2, 16, 2).mean(axis=(3, 5))).astype(np.uint8)
-
-
-def train(network, X, *, n_steps, rate, seed):
-    """Train to predict the noise, and return the network with the running mean of the weights."""
+def noised(clean, noise, rng, name):
+    """States at random levels, their times, and what the network is to predict."""
+    if name == FLOW:
+        t = torch.rand(len(clean), generator=rng)
+        level = t[:, None, None, None]
+        return (1 - level) * clean + level * noise, 1000 * t, noise - clean
     from diffusers import DDIMScheduler
 
+    scheduler = DDIMScheduler()
+    t = torch.randint(1000, (len(clean),), generator=rng)
+    return scheduler.add_noise(clean, noise, t), t, scheduler.get_velocity(clean, noise, t)
+
+
+def train(network, X, *, name, n_steps, rate, path):
+    """Train, from the last checkpoint on; return the network with the running mean of weights."""
     optimizer = torch.optim.Adam(network.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=n_steps)
-    rng, noising = torch.Generator().manual_seed(seed), DDIMScheduler()
-    mean = copy.deepcopy(network)
-    x = torch.from_numpy(X.astype(np.float32)) / 127.5 - 1
-    for step in range(n_steps):
-        clean = x[torch.randint(len(x), (BATCH,), generator=rng)]
+    rng, mean, start = torch.Generator().manual_seed(0), copy.deepcopy(network), 0
+    parts = {"network": network, "mean": mean, "optimizer": optimizer, "schedule": schedule}
+    if path.exists():
+        kept = torch.load(path, weights_only=True)
+        start = kept["step"]
+        rng.set_state(kept["rng"])
+        for key, part in parts.items():
+            part.load_state_dict(kept[key])
+    x = torch.from_numpy(X)
+    for step in range(start, n_steps):
+        clean = x[torch.randint(len(x), (BATCH,), generator=rng)].float() / 127.5 - 1
         noise = torch.randn(clean.shape, generator=rng)
-        t = torch.randint(1000, (BATCH,), generator=rng)
-        loss = (network(noising.add_noise(clean, noise, t), t).sample - noise).square().mean()
+        state, t, target = noised(clean, noise, rng, name)
+        loss = (network(state, t).sample - target).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
         with torch.no_grad():
+            # From few steps, a mean of few.
+            decay = min(DECAY, step / (step + 10))
             for kept, new in zip(mean.parameters(), network.parameters(), strict=True):
-                kept.lerp_(new, 1 - DECAY)
-        if step % 200 == 199:
+                kept.lerp_(new, 1 - decay)
+        if step % _EVERY == _EVERY - 1:
             print(f"step {step + 1}, loss {loss.item():.2e}", flush=True)
+            state = {key: part.state_dict() for key, part in parts.items()}
+            state.update(step=step + 1, rng=rng.get_state())
+            write_atomically(path, lambda file, state=state: torch.save(state, file))
+    path.unlink(missing_ok=True)
     return mean.eval()
 
 
 def diffusion_network(name, folder, *, channels=CHANNELS, n_steps, n_steps_on):
-    """The network of a seed, such as ``"0"``, or `TUNED`; kept in a folder, trained if missing."""
+    """The network of a seed, such as ``"0"``, `COPY` or `FLOW`; trained if the folder lacks it."""
     from diffusers import UNet2DModel
 
-    path = Path(folder) / f"diffusion-{name.partition(',')[0]}{'-on' * (name == TUNED)}"
+    seed, _, kind = name.partition(", ")
+    path = Path(folder) / "-".join(["diffusion", seed, *kind.split()])
     if not path.exists():
-        if name == TUNED:
-            start = diffusion_network(
-                "0", folder, channels=channels, n_steps=n_steps, n_steps_on=n_steps_on
-            )
-            network = train(start, small_images(), n_steps=n_steps_on, rate=RATE_ON, seed=100)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sizes = {"channels": channels, "n_steps": n_steps, "n_steps_on": n_steps_on}
+        if kind:
+            network = diffusion_network(seed, folder, **sizes)
         else:
-            with seeded(int(name)):
+            with seeded(int(seed)):
                 network = UNet2DModel(
-                    sample_size=16,
+                    sample_size=32,
                     in_channels=1,
                     out_channels=1,
                     block_out_channels=channels,
-                    down_block_types=("DownBlock2D",) * 2,
-                    up_block_types=("UpBlock2D",) * 2,
+                    down_block_types=("DownBlock2D",) * len(channels),
+                    up_block_types=("UpBlock2D",) * len(channels),
                     layers_per_block=1,
                     norm_num_groups=channels[0] // 4,
                 )
-            network = train(network, small_images(), n_steps=n_steps, rate=RATE, seed=int(name))
+        network = train(
+            network.train(),
+            load_fashion_mnist("train"),
+            name=name,
+            n_steps=n_steps_on if name == COPY else n_steps // 8 if name == FLOW else n_steps,
+            rate=RATE_ON if name == COPY else RATE / 4 if name == FLOW else RATE,
+            path=path.with_suffix(".training"),
+        )
         network.save_pretrained(path.with_suffix(".part"))
         path.with_suffix(".part").rename(path)
     options = {"local_files_only": True, "use_safetensors": True, "low_cpu_mem_usage": False}

@@ -14,22 +14,24 @@ class NoiseInversionResult:
     Attributes
     ----------
     noise : ndarray of float32, shape (n, *latent_shape)
-        The noise, of the scale of unit normal noise where the sample is the model's.
+        The noise, of the scale of unit normal noise where the sample is the model's. Mean noise has
+        a smaller deviation: about its correlation with the true noise.
     residuals : ndarray of float64, shape (n,)
         Largest error of a step: the root mean square of what the step from the state that was found
         misses the next one by, relative to that of the next one. For a multistep method the error
-        of all steps together.
+        of all steps together. NaN for mean noise, which solves no equation.
     round_trip : ndarray of float64, shape (n,)
         Root mean square difference between the sample and what the sampler makes of the noise, in
-        gray levels for uint8 samples, else in the unit of the samples. Small residuals do not make
-        it small where small errors grow from step to step.
+        gray levels for uint8 samples, else in the unit of the samples; with a decoder, in that of
+        the latents. Small residuals do not make it small where small errors grow from step to step.
+        Mean noise makes another sample, since what it lacks decides the sample too.
     at_bounds : ndarray of float64, shape (n,)
         Share of the values that are at an end of the range, which clipping may have put there.
         Their true values are lost, and the noise that is found is that of the clipped ones.
     converged : ndarray of bool, shape (n,)
-        Whether the residual reached ``tol``.
+        Whether the residual reached ``tol``; for mean noise, whether it is finite.
     n_calls : ndarray of int64, shape (n,)
-        Runs of the network.
+        Runs of the network, for one sample or copy of it.
     """
 
     noise: np.ndarray

@@ -6,9 +6,9 @@ from torch import nn
 
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.modules import check_returned, device_of, evaluating, float_type_of, unwrap
-from sklearn_flipad.base.optional import import_optional
-from sklearn_flipad.base.samples import check_samples
-from sklearn_flipad.generators.diffusion._inverse import inverted, states_from
+from sklearn_flipad.generators.diffusion._inverse import states_from
+from sklearn_flipad.generators.diffusion._invertible import Invertible
+from sklearn_flipad.generators.diffusion._pipelines import parts_of
 from sklearn_flipad.generators.diffusion._schedulers import (
     clips,
     is_scheduler,
@@ -17,13 +17,12 @@ from sklearn_flipad.generators.diffusion._schedulers import (
     scaled,
     schedule_of,
 )
-from sklearn_flipad.generators.diffusion.inversion import NoiseInversionResult
 from sklearn_flipad.generators.diffusion.schedule import DiffusionSchedule
 
 __all__ = ["DiffusionSampler"]
 
 
-class DiffusionSampler(nn.Module):
+class DiffusionSampler(Invertible, nn.Module):
     """A diffusion model as a function from noise to samples, and its inverse.
 
     As a module it is a generator like others: :func:`~sklearn_flipad.generators.sample` draws from
@@ -45,13 +44,20 @@ class DiffusionSampler(nn.Module):
         Whether the network's samples are pixels scaled to [-1, 1]; what is returned is then scaled
         to [0, 1] and clipped, as pipelines do. Else samples, such as latents, are returned as they
         are.
+    decoder : torch.nn.Module, default=None
+        Makes pixels in [0, 1] of the last state, which are then the samples; `pixels` is ignored.
+    encoder : torch.nn.Module, default=None
+        Guesses the last state of pixels, as the autoencoder of the decoder does. It is kept for
+        the search of the latents of images, see :meth:`invert`.
 
     Attributes
     ----------
     schedule : DiffusionSchedule
         The law of the steps.
+    sample_shape : tuple of int
+        Shape of one sample.
     output_range : tuple of float
-        Values of black and white; None without `pixels`.
+        Values of black and white; None without pixels.
     clips : bool
         Whether the scheduler clips its estimates of the sample at each step.
 
@@ -81,7 +87,17 @@ class DiffusionSampler(nn.Module):
     (array([ True,  True]), True)
     """
 
-    def __init__(self, network, schedule, *, n_steps=None, latent_shape=None, pixels=True):
+    def __init__(
+        self,
+        network,
+        schedule,
+        *,
+        n_steps=None,
+        latent_shape=None,
+        pixels=True,
+        decoder=None,
+        encoder=None,
+    ):
         super().__init__()
         self.network = unwrap(network, "network")
         self._scheduler = None
@@ -101,19 +117,25 @@ class DiffusionSampler(nn.Module):
             raise ValueError(f"The schedule has {schedule.n_steps} steps, but n_steps={n_steps}.")
         self.schedule = schedule
         self.latent_shape = _shape_of(self.network) if latent_shape is None else tuple(latent_shape)
-        self.pixels = pixels
-        self.output_range = (0.0, 1.0) if pixels else None
+        self.pixels = pixels and decoder is None
+        self.decoder = None if decoder is None else unwrap(decoder, "decoder")
+        self.encoder = None if encoder is None else unwrap(encoder, "encoder")
+        self.output_range = (0.0, 1.0) if pixels or decoder is not None else None
+        self.sample_shape = self.latent_shape if decoder is None else self._decoded_shape()
 
     @classmethod
-    def from_pipeline(cls, pipeline, *, n_steps=50):
-        """Sampler of an unconditional pipeline of diffusers, called with eta 0.
+    def from_pipeline(cls, pipeline, *, n_steps=50, guidance_scale=None):
+        """Sampler of a pipeline of diffusers, called with eta 0.
 
         Parameters
         ----------
-        pipeline : diffusers.DDIMPipeline
-            The pipeline. Its network is shared and its scheduler is copied.
+        pipeline : diffusers.DDIMPipeline, diffusers.LDMPipeline or diffusers.DiTPipeline
+            The pipeline. Its networks are shared and its scheduler is copied. The condition of a
+            DiTPipeline is ``class_labels``, integers of shape (n,).
         n_steps : int, default=50
             The pipeline's ``num_inference_steps``.
+        guidance_scale : float, default=None
+            That of a DiTPipeline; by default its own default.
 
         Returns
         -------
@@ -121,19 +143,12 @@ class DiffusionSampler(nn.Module):
 
         Raises
         ------
-        ImportError
-            If diffusers is missing.
         TypeError
-            If it is another pipeline.
+            If it is another pipeline, or one without guidance has a `guidance_scale`.
         """
-        diffusers = import_optional("diffusers", "Pipelines need diffusers", "diffusers")
-        if not isinstance(pipeline, diffusers.DDIMPipeline):
-            raise TypeError(
-                f"Only a DDIMPipeline is read, got a {type(pipeline).__name__}. If a pipeline does "
-                "no more than run a network in the steps of a scheduler, pass both: "
-                "DiffusionSampler(pipeline.unet, pipeline.scheduler, n_steps=...)."
-            )
-        return cls(pipeline.unet, pipeline.scheduler, n_steps=n_steps)
+        return cls(
+            schedule=pipeline.scheduler, n_steps=n_steps, **parts_of(pipeline, guidance_scale)
+        )
 
     @property
     def clips(self):
@@ -152,11 +167,12 @@ class DiffusionSampler(nn.Module):
 
         Returns
         -------
-        torch.Tensor, shape (n, *latent_shape)
-            Pixels in [0, 1]; or, without `pixels`, the last state.
+        torch.Tensor, shape (n, *sample_shape)
+            Pixels in [0, 1]; or, without pixels, the last state.
         """
-        run = self._by_law if self._scheduler is None else self._by_scheduler
-        x = run(noise, condition)
+        x = self._last_state(noise, condition)
+        if self.decoder is not None:
+            return self.decoder(x)
         return (x / 2 + 0.5).clamp(0, 1) if self.pixels else x
 
     def images(self, noise, **condition):
@@ -175,15 +191,15 @@ class DiffusionSampler(nn.Module):
 
         Returns
         -------
-        ndarray of uint8, shape (n, *latent_shape)
+        ndarray of uint8, shape (n, *sample_shape)
             Channels first.
 
         Raises
         ------
         ValueError
-            If the sampler has no `pixels`, or the noise has another shape.
+            If the sampler has no pixels, or the noise has another shape.
         """
-        if not self.pixels:
+        if self.output_range is None:
             raise ValueError("Samples that are not pixels have no gray levels: call the sampler.")
         pixels = self.run(noise, **condition)
         # In the type of the pixels, as pipelines round.
@@ -201,7 +217,7 @@ class DiffusionSampler(nn.Module):
 
         Returns
         -------
-        ndarray, shape (n, *latent_shape)
+        ndarray, shape (n, *sample_shape)
             As :meth:`forward` returns them.
 
         Raises
@@ -219,71 +235,15 @@ class DiffusionSampler(nn.Module):
             x = self(noise, **condition)
         return (x.float() if x.dtype == torch.bfloat16 else x).cpu().numpy()
 
-    def invert(self, X, *, tol=1e-5, max_iter=100, max_corrections=20, **condition):
-        """Noise that the sampler makes samples of.
+    def _decoded_shape(self):
+        """Shape of the decoder's samples, by one of zeros."""
+        with evaluating(self.decoder):
+            zeros = self._as_states(np.zeros((1, *self.latent_shape), np.float32))
+            return tuple(check_returned(self.decoder(zeros), "decoder", "pixels").shape[1:])
 
-        From the sample back, each step is solved for the state before it, by a fixed-point
-        iteration with Anderson acceleration. Samples are inverted one by one, so that the noise of
-        one does not depend on the others. Where the sampler clips, the noise is that of the clipped
-        values: see ``at_bounds`` of the result.
-
-        Parameters
-        ----------
-        X : array-like, shape (n, *latent_shape) or (n, n_features)
-            Samples: uint8 gray levels, or floats as :meth:`forward` returns them.
-        tol : float, default=1e-5
-            Largest relative residual. In float32, rounding alone is about 1e-6.
-        max_iter : int, default=100
-            Largest number of runs of the network in a step.
-        max_corrections : int, default=20
-            Largest number of runs over all steps of a multistep method.
-        **condition
-            See :meth:`forward`: a tensor with a row for each sample.
-
-        Returns
-        -------
-        NoiseInversionResult
-
-        Raises
-        ------
-        ValueError
-            If X does not fit the model, or a step does not depend on its own state, so that it has
-            no inverse of this kind.
-        """
-        self._check_invertible()
-        array = check_samples(
-            self, X, output_range=self.output_range, sample_shape=self.latent_shape
-        ).reshape(-1, *self.latent_shape)
-        rows = []
-        for index, sample in enumerate(array):
-            own = {name: value[index : index + 1] for name, value in condition.items()}
-            rows.append(self._invert_one(sample, own, tol, max_iter, max_corrections))
-        noise, *columns = zip(*rows, strict=True)
-        return NoiseInversionResult(np.stack(noise), *map(np.array, columns))
-
-    def _invert_one(self, sample, condition, tol, max_iter, max_corrections):
-        pixels = sample / np.float64(255) if sample.dtype == np.uint8 else sample
-        x = self._as_states((2 * pixels - 1 if self.pixels else pixels)[None])
-        limits = {"tol": tol, "max_iter": max_iter, "max_corrections": max_corrections}
-        with evaluating(self, full=False):
-            found = inverted(self._predictor(x, condition), self.schedule, x, **limits)
-        noise = found.state / self.schedule.noise_scale
-        error = self.run(noise, **condition)[0].astype(np.float64) - pixels
-        round_trip = np.sqrt(np.square(error).mean()) * (255 if sample.dtype == np.uint8 else 1)
-        at_bounds = np.isin(pixels, self.output_range or ()).mean()
-        noise = noise[0].float().cpu().numpy()
-        converged = found.residual <= tol
-        return noise, found.residual, round_trip, at_bounds, converged, found.n_calls
-
-    def _check_invertible(self):
-        without = np.flatnonzero(self.schedule.states.diagonal() == 0)
-        if len(without) or (self.schedule.is_multistep and self.schedule.first_guess is None):
-            reason = (
-                f"step {without[0]} does not use its own state"
-                if len(without)
-                else "it is a multistep method without a first guess"
-            )
-            raise ValueError(f"The schedule cannot be run backward: {reason}.")
+    def _last_state(self, noise, condition):
+        run = self._by_law if self._scheduler is None else self._by_scheduler
+        return run(noise, condition)
 
     def _by_scheduler(self, noise, condition):
         """Last state, by the scheduler's own code, as pipelines run it."""

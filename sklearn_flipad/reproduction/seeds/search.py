@@ -8,6 +8,7 @@ import numpy as np
 
 from sklearn_flipad.base.samples import check_samples
 from sklearn_flipad.generators import DiffusionSampler, NoiseInversionResult, TorchNoise
+from sklearn_flipad.reproduction.seeds._latents import last_states
 from sklearn_flipad.reproduction.seeds.matching import SeedMatches, match_seeds
 
 __all__ = ["SeedSearch", "SeedSearchResult"]
@@ -27,7 +28,7 @@ class SeedSearchResult:
         Which of the seeds of a row of `matches` makes the sample that comes nearest.
     seeds : ndarray of int64 or uint64, shape (n,)
         Those seeds.
-    samples : ndarray, shape (n, *latent_shape)
+    samples : ndarray, shape (n, *sample_shape)
         What the model makes of them: gray levels for gray levels, else floats.
     distances : ndarray of float64, shape (n, n_best)
         Largest absolute difference between the suspect and what the model makes of each seed, in
@@ -80,6 +81,9 @@ class SeedSearch:
         See :meth:`~sklearn_flipad.generators.DiffusionSampler.invert`.
     max_iter : int, default=100
         Largest number of runs of the network in a step of the inversion.
+    decoding : ReproductionDetector, default=None
+        Finds the latents of images, for a sampler with a decoder. By default it searches from the
+        guess of ``sampler.encoder``.
     verbose : int, default=0
         Whether to show progress.
 
@@ -111,6 +115,7 @@ class SeedSearch:
     n_best: int = 3
     tol: float = 1e-5
     max_iter: int = 100
+    decoding: Any = None
     verbose: int = 0
 
     def search(self, X, **condition):
@@ -118,7 +123,7 @@ class SeedSearch:
 
         Parameters
         ----------
-        X : array-like, shape (n, *latent_shape) or (n, n_features)
+        X : array-like, shape (n, *sample_shape) or (n, n_features)
             Suspects: uint8 gray levels, or floats as the sampler returns them.
         **condition
             What else the network is called with, such as ``class_labels``, a tensor with a row for
@@ -136,10 +141,11 @@ class SeedSearch:
         """
         sampler = self.sampler
         array = check_samples(
-            sampler, X, output_range=sampler.output_range, sample_shape=sampler.latent_shape
-        ).reshape(-1, *sampler.latent_shape)
+            sampler, X, output_range=sampler.output_range, sample_shape=sampler.sample_shape
+        ).reshape(-1, *sampler.sample_shape)
         draw = TorchNoise(sampler.latent_shape) if self.draw is None else self.draw
-        inversion = sampler.invert(array, tol=self.tol, max_iter=self.max_iter, **condition)
+        states = last_states(sampler, array, self.decoding)
+        inversion = sampler.invert(states, tol=self.tol, max_iter=self.max_iter, **condition)
         matches = match_seeds(
             inversion.noise, seeds=self.seeds, draw=draw, n_best=self.n_best, verbose=self.verbose
         )

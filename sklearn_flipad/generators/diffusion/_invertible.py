@@ -1,0 +1,103 @@
+"""The inverse of a sampler, sample by sample."""
+
+import numpy as np
+
+from sklearn_flipad.base.modules import evaluating
+from sklearn_flipad.base.samples import check_samples
+from sklearn_flipad.generators.diffusion._inverse import inverted
+from sklearn_flipad.generators.diffusion._smoothing import N_COPIES, averaged
+from sklearn_flipad.generators.diffusion.inversion import NoiseInversionResult
+
+
+class Invertible:
+    """The part of a DiffusionSampler that runs it backward."""
+
+    def invert(
+        self, X, *, tol=1e-5, max_iter=100, max_corrections=20, n_copies="auto", **condition
+    ):
+        """Noise that the sampler makes samples of.
+
+        From the sample back, each step is solved for the state before it, by a fixed-point
+        iteration with Anderson acceleration. That needs the last digits of the sample, which gray
+        levels lack. Of them the mean noise is found: that of copies of the sample with a little
+        noise, each run backward with one run of the network in each step. Values that the sample
+        does not tell average to zero.
+
+        Samples are inverted one by one, so that the noise of one does not depend on the others.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *latent_shape) or (n, n_features)
+            Samples: uint8 gray levels, or floats as :meth:`forward` returns them. With a decoder,
+            latents, the last states of the process: ``reconstruct(images).latents`` of a
+            :class:`~sklearn_flipad.ReproductionDetector` of the decoder with this encoder and
+            ``latent_shape``. :class:`~sklearn_flipad.reproduction.SeedSearch` finds them itself.
+        tol : float, default=1e-5
+            Largest relative residual. In float32, rounding alone is about 1e-6.
+        max_iter : int, default=100
+            Largest number of runs of the network in a step.
+        max_corrections : int, default=20
+            Largest number of runs over all steps of a multistep method.
+        n_copies : int, default="auto"
+            Copies of a sample with noise, an even number; by default 8 of gray levels and of
+            latents of a decoder. With 0, each step is solved, to which `tol`, `max_iter` and
+            `max_corrections` belong.
+        **condition
+            See :meth:`forward`: a tensor with a row for each sample.
+
+        Returns
+        -------
+        NoiseInversionResult
+
+        Raises
+        ------
+        ValueError
+            If X does not fit the model, `n_copies` is odd or negative, or a step does not depend on
+            its own state, so that it has no inverse of this kind.
+        """
+        self._check_invertible()
+        if n_copies != "auto" and (n_copies < 0 or n_copies % 2):
+            raise ValueError(f"n_copies must be even and not negative, got {n_copies}.")
+        array = check_samples(
+            self,
+            X,
+            output_range=self.output_range if self.pixels else None,
+            sample_shape=self.latent_shape,
+        ).reshape(-1, *self.latent_shape)
+        if n_copies == "auto":
+            n_copies = N_COPIES if self.decoder is not None or array.dtype == np.uint8 else 0
+        limits = {"tol": tol, "max_iter": max_iter, "max_corrections": max_corrections}
+        rows = []
+        for index, sample in enumerate(array):
+            own = {name: value[index : index + 1] for name, value in condition.items()}
+            rows.append(self._invert_one(sample, own, n_copies, limits))
+        noise, *columns = zip(*rows, strict=True)
+        return NoiseInversionResult(np.stack(noise), *map(np.array, columns))
+
+    def _invert_one(self, sample, condition, n_copies, limits):
+        pixels = sample / np.float64(255) if sample.dtype == np.uint8 else sample
+        x = self._as_states((2 * pixels - 1 if self.pixels else pixels)[None])
+        with evaluating(self, full=False):
+            if n_copies:
+                found = averaged(self._predictor, self.schedule, x, condition, n_copies)
+            else:
+                found = inverted(self._predictor(x, condition), self.schedule, x, **limits)
+            noise = found.state / self.schedule.noise_scale
+            made = self._last_state(noise, condition)[0]
+        made = (made / 2 + 0.5).clamp(0, 1) if self.pixels else made
+        error = made.double().cpu().numpy() - pixels
+        round_trip = np.sqrt(np.square(error).mean()) * (255 if sample.dtype == np.uint8 else 1)
+        at_bounds = np.isin(pixels, self.output_range or ()).mean()
+        noise = noise[0].float().cpu().numpy()
+        converged = np.isfinite(noise).all() if n_copies else found.residual <= limits["tol"]
+        return noise, found.residual, round_trip, at_bounds, converged, found.n_calls
+
+    def _check_invertible(self):
+        without = np.flatnonzero(self.schedule.states.diagonal() == 0)
+        if len(without) or (self.schedule.is_multistep and self.schedule.first_guess is None):
+            reason = (
+                f"step {without[0]} does not use its own state"
+                if len(without)
+                else "it is a multistep method without a first guess"
+            )
+            raise ValueError(f"The schedule cannot be run backward: {reason}.")
