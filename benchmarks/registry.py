@@ -60,6 +60,7 @@ _ROWS = (
     ("windows", "attribution", "images of any size in windows", "11 min"),
     ("latent_diffusion", "attribution", "decoders of latent diffusion models", "39 min"),
     ("diffusion", "attribution", "seeds of the images of diffusion models", "5 min"),
+    ("gan_seeds", "attribution", "seeds of the images of a GAN", _NOT_MEASURED),
     ("medical", "attribution", "generators of medical images", "30 min"),
     ("super_resolution", "attribution", "sibling super-resolution networks", "31 min"),
     ("content", "attribution", "own samples of other content, weighted", _NOT_MEASURED),
