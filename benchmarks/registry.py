@@ -56,6 +56,7 @@ _ROWS = (
     ("reproduction", "attribution", "reproduction of twelve owners and a public model", "79 min"),
     ("processed", "attribution", "processed samples, with known processing", _NOT_MEASURED),
     ("strata", "attribution", "false-negative rates by JPEG quality", _NOT_MEASURED),
+    ("gan_seeds", "attribution", "seeds of the images of a GAN", _NOT_MEASURED),
     ("open_set", "attribution", "which of twelve models, or none", _NOT_MEASURED),
     ("windows", "attribution", "images of any size in windows", "11 min"),
     ("latent_diffusion", "attribution", "decoders of latent diffusion models", "39 min"),

@@ -37,6 +37,7 @@ from sklearn_flipad.pipelines import (
     make_rawpad,
     make_reproduction,
     make_residual,
+    make_seeded,
     make_smf,
     make_sminv,
     make_spectral,
@@ -46,6 +47,7 @@ from sklearn_flipad.reproduction import (
     LatentEncoder,
     ReconstructionResult,
     ReproductionDetector,
+    SeedDetector,
     SMInvDetector,
 )
 
@@ -74,6 +76,7 @@ __all__ = [
     "ReproductionDetector",
     "ResidualTransformer",
     "SMInvDetector",
+    "SeedDetector",
     "SpectrogramTransformer",
     "inspect_attributor",
     "load_attributor",
@@ -84,6 +87,7 @@ __all__ = [
     "make_rawpad",
     "make_reproduction",
     "make_residual",
+    "make_seeded",
     "make_smf",
     "make_sminv",
     "make_spectral",

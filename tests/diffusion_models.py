@@ -2,7 +2,25 @@
 
 import copy
 
+import numpy as np
 import torch
+
+from sklearn_flipad.generators import DiffusionSampler, DiffusionSchedule
+
+
+class Velocity(torch.nn.Module):
+    """A network for flow matching that can be shifted by a class."""
+
+    def forward(self, x, t, class_labels=None):
+        shift = 0.0 if class_labels is None else 0.3 * class_labels[:, None, None, None]
+        return torch.tanh(x + shift)
+
+
+def flow_sampler(side=8, n_steps=10):
+    """A sampler of images of 1 x `side` x `side` that needs no package and hardly any time."""
+    t = np.linspace(1, 0, n_steps + 1)
+    schedule = DiffusionSchedule.first_order(1 - t, t, t[:-1], prediction="flow")
+    return DiffusionSampler(Velocity(), schedule, latent_shape=(1, side, side))
 
 
 def small_network(seed=0, **config):

@@ -32,12 +32,12 @@ _SMINV = {"n_restarts": 2, "max_iter": 60, "optimizer": "lbfgs"}
 _QUICK = {"max_iter": 3, "n_newton": 0, "n_restarts": 0}
 #: Attributors that the combination is made of.
 PARTS = ("rawpad", "whitened")
-#: All methods for images whose parts a generator has.
+#: All methods for images whose parts a generator has, and that need no list of seeds.
 METHODS = tuple(
     name
     for name, method in REGISTRY.items()
     if "images" in method.judges and (name == "combined" or method.arguments is not None)
-    if method.needs != "autoencoder"
+    if method.needs != "autoencoder" and name != "seeded"
 )
 OTHER = "fashion/lsgan-0"
 #: Attacks and the sources of the samples that are changed.

@@ -19,13 +19,16 @@ _CAUSES = (
 def check_scores_differ(estimator, scores, X, foreign):
     """Raise ValueError if calibration samples and `foreign` rows of X all have the same score.
 
-    Without foreign rows, warn: nothing tells whether others would have another score.
+    Without foreign rows, warn: nothing tells whether others would have another score. A detector
+    with ``check_threshold`` knows: distances of 0 are the best that there are.
     """
     if len(scores) < 2 or np.ptp(scores):
         return
     name = type(last_step(estimator)).__name__
     same = f"{name} gives all {len(scores)} calibration samples the same score, {scores[0]:.4g}"
     if not len(foreign):
+        if hasattr(last_step(estimator), "check_threshold"):
+            return
         warnings.warn(
             f"{same}. If others get that score too, every sample will be accepted. {_CAUSES}",
             UserWarning,

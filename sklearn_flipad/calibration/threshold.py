@@ -383,13 +383,13 @@ class FNRThresholdCalibrator(
             samples = rows_of(self.estimator, _safe_indexing(X, training))
             estimator = clone(self.estimator).fit(samples, to_fit, **options)
         scores = -normality(estimator, _safe_indexing(X, calibration))
-        check_scores_differ(estimator, scores, X, np.flatnonzero(labels == -1))
         thresholds = []
         for part in of_groups(scores, own):
             thresholds.append(rule.threshold(part, self.fnr))
             if hasattr(last_step(estimator), "check_threshold"):
                 last_step(estimator).check_threshold(part, thresholds[-1])
         threshold = thresholds[0] if own is None else np.array(thresholds)
+        check_scores_differ(estimator, scores, X, np.flatnonzero(labels == -1))
         counts = window_counts(estimator, _safe_indexing(X, calibration))
         warn_of_sizes(counts, scores > (threshold if own is None else threshold[own]))
         if self.reference is not None:

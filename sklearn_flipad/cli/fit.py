@@ -25,6 +25,7 @@ from sklearn_flipad.cli.samples import (
     read_samples_of,
     shape_of_own,
 )
+from sklearn_flipad.cli.seeds import candidates_of, check_seeds
 from sklearn_flipad.cli.strata import sizes_of_strata, strata_of_files, warn_of_levels
 from sklearn_flipad.datasets.files.facts import count_facts, facts_of
 from sklearn_flipad.detectors import MLP
@@ -44,6 +45,7 @@ def fit_attributor(options, run):
     """Make an attributor, fit it and save it; JSON values that say what came out."""
     method = METHODS[options.method]
     _check(options, method)
+    seeds = candidates_of(options)
     run.step(f"generator {options.generator}")
     module = load_generator(
         options.generator,
@@ -90,8 +92,8 @@ def fit_attributor(options, run):
         run.warn(message)
     reference = None if negatives is None else options.reference or _name_of(options.negatives)
     run.step(f"fitting {method.name} to {n_own:,} samples of {'x'.join(map(str, shape))}")
-    seconds = estimated_seconds(
-        lambda model: _attributor(method, model, reference, options),
+    seconds = seeds is None and estimated_seconds(
+        lambda model: _attributor(method, model, reference, options, seeds),
         model,
         X,
         negatives,
@@ -100,10 +102,11 @@ def fit_attributor(options, run):
     )
     if seconds:
         run.step(shown_estimate(seconds, options.device))
-    attributor = _attributor(method, model, reference, options)
+    attributor = _attributor(method, model, reference, options, seeds)
     if X is None:
         layer = vars(model).get("final_layer")
-        X, of_own = drawn_samples(model, n_own, shape, layer, options)
+        draw = getattr(attributor["detect"].estimator, "sample", None)
+        X, of_own = drawn_samples(model, n_own, shape, layer, options, draw)
     attributor.set_params(detect__file_facts=_facts(of_own))
     _fit(attributor, X, negatives, [*of_own, *of_negatives], options)
     calibrator = attributor["detect"]
@@ -114,7 +117,7 @@ def fit_attributor(options, run):
         "weights": None if options.weights is None else options.weights.name,
         "weights_sha256": None if options.weights is None else file_digest(options.weights),
         "own_samples": n_own,
-        "own_samples_from": "files" if options.own else f"latents of seed {options.seed}",
+        "own_samples_from": _origin(options, seeds),
         "own_formats": sorted(_formats(of_own)),
         "negatives": n_negatives,
         "negative_formats": _formats(of_negatives),
@@ -186,6 +189,7 @@ def _check(options, method):
         raise ValueError("--lr compares the generator with the negatives: pass --negatives.")
     if method.holds == "autoencoder":
         _check_autoencoder(options)
+    check_seeds(options, method)
 
 
 def _check_processing(options, method):
@@ -286,8 +290,9 @@ def _sample_shape(model, options):
         ) from error
 
 
-def _attributor(method, model, reference, options):
+def _attributor(method, model, reference, options, seeds):
     """Attributor that is not fitted."""
+    given = {} if seeds is None else {"seeds": seeds}
     network = {"module": MLP, "module_params": {"hidden": (256,)}}
     detector = DeepSADDetector(
         max_epochs=options.epochs,
@@ -309,6 +314,7 @@ def _attributor(method, model, reference, options):
         device=options.device,
         random_state=options.seed,
         verbose=model.verbose,
+        **given,
     )
 
 
@@ -404,6 +410,12 @@ def _bits(options):
 
 def _name_of(paths):
     return printable("files of " + ", ".join(Path(path).resolve().name for path in paths))
+
+
+def _origin(options, seeds):
+    if options.own:
+        return "files"
+    return f"{'latents' if seeds is None else 'candidates'} of seed {options.seed}"
 
 
 def _shown(generator):

@@ -135,6 +135,24 @@ class FitOptions:
     reference: Annotated[
         str | None, typer.Option(help="What the negatives are, as 'camera photographs'.")
     ] = None
+    seeds: Annotated[
+        str | None,
+        typer.Option(help="For --method seeded: candidates START:STOP, as 0:1000000."),
+    ] = None
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            help="For --method seeded: a table of requests, .csv or .parquet, with the column seed "
+            "and settings: steps, size, and what else the model is called with."
+        ),
+    ] = None
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of --log that are settings, as steps,class_labels; by default all but "
+            "seed."
+        ),
+    ] = None
     size: Size = None
     windows: Annotated[
         int | None,

@@ -1,6 +1,7 @@
 """Own samples and negatives, as files hold them."""
 
 import io
+from functools import partial
 
 import numpy as np
 import torch
@@ -134,20 +135,25 @@ def _first_shape(paths, decoder):
     raise ValueError(f"No own samples: {reasons[0] if reasons else 'there is no file'}.")
 
 
-def drawn_samples(model, n, shape, layer, options):
+def drawn_samples(model, n, shape, layer, options, draw=None):
     """Own samples as files hold them, on the scale of the final layer, and their decodings.
 
-    Arrays of shape ``(n, *shape)`` and ``(n,)``.
+    Arrays of shape ``(n, *shape)`` and ``(n,)``. A method whose samples are not of any latents
+    draws them itself, by ``draw(n, dtype=..., random_state=...)``.
     """
-    drawing = {**model.latents, "random_state": options.seed, "verbose": model.verbose}
+    drawing = {"random_state": options.seed}
+    if draw is None:
+        drawing |= {**model.latents, "verbose": model.verbose, "layer": layer}
+        draw = partial(sample, model.module)
     decodings = [decoding_of_drawn(shape, options)] * n
     if len(shape) == 2:
-        X = sample(model.module, n, dtype="float32", layer=layer, **drawing)
+        X = draw(n, dtype="float32", **drawing)
         if options.bits != "float":
             X = quantize_audio(X, bits=int(options.bits), rounding=str(options.rounding))
         return X, decodings
-    range_ = {} if layer is not None else {"output_range": model.output_range}
-    X = sample(model.module, n, layer=layer, **range_, **drawing)
+    if "layer" in drawing and layer is None:
+        drawing["output_range"] = model.output_range
+    X = draw(n, dtype="uint8", **drawing)
     if options.processing is not None:
         return processed_at_random(X, options)
     return (X if options.jpeg is None else compressed(X, options.jpeg)), decodings

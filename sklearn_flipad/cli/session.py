@@ -40,6 +40,7 @@ _TERMS = {
     "no jpeg": "PNG files, without --jpeg",
     "bits": "--bits and that number",
     "lr": "--lr logistic and --negatives",
+    "settings": "--settings",
     "own files": "--own and files of own samples that were saved in the same way",
     "own resized": "--own, --size and files of own samples that are as large",
 }

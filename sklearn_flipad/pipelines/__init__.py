@@ -13,6 +13,7 @@ from sklearn_flipad.pipelines.detection import (
 from sklearn_flipad.pipelines.methods import METHODS, Method, TargetModel, method_of
 from sklearn_flipad.pipelines.reproduction import make_reproduction
 from sklearn_flipad.pipelines.residual import make_residual
+from sklearn_flipad.pipelines.seeded import make_seeded
 
 __all__ = [
     "METHODS",
@@ -26,6 +27,7 @@ __all__ = [
     "make_rawpad",
     "make_reproduction",
     "make_residual",
+    "make_seeded",
     "make_smf",
     "make_sminv",
     "make_spectral",

@@ -29,9 +29,11 @@ from sklearn_flipad.pipelines.detection import (
 )
 from sklearn_flipad.pipelines.reproduction import make_reproduction
 from sklearn_flipad.pipelines.residual import make_residual
+from sklearn_flipad.pipelines.seeded import make_seeded
 from sklearn_flipad.reproduction import (
     LatentPosteriorDetector,
     ReproductionDetector,
+    SeedDetector,
     SMInvDetector,
 )
 
@@ -261,6 +263,19 @@ _ROWS = (
         trains_on_negatives=False,
         judges=("images", "signals", "tables"),
         n_samples=1000,
+        is_distance=True,
+    ),
+    Method(
+        "seeded",
+        make_seeded,
+        SeedDetector,
+        "distance to what the generator makes of the seed, of many, that explains the sample",
+        _from_generator,
+        holds="generator",
+        needs="generator",
+        trains_on_negatives=False,
+        judges=("images", "signals"),
+        n_samples=400,
         is_distance=True,
     ),
     Method(

@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_flipad.detectors import CombinedDetector
 from sklearn_flipad.final_layer import LatentDecoder
 from sklearn_flipad.pipelines import method_of
-from sklearn_flipad.report._views import activation_views, reproduction_views
+from sklearn_flipad.report._views import activation_views, reproduction_views, seed_views
 from sklearn_flipad.report.fingerprints import weights_digest
 
 __all__ = ["fingerprints", "limits", "measures_distances", "methods_of", "views"]
@@ -53,7 +53,8 @@ _DECODED = (
     "somebody encoded and decoded with it is its work in every value.",
 )
 
-#: By the parameter that holds a part of the model; "search" if its latents are searched too.
+#: By the parameter that holds a part of the model; "search" if its latents are searched too, and
+#: "seeds" if they are those of candidates.
 _CONTENTS = {
     "search": _Contents(
         _of_generator,
@@ -64,6 +65,18 @@ _CONTENTS = {
             "with the model makes the same samples, and so may a copy of lower precision. If the "
             "latents are as large as a sample, nearly everything can be reproduced, and that says "
             "little.",
+        ),
+    ),
+    "seeds": _Contents(
+        _of_generator,
+        seed_views,
+        (
+            "Seeds",
+            "are looked for among the candidates alone. A file that the model made with another "
+            "seed, with other settings, or from noise that was drawn in another way is “not own”, "
+            "as is one that was resized or cropped since. A copy of the model whose weights differ "
+            "finds the seed, too; the difference between the file and the sample made again tells "
+            "it.",
         ),
     ),
     "final_layer": _Contents(
@@ -110,6 +123,8 @@ def _contents_of(estimator):
     method = method_of(estimator)
     if method is None:
         return None
+    if hasattr(estimator, "seeds"):
+        return _CONTENTS["seeds"]
     searches = hasattr(estimator, "reconstruct") and hasattr(estimator, "distance")
     return _CONTENTS.get("search" if searches else method.holds)
 

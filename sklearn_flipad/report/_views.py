@@ -8,7 +8,7 @@ from sklearn_flipad.base.gray_levels import to_gray_levels
 from sklearn_flipad.report._pictures import gray_picture, line_plot, signed_picture
 from sklearn_flipad.report._text import number
 
-__all__ = ["View", "activation_views", "reproduction_views", "sample_view"]
+__all__ = ["View", "activation_views", "reproduction_views", "sample_view", "seed_views"]
 
 #: End of the color scale of differences, in gray levels.
 _LIMIT = 4
@@ -23,6 +23,17 @@ _OUTCOMES = {
     ),
     "undecided": "Not reproduced: the search ended above what rounding explains.",
 }
+#: Captions of what the model makes, of it beside the file, and of the difference.
+_NEAREST = (
+    "nearest that the model makes",
+    "the file, and what the model makes that is nearest",
+    "file minus reproduction",
+)
+_AGAIN = (
+    "made again with the seed",
+    "the file, and the sample made again with the seed",
+    "file minus sample made again",
+)
 #: Numbers of a row that are listed, and channels of a signal that are drawn.
 _MAX_VALUES, _MAX_LINES = 60, 4
 
@@ -75,27 +86,82 @@ def reproduction_views(detector, X):
     ]
 
 
-def _reproduction_view(sample, made, result, k, detector):
+def seed_views(detector, X):
+    """Views of what the model makes of the seeds of samples, beside the samples."""
+    found = detector.search(X)
+    made = np.asarray(found.samples).reshape(X.shape)
+    views = []
+    for k, (sample, again) in enumerate(zip(X, made, strict=True)):
+        view = _compared(sample, again, *_AGAIN)
+        log10_p = found.log_p_values[k] / np.log(10)
+        settings = "".join(f", {name} {value}" for name, value in found.settings[k].items())
+        matches = found.matches
+        text = f"Candidate that comes nearest: seed {found.seeds[k]}{settings}"
+        if not isinstance(detector.seeds, range):
+            text += f", row {found.rows[k] + 1:,} of the candidates"
+        n = matches.n_candidates
+        r = matches.correlations[k, found.best[k]]
+        text += f". Its noise correlates with that of the file by {number(r)}: p = "
+        text += f"{_power(log10_p)} for {n:,} candidates (Bonferroni). "
+        if found.log_p_values[k] <= np.log(detector.level):
+            text += (
+                "The seed is found. For chance to do it, one would have to try about "
+                f"{_power(np.log10(n) - log10_p)} seeds that have nothing to do with the file."
+            )
+        else:
+            text += (
+                f"That is above {detector.level:g}: no seed is found, and the picture is no more "
+                "than that of one of the candidates."
+            )
+        equal, largest = found.equal[k, found.best[k]], found.distances[k, found.best[k]]
+        if equal == 1:
+            text += f" All {sample.size:,} values are identical."
+        else:
+            text += (
+                f" {equal:.1%} of the {sample.size:,} values are identical, and the largest "
+                f"difference is {number(largest)}."
+            )
+        view.notes.append(text)
+        views.append(view)
+    return views
+
+
+def _power(log10):
+    """A power of ten in words that can be read where it underflows a float."""
+    if not np.isfinite(log10):
+        return "0" if log10 < 0 else "infinitely many"
+    if abs(log10) < 4:
+        return number(10.0**log10)
+    whole = int(np.floor(log10))
+    return f"{10 ** (log10 - whole):.1f}e{whole:+d}".replace("-", "\u2212")
+
+
+def _compared(sample, made, of_made, of_both, of_difference):
+    """View of what a model makes, and of its difference from a sample, with captions."""
     difference = sample.astype(float) - made
-    in_levels = sample.dtype == made.dtype == np.uint8
     view = View()
-    if _is_image(sample) and in_levels:
+    if _is_image(sample) and sample.dtype == made.dtype == np.uint8:
         view.pictures = [
-            gray_picture(made, "nearest that the model makes"),
-            signed_picture(_largest(difference), _LIMIT, "file minus reproduction"),
+            gray_picture(made, of_made),
+            signed_picture(_largest(difference), _LIMIT, of_difference),
         ]
         view.scale = _LIMIT, "gray levels"
     elif _is_signal(sample):
         lines = {"file": sample[:_MAX_LINES], "reproduction": made[:_MAX_LINES]}
         view.pictures = [
-            line_plot(lines, "the file, and what the model makes that is nearest", ylabel="value"),
-            line_plot(
-                {"": difference[:_MAX_LINES]}, "file minus reproduction", ylabel="difference"
-            ),
+            line_plot(lines, of_both, ylabel="value"),
+            line_plot({"": difference[:_MAX_LINES]}, of_difference, ylabel="difference"),
         ]
     elif sample.ndim == 1:
         shown = {"reproduction": made[:_MAX_VALUES], "difference": difference[:_MAX_VALUES]}
         view.columns = [(name, [number(v) for v in values]) for name, values in shown.items()]
+    return view
+
+
+def _reproduction_view(sample, made, result, k, detector):
+    difference = sample.astype(float) - made
+    in_levels = sample.dtype == made.dtype == np.uint8
+    view = _compared(sample, made, *_NEAREST)
     note = _OUTCOMES[str(result.outcomes[k])]
     if in_levels:
         note += (

@@ -10,6 +10,8 @@ from sklearn_flipad.reproduction.posterior import (
 )
 from sklearn_flipad.reproduction.result import ReconstructionResult
 from sklearn_flipad.reproduction.seeds import (
+    SeedCandidates,
+    SeedDetector,
     SeedMatches,
     SeedSearch,
     SeedSearchResult,
@@ -26,6 +28,8 @@ __all__ = [
     "ReproductionDetector",
     "SMInvDetector",
     "SearchOptions",
+    "SeedCandidates",
+    "SeedDetector",
     "SeedMatches",
     "SeedSearch",
     "SeedSearchResult",

@@ -54,7 +54,7 @@ def test_gradients_are_those_of_the_scores(fitted):
 
 def test_each_method_of_images_that_a_generator_has_is_attacked():
     left_out = {*METHODS} - {*attacks.METHODS}
-    assert left_out == {"spectral", "residual", "posterior"}
+    assert left_out == {"spectral", "residual", "posterior", "seeded"}
 
 
 def test_the_table_has_the_shares_by_budget():

@@ -32,9 +32,10 @@ from sklearn_flipad.cli.app import app
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.detectors import MLP, DeepSADDetector
 from sklearn_flipad.evaluation import RandomProcessing
-from sklearn_flipad.generators import sample
+from sklearn_flipad.generators import TorchNoise, sample
 from sklearn_flipad.scoring import ImageDecoder, path_of, score_files
 from tests.bits import assert_same_bits
+from tests.diffusion_models import flow_sampler
 from tests.fuzz import damaged
 
 CODE = '''
@@ -107,6 +108,12 @@ def enlarged():
     generator = Images(channels=4)
     generator.shape = 1, 16, 16
     return generator
+
+
+def flow():
+    from tests.diffusion_models import flow_sampler
+
+    return flow_sampler()
 
 
 broken = 1 / 1
@@ -257,6 +264,48 @@ def test_code_that_an_attributor_needs(flipad, tmp_path, monkeypatch):
     page = tmp_path / "report.html"
     flipad(*scoring, "--code", "studio_models:trained", "--report", page)
     assert found["sha256"] in page.read_text()
+
+
+def test_seeds_of_a_diffusion_model(flipad, tmp_path):
+    """From a log to a report that shows the request, and what chance would have needed."""
+    pytest.importorskip("jinja2")
+    model = flow_sampler()
+    log = pd.DataFrame({"seed": range(5000, 5300), "class_labels": np.arange(300) % 3, "user": 7})
+    log.to_csv(tmp_path / "requests.csv", index=False)
+    own = model.images(TorchNoise((1, 8, 8))(5121), class_labels=torch.tensor([1]))
+    write_images(tmp_path / "suspects", [*own, *(255 - own)])
+    out = tmp_path / "model.flipad"
+    fit = ["fit", "studio_models:flow", "--method", "seeded", "--out", out, "--samples", 40]
+    fit += ["--fnr", 0.1, "--negatives", "negatives", "--json"]
+    _, messages, _ = flipad(*fit, code=1)
+    assert "pass --seeds START:STOP, or --log" in messages
+    log_options = ["--log", tmp_path / "requests.csv"]
+    _, messages, _ = flipad(*fit, *log_options, code=1)
+    assert "takes no 'user'" in messages
+    assert "Name the columns that are, by --settings." in messages
+    found, _, _ = flipad(*fit, *log_options, "--settings", "class_labels")
+    assert found["method"] == "seeded"
+    assert found["notes"]["own_samples_from"] == "candidates of seed 0"
+    code = ["--code", "studio_models:flow"]
+    assert found["next"].endswith(" ".join(code))
+    scoring = ["score", out, tmp_path / "suspects", "-o", tmp_path / "out.csv", *code]
+    flipad(*scoring, "--report", tmp_path / "report.html")
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert table["verdict"].tolist() == ["own", "not own"]
+    assert table["score"].tolist() == [0, -255]
+    page = (tmp_path / "report.html").read_text()
+    assert "seed 5121, class_labels 1, row 122 of the candidates" in page
+    assert "All 64 values are identical" in page
+    assert "For chance to do it, one would have to try" in page
+    assert "made again with the seed" in page
+    # A range, and what the file says of it.
+    flipad(*fit, "--seeds", "0:1000", "--overwrite")
+    described, _, _ = flipad("inspect", out, "--json")
+    assert described["parameters"]["detect__estimator__seeds"] == "range(0, 1000)"
+    _, messages, _ = flipad(*fit, "--seeds", "1000", "--overwrite", code=1)
+    assert "must be START:STOP" in messages
+    _, messages, _ = flipad(*fit[:2], "--out", out, "--seeds", "0:9", "--overwrite", code=1)
+    assert "--seeds is for --method seeded" in messages
 
 
 def test_an_unfinished_run_and_other_levels(flipad, attributor, tmp_path):

@@ -47,6 +47,13 @@ def load():
     return nn.Sequential(nn.AvgPool2d(2), nn.Upsample(scale_factor=2))
 """
 
+DIFFUSION = """
+from tests.diffusion_models import flow_sampler
+
+def sampler():
+    return flow_sampler(16, n_steps=3)
+"""
+
 
 def blocks(name, language):
     """Code that a page shows in a language."""
@@ -64,11 +71,14 @@ def commands(name):
 def studio(tmp_path, monkeypatch):
     """A folder with all that the page speaks of."""
     monkeypatch.chdir(tmp_path)
-    for module in ("model", "vocoder", "autoencoder"):
+    for module in ("model", "vocoder", "autoencoder", "diffusion"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     (tmp_path / "model.py").write_text(blocks("docs/command.rst", "python")[0])
     (tmp_path / "vocoder.py").write_text(VOCODER)
     (tmp_path / "autoencoder.py").write_text(AUTOENCODER)
+    (tmp_path / "diffusion.py").write_text(DIFFUSION)
+    requests = pd.DataFrame({"seed": range(300), "class_labels": np.arange(300) % 2, "user": 7})
+    requests.to_csv("requests.csv", index=False)
     rng = np.random.default_rng(0)
     for folder in ("photos", "suspects", "published", "speech", "clips", "known"):
         (tmp_path / folder).mkdir()
@@ -103,7 +113,7 @@ def studio(tmp_path, monkeypatch):
     short = lambda **options: LatentEncoder(max_steps=150, **options)  # noqa: E731
     monkeypatch.setattr("sklearn_flipad.pipelines.reproduction.LatentEncoder", short)
     yield tmp_path
-    for module in ("model", "vocoder", "autoencoder"):
+    for module in ("model", "vocoder", "autoencoder", "diffusion"):
         sys.modules.pop(module, None)
 
 
@@ -111,7 +121,9 @@ def run(command):
     arguments = shlex.split(command)
     if arguments[0] == "fit":  # what only makes it slow
         arguments += ["--epochs", "3", "--fnr", "0.02"]
-        arguments += [] if "--own" in arguments else ["--samples", "500"]
+        n_own = "100" if "seeded" in arguments else "500"
+        arguments += [] if "--own" in arguments else ["--samples", n_own]
+        arguments = ["0:1000" if value == "0:1000000" else value for value in arguments]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, f"{command}\n{done.stderr}"
     return done
@@ -130,6 +142,7 @@ def test_every_command_of_the_page(studio):
         table = pd.read_csv(studio / name)
         assert (table["status"] == "scored").all()
         assert (table["verdict"][:20] == "own").sum() >= 18
+    assert set(pd.read_csv(studio / "seeds.csv")["verdict"]) == {"not own"}
     verdicts = pd.read_csv(studio / "verdicts.csv")
     assert (verdicts["prediction"][20:] == -1).all()
 

@@ -8,9 +8,11 @@ import pickle
 import subprocess
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import BaseEstimator
@@ -37,12 +39,14 @@ from sklearn_flipad import (
     OutputActivation,
     ReproductionDetector,
     SMInvDetector,
+    inspect_attributor,
     load_attributor,
     make_combined,
     make_dctpad,
     make_flipad,
     make_rawpad,
     make_reproduction,
+    make_seeded,
     make_smf,
     make_sminv,
     make_whitened,
@@ -52,12 +56,13 @@ from sklearn_flipad.calibration import PAC, Quantile
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.evaluation import RandomProcessing
 from sklearn_flipad.evaluation.perturbations import GaussianBlur, JPEGCompression
-from sklearn_flipad.generators import sample
-from sklearn_flipad.reproduction import FeatureDistance, SearchOptions
+from sklearn_flipad.generators import TorchNoise, sample
+from sklearn_flipad.reproduction import FeatureDistance, SearchOptions, SeedCandidates
 from sklearn_flipad.solvers import FISTA
 from sklearn_flipad.storage.arrays import unpack
 from sklearn_flipad.zoo import ConditionalDCGANGenerator, DCGANGenerator, LSGANGenerator
 from tests.bits import assert_same_bits
+from tests.diffusion_models import flow_sampler
 
 skops = pytest.importorskip("skops.io")
 
@@ -238,6 +243,53 @@ def state(value):
     local = ("verbose", "device", "memory", "cache_dir", "checkpoint")
     kept = {key: item for key, item in vars(value).items() if key not in local}
     return type(value), {key: state(item) for key, item in kept.items()}
+
+
+def by_numpy(seed):
+    return np.random.RandomState(seed).standard_normal((1, 1, 8, 8)).astype(np.float32)
+
+
+def by_numpy_halved(seed):
+    return by_numpy(seed) / 2
+
+
+@pytest.mark.parametrize("draw", [None, TorchNoise((1, 8, 8), batch_size=2), by_numpy])
+def test_seeds_and_requests(tmp_path, draw):
+    """A diffusion model is asked for as other generators are; another one is refused."""
+    model, path = flow_sampler(), tmp_path / "model.flipad"
+    log = pd.DataFrame(
+        {"seed": range(300), "class_labels": np.arange(300) % 3, "user": ["a"] * 300}
+    )
+    requests = SeedCandidates.from_requests(log, settings=["class_labels"])
+    attributor = make_seeded(model, seeds=requests, draw=draw, fnr=0.2, level=1e-4)
+    own = attributor["detect"].estimator.sample(12)
+    save_attributor(attributor.fit(own), path)
+    code = {"sklearn_flipad.generators.diffusion.sampler:DiffusionSampler": flow_sampler}
+    functions = {} if draw is not by_numpy else {f"{NAME}by_numpy": by_numpy}
+    assert set(inspect_attributor(path).needs) == {*code, *functions}
+    loaded = load_attributor(path, objects={**code, **functions})
+    X = np.concatenate([own[:3], 255 - own[:3]])
+    assert_same_bits(loaded.score_samples(X), attributor.score_samples(X))
+    assert (loaded.score_samples(X[:3]) == 0).all()
+    found = loaded["detect"].estimator_.search(own)
+    assert np.array_equal(found.rows, attributor["detect"].estimator_.search(own).rows)
+    steps = partial(flow_sampler, n_steps=5)
+    with pytest.raises(ValueError, match="SeedDetector's generator, or draw"):
+        load_attributor(path, objects={**dict.fromkeys(code, steps), **functions})
+    if functions:
+        with pytest.raises(ValueError, match="SeedDetector's generator, or draw"):
+            load_attributor(path, objects={**code, f"{NAME}by_numpy": by_numpy_halved})
+
+
+def test_seeds_of_latents_that_are_found(generator, tmp_path):
+    encoder = LatentEncoder(max_steps=20, random_state=0)
+    options = {"latent_shape": (4, 1, 1), "output_range": (-1, 1), "encoder": encoder}
+    # Of four latents, no seed is ever significant.
+    attributor = make_seeded(generator, seeds=range(9), level=1, **options, fnr=0.4)
+    own = attributor["detect"].estimator.sample(6)
+    path = tmp_path / "model.flipad"
+    save_attributor(attributor.fit(own), path)
+    assert_same_bits(load_attributor(path).score_samples(own), attributor.score_samples(own))
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -40,6 +40,8 @@ def made(method, models, **options):
         return method.make({"raw": METHODS["rawpad"].make()}, **options)
     if method.arguments is None:
         return method.make(models["else"].module, **options)
+    if method.name == "seeded":
+        options = {"seeds": range(100), **options}
     return method.attributor(models.get(method.needs, models["else"]), **options)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from joblib import parallel_config
 from scipy import stats
 
 from sklearn_flipad.generators import DiffusionSampler, TorchNoise
@@ -66,11 +67,24 @@ def test_matches(n_threads, monkeypatch):
     assert found.log_p_values[0] == pytest.approx(np.log(2100 * p), rel=1e-4)
 
 
+def test_jobs_change_nothing():
+    noise = np.concatenate(
+        [TorchNoise(SHAPE)(300), np.random.default_rng(0).normal(size=(1, *SHAPE))]
+    )
+    alone = match_seeds(noise, seeds=range(330))
+    with parallel_config(backend="threading"):
+        shared = match_seeds(noise, seeds=range(330), n_jobs=4)
+    for name, value in vars(alone).items():
+        assert np.array_equal(getattr(shared, name), value), name
+    assert alone.rows[0, 0] == alone.seeds[0, 0] == 300
+
+
 def test_seeds_of_any_kind_and_order():
     noise = TorchNoise(SHAPE)(2**40 + 3)
     seeds = np.array([9, 2**40 + 3, 4], dtype=np.int64)
     found = match_seeds(noise, seeds=seeds, n_best=10)
     assert found.seeds[0, 0] == 2**40 + 3
+    assert found.rows[0, 0] == 1
     assert found.seeds.shape == (1, 3)
     assert found.correlations[0, 0] == pytest.approx(1)
 

@@ -1,5 +1,7 @@
 """A diffusion network with its schedule as a generator."""
 
+import copy
+
 import numpy as np
 import torch
 from torch import nn
@@ -154,6 +156,32 @@ class DiffusionSampler(Invertible, nn.Module):
     def clips(self):
         """Whether the scheduler clips its estimates of the sample at each step."""
         return self._scheduler is not None and clips(self._scheduler)
+
+    def with_steps(self, n_steps):
+        """The same model with another number of steps of its scheduler.
+
+        Parameters
+        ----------
+        n_steps : int
+            Number of steps.
+
+        Returns
+        -------
+        DiffusionSampler
+            It shares the network.
+
+        Raises
+        ------
+        ValueError
+            If the steps are a schedule by hand.
+        """
+        if self._scheduler is None:
+            raise ValueError(
+                "The steps of a schedule by hand are fixed: make a sampler for each number of them."
+            )
+        sampler = copy.copy(self)
+        sampler.schedule = schedule_of(self._scheduler, n_steps)
+        return sampler
 
     def forward(self, noise, **condition):
         """Samples of noise.

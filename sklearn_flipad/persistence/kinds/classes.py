@@ -65,6 +65,8 @@ VALUES = {
     "DateColumn": "sklearn_flipad.tabular._columns",
     "CategoryColumn": "sklearn_flipad.tabular._columns",
     "SearchOptions": "sklearn_flipad.reproduction",
+    "SeedCandidates": "sklearn_flipad.reproduction",
+    "TorchNoise": "sklearn_flipad.generators",
     "DouglasRachford": "sklearn_flipad.solvers",
     "FISTA": "sklearn_flipad.solvers",
 }

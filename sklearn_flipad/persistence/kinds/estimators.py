@@ -11,7 +11,7 @@ from sklearn_flipad.persistence.kinds.classes import (
 )
 from sklearn_flipad.persistence.kinds.deep_sad import DeepSAD
 from sklearn_flipad.persistence.kinds.kind import Kind, refusing
-from sklearn_flipad.persistence.kinds.reproduction import Search
+from sklearn_flipad.persistence.kinds.reproduction import Search, Seeds
 from sklearn_flipad.persistence.kinds.special import Residuals, Searches, Special
 
 __all__ = ["KINDS"]
@@ -23,6 +23,7 @@ _SPECIAL = {
     "ReproductionDetector": Search(),
     "ResidualTransformer": Residuals(),
     "SMInvDetector": Search(),
+    "SeedDetector": Seeds(),
 }
 _PLAIN = Special()
 #: Parameters of a machine or a session, which are not stored.

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from torch import nn
 
 from sklearn_flipad.base.modules import evaluating, run_generator, unwrap
@@ -10,10 +11,10 @@ from sklearn_flipad.generators.latents import latent_batches
 from sklearn_flipad.persistence.kinds.kind import Kind
 from sklearn_flipad.persistence.kinds.probes import check_output, on_cpu
 from sklearn_flipad.persistence.kinds.special import Special
-from sklearn_flipad.reproduction import FeatureDistance, LatentEncoder
+from sklearn_flipad.reproduction import FeatureDistance, LatentEncoder, SeedCandidates
 from sklearn_flipad.reproduction.search.metric import LatentMetric
 
-__all__ = ["KINDS", "Search"]
+__all__ = ["KINDS", "Search", "Seeds"]
 
 
 class Search(Special):
@@ -62,6 +63,23 @@ class Search(Special):
                 raise ValueError(f"the {name} is not the one that was stored")
             if found is not None:
                 check_output(found, wanted, f"the {name}")
+
+
+class Seeds(Special):
+    """SeedDetector: a sample of a candidate tells its generator and how noise is drawn."""
+
+    def to_store(self, detector, params, fitted):
+        seeds = params["seeds"]
+        if not isinstance(seeds, range | np.ndarray):
+            params = {**params, "seeds": SeedCandidates.of(seeds)}
+        return params, fitted
+
+    def probe(self, detector):
+        with on_cpu(detector.generator):
+            return clone(detector).set_params(verbose=0, device="cpu").sample(1, dtype="float32")
+
+    def check(self, detector, expected):
+        check_output(self.probe(detector), expected, "the SeedDetector's generator, or draw,")
 
 
 def _inputs(detector):

@@ -10,7 +10,7 @@ from sklearn_flipad.storage.files import printable
 __all__ = ["KINDS", "how_to_write", "import_path"]
 
 #: Parameters that may be functions.
-_FUNCTIONS = ("distance", "sampler")
+_FUNCTIONS = ("distance", "draw", "sampler")
 
 
 def import_path(thing):

@@ -93,6 +93,14 @@ KINDS = (
         shared=False,
     ),
     Kind(
+        "range",
+        lambda value, path: type(value) is range,
+        lambda value, path, writer: {"items": [value.start, value.stop, value.step]},
+        lambda node, reader: range(*map(int, node["items"])),
+        lambda node, view: printable(str(range(*map(int, node["items"])))),
+        shared=False,
+    ),
+    Kind(
         "dict",
         lambda value, path: type(value) is dict and all(type(key) is str for key in value),
         lambda value, path, writer: {"items": writer.named(value, path)},

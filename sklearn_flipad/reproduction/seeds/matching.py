@@ -1,7 +1,9 @@
 """Seeds whose noise correlates most with given noise."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
+import joblib
 import numpy as np
 import torch
 
@@ -9,6 +11,7 @@ from sklearn_flipad.base.parallel import in_batches
 from sklearn_flipad.base.progress import progress
 from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.generators import TorchNoise
+from sklearn_flipad.reproduction.seeds._checks import checked_seeds
 from sklearn_flipad.reproduction.seeds._correlation import bonferroni, log_p_values
 
 __all__ = ["SeedMatches", "match_seeds"]
@@ -26,6 +29,8 @@ class SeedMatches:
     ----------
     seeds : ndarray of int64 or uint64, shape (n, n_best)
         The seeds.
+    rows : ndarray of int64, shape (n, n_best)
+        Places of the seeds among the candidates, counted from 0.
     positions : ndarray of int64, shape (n, n_best)
         Positions in the batch that the seed draws; 0 where it draws the noise of one sample.
     correlations : ndarray of float64, shape (n, n_best)
@@ -39,13 +44,14 @@ class SeedMatches:
     """
 
     seeds: np.ndarray
+    rows: np.ndarray
     positions: np.ndarray
     correlations: np.ndarray
     log_p_values: np.ndarray
     n_candidates: int
 
 
-def match_seeds(noise, *, seeds, draw=None, n_best=3, verbose=0):
+def match_seeds(noise, *, seeds, draw=None, n_best=3, n_jobs=None, verbose=0):
     """Seeds whose noise correlates most with given noise, and the p-value of the best one.
 
     Noise is drawn for each seed once, compared with that of all samples and dropped, in all of
@@ -65,8 +71,11 @@ def match_seeds(noise, *, seeds, draw=None, n_best=3, verbose=0):
         threads. By default :class:`~sklearn_flipad.generators.TorchNoise` of this shape.
     n_best : int, default=3
         Seeds to return for each noise.
+    n_jobs : int, default=None
+        Processes that share the seeds, of joblib: 1 by default, -1 for all cores, or the workers of
+        ``joblib.parallel_config``. The result is the same.
     verbose : int, default=0
-        Whether to show progress.
+        Whether to show progress, of one process.
 
     Returns
     -------
@@ -99,7 +108,7 @@ def match_seeds(noise, *, seeds, draw=None, n_best=3, verbose=0):
             f"sample, got {noise.shape}."
         )
     shape = noise.shape[1:]
-    seeds = _checked_seeds(seeds)
+    seeds = checked_seeds(seeds)
     draw = TorchNoise(shape) if draw is None else draw
     targets = _standardized(torch.from_numpy(noise.reshape(len(noise), -1)))
     if not bool(torch.isfinite(targets).all()):
@@ -110,24 +119,18 @@ def match_seeds(noise, *, seeds, draw=None, n_best=3, verbose=0):
     n_candidates = len(seeds) * n_batch
     n_best = min(n_best, n_candidates)
     # Single precision finds the best, whose correlations are then computed in double precision.
-    coarse = targets.float()
-
-    def correlate(rows):
-        block = torch.cat([_drawn(draw, seed, shape) for seed in seeds[rows]]).float()
-        if len(block) != n_batch * (rows.stop - rows.start):
-            raise ValueError("draw(seed) must return batches of one size.")
-        # Up to the same factor for all; torch's standard deviation takes longer than drawing.
-        squares = torch.linalg.vector_norm(block, dim=1).square() / block.shape[1]
-        deviations = (squares - block.mean(dim=1).square()).clamp(min=0).sqrt()
-        correlations = (coarse @ block.T / deviations).numpy()
-        return _largest(correlations, rows.start * n_batch + np.arange(len(block)), n_best)
-
-    values = np.empty((len(noise), 0), np.float32), np.empty((len(noise), 0), np.int64)
-    size = _BLOCK * torch.get_num_threads()
-    with progress(len(seeds), "seeds", verbose=verbose) as bar:
-        for more in in_batches(correlate, len(seeds), batch_size=size, lanes=_BLOCK, apart=True):
-            values = _largest(*(np.hstack(both) for both in zip(values, more, strict=True)), n_best)
-            bar.update(min(_BLOCK, len(seeds) - bar.n))
+    arguments = targets.float(), draw, shape, n_batch, n_best
+    n_parts = min(joblib.effective_n_jobs(n_jobs), -(-len(seeds) // _BLOCK))
+    if n_parts == 1:
+        values = _best_of(seeds, 0, *arguments, verbose=verbose)
+    else:
+        # Whole blocks, so that parts have those of the whole.
+        ends = _BLOCK * np.linspace(0, -(-len(seeds) // _BLOCK), n_parts + 1).astype(int)
+        parts = joblib.Parallel(n_jobs)(
+            joblib.delayed(_best_of)(seeds[begin:end], int(begin), *arguments)
+            for begin, end in pairwise(ends)
+        )
+        values = _largest(*(np.hstack(both) for both in zip(*parts, strict=True)), n_best)
 
     def exact(row, candidate):
         drawn = _drawn(draw, seeds[candidate // n_batch], shape)[candidate % n_batch]
@@ -136,8 +139,10 @@ def match_seeds(noise, *, seeds, draw=None, n_best=3, verbose=0):
     found = [[exact(row, i) for i in candidates] for row, candidates in enumerate(values[1])]
     correlations, candidates = _largest(np.array(found), values[1], n_best)
     log_p = log_p_values(correlations[:, 0], noise[0].size)
+    rows = candidates // n_batch
     return SeedMatches(
-        np.array([[seeds[i] for i in row] for row in candidates // n_batch]),
+        np.array([[seeds[i] for i in row] for row in rows]),
+        rows,
         candidates % n_batch,
         correlations,
         bonferroni(log_p, n_candidates),
@@ -145,18 +150,28 @@ def match_seeds(noise, *, seeds, draw=None, n_best=3, verbose=0):
     )
 
 
-def _checked_seeds(seeds):
-    """Seeds as a range or an array of integers of one axis; ValueError if they are none."""
-    if not isinstance(seeds, range):
-        seeds = np.asarray(seeds)
-        if seeds.ndim != 1 or seeds.dtype.kind not in "iu":
-            raise ValueError(
-                f"seeds must be a range or integers of one axis, got {seeds.dtype} of shape "
-                f"{seeds.shape}."
-            )
-    if not len(seeds):
-        raise ValueError("There are no seeds.")
-    return seeds
+def _best_of(seeds, first, targets, draw, shape, n_batch, n_best, verbose=0):
+    """Largest correlations with some of the seeds, and their candidates, counted from `first`."""
+
+    def correlate(rows):
+        block = torch.cat([_drawn(draw, seed, shape) for seed in seeds[rows]]).float()
+        if len(block) != n_batch * (rows.stop - rows.start):
+            raise ValueError("draw(seed) must return batches of one size.")
+        # Up to the same factor for all; torch's standard deviation takes longer than drawing.
+        squares = torch.linalg.vector_norm(block, dim=1).square() / block.shape[1]
+        deviations = (squares - block.mean(dim=1).square()).clamp(min=0).sqrt()
+        # NaN for constant noise. For 1,000 samples, sorting all is slower than drawing.
+        correlations = torch.nan_to_num(targets @ block.T / deviations, nan=-2.0)
+        top, places = correlations.topk(min(n_best, len(block)), dim=1)
+        return top.numpy(), (first + rows.start) * n_batch + places.numpy()
+
+    values = np.empty((len(targets), 0), np.float32), np.empty((len(targets), 0), np.int64)
+    size = _BLOCK * torch.get_num_threads()
+    with progress(len(seeds), "seeds", verbose=verbose) as bar:
+        for more in in_batches(correlate, len(seeds), batch_size=size, lanes=_BLOCK, apart=True):
+            values = _largest(*(np.hstack(both) for both in zip(values, more, strict=True)), n_best)
+            bar.update(min(_BLOCK, len(seeds) - bar.n))
+    return values
 
 
 def _drawn(draw, seed, shape):

@@ -1,14 +1,15 @@
-"""The search for the seed of a diffusion model's sample, confirmed by running the model again."""
+"""The search for the seed of a sample, confirmed by running the model again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from sklearn_flipad.base.samples import check_samples
-from sklearn_flipad.generators import DiffusionSampler, NoiseInversionResult, TorchNoise
-from sklearn_flipad.reproduction.seeds._latents import last_states
+from sklearn_flipad.generators import TorchNoise
+from sklearn_flipad.reproduction.seeds._correlation import bonferroni, log_p_values
+from sklearn_flipad.reproduction.seeds._targets import target_of
+from sklearn_flipad.reproduction.seeds.candidates import SeedCandidates
 from sklearn_flipad.reproduction.seeds.matching import SeedMatches, match_seeds
 
 __all__ = ["SeedSearch", "SeedSearchResult"]
@@ -21,34 +22,39 @@ class SeedSearchResult:
     Attributes
     ----------
     matches : SeedMatches
-        The best seeds by the correlation of their noise, and p-values.
-    inversion : NoiseInversionResult
-        The noise of the samples.
+        The best candidates by the correlation of their noise, and p-values.
+    inversion : NoiseInversionResult or ReconstructionResult
+        The noise of the samples, with the settings of `seeds`.
     best : ndarray of int64, shape (n,)
-        Which of the seeds of a row of `matches` makes the sample that comes nearest.
+        Which of the candidates of a row of `matches` makes the sample that comes nearest.
     seeds : ndarray of int64 or uint64, shape (n,)
-        Those seeds.
+        The seeds of those.
+    rows : ndarray of int64, shape (n,)
+        Their rows in the table of requests, or places among the seeds, counted from 0.
+    settings : tuple of dict, length n
+        Their settings; empty where candidates have none.
+    log_p_values : ndarray of float64, shape (n,)
+        Natural logarithms of the p-values of their correlations, times the number of candidates
+        (Bonferroni).
     samples : ndarray, shape (n, *sample_shape)
         What the model makes of them: gray levels for gray levels, else floats.
     distances : ndarray of float64, shape (n, n_best)
-        Largest absolute difference between the suspect and what the model makes of each seed, in
-        gray levels for gray levels.
+        Largest absolute difference between the suspect and what the model makes of each candidate,
+        in gray levels for gray levels.
     equal : ndarray of float64, shape (n, n_best)
         Share of equal values.
     """
 
     matches: SeedMatches
-    inversion: NoiseInversionResult
+    inversion: Any
     best: np.ndarray
     seeds: np.ndarray
+    rows: np.ndarray
+    settings: tuple
+    log_p_values: np.ndarray
     samples: np.ndarray
     distances: np.ndarray
     equal: np.ndarray
-
-    @property
-    def log_p_values(self):
-        """Natural logarithms of the p-values, Bonferroni's, ndarray of shape (n,)."""
-        return self.matches.log_p_values
 
     @property
     def identical(self):
@@ -58,25 +64,28 @@ class SeedSearchResult:
 
 @dataclass(frozen=True, eq=False)
 class SeedSearch:
-    """Which seed, of many, a diffusion model made a sample with.
+    """Which seed, of many, a model made a sample with.
 
-    The sampler is run backward; the noise that it gives is compared with that of all seeds; and the
+    The noise of the sample is found: a diffusion sampler is run backward, and latents of other
+    generators are found by reproduction. It is compared with the noise of all candidates; and the
     model is run again with the best ones. If what it makes is equal to the sample in every value,
     the model made the sample, or one that makes the same samples did. With a copy of the model
     whose weights differ slightly the seed may be found too, but the sample is another one.
 
     Parameters
     ----------
-    sampler : DiffusionSampler
-        The target model.
-    seeds : range or array-like of int, shape (n_seeds,)
-        Candidates.
+    sampler : DiffusionSampler or ReproductionDetector
+        The target model; of a generator that is no diffusion model, the detector that finds its
+        latents.
+    seeds : range, array-like of int, DataFrame, path-like or SeedCandidates
+        Candidates: seeds; a table of requests, see
+        :meth:`~sklearn_flipad.reproduction.SeedCandidates.from_requests`; or seeds with settings.
     draw : callable, default=None
         ``draw(seed)`` returns the noise of a seed, shape ``(n_batch, *latent_shape)``, see
         :func:`~sklearn_flipad.reproduction.match_seeds`. By default
-        :class:`~sklearn_flipad.generators.TorchNoise` of one image.
+        :class:`~sklearn_flipad.generators.TorchNoise` of one sample.
     n_best : int, default=3
-        Seeds of each sample with which the model is run again.
+        Candidates of each sample with which the model is run again.
     tol : float, default=1e-5
         See :meth:`~sklearn_flipad.generators.DiffusionSampler.invert`.
     max_iter : int, default=100
@@ -84,12 +93,20 @@ class SeedSearch:
     decoding : ReproductionDetector, default=None
         Finds the latents of images, for a sampler with a decoder. By default it searches from the
         guess of ``sampler.encoder``.
+    n_jobs : int, default=None
+        Processes that compare seeds, see :func:`~sklearn_flipad.reproduction.match_seeds`.
     verbose : int, default=0
         Whether to show progress.
 
     See Also
     --------
+    sklearn_flipad.SeedDetector : The search as a detector.
     sklearn_flipad.ReproductionDetector : The same for generators with few latents.
+
+    Notes
+    -----
+    Samples are inverted with each combination of settings, and the noise of a block of seeds is
+    drawn once for all of its settings.
 
     Examples
     --------
@@ -109,13 +126,14 @@ class SeedSearch:
     (array([42]), array([ True]))
     """
 
-    sampler: DiffusionSampler
+    sampler: Any
     seeds: Any
     draw: Callable | None = None
     n_best: int = 3
     tol: float = 1e-5
     max_iter: int = 100
     decoding: Any = None
+    n_jobs: int | None = None
     verbose: int = 0
 
     def search(self, X, **condition):
@@ -124,10 +142,10 @@ class SeedSearch:
         Parameters
         ----------
         X : array-like, shape (n, *sample_shape) or (n, n_features)
-            Suspects: uint8 gray levels, or floats as the sampler returns them.
+            Suspects: uint8 gray levels, or floats as the model returns them.
         **condition
-            What else the network is called with, such as ``class_labels``, a tensor with a row for
-            each sample.
+            What else the network of a diffusion model is called with, such as ``class_labels``, a
+            tensor with a row for each sample.
 
         Returns
         -------
@@ -136,46 +154,118 @@ class SeedSearch:
         Raises
         ------
         ValueError
-            If X does not fit the model, the sampler cannot be run backward, or seeds or `draw` are
-            not valid.
+            If X does not fit the model, the sampler cannot be run backward, or seeds, settings or
+            `draw` are not valid.
+        TypeError
+            If `sampler` is something else.
         """
-        sampler = self.sampler
-        array = check_samples(
-            sampler, X, output_range=sampler.output_range, sample_shape=sampler.sample_shape
-        ).reshape(-1, *sampler.sample_shape)
-        draw = TorchNoise(sampler.latent_shape) if self.draw is None else self.draw
-        states = last_states(sampler, array, self.decoding)
-        inversion = sampler.invert(states, tol=self.tol, max_iter=self.max_iter, **condition)
-        matches = match_seeds(
-            inversion.noise, seeds=self.seeds, draw=draw, n_best=self.n_best, verbose=self.verbose
-        )
-        made = []
-        for index in range(len(array)):
-            own = {name: value[index : index + 1] for name, value in condition.items()}
-            candidates = zip(matches.seeds[index], matches.positions[index], strict=True)
-            made.append(
-                [self._made(draw, *candidate, own, array.dtype) for candidate in candidates]
-            )
-        made = np.array(made)
-        differences = np.abs(made.astype(np.float64) - array[:, None])
-        differences = differences.reshape(*made.shape[:2], -1)
-        best = differences.mean(axis=2).argmin(axis=1)
-        rows = np.arange(len(array))
+        target = target_of(self.sampler)
+        array = target.checked(X)
+        states = target.states(array, self.decoding)
+        candidates = SeedCandidates.of(self.seeds).of_size(target.sample_shape)
+        draw = TorchNoise(target.latent_shape) if self.draw is None else self.draw
+        inverted, parts = [], []
+        for block in zip(candidates.seeds, candidates.settings, candidates.rows, strict=True):
+            more, found = self._of_block(target, states, draw, block, condition)
+            parts += [(*part, len(inverted) + k) for k, part in enumerate(found)]
+            inverted += more
+        n_values = inverted[0].noise[0].size
+        matches, source = _merged(parts, candidates, n_values, self.n_best)
+        in_levels = array.dtype == np.uint8
+
+        def made(i, k):
+            own = inverted[source[i, k]]
+            noise = draw(int(matches.seeds[i, k]))
+            of_sample = {name: value[i : i + 1] for name, value in own.condition.items()}
+            return own.target.made(noise, of_sample, in_levels)[matches.positions[i, k]]
+
+        n, n_best = matches.seeds.shape
+        again = np.array([[made(i, k) for k in range(n_best)] for i in range(n)])
+        differences = np.abs(again.astype(np.float64) - array[:, None]).reshape(n, n_best, -1)
+        best, rows = differences.mean(axis=2).argmin(axis=1), np.arange(n)
+        chosen = [inverted[k] for k in source[rows, best]]
+        log_p = log_p_values(matches.correlations[rows, best], n_values)
         return SeedSearchResult(
             matches,
-            inversion,
+            _rows_of([own.result for own in chosen]),
             best,
             matches.seeds[rows, best],
-            made[rows, best],
+            matches.rows[rows, best],
+            tuple(own.settings for own in chosen),
+            bonferroni(log_p, matches.n_candidates),
+            again[rows, best],
             differences.max(axis=2),
             (differences == 0).mean(axis=2),
         )
 
-    def _made(self, draw, seed, position, condition, dtype):
-        """Sample of a seed, in the batch that it draws."""
-        noise = draw(int(seed))
-        condition = {
-            name: value.expand(len(noise), *value.shape[1:]) for name, value in condition.items()
-        }
-        run = self.sampler.images if dtype == np.uint8 else self.sampler.run
-        return run(noise, **condition)[position]
+    def _of_block(self, target, states, draw, block, condition):
+        """Inversions of samples by setting, and their matches in a block of candidates."""
+        seeds, settings, rows = block
+        options = {"tol": self.tol, "max_iter": self.max_iter}
+        inverted = []
+        for own in settings:
+            of_own = target.with_settings(own)
+            found = of_own.inverted(states, condition, **options)
+            inverted.append(_Inverted(of_own, own, *found))
+        matches = match_seeds(
+            _usable(np.concatenate([part.noise for part in inverted])),
+            seeds=seeds,
+            draw=draw,
+            n_best=self.n_best,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+        rows = matches.rows if isinstance(rows, range) else rows[matches.rows]
+        parts = matches.correlations, matches.seeds, rows, matches.positions
+        n_batch = matches.n_candidates // len(seeds)
+        n = len(states)
+        slices = [slice(k * n, (k + 1) * n) for k in range(len(settings))]
+        return inverted, [(*(part[at] for part in parts), n_batch) for at in slices]
+
+
+@dataclass(frozen=True, eq=False)
+class _Inverted:
+    """Samples that were inverted with some settings."""
+
+    target: Any
+    settings: dict
+    result: Any
+    noise: np.ndarray
+    #: Arguments of the model, tensors with a row for each sample.
+    condition: dict
+
+
+def _usable(noise):
+    """Noise, in place of which a fixed one stands where the inversion diverged.
+
+    P-values hold for any given noise, and that of no seed is like the fixed one.
+    """
+    flat = noise.reshape(len(noise), -1)
+    lost = ~np.isfinite(flat).all(axis=1) | (np.ptp(flat, axis=1) == 0)
+    if not lost.any():
+        return noise
+    return np.where(lost[:, None], np.eye(1, flat.shape[1]), flat).reshape(noise.shape)
+
+
+def _merged(parts, candidates, n_values, n_best):
+    """The best matches of all settings, and the number of the setting that each is of."""
+    *columns, n_batches, sources = zip(*parts, strict=True)
+    if len(set(n_batches)) > 1:
+        raise ValueError("draw(seed) must return batches of one size.")
+    correlations, seeds, rows, positions = map(np.hstack, columns)
+    order = np.argsort(-correlations, axis=1, kind="stable")[:, :n_best]
+    sources = np.repeat(sources, [part[0].shape[1] for part in parts])[order]
+    correlations, seeds, rows, positions = (
+        np.take_along_axis(column, order, 1) for column in (correlations, seeds, rows, positions)
+    )
+    n_candidates = candidates.n_candidates * n_batches[0]
+    log_p = bonferroni(log_p_values(correlations[:, 0], n_values), n_candidates)
+    matches = SeedMatches(seeds, rows, positions, correlations, log_p, n_candidates)
+    return matches, sources
+
+
+def _rows_of(results):
+    """A result whose row i is that of the result i."""
+    names = [field.name for field in fields(results[0])]
+    columns = {name: [getattr(part, name)[i] for i, part in enumerate(results)] for name in names}
+    return type(results[0])(**{name: np.stack(column) for name, column in columns.items()})
