@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from sklearn_flipad import ReproductionDetector
+from sklearn_flipad import ReproductionDetector, SeedDetector
 from sklearn_flipad.generators import DiffusionSampler, TorchNoise
 from sklearn_flipad.reproduction import SeedSearch
 from tests.diffusion_models import perturbed, small_latent_pipeline
@@ -78,3 +78,10 @@ def test_latents_are_found_by_a_given_detector(pipeline, sampler):
     found = SeedSearch(bare, seeds=range(20), decoding=decoding).search(images)
     assert found.seeds[0] == 12
     assert found.identical[0]
+
+
+def test_seeds_of_latent_models_as_a_detector(sampler):
+    detector = SeedDetector(sampler, seeds=range(300))
+    own = detector.sample(2)
+    assert own.shape[1:] == sampler.sample_shape
+    assert detector.fit(own).predict(np.concatenate([own, 255 - own])).tolist() == [1, 1, -1, -1]
