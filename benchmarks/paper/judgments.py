@@ -33,7 +33,8 @@ def judgments(rows, *experiments):
                     }
                 )
     columns = ("owner", "method", "setting", "run", "kind", "source", "relation", "fnr")
-    return pd.DataFrame(lines, columns=[*columns, "accuracy", "auc", "strict"])
+    frame = pd.DataFrame(lines, columns=[*columns, "accuracy", "auc", "strict"])
+    return frame.astype({"strict": bool})
 
 
 def unseen(frame):
