@@ -63,7 +63,7 @@ _TABLE_4 = {
     "sizes": "n_tr 2,000, n_val 100, n_test 200 for Stable Diffusion; 10,000, 1,000, 1,000 else",
     "held_out": "all but one other generator, whose samples are the negatives",
     "benchmark": "latent_diffusion stylegan2 medical",
-    "tables": ("latent_diffusion", "medical"),
+    "tables": ("latent_diffusion", "stylegan2", "medical"),
 }
 _ROWS = {
     "methods": ("SM-Inv l2", "RawPAD", "FLIPAD"),

@@ -77,11 +77,16 @@ class _Clock:
 
     def count(self, cell, seconds):
         """Take the seconds of a cell into account."""
-        self.seconds.setdefault((cell.experiment, cell.method), []).append(seconds)
+        self.seconds.setdefault(self._alike(cell), []).append(seconds)
 
     def left(self, cells):
         """Time that cells will take, in words."""
         known = {key: sum(values) / len(values) for key, values in self.seconds.items()}
         mean = sum(known.values()) / len(known)
-        minutes = sum(known.get((cell.experiment, cell.method), mean) for cell in cells) / 60
+        minutes = sum(known.get(self._alike(cell), mean) for cell in cells) / 60
         return f"about {minutes:.0f} min left"
+
+    @staticmethod
+    def _alike(cell):
+        # The first run computes the features, which the others take from the store.
+        return cell.experiment, cell.method, cell.run > 0
