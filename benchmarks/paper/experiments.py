@@ -93,14 +93,12 @@ EXPERIMENTS = {
     "perturbed": (_perturbed, attribution.measure),
     "variants": (_variants, attribution.measure),
 }
-#: Runs that are measured of all experiments before any has more.
-_FIRST_RUNS = 3
 
 
 def cells_of(entries, scale):
-    """Cells of entries at a scale; the first runs of all come before the others."""
+    """Cells of entries at a scale; the first run of all comes before the second of any."""
     names = {name for entry in entries for name in entry.experiment.split()}
     cells = [
         cell for name, (make, _) in EXPERIMENTS.items() if name in names for cell in make(scale)
     ]
-    return sorted(cells, key=lambda cell: cell.run >= _FIRST_RUNS)
+    return sorted(cells, key=lambda cell: cell.run)

@@ -9,6 +9,7 @@ import argparse
 import numpy as np
 import pandas as pd
 
+from benchmarks import tables
 from benchmarks.options import add_out
 from benchmarks.paper import claims, figures
 from benchmarks.paper.entries import ENTRIES, numbers
@@ -16,7 +17,6 @@ from benchmarks.paper.experiments import METHODS
 from benchmarks.paper.judgments import judgments, rows_of, unseen
 from benchmarks.paper.listing import add_results, progress
 from benchmarks.paper.sources import ARCHITECTURES, architecture
-from benchmarks.registry import BENCHMARKS
 from benchmarks.results import read_rows
 
 __all__ = ["TABLES", "main"]
@@ -261,25 +261,15 @@ def main(argv=()):
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     rows = read_rows(args.results / "paper.jsonl")
-    written = {name: write_table(name, make(rows), args.out) for name, make in TABLES.items()}
+    names = dict.fromkeys(name for entry in ENTRIES for name in ("paper", *entry.benchmark.split()))
+    written = {
+        path.stem: path
+        for name in names
+        for path in tables.write(name, read_rows(args.results / f"{name}.jsonl"), args.out)
+    }
     for entry in ENTRIES:
-        for benchmark in entry.benchmark.split():
-            module = BENCHMARKS[benchmark].module
-            for name, make in getattr(module, "TABLES", {}).items():
-                if name in entry.tables and name not in written:
-                    found = read_rows(args.results / f"{benchmark}.jsonl")
-                    written[name] = write_table(name, make(found), args.out)
-        paths = [written[name] for name in entry.tables]
+        paths = [written.get(name) for name in entry.tables]
         if entry.figure:
             paths.append(figures.draw(entry.name, rows, args.out))
         shown = ", ".join(str(path) for path in paths if path)
         print(f"{entry.name}: {shown or 'nothing is measured yet'}")
-
-
-def write_table(name, frame, folder):
-    """Write a table as a file, if it has any lines, and return its path."""
-    if not len(frame):
-        return None
-    path = folder / f"{name}.csv"
-    frame.to_csv(path, index=False)
-    return path
