@@ -23,6 +23,7 @@ from sklearn_flipad.datasets import load_celeba
 from sklearn_flipad.zoo import DCGANGenerator, LSGANGenerator
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+pytestmark = pytest.mark.filterwarnings("ignore:After training, most of the training outliers")
 BY_NAME = {entry.name: entry for entry in ENTRIES}
 #: Table 7 and Figures 1 to 3, 5 and 6 show no measurement: related work and drawings.
 IN_THE_PAPER = (
@@ -91,7 +92,6 @@ def run_tiny(tmp_path, work):
     return run
 
 
-@pytest.mark.filterwarnings("ignore:After training, most of the training outliers")
 def test_an_entry_is_taken_up_where_it_was_killed(run_tiny, monkeypatch, capsys, tmp_path):
     owners = "fashion/dcgan-0", "fashion/wgan-gp-0"
     monkeypatch.setattr("benchmarks.paper.experiments.owners", lambda scale: owners)
