@@ -7,9 +7,10 @@ import numpy as np
 
 from benchmarks.paper.attribution import ALPHA
 from benchmarks.paper.sources import others
-from sklearn_flipad import DCTTransformer, FinalLayerInverter
+from sklearn_flipad import DCTTransformer, FinalLayer, FinalLayerInverter
+from sklearn_flipad.datasets import load_fashion_sample
 
-__all__ = ["decode_map", "measure"]
+__all__ = ["decode_map", "measure", "measure_decoders"]
 
 #: Channels of a map that are kept, those in which own and real samples differ most.
 N_CHANNELS = 3
@@ -50,6 +51,28 @@ def measure(cell, samples, scale, options):
             for name, mean in means.items()
         },
         "maps": {name: _encode_map(mean[channels]) for name, mean in maps.items()},
+    }
+
+
+def measure_decoders(cell, samples, scale, options):
+    """Mean activations of the decoders of autoencoders, and their distances from the first one."""
+    from benchmarks.data.autoencoders import TUNED, autoencoder, encoded
+
+    X, means = load_fashion_sample(), {}
+    for name in ("0", TUNED, "1", "2"):
+        vae = autoencoder(name, options.work, X, **scale.decoders)
+        layer = FinalLayer.from_diffusers(vae, latents=encoded(vae, X[: scale.n_mean], seed=0))
+        means[name] = layer.mean_activation.reshape(layer.input_shape)
+    first = means["0"]
+    channels = np.argsort(-first.reshape(len(first), -1).std(axis=1), kind="stable")[:N_CHANNELS]
+    return {
+        "n": min(scale.n_mean, len(X)),
+        "channels": channels.tolist(),
+        "distances": {
+            name: round(float(np.linalg.norm(mean - first) / np.linalg.norm(first)), 5)
+            for name, mean in means.items()
+        },
+        "maps": {name: _encode_map(mean[channels]) for name, mean in means.items()},
     }
 
 

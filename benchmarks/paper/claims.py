@@ -140,6 +140,15 @@ def _averages(rows):
     return "; ".join(shown), holds
 
 
+def _decoders(rows):
+    found = rows_of(rows, "decoders")
+    if not found:
+        return None
+    first, tuned, *others = found[0]["distances"].items()
+    shown = ", ".join(f"{name}: {distance:.3f}" for name, distance in (tuned, *others))
+    return f"distance from {first[0]} of {shown}", [tuned[1] < min(x for _, x in others)]
+
+
 def _recovery(rows):
     found = rows_of(rows, "recovery")
     if not found:
@@ -250,6 +259,7 @@ CLAIMS = (
     ("FLIPAD is the most accurate on Redwine", "table-5", _synthesizers("redwine", "FLIPAD")),
     ("SM-Inv is the most accurate on Whitewine", "table-15", _synthesizers("white", "SM-Inv")),
     ("averages of own samples are nearest to the mean activation", "figure-4", _averages),
+    ("decoders that share a training are alike", "figure-10", _decoders),
     ("sparse activations are recovered, and the solution is unique", "theorem-4.5", _recovery),
     ("the three examples", "example-4.1 to 4.3", _examples),
 )

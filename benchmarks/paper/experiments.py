@@ -77,6 +77,10 @@ def _recovery(scale):
     return [Cell("recovery", setting=f"channels {n}") for n in scale.recovery["channels"]]
 
 
+def _decoders(scale):
+    return [Cell("decoders")] if scale.decoders else []
+
+
 def _first(scale):
     """Owners of the first seed."""
     return [name for name in owners(scale) if name.endswith(f"-{scale.owner_seeds[0]}")]
@@ -90,8 +94,9 @@ EXPERIMENTS = {
     "penalties": (_penalties, attribution.measure),
     "recovery": (_recovery, theory.measure_recovery),
     "fewer": (_fewer, attribution.measure),
-    "perturbed": (_perturbed, attribution.measure),
+    "decoders": (_decoders, averages.measure_decoders),
     "variants": (_variants, attribution.measure),
+    "perturbed": (_perturbed, attribution.measure),
 }
 
 

@@ -19,7 +19,7 @@ _FIRST = f"alpha {ALPHA}"
 def draw(name, rows, folder):
     """Draw a figure into a folder and return its path, None where it is not measured yet."""
     grid = FIGURES[name](rows)
-    if grid is None:
+    if not grid:
         return None
     import matplotlib.pyplot as plt
 
@@ -137,12 +137,22 @@ def _perturbations(rows):
     }
 
 
+def _decoders(rows):
+    """Three channels of the mean activations of decoders."""
+    found = rows_of(rows, "decoders")
+    return found and {
+        f"channel {channel}": {name: decode_map(x)[i] for name, x in found[0]["maps"].items()}
+        for i, channel in enumerate(found[0]["channels"])
+    }
+
+
 #: Functions of rows that return images by line and column.
 FIGURES = {
     "figure-4": _channel(_FIRST, 0),
     "figure-7": _samples,
     "figure-8": _mean_activations(0),
     "figure-9": _mean_activations(1),
+    "figure-10": _decoders,
     "figure-11": _channel("pixels", 0),
     "figure-12": _channel("DCT", 0),
     "figure-13": _channel(_FIRST, 1),

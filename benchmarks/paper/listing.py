@@ -46,6 +46,8 @@ def _state(entry, scale, seconds):
         durations = [BENCHMARKS[name].duration for name in entry.benchmark.split()]
         return f"done, {' + '.join(durations)}" if durations else "done"
     cells = [(scale, *cell) for cell in cells_of([entry], SCALES[scale])]
+    if not cells:
+        return "not run (its models have to be downloaded)"
     done = [seconds[cell] for cell in cells if cell in seconds]
     if not done:
         return f"not run ({len(cells)} cells)"

@@ -185,6 +185,13 @@ def averages(rows):
     return pd.DataFrame(table, columns=columns).fillna("")
 
 
+def decoders(rows):
+    """Relative distances of mean activations from those of the first decoder."""
+    found = rows_of(rows, "decoders")
+    distances = [(name, f"{x:.3f}") for row in found for name, x in row["distances"].items()]
+    return pd.DataFrame(distances, columns=["decoder", "distance from 0"])
+
+
 def variants(rows):
     """Accuracies of FLIPAD where it is weak, as it is and with what was tried."""
     frame = judgments(rows, "attribution", "variants")
@@ -247,6 +254,7 @@ TABLES = {
     "paper_table_13": _perturbed("table-13", False),
     "paper_penalties": penalties,
     "paper_averages": averages,
+    "paper_decoders": decoders,
     "paper_variants": variants,
     "paper_examples": examples,
     "paper_recovery": recovery,

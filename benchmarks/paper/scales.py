@@ -38,6 +38,8 @@ class Scale:
     channels: tuple = ()
     #: Side of the samples that RawPAD and DCTPAD look at, where it is not the generator's.
     side: int | None = None
+    #: Channels and training steps of autoencoders; none for those of Stable Diffusion.
+    decoders: dict = field(default_factory=dict)
     #: Sparsities, numbers of channels, trials a kernel, and the side of its outputs.
     recovery: dict = field(default_factory=dict)
 
@@ -67,6 +69,7 @@ SCALES = {
         perturbations=("blur 3",),
         alphas=(0.0005,),
         pictured=("fashion/{}-0",),
+        decoders={"channels": (4, 4, 4), "n_steps": 5, "n_steps_on": 3},
         recovery={"channels": (2,), "sparsities": (0.05,), "n_trials": 2, "side": 6},
     ),
     "laptop": Scale(
@@ -85,6 +88,7 @@ SCALES = {
         perturbations=_PERTURBATIONS,
         alphas=(0.0001, 0.0005, 0.001, 0.1),
         pictured=("fashion/{}-0", "fashion/{}-1"),
+        decoders={"channels": (8, 16, 16), "n_steps": 150, "n_steps_on": 50},
         recovery=_RECOVERY,
     ),
     "paper": Scale(

@@ -10,11 +10,10 @@ import pytest
 from PIL import Image
 
 from benchmarks import __main__ as program
-from benchmarks.paper import claims, rendering, sources
+from benchmarks.paper import claims, figures, rendering, sources
 from benchmarks.paper.averages import decode_map
 from benchmarks.paper.entries import ENTRIES, numbers
 from benchmarks.paper.experiments import EXPERIMENTS, KEYS, cells_of
-from benchmarks.paper.figures import FIGURES
 from benchmarks.paper.scales import SCALES
 from benchmarks.registry import BENCHMARKS
 from benchmarks.results import read_rows
@@ -43,8 +42,8 @@ def test_everything_in_the_paper_has_an_entry():
         assert entry.sources
         assert {*entry.experiment.split()} <= {*EXPERIMENTS}
         assert {*entry.benchmark.split()} <= {*BENCHMARKS}
-        assert entry.experiment or entry.benchmark or entry.name in FIGURES
-        assert entry.figure == (entry.name in FIGURES)
+        assert entry.experiment or entry.benchmark or entry.name in figures.FIGURES
+        assert entry.figure == (entry.name in figures.FIGURES)
         assert bool(entry.paper) == (entry.name in NUMBERED)
     assert {*EXPERIMENTS} == {name for x in ENTRIES for name in x.experiment.split()}
     for benchmark in ("tabular", "medical", "latent_diffusion", "stylegan2"):
@@ -127,6 +126,14 @@ def test_an_entry_is_taken_up_where_it_was_killed(run_tiny, monkeypatch, capsys,
     assert "table-3: nothing is measured yet" in shown
     program.main(["paper", "list", "--results", str(tmp_path)])
     assert "laptop: not run (240 cells)" in capsys.readouterr().out
+
+
+def test_decoders_are_drawn(run_tiny, tmp_path):
+    pytest.importorskip("diffusers")
+    rows = read_rows(run_tiny("figure-10"))
+    assert rows[0]["distances"]["0"] == 0
+    assert min(sorted(rows[0]["distances"].values())[1:]) > 0
+    assert figures.draw("figure-10", rows, tmp_path).stat().st_size > 0
 
 
 def test_unknown_entries_and_missing_images_say_what_to_do(run_tiny, tmp_path, capsys):
