@@ -48,10 +48,9 @@ def _detector(features, scale, n_epochs, seed, is_lenet=False):
     )
 
 
-def _make(cell, samples, scale, n_tr, n_val, cache_dir):
+def _make(cell, samples, scale, n_tr, n_val, n_epochs, cache_dir):
     """The attributor of a cell, not fitted."""
     seed, variant = cell.run, cell.setting if cell.setting in VARIANTS else None
-    n_epochs = scale.n_epochs * VARIANTS.get(variant, 1)
     common = {"fnr": scale.fnrs[0], "cv": n_val / (n_tr + n_val), "random_state": seed}
     if cell.method in BASELINES:
         sides = {"RawPAD": {"size": scale.side}, "DCTPAD": {"crop_size": scale.side}}
@@ -73,16 +72,19 @@ def _make(cell, samples, scale, n_tr, n_val, cache_dir):
 
 def measure(cell, samples, scale, options):
     """Rates of a cell: its method against real images, other architectures and other seeds."""
-    n_tr, n_val, n_test = scale.n_tr, scale.n_val, scale.n_test
+    n_tr, n_val, n_test, n_epochs = scale.n_tr, scale.n_val, scale.n_test, scale.n_epochs
     kinds, seeds = others(cell.owner, scale)
     sources = [*kinds, *seeds]
     if cell.experiment == "fewer":
         n_tr, sources = int(cell.setting.split()[1]), kinds
+        n_epochs = scale.fewer[n_tr]
     elif cell.experiment == "perturbed":
-        (n_tr, n_val, n_test), sources = scale.perturbed, kinds
+        (n_tr, n_val, n_test, n_epochs), sources = scale.perturbed, kinds
+    elif cell.experiment == "variants":
+        n_epochs *= VARIANTS[cell.setting]
     X, y, tests = samples.part(cell.run, n_tr, n_val, n_test, sources)
     cache_dir = Path(options.work) / "features"
-    attributor = _make(cell, samples, scale, n_tr, n_val, cache_dir)
+    attributor = _make(cell, samples, scale, n_tr, n_val, n_epochs, cache_dir)
     rows = judge(attributor, X, y, tests, owner=cell.owner, fnrs=scale.fnrs)
     found = {}
     for row in rows:
@@ -90,7 +92,7 @@ def measure(cell, samples, scale, options):
         source["accuracy"].append(round(row["accuracy"], 5))
     own = [next(r for r in rows if r["fnr"] == fnr)["found_fnr"][0] for fnr in scale.fnrs]
     return {
-        "sizes": [n_tr, n_val, n_test, scale.n_epochs],
+        "sizes": [n_tr, n_val, n_test, n_epochs],
         "fnrs": list(scale.fnrs),
         "found_fnrs": [round(rate, 5) for rate in own],
         "fit_s": round(60 * rows[0]["fit_min"], 2),

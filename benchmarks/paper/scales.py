@@ -11,7 +11,7 @@ class Scale:
 
     `n_tr` samples of the model and as many negatives train, `n_val` samples of the model
     calibrate, and `n_test` samples of each source are judged. `fewer` are the smaller values of
-    `n_tr` in Table 12. Perturbed samples and variants have sizes of their own.
+    `n_tr` in Table 12, with their epochs: on a laptop as many steps as with all samples.
     """
 
     n_tr: int
@@ -19,10 +19,10 @@ class Scale:
     n_test: int
     n_runs: int
     n_epochs: int
-    fewer: tuple
+    fewer: dict
     fnrs: tuple
     n_mean: int
-    #: n_tr, n_val and n_test of perturbed samples.
+    #: n_tr, n_val, n_test and n_epochs of perturbed samples.
     perturbed: tuple
     #: Seeds whose generators are owners, and all seeds that there are.
     owner_seeds: tuple
@@ -59,10 +59,10 @@ SCALES = {
         n_test=4,
         n_runs=1,
         n_epochs=1,
-        fewer=(10,),
+        fewer={10: 1},
         fnrs=(0.1, 0.2),
         n_mean=50,
-        perturbed=(10, 12, 4),
+        perturbed=(10, 12, 4, 1),
         owner_seeds=(0,),
         seeds=(0, 1),
         data_sets=("fashion",),
@@ -78,10 +78,10 @@ SCALES = {
         n_test=200,
         n_runs=5,
         n_epochs=10,
-        fewer=(100, 500),
+        fewer={100: 100, 500: 20},
         fnrs=(0.005, 0.05),
         n_mean=5000,
-        perturbed=(300, 200, 100),
+        perturbed=(300, 200, 100, 40),
         owner_seeds=(0, 1, 2),
         seeds=(0, 1, 2),
         data_sets=("fashion",),
@@ -97,10 +97,10 @@ SCALES = {
         n_test=1000,
         n_runs=5,
         n_epochs=50,
-        fewer=(1000, 5000),
+        fewer={1000: 50, 5000: 50},
         fnrs=(0.005, 0.05),
         n_mean=10_000,
-        perturbed=(10_000, 1000, 1000),
+        perturbed=(10_000, 1000, 1000, 50),
         owner_seeds=(0,),
         # The paper does not say how many; the owner is the first.
         seeds=(0, 1, 2, 3, 4),

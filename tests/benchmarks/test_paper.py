@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import __main__ as program
-from benchmarks.paper import claims, figures, rendering, sources
+from benchmarks.paper import attribution, claims, figures, rendering, sources
 from benchmarks.paper.averages import decode_map
 from benchmarks.paper.entries import ENTRIES, numbers
 from benchmarks.paper.experiments import EXPERIMENTS, KEYS, cells_of
@@ -167,6 +167,8 @@ def test_the_scale_of_the_paper_trains_its_generators(tmp_path, monkeypatch, cap
         _, _, objective, _, settings = sources._RECIPES[kind]
         recipes[kind] = (*pair, objective, {"celeba": 1}, {**settings, "batch_size": 4})
     monkeypatch.setattr(sources, "_RECIPES", recipes)
+    quick = partial(sources.recalibrate_batch_norm, n_batches=2)
+    monkeypatch.setattr(sources, "recalibrate_batch_norm", quick)
     monkeypatch.setattr(sources, "ARCHITECTURES", ("dcgan", "lsgan"))
     sizes = {"data_sets": ("celeba",), "channels": (4, 4), "side": 16, "n_tr": 12, "seeds": (0,)}
     monkeypatch.setitem(SCALES, "paper", replace(SCALES["tiny"], **sizes))
@@ -207,11 +209,17 @@ def test_committed_rows_have_the_sizes_of_their_scale():
     scale = SCALES["laptop"]
     for row in read_rows(RESULTS / "paper.jsonl"):
         assert tuple(row[key] for key in KEYS) in cells
-        if row["experiment"] in ("attribution", "penalties", "variants"):
-            assert row["sizes"] == [scale.n_tr, scale.n_val, scale.n_test, scale.n_epochs]
-            assert row["fnrs"] == list(scale.fnrs)
-        if row["experiment"] == "perturbed":
-            assert row["sizes"] == [*scale.perturbed, scale.n_epochs]
+        if "sources" not in row:
+            continue
+        n_epochs = scale.n_epochs * attribution.VARIANTS.get(row["setting"], 1)
+        sizes = [scale.n_tr, scale.n_val, scale.n_test, n_epochs]
+        if row["experiment"] == "fewer":
+            sizes[0] = int(row["setting"].removeprefix("n_tr "))
+            sizes[3] = scale.fewer[sizes[0]]
+        assert row["sizes"] == (
+            list(scale.perturbed) if row["experiment"] == "perturbed" else sizes
+        )
+        assert row["fnrs"] == list(scale.fnrs)
 
 
 def judged(accuracies, run=0, method="FLIPAD", owner="fashion/dcgan-0"):
