@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.paper.judgments import judgments, rows_of, unseen
+from benchmarks.paper.judgments import beside, judgments, rows_of, unseen
 from benchmarks.paper.sources import ARCHITECTURES, architecture
 from benchmarks.results import read_rows
 
@@ -101,8 +101,8 @@ def _fewer(rows):
     if not few:
         return None
     least = min(int(row["setting"].split()[1]) for row in few)
-    frame = unseen(judgments(rows, "fewer", "attribution"))
-    frame = frame[(frame["method"] == "FLIPAD") & frame["strict"]]
+    frame = unseen(beside(rows, "fewer"))
+    frame = frame[frame["strict"]]
     n_tr = frame["setting"].str.split().str[1].astype(int)
     small = frame[n_tr == least].groupby("kind")["accuracy"].mean()
     full = frame[n_tr == n_tr.max()].groupby("kind")["accuracy"].mean()

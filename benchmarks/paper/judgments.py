@@ -1,11 +1,12 @@
 """Rows of results as frames, a line for each judged source."""
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.sources import architecture
 
-__all__ = ["judgments", "rows_of", "unseen"]
+__all__ = ["beside", "judgments", "rows_of", "unseen"]
 
 
 def rows_of(rows, experiment):
@@ -40,3 +41,11 @@ def judgments(rows, *experiments):
 def unseen(frame):
     """Judgments of real images and other architectures, as in Table 1."""
     return frame[frame["relation"] != "seed"]
+
+
+def beside(rows, experiment):
+    """Judgments of FLIPAD in an experiment, and in Table 1 of the same owners and runs."""
+    pairs = {(row["owner"], row["run"]) for row in rows_of(rows, experiment)}
+    frame = judgments(rows, "attribution", experiment)
+    same = [pair in pairs for pair in zip(frame["owner"], frame["run"], strict=True)]
+    return frame[np.array(same, dtype=bool) & (frame["method"] == "FLIPAD")]

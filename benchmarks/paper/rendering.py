@@ -14,7 +14,7 @@ from benchmarks.options import add_out
 from benchmarks.paper import claims, figures
 from benchmarks.paper.entries import ENTRIES, numbers
 from benchmarks.paper.experiments import METHODS
-from benchmarks.paper.judgments import judgments, rows_of, unseen
+from benchmarks.paper.judgments import beside, judgments, rows_of, unseen
 from benchmarks.paper.listing import add_results, progress
 from benchmarks.paper.sources import ARCHITECTURES, architecture
 from benchmarks.results import read_rows
@@ -116,11 +116,8 @@ def table_8(rows):
 
 def table_12(rows):
     """Accuracies of FLIPAD by the number of training samples, at both rates."""
-    frame = unseen(judgments(rows, "fewer", "attribution"))
-    frame = frame[frame["method"] == "FLIPAD"]
+    frame = unseen(beside(rows, "fewer"))
     settings = sorted(set(frame["setting"]), key=lambda name: int(name.split()[1]))
-    if not rows_of(rows, "fewer"):
-        return pd.DataFrame()
     table = []
     for (fnr, same), strict in zip(frame.groupby("fnr"), (True, False), strict=False):
         for setting in settings:
@@ -194,11 +191,9 @@ def decoders(rows):
 
 def variants(rows):
     """Accuracies of FLIPAD where it is weak, as it is and with what was tried."""
-    frame = judgments(rows, "attribution", "variants")
-    owners = {row["owner"] for row in rows_of(rows, "variants")}
-    frame = frame[frame["owner"].isin(owners) & (frame["method"] == "FLIPAD") & frame["strict"]]
+    frame = beside(rows, "variants")
     table = []
-    for (owner, setting), same in frame.groupby(["owner", "setting"], sort=False):
+    for (owner, setting), same in frame[frame["strict"]].groupby(["owner", "setting"], sort=False):
         line = {"model": owner, "variant": setting, "runs": same["run"].nunique()}
         line["other architectures"] = _mean(unseen(same)["accuracy"])
         line["other seeds"] = _mean(same[same["relation"] == "seed"]["accuracy"])
