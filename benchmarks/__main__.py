@@ -32,8 +32,11 @@ def list_benchmarks(argv=()):
 
 
 def run(name, argv=()):
-    """Run a benchmark, write its tables and return its results."""
+    """Run a benchmark, write its tables and return its results, or run a command of its own."""
     module = BENCHMARKS[name].module
+    commands = getattr(module, "COMMANDS", {})
+    if argv and argv[0] in commands:
+        return commands[argv[0]](argv[1:])
     declared = getattr(module, "OPTIONS", ())
     options = parse(f"python -m benchmarks {name}", module.__doc__, declared, argv)
     if options.threads:

@@ -21,9 +21,13 @@ class Option:
     help: str = ""
     choices: tuple | None = None
     selects: bool = False
+    positional: bool = False
 
     def add_to(self, parser):
         """Add the option to a parser; whether it was given can be told by its default, None."""
+        if self.positional:
+            parser.add_argument(self.name, nargs="*", metavar="NAME", help=self.help)
+            return
         flag = f"--{self.name.replace('_', '-')}"
         if isinstance(self.default, bool):
             parser.add_argument(flag, action="store_true", default=None, help=self.help)
@@ -66,7 +70,7 @@ def parse(prog, description, options, argv):
         option.add_to(parser)
     found = parser.parse_args(argv)
     for option in options:
-        if getattr(found, option.name) is None:
+        if getattr(found, option.name) in (None, []):
             small = found.small and option.small is not None
             setattr(found, option.name, option.small if small else option.default)
         elif isinstance(option.default, tuple):

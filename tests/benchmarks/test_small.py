@@ -26,8 +26,9 @@ ELSEWHERE = {
 }
 #: Arguments of those whose small runs find something, which takes longer.
 QUICKER = {
+    "paper": "example-4.1 figure-4",
     "reproduction": "--quick --owners fashion/dcgan-0 --max-steps 1 --fnr 0.1 --n-own 20 "
-    "--n-others 1 --adam 1 --adam-steps 2"
+    "--n-others 1 --adam 1 --adam-steps 2",
 }
 
 

@@ -18,6 +18,7 @@ from benchmarks.attribution import (
     seeds,
     whitening,
 )
+from benchmarks.paper.figures import FIGURES
 from benchmarks.registry import BENCHMARKS
 from benchmarks.results import read_results, read_rows
 from sklearn_flipad.calibration import Conformal, OpenSetEvidence
@@ -49,7 +50,8 @@ def test_committed_files_are_results_and_their_tables():
             assert headers[0]["benchmark"] in BENCHMARKS
             assert rows
         else:
-            assert (path.suffix == ".csv" and path.stem in TABLES) or path.name == "solvers.png"
+            known = {"solvers", *(f"paper_{name.replace('-', '_')}" for name in FIGURES)}
+            assert path.stem in (TABLES if path.suffix == ".csv" else known)
 
 
 def test_pages_name_the_commands_of_their_tables():
