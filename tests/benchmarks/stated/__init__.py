@@ -25,4 +25,5 @@ PAGES = {
     "docs/files.rst": others.files,
     "docs/adversaries.rst": attribution.adversaries,
     "docs/diffusion.rst": others.diffusion,
+    "docs/paper.rst": others.paper,
 }

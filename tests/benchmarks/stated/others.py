@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from tests.benchmarks.stated.results import ROOT, row, rows, span, table, unseen
 
@@ -199,6 +200,24 @@ def files():
     )
 
 
+def paper():
+    shown = table("paper_table_1").set_index("method")
+    found = shown.loc["FLIPAD", ["dcgan", "wgan-gp", "lsgan", "ebgan"]].str.split().str[0]
+    above = found.astype(float) > 97.5
+    assert set(above.index[above]) == {"dcgan", "ebgan"}
+    areas = table("paper_table_9").set_index("method").loc["FLIPAD", above.index]
+    yield "the areas (Table 9) are above {:.0f} %", (np.floor(areas.astype(float).min()),)
+    seeds = [
+        row
+        for row in rows("whitening", fnr=0.005, method="whitened preactivation")
+        if row["owner"] == "fashion/ebgan-0" and row["source"].startswith("fashion/")
+    ]
+    yield "an accuracy above {:.0f} %", (np.floor(100 * min(row["accuracy"] for row in seeds)),)
+    recovered = table("paper_recovery").set_index("channels")
+    assert (recovered.loc[8:, "0.02"] < 1).all()
+    yield "not even a sparsity of {:.2f} is always recovered", (float(recovered.columns[0]),)
+
+
 def diffusion():
     gan = row("gan_seeds", model="fashion/dcgan-0")
     assert gan["found"] == gan["identical"] == gan["n"]
@@ -227,3 +246,6 @@ def diffusion():
         "days",
         (1e6 / per_second, 2**32 / per_second / 86400),
     )
+    # The level 1e-6 of 10^6 candidates, for the sizes of the page.
+    needed = norm.isf(1e-12) / np.sqrt([1024, 4 * 64 * 64])
+    yield "a correlation of {:.2f} of 1,024 values, of 4x64x64 values {:.3f}", needed
