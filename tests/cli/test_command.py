@@ -848,7 +848,7 @@ def test_a_generator_whose_output_cannot_be_inverted(flipad, tmp_path):
     fit += ["--out", tmp_path / "model.flipad"]
     _, messages, _ = flipad(*fit, code=1)
     assert "is a ReLU, which is not invertible" in messages
-    assert "--method reproduction, rawpad, dctpad, " in messages
+    assert "--method reproduction, seeded, rawpad, dctpad, " in messages
     assert "need no final layer" in messages
     _, messages, _ = flipad(*fit, "--method", "rawpad", code=1)
     assert "Pass --output-range=LOW,HIGH" in messages

@@ -190,9 +190,11 @@ def test_further_starts_take_the_encoders_error_off():
     z = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
     X = generator(z).detach().numpy()
     detector = ReproductionDetector(generator, encoder=Off(), latent_shape=(6,))
-    search = detector._searching(detector._prepared(X)[1])
+    process = detector._prepared(X)[1]
+    search = detector._searching(process)
     with torch.no_grad():
-        starts = [latents for latents, _ in search.starts.of(torch.from_numpy(X))]
+        starts = search.starts.of(torch.from_numpy(X), Objective.of(process).make)
+    starts = [latents for latents, _ in starts]
     torch.testing.assert_close(starts[0], z + 1, atol=1e-4, rtol=0)
     for corrected in starts[1:7]:
         torch.testing.assert_close(corrected, z, atol=1e-4, rtol=0)

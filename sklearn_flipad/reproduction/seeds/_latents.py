@@ -1,6 +1,5 @@
 """The latents of images, with which the inversion of latent diffusion starts."""
 
-from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.reproduction.detector import ReproductionDetector
 
 
@@ -14,12 +13,9 @@ def last_states(sampler, X, decoding=None):
     if decoding is None:
         if sampler.encoder is None:
             raise ValueError(
-                Message(
-                    "The sampler has a decoder and no encoder, which the search for latents starts "
-                    "from. Pass ",
-                    Term("encoder=", "encoder"),
-                    " to the sampler, or decoding=, a ReproductionDetector of sampler.decoder.",
-                )
+                "The sampler has a decoder and no encoder, which the search for latents starts "
+                "from. Pass DiffusionSampler(..., encoder=...), or decoding=, a "
+                "ReproductionDetector of sampler.decoder."
             )
         # Others' images have no latents, and further starts would search them in vain; Newton's
         # steps take as many runs of the decoder as there are latents.
