@@ -88,7 +88,7 @@ network = UNet2DModel(
 )
 optimized(network, lambda rows: prediction_error(rows, network), 300, 2e-3)
 trained_on = copy.deepcopy(network).train()
-optimized(trained_on, lambda rows: prediction_error(rows, trained_on), 20, 1e-4)
+trained_on = optimized(trained_on, lambda rows: prediction_error(rows, trained_on), 20, 1e-4)
 
 # %%
 # The model's owner has a pipeline of these parts. Somebody publishes an image of it.
