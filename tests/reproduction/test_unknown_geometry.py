@@ -164,7 +164,7 @@ def test_samples_of_several_sizes_do_not_depend_on_their_neighbors(attributor, o
     Image.fromarray(own[0][0][:9, :9]).save(tmp_path / "small.png")
     files = sorted(tmp_path.glob("*.png"))
     score_files(loaded, files, tmp_path / "verdicts.csv", mode="L")
-    table = pd.read_csv(tmp_path / "verdicts.csv")
+    table = pd.read_csv(tmp_path / "verdicts.csv", float_precision="round_trip")
     np.testing.assert_array_equal(table["score"][:6], scores)
     assert "Take a larger copy" in table["reason"][6]
 
