@@ -1,4 +1,4 @@
-"""What each table, figure, example and theorem of the paper is, and what measures it here."""
+"""Tables, figures, examples and theorem of the paper, and the experiments that measure them."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -14,7 +14,7 @@ METHODS = ("SM-F", "RawPAD", "DCTPAD", "FLIPAD")
 
 
 class Cell(NamedTuple):
-    """What is measured at once."""
+    """One measurement."""
 
     experiment: str
     owner: str = ""

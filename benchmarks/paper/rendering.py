@@ -202,7 +202,7 @@ def variants(rows):
 
 
 def examples(rows):
-    """What the examples of Section 4.2 say, and what was computed."""
+    """Numbers of the examples of Section 4.2, the paper's and those computed here."""
     found = {row["setting"]: row for row in rows_of(rows, "examples")}
     if len(found) < 3:
         return pd.DataFrame()

@@ -58,7 +58,7 @@ _EXAMPLES = {
 
 
 def measure_example(cell, samples, scale, options):
-    """What an example says, computed."""
+    """The number of an example, computed."""
     return _EXAMPLES[cell.setting]()
 
 

@@ -106,7 +106,7 @@ def test_numbers_are_measured_or_set(page):
 
 
 def unknown(text):
-    """What looks measured and is not nominal, with some words around it."""
+    """Numbers that look measured and are not nominal, with some words around them."""
     text = NOMINAL.sub("", text)
     return [text[max(x.start() - 40, 0) : x.end() + 20] for x in MEASURED.finditer(text)]
 

@@ -1,4 +1,4 @@
-"""What the pages state of committed results.
+"""Numbers of committed results that the pages state.
 
 A function for each page yields phrases, and the numbers that fill them. What is left out of a
 phrase, such as literals and roles, is ``_`` in it.

@@ -1,4 +1,4 @@
-"""What the pages state of attribution: phrases, and the numbers that fill them."""
+"""Numbers of attribution in the pages: phrases, and what fills them."""
 
 import numpy as np
 import pandas as pd

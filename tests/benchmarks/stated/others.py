@@ -1,4 +1,4 @@
-"""What the other pages state: phrases, and the numbers that fill them."""
+"""Numbers of other subjects in the pages: phrases, and what fills them."""
 
 import re
 
