@@ -9,6 +9,7 @@ from sklearn_flipad.base.estimators import normality
 from sklearn_flipad.base.labels import check_labels
 from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.calibration._strata import offsets_of
+from sklearn_flipad.calibration._threshold_checks import threshold_messages
 from sklearn_flipad.calibration._windows import check_windows
 
 __all__ = ["DecisionMixin"]
@@ -91,6 +92,17 @@ class DecisionMixin:
         """
         decisions = self.decision_function(X, strata=strata)
         return self.classes_[(decisions >= 0).astype(int)]
+
+    def threshold_warnings(self):
+        """Warnings of the detector about the thresholds, as ``fit`` has given them.
+
+        Returns
+        -------
+        list of str
+            Empty if there are none, or the detector does not check thresholds.
+        """
+        check_is_fitted(self)
+        return threshold_messages(self)
 
     def score(self, X, y, sample_weight=None, *, strata=None):
         """Accuracy on the labeled samples.

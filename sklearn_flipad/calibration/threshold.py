@@ -42,6 +42,7 @@ from sklearn_flipad.calibration._strata import (
     of_groups,
     warn_of_merged,
 )
+from sklearn_flipad.calibration._threshold_checks import check_threshold
 from sklearn_flipad.calibration._windows import warn_of_sizes, window_range
 from sklearn_flipad.calibration.likelihood_ratios import (
     LR_CALIBRATORS,
@@ -386,8 +387,7 @@ class FNRThresholdCalibrator(
         thresholds = []
         for part in of_groups(scores, own):
             thresholds.append(rule.threshold(part, self.fnr))
-            if hasattr(last_step(estimator), "check_threshold"):
-                last_step(estimator).check_threshold(part, thresholds[-1])
+            check_threshold(estimator, part, thresholds[-1])
         threshold = thresholds[0] if own is None else np.array(thresholds)
         check_scores_differ(estimator, scores, X, np.flatnonzero(labels == -1))
         counts = window_counts(estimator, _safe_indexing(X, calibration))

@@ -26,7 +26,7 @@ from sklearn_flipad.cli.samples import (
     shape_of_own,
 )
 from sklearn_flipad.cli.seeds import candidates_of, check_seeds
-from sklearn_flipad.cli.strata import sizes_of_strata, strata_of_files, warn_of_levels
+from sklearn_flipad.cli.strata import check_levels, sizes_of_strata, strata_of_files
 from sklearn_flipad.datasets.files.facts import count_facts, facts_of
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.evaluation import UnknownGeometry
@@ -110,7 +110,7 @@ def fit_attributor(options, run):
     attributor.set_params(detect__file_facts=_facts(of_own))
     _fit(attributor, X, negatives, [*of_own, *of_negatives], options)
     calibrator = attributor["detect"]
-    warn_of_levels(calibrator, options, run)
+    check_levels(calibrator, options)
     bits = _bits(options) if len(shape) == 2 and not options.own else None
     notes = {
         "generator": _shown(options.generator),

@@ -149,8 +149,8 @@ class FitOptions:
     settings: Annotated[
         str | None,
         typer.Option(
-            help="Columns of --log that are settings, as steps,class_labels; by default all but "
-            "seed."
+            help="Columns of --log that are settings, as steps,class_labels, or '' for none; by "
+            "default all but seed."
         ),
     ] = None
     size: Size = None

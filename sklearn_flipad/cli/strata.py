@@ -3,7 +3,7 @@
 from sklearn_flipad.calibration import FileStrata
 from sklearn_flipad.cli.options import numbers
 
-__all__ = ["sizes_of_strata", "strata_of_files", "warn_of_levels"]
+__all__ = ["check_levels", "sizes_of_strata", "strata_of_files"]
 
 
 def strata_of_files(options):
@@ -13,13 +13,22 @@ def strata_of_files(options):
     return FileStrata(qualities=numbers(options.strata, int, "--strata"))
 
 
-def warn_of_levels(calibrator, options, run):
-    """Warn if there are too few negatives of a stratum for --fpr."""
-    if options.rule != "quantile" and hasattr(calibrator, "strata_"):
-        try:
-            calibrator.weigh([0.0], fpr=options.fpr, strata=list(calibrator.strata_)[:1])
-        except ValueError as error:
-            run.warn(str(error))
+def check_levels(calibrator, options):
+    """Raise ValueError if there are too few negatives of a stratum for --fpr."""
+    if options.rule == "quantile" or not hasattr(calibrator, "reference_strata_"):
+        return
+    needed = calibrator.rule_.min_size(options.fpr)
+    found = {
+        group: len(calibrator.in_stratum(stratum).reference_scores_)
+        for stratum, group in calibrator.strata_.items()
+    }
+    few = [f"{group!r} has {n}" for group, n in found.items() if n < needed]
+    if few:
+        raise ValueError(
+            f"--fpr {options.fpr:g} needs {needed} held-out negatives of each stratum, and "
+            f"{', '.join(few)}. Provide more (--negatives), raise --fpr, or choose fewer ranges "
+            "in --strata."
+        )
 
 
 def sizes_of_strata(calibrator):

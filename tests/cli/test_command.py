@@ -993,6 +993,7 @@ def test_what_makes_no_sense_together(flipad, tmp_path):
         (["--strata", "80,70"], "numbers from 2 to 100 that ascend"),
         (["--strata", "80", "--lr", "logistic", "--negatives", "own"], "leave out --strata"),
         (["--processing", "platform", "--method", "sminv"], "choose --method "),
+        (["--method", "seeded", "--seeds", "0:9", "--jpeg", 90], "Leave --jpeg out"),
     ):
         _, messages, _ = flipad(*fit, *options, code=1)
         assert message in messages

@@ -38,6 +38,7 @@ from sklearn_flipad.reproduction.search.latent_search import search_latents
 from sklearn_flipad.reproduction.search.metric import LatentMetric
 from sklearn_flipad.reproduction.search.objective import Objective
 from sklearn_flipad.reproduction.search.plan import SearchPlan
+from sklearn_flipad.scoring.runs.conditions import Conditions
 from sklearn_flipad.zoo import ConditionalDCGANGenerator, load_pretrained
 from tests.bits import assert_same_bits
 
@@ -264,9 +265,14 @@ def test_a_threshold_that_failures_set_is_a_warning(images, encoder, monkeypatch
     calibrator = FNRThresholdCalibrator(FrozenEstimator(detector), fnr=0.02)
     with pytest.warns(UserWarning, match="3 of 100 .* sets the threshold: 6, .* at least 0.0397"):
         calibrator.fit(X)
+    (message,) = calibrator.threshold_warnings()
+    assert "sets the threshold: 6" in message
+    ((finding, _),) = Conditions(calibrator).messages({}, 10)  # of score and report
+    assert finding == f"When the attributor was fitted: {message}"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        clone(calibrator).set_params(fnr=0.0397).fit(X)  # as it advises
+        advised = clone(calibrator).set_params(fnr=0.0397).fit(X)
+        assert advised.threshold_warnings() == []
         detector.check_threshold(np.linspace(10, 20, 50), 20.0)
 
 

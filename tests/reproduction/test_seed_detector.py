@@ -204,6 +204,14 @@ def test_a_threshold_that_accepts_everything_is_refused():
         attributor.set_params(detect__fnr=0.2).fit(others(12))
 
 
+def test_a_threshold_that_accepts_copies_is_a_warning(detector):
+    with pytest.warns(UserWarning, match="2 of 5 .* what is up to 2 away is accepted"):
+        detector.check_threshold(np.array([0, 0, 0, 1, 2.0]), 2.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.check_threshold(np.array([0, 0, 0, 0, 2.0]), 0.0)
+
+
 def test_a_generator_whose_latents_are_found():
     generator = Generator()
     encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 16))

@@ -1,5 +1,6 @@
 """The search for seeds as a detector."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -289,7 +290,7 @@ class SeedDetector(OffsetMixin, BaseEstimator):
         return np.stack(made)
 
     def check_threshold(self, distances, threshold):
-        """Raise ValueError for a threshold that accepts samples without a seed.
+        """Raise ValueError for a threshold that accepts samples without a seed, or warn of others.
 
         :class:`~sklearn_flipad.FNRThresholdCalibrator` calls it in ``fit``.
 
@@ -304,10 +305,24 @@ class SeedDetector(OffsetMixin, BaseEstimator):
         ------
         ValueError
             If the threshold is ``far_`` or more.
+
+        Warns
+        -----
+        UserWarning
+            If samples are accepted that are not made again in every value.
         """
-        if threshold < self.far_:
-            return
         n, n_lost = len(distances), int((distances >= self.far_).sum())
+        if threshold < self.far_:
+            if threshold > 0:
+                warnings.warn(
+                    f"{(distances > 0).sum()} of {n} calibration samples are not made again in "
+                    f"every value, and what is up to {threshold:.3g} away is accepted, samples of "
+                    "copies of the model too. Calibrate with samples as the model makes them, not "
+                    "processed and of this machine and precision.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            return
         least = np.ceil(1e4 * (n_lost + 1) / (n + 1)) / 1e4
         advice = f"Choose a larger fnr: with the conformal rule at least {least:g}"
         if n_lost == n:

@@ -9,9 +9,15 @@ from sklearn_flipad.datasets.files.facts import (
     jpeg_quality,
     phrase,
 )
+from sklearn_flipad.reproduction import SeedDetector
 
 __all__ = ["Conditions"]
 
+#: Advice for files whose seeds are found, and what the model makes of these.
+_MADE_AGAIN = (
+    "Their seeds are found all the same, but what the model makes of them is not processed: "
+    "compare the two in the report."
+)
 #: Facts that are compared only where the compression is the same.
 _OF_JPEG = ("quality", "subsampling")
 
@@ -28,6 +34,10 @@ class Conditions:
         self.own = getattr(calibrator, "file_facts_", None) or {}
         self._fnr = getattr(calibrator, "fnr_", 0.0) if fnr is None else fnr
         self._known = {}
+        check = getattr(calibrator, "threshold_warnings", list)
+        self._of_thresholds = check()
+        estimator = getattr(calibrator, "estimator_", None)
+        self._made_again = isinstance(last_step(estimator), SeedDetector)
 
     def unlike(self, decoding):
         """Facts, by name, that a file of that decoding has and own samples do not."""
@@ -57,7 +67,10 @@ class Conditions:
 
         The finding is about verdicts, or with `of_ratios` about likelihood ratios.
         """
-        return [
+        of_thresholds = [
+            (f"When the attributor was fitted: {message}", "") for message in self._of_thresholds
+        ]
+        return of_thresholds + [
             (
                 f"{sum(counts.values()):,} of {n_scored:,} scored files are {phrase(counts)}, and "
                 f"the own samples that calibrated the attributor were {phrase(self.own[name])}. "
@@ -67,7 +80,7 @@ class Conditions:
                     else "The error rates do not hold for these files: 'not own' may mean "
                     f"{_meaning(name)}."
                 ),
-                _advice(name, counts),
+                _MADE_AGAIN if self._made_again else _advice(name, counts),
             )
             for name, counts in unlike.items()
             if name in self.own
