@@ -25,4 +25,4 @@ def threshold_messages(calibrator):
         warnings.simplefilter("always")
         for part, threshold in zip(parts, np.atleast_1d(calibrator.threshold_), strict=True):
             check_threshold(calibrator.estimator_, part, float(threshold))
-    return [str(warning.message) for warning in caught]
+    return [warning.message.args[0] for warning in caught]

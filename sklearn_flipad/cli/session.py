@@ -41,6 +41,7 @@ _TERMS = {
     "bits": "--bits and that number",
     "lr": "--lr logistic and --negatives",
     "settings": "--settings",
+    "search": "Calibrate",
     "own files": "--own and files of own samples that were saved in the same way",
     "own resized": "--own, --size and files of own samples that are as large",
 }

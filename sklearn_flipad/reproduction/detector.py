@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.base.randomness import Purpose, separate_stream
 from sklearn_flipad.base.stored import Stored
@@ -317,12 +318,14 @@ class ReproductionDetector(_SearchDetector):
         n, n_failed = len(distances), int((distances > typical).sum())
         fnr = np.ceil(1e4 * (n_failed + 1) / (n + 1)) / 1e4
         warnings.warn(
-            f"The search failed for {n_failed} of {n} calibration samples of the model, and one of "
-            f"them sets the threshold: {threshold:.3g}, where the median distance is "
-            f"{np.median(distances):.3g}. Near-copies of the model would be accepted. Train the "
-            "encoder longer (max_steps), raise n_restarts, calibrate with more samples if a "
-            "smaller part than fnr fails, or choose a larger fnr: with the conformal rule at "
-            f"least {fnr:g}.",
+            Message(
+                f"The search failed for {n_failed} of {n} calibration samples of the model, and "
+                f"one of them sets the threshold: {threshold:.3g}, where the median distance is "
+                f"{np.median(distances):.3g}. Near-copies of the model would be accepted. ",
+                Term("Train the encoder longer (max_steps), raise n_restarts, calibrate", "search"),
+                " with more samples if a smaller part than fnr fails, or choose a larger fnr: "
+                f"with the conformal rule at least {fnr:g}.",
+            ),
             UserWarning,
             stacklevel=2,
         )

@@ -209,7 +209,7 @@ def score_files(
 def _warn_of_conditions(summary, conditions):
     """Warn of files that were made otherwise than own samples, in a warning for each fact."""
     for finding, advice in conditions.messages(summary.unlike, summary.n_scored):
-        warnings.warn(Message(f"{finding} ", advice), UserWarning, stacklevel=3)
+        warnings.warn(Message(finding, " ", advice), UserWarning, stacklevel=3)
 
 
 def _take_done(journal, entries):

@@ -68,7 +68,8 @@ class Conditions:
         The finding is about verdicts, or with `of_ratios` about likelihood ratios.
         """
         of_thresholds = [
-            (f"When the attributor was fitted: {message}", "") for message in self._of_thresholds
+            (Message("When the attributor was fitted: ", message), "")
+            for message in self._of_thresholds
         ]
         return of_thresholds + [
             (
