@@ -839,6 +839,7 @@ def test_what_suspects_files_say_of_themselves(flipad, studio, tmp_path):
     assert "are reduced to a palette" in said(None, "palette")
     message = said(90, "lossless")
     assert "are not compressed with loss" in message
+    assert "'own' may mean 'nearly'" in message
     assert "PNG files, without --jpeg" in message
 
 

@@ -79,7 +79,7 @@ class Conditions:
                     "The likelihood ratios do not hold for these files."
                     if of_ratios
                     else "The error rates do not hold for these files: 'not own' may mean "
-                    f"{_meaning(name)}."
+                    f"{_meaning(name, counts)}."
                 ),
                 _MADE_AGAIN if self._made_again else _advice(name, counts),
             )
@@ -103,7 +103,11 @@ class Conditions:
         return min(below, above) > least / 2
 
 
-def _meaning(name):
+def _meaning(name, counts):
+    """The other meanings of verdicts on files with unusual values of a fact."""
+    if LOSSLESS in counts:
+        # The threshold allows for the errors of a compression, and a near-copy may come within it.
+        return "'saved otherwise', and 'own' may mean 'nearly'"
     meanings = {"compression": "'compressed'", "resizing": "'resized'", "bits": "'rounded'"}
     return meanings.get(name, "'saved otherwise'")
 
