@@ -202,7 +202,7 @@ def _check_processing(options, method):
         )
     if options.jpeg:
         raise ValueError("--processing compresses as well: leave out --jpeg.")
-    if method.is_distance and not method.searches_processing:
+    if not _takes_processing(method):
         others = [name for name in COMMAND_METHODS if _takes_processing(METHODS[name])]
         raise ValueError(
             f"{method.name} searches samples whose processing is known. For unknown processing, "

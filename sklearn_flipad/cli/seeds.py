@@ -32,8 +32,7 @@ def check_seeds(options, method):
 def candidates_of(options):
     """A range of seeds, or candidates of a table; None without either."""
     if options.log is not None:
-        settings = numbers(options.settings, str, "--settings") if options.settings else None
-        settings = () if options.settings == "" else settings
+        settings = () if options.settings == "" else numbers(options.settings, str, "--settings")
         return SeedCandidates.from_requests(options.log, settings=settings)
     if options.seeds is None:
         return None

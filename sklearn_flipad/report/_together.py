@@ -86,7 +86,8 @@ def offsets_of(run):
     last = last_step(run.attributor)
     if not hasattr(last, "strata_"):
         return last.offset_
-    return np.array([last.in_stratum(stratum).offset_ for stratum in run.strata])
+    strata, numbers = np.unique(run.strata, return_inverse=True)
+    return np.array([last.in_stratum(stratum).offset_ for stratum in strata.tolist()])[numbers]
 
 
 def together(run, evidence):

@@ -6,7 +6,7 @@ from os import PathLike
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -23,6 +23,7 @@ from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.generators.process.generative_process import GenerativeProcess
 from sklearn_flipad.generators.process.processing import takes_sizes
+from sklearn_flipad.reproduction._cloning import SharingMixin
 from sklearn_flipad.reproduction._inception import inception_distance
 from sklearn_flipad.reproduction._latent_functions import latent_function_of
 from sklearn_flipad.reproduction.result import ReconstructionResult
@@ -41,7 +42,7 @@ def _has_threshold(detector):
     return True
 
 
-class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
+class _SearchDetector(SharingMixin, OffsetMixin, BaseEstimator, ABC):
     """Minus the distance of a sample to the best reconstruction that a search finds for it."""
 
     _stored = Stored.stateless("offset_")
@@ -248,11 +249,6 @@ class _SearchDetector(OffsetMixin, BaseEstimator, ABC):
 
     predict = available_if(_has_threshold)(OffsetMixin.predict)
     fit_predict = available_if(_has_threshold)(OffsetMixin.fit_predict)
-
-    def __sklearn_clone__(self):
-        params = self.get_params(deep=False).items()
-        shared = self._shared_by_clones()
-        return type(self)(**{k: v if k in shared else clone(v, safe=False) for k, v in params})
 
     def _shared_by_clones(self):
         return {"generator", "distance", "sampler"}

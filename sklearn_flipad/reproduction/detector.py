@@ -13,6 +13,7 @@ from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.precision import full_precision
 from sklearn_flipad.base.randomness import Purpose, separate_stream
 from sklearn_flipad.base.stored import Stored
+from sklearn_flipad.reproduction._cloning import is_untrained
 from sklearn_flipad.reproduction._module_encoder import ModuleEncoder
 from sklearn_flipad.reproduction._search_detector import _SearchDetector
 from sklearn_flipad.reproduction.encoder import LatentEncoder
@@ -264,7 +265,7 @@ class ReproductionDetector(_SearchDetector):
         """A trained LatentEncoder as it is, or a module with the same interface."""
         if not isinstance(encoder, LatentEncoder):
             return ModuleEncoder(encoder, process.space)
-        if _is_untrained(encoder):
+        if is_untrained(encoder):
             raise NotFittedError(
                 "The encoder is not trained. Call fit with samples of the model, or pass "
                 "encoder=LatentEncoder().fit(generator)."
@@ -272,7 +273,7 @@ class ReproductionDetector(_SearchDetector):
         return encoder
 
     def _fitted_encoder(self, process):
-        if not _is_untrained(self.encoder):
+        if not is_untrained(self.encoder):
             return self.encoder
         encoder = clone(self.encoder)
         unset = {
@@ -332,8 +333,4 @@ class ReproductionDetector(_SearchDetector):
 
     def _shared_by_clones(self):
         shared = super()._shared_by_clones()
-        return shared if _is_untrained(self.encoder) else shared | {"encoder"}
-
-
-def _is_untrained(encoder):
-    return isinstance(encoder, LatentEncoder) and not hasattr(encoder, "module_")
+        return shared if is_untrained(self.encoder) else shared | {"encoder"}

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -16,6 +16,7 @@ from sklearn_flipad.base.progress import progress
 from sklearn_flipad.base.samples import as_array, check_samples, record_samples
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.generators import DiffusionSampler, TorchNoise
+from sklearn_flipad.reproduction._cloning import SharingMixin, is_untrained
 from sklearn_flipad.reproduction.detector import ReproductionDetector
 from sklearn_flipad.reproduction.encoder import LatentEncoder
 from sklearn_flipad.reproduction.seeds._targets import target_of
@@ -25,7 +26,7 @@ from sklearn_flipad.reproduction.seeds.search import SeedSearch
 __all__ = ["SeedDetector"]
 
 
-class SeedDetector(OffsetMixin, BaseEstimator):
+class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
     """Distance of a sample to what the model makes of the seed that explains it.
 
     Of all candidates, those are found whose noise correlates most with that of the sample, and the
@@ -373,12 +374,9 @@ class SeedDetector(OffsetMixin, BaseEstimator):
             raise ValueError("X and the samples of fit must be both gray levels or both floats.")
         return array
 
-    def __sklearn_clone__(self):
+    def _shared_by_clones(self):
         shared = {"generator", "seeds", "draw", "sampler"}
-        if hasattr(self.encoder, "module_") or not isinstance(self.encoder, LatentEncoder):
-            shared.add("encoder")
-        params = self.get_params(deep=False).items()
-        return type(self)(**{k: v if k in shared else clone(v, safe=False) for k, v in params})
+        return shared if is_untrained(self.encoder) else shared | {"encoder"}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
