@@ -40,6 +40,7 @@ __all__ = [
     "router_to_detector",
     "rows_of",
     "step_parameters",
+    "takes_lists",
     "takes_sizes",
     "training_rows",
     "window_counts",
@@ -102,6 +103,12 @@ def takes_sizes(estimator):
     """Whether an estimator takes samples of several sizes, as a list."""
     last = last_step(estimator)
     return hasattr(last, "n_windows") or getattr(last, "_takes_sizes", False)
+
+
+def takes_lists(attributor):
+    """Whether a fitted attributor searches images of several sizes or files, as a list."""
+    detector = last_step(getattr(last_step(attributor), "estimator_", None))
+    return getattr(detector, "_takes_sizes", False)
 
 
 def step_parameters(estimator, params):

@@ -29,7 +29,7 @@ from sklearn_flipad.cli.seeds import candidates_of, check_seeds
 from sklearn_flipad.cli.strata import check_levels, sizes_of_strata, strata_of_files
 from sklearn_flipad.datasets.files.facts import count_facts, facts_of
 from sklearn_flipad.detectors import MLP
-from sklearn_flipad.evaluation import UnknownGeometry
+from sklearn_flipad.evaluation import FileFormat, UnknownGeometry
 from sklearn_flipad.generators import sample
 from sklearn_flipad.pipelines.methods import METHODS, TargetModel
 from sklearn_flipad.scoring.runs.formats import counted, is_lossy, negatives_warning
@@ -310,7 +310,7 @@ def _attributor(method, model, reference, options, seeds):
         reference=reference,
         lr=options.lr,
         windows=options.windows,
-        processing=None if options.processing is None else UnknownGeometry(),
+        processing=None if options.processing is None else [UnknownGeometry(), FileFormat()],
         device=options.device,
         random_state=options.seed,
         verbose=model.verbose,
@@ -360,7 +360,7 @@ def _negatives(options, decoder, shape, run):
     run.step(f"negatives: {counted(_formats(decodings.tolist()))}")
     lossy = np.array([is_lossy(decoding) for decoding in decodings])
     if options.processing is not None:
-        return _processed(X, options)
+        return processed_at_random(X, options)
     if options.jpeg is not None and not lossy.all():
         if isinstance(X, list):
             X = [
@@ -372,11 +372,6 @@ def _negatives(options, decoder, shape, run):
             X[~lossy] = compressed(X[~lossy], options.jpeg)
         decodings = np.where(lossy, decodings, decoding_of_drawn(shape, options))
     return X, decodings.tolist()
-
-
-def _processed(X, options):
-    """Images, of one size or several, after random processing, and how they would be decoded."""
-    return processed_at_random(X, options)
 
 
 def _own_files(options, decoder, shape, run):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.base.modules import device_of, evaluating
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.datasets.files.listing import iter_files
@@ -170,16 +171,17 @@ def processed_at_random(X, options):
         X = sizes.fit_transform(X)
     if isinstance(X, list):
         found = [_processed_at_random(x[None], options) for x in X]
-        return [x[0] for x, _ in found], [decoding for _, (decoding,) in found]
-    return _processed_at_random(X, options)
+        return [x for (x,), _ in found], [decoding for _, (decoding,) in found]
+    files, decodings = _processed_at_random(X, options)
+    return np.stack(files), decodings
 
 
 def _processed_at_random(X, options):
     processing = RandomProcessing(options.processing, random_state=options.seed).fit(X)
     drawn, mode = processing.draw(X), "L" if X.shape[1] == 1 else "RGB"
     formats = [name for name in drawn.columns if name.endswith("_format")]
-    X, decodings = processing.transform(X), []
-    for k, image in enumerate(X):
+    files, decodings = [], []
+    for k, image in enumerate(processing.transform(X)):
         options_of_file = {"format": "PNG"}
         for name in formats:  # the last compression is that of the file
             if drawn[name][k] is not None:
@@ -188,8 +190,10 @@ def _processed_at_random(X, options):
         file = io.BytesIO()
         pixels = image[0] if mode == "L" else np.moveaxis(image, 0, 2)
         Image.fromarray(pixels).save(file, **options_of_file)
-        decodings.append("; ".join(ImageDecoder(mode=mode)(file.getvalue())[1]))
-    return X, decodings
+        decoded, steps = ImageDecoder(mode=mode)(file.getvalue())
+        files.append(FileImage(image, decoded.compression))
+        decodings.append("; ".join(steps))
+    return files, decodings
 
 
 def decoding_of_drawn(shape, options):

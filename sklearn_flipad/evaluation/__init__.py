@@ -1,6 +1,7 @@
 """Evaluation of attributors: metrics, perturbations, near-copies, attacks and robustness."""
 
 from sklearn_flipad.evaluation.attacks import AttackResult, forgery_attack, removal_attack
+from sklearn_flipad.evaluation.file_format import FileFormat
 from sklearn_flipad.evaluation.likelihood_ratios import (
     cllr,
     cllr_cal,
@@ -34,6 +35,7 @@ from sklearn_flipad.evaluation.unknown_processing import UnknownProcessing
 __all__ = [
     "AttackResult",
     "AttributionScores",
+    "FileFormat",
     "RandomProcessing",
     "RandomSoundProcessing",
     "Rate",

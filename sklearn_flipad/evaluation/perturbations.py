@@ -20,6 +20,10 @@ more about it:
     False if the perturbation differs from sample to sample, as that of
     :class:`~sklearn_flipad.evaluation.RandomProcessing` does. The search refuses it; the encoder
     is trained with it.
+``is_file_format``
+    True if each suspect's own file tells what the perturbation does to it, as
+    :class:`~sklearn_flipad.evaluation.FileFormat` does by a method ``alike(images, suspects)``. It
+    comes last.
 
 :class:`~sklearn_flipad.evaluation.UnknownProcessing` is fitted to each sample. A perturbation with
 none of these attributes, such as a file format, is applied to the finished reconstruction.
@@ -346,10 +350,25 @@ class JPEGCompression(_Compression):
                         f"{path} must be a gray or RGB JPEG file; it holds {image.format} "
                         f"({image.mode})."
                     )
-                tables = [list(map(int, t)) for _, t in sorted(image.quantization.items())]
-                sampling = JpegImagePlugin.get_sampling(image)
+                return cls.from_image(image)
         except UnidentifiedImageError as error:
             raise ValueError(f"{path} is not an image that can be read.") from error
+
+    @classmethod
+    def from_image(cls, image):
+        """Reconstruct the compression of a JPEG file that Pillow has opened.
+
+        Parameters
+        ----------
+        image : PIL.JpegImagePlugin.JpegImageFile
+            The file.
+
+        Returns
+        -------
+        JPEGCompression
+        """
+        tables = [list(map(int, table)) for _, table in sorted(image.quantization.items())]
+        sampling = JpegImagePlugin.get_sampling(image)
         names = list(_SUBSAMPLING)
         return cls(tables=tables, subsampling=names[sampling] if sampling >= 0 else None)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.evaluation.perturbations import JPEGCompression
 from sklearn_flipad.evaluation.random_processing import RandomProcessing
 
@@ -19,15 +20,15 @@ def slight_changes(X, *, quality=None):
 
     Parameters
     ----------
-    X : array-like, shape (n, channels, height, width)
-        Images of 1 or 3 channels, uint8 or floats in [-1, 1].
+    X : array-like, shape (n, channels, height, width), or list of ndarray
+        Images of 1 or 3 channels and of one size, uint8 or floats in [-1, 1].
     quality : int or array-like of int, shape (n,), default=None
         JPEG quality of the file of each image; by default 100, as for files without loss.
 
     Returns
     -------
-    dict of str to ndarray, shape (n, channels, height, width)
-        The images after each change: ``"lower quality"``, by 5; ``"higher quality"``, by 5 and at
+    dict of str to ndarray, shape (n, channels, height, width), or to list of ndarray
+        The images after each change, a list if X is one, whose images know their compression: ``"lower quality"``, by 5; ``"higher quality"``, by 5 and at
         most 100; ``"resized by a pixel and back"``, by bicubic interpolation.
 
     Raises
@@ -46,7 +47,7 @@ def slight_changes(X, *, quality=None):
     higher quality (4, 1, 16, 16)
     resized by a pixel and back (4, 1, 16, 16)
     """
-    X = np.asarray(X)
+    given, X = X, np.asarray(X)
     if X.ndim != 4 or X.shape[1] not in (1, 3) or min(X.shape[2:]) < 2:
         raise ValueError(
             "Slight changes are for images of shape (n, channels, height, width), of 1 or 3 "
@@ -55,14 +56,23 @@ def slight_changes(X, *, quality=None):
     qualities = np.broadcast_to(_LOSSLESS if quality is None else quality, len(X))
 
     def compressed(step):
-        near = np.clip(qualities + step, 1, 100).tolist()
-        return np.concatenate(
-            [JPEGCompression(q).fit_transform(x[None]) for q, x in zip(near, X, strict=True)]
-        )
+        formats = [JPEGCompression(q) for q in np.clip(qualities + step, 1, 100).tolist()]
+        return [
+            FileImage(jpeg.fit_transform(x[None])[0], jpeg)
+            for jpeg, x in zip(formats, X, strict=True)
+        ]
 
     shrunk = {"factor": 1 - 1 / min(X.shape[2:]), "kernel": "bicubic"}
-    return {
+    resized = RandomProcessing([("resize", 1, shrunk)]).fit_transform(X)
+    changes = {
         "lower quality": compressed(-_STEP),
         "higher quality": compressed(_STEP),
-        "resized by a pixel and back": RandomProcessing([("resize", 1, shrunk)]).fit_transform(X),
+        # Still with the errors of its file.
+        "resized by a pixel and back": [
+            FileImage(image, getattr(x, "_compression", None))
+            for image, x in zip(resized, given, strict=True)
+        ],
     }
+    if isinstance(given, list):
+        return changes
+    return {name: np.stack(images) for name, images in changes.items()}

@@ -45,7 +45,8 @@ class UnknownProcessing(ImagePerturbation):
         Largest change of the exponent, in [0, 0.5].
     ridge : float, default=1.0
         Variance of the errors that the fit leaves, in squared gray levels, >= 0.01. The larger it
-        is, the nearer the fit stays to an image to which nothing was done.
+        is, the nearer the fit stays to an image to which nothing was done. Where a file format
+        follows, it is also the least squared error that distances are multiples of.
     random_state : int, default=0
         Seed.
     output_range : pair of float, default=(-1, 1)

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from sklearn_flipad.base.estimators import takes_lists
 from sklearn_flipad.base.progress import progress
 from sklearn_flipad.report._calibration import CalibrationPlot
 from sklearn_flipad.report._methods import views
@@ -106,7 +107,7 @@ def _try_changes(run, group):
         return
     found = stability_column(
         run.attributor,
-        np.stack([suspect.sample for suspect in group]),
+        _samples(run.attributor, group),
         run.levels,
         verdicts=[row["verdict"] for row in rows],
         strata=None if run.strata is None else [row["stratum"] for row in rows],
@@ -116,9 +117,14 @@ def _try_changes(run, group):
         row["stability"] = text
 
 
+def _samples(attributor, group):
+    samples = [suspect.sample for suspect in group]
+    return samples if takes_lists(attributor) else np.stack(samples)
+
+
 def _look(attributor, group, spread):
     """Score suspects of one shape again, and add the views of the methods."""
-    X = np.stack([suspect.sample for suspect in group])
+    X = _samples(attributor, group)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the table has them
         scores = attributor.score_samples(X)

@@ -68,7 +68,7 @@ def read_suspect(number, row, decoder):
         )
         return suspect
     try:
-        sample = np.asarray(decoder(data)[0])
+        sample = np.asanyarray(decoder(data)[0])
         if "x".join(map(str, sample.shape)) != row["shape"]:
             raise ValueError(f"its shape is {sample.shape}, and {row['shape']} was scored")
     except Exception as error:

@@ -22,7 +22,7 @@ from sklearn_flipad.base.samples import as_array, check_samples, record_samples
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.generators.process.generative_process import GenerativeProcess
-from sklearn_flipad.generators.process.processing import takes_sizes
+from sklearn_flipad.generators.process.processing import takes_lists
 from sklearn_flipad.reproduction._cloning import SharingMixin
 from sklearn_flipad.reproduction._inception import inception_distance
 from sklearn_flipad.reproduction._latent_functions import latent_function_of
@@ -67,8 +67,8 @@ class _SearchDetector(SharingMixin, OffsetMixin, BaseEstimator, ABC):
 
     @property
     def _takes_sizes(self):
-        """Whether samples may differ in size."""
-        return takes_sizes(getattr(self, "processing", None))
+        """Whether samples may come as a list, of several sizes or files."""
+        return takes_lists(getattr(self, "processing", None))
 
     @abstractmethod
     def _searching(self, process):
@@ -99,8 +99,8 @@ class _SearchDetector(SharingMixin, OffsetMixin, BaseEstimator, ABC):
         for name in self._fitted_names:
             vars(self).pop(name, None)
         vars(self).update(fitted)
-        if process.n_box:
-            # Whatever their sizes are, they show what the generator makes.
+        if array.dtype == object:
+            # Whatever their sizes and files are, they show what the generator makes.
             record_samples(self, X, np.empty((1, *process.sample_shape), np.uint8))
         else:
             record_samples(self, X, array)
@@ -184,7 +184,7 @@ class _SearchDetector(SharingMixin, OffsetMixin, BaseEstimator, ABC):
     def _prepared(self, X, *, reset=False):
         """Samples on the generator's scale, and the process that makes such samples."""
         if self._takes_sizes:
-            return self._prepared_sizes(X)
+            return self._prepared_list(X)
         if is_ragged(X):
             check_takes_sizes(self, X)
         in_levels = np.asarray(as_array(X)).dtype.kind != "f"
@@ -212,15 +212,15 @@ class _SearchDetector(SharingMixin, OffsetMixin, BaseEstimator, ABC):
             )
         return X, process
 
-    def _prepared_sizes(self, X):
-        """Gray levels of several sizes, an array of objects, and the process that makes such."""
+    def _prepared_list(self, X):
+        """Gray levels of several sizes or files, an array of objects, and their process."""
         function = latent_function_of(self)
         function.warn_if_random(searches_noise=self._searches_noise)
         process = GenerativeProcess(
             function, dtype="uint8", output_range=self.output_range, processing=self.processing
         )
         process.processing.check_known()
-        return as_objects(process.checked_sizes(X)), process
+        return as_objects(process.checked_list(X)), process
 
     @available_if(_has_threshold)
     def decision_function(self, X):

@@ -58,8 +58,9 @@ class ReproductionDetector(_SearchDetector):
         :mod:`sklearn_flipad.evaluation.perturbations`. Blur and resizing become part of the
         search; file formats are applied to the reconstruction before it is compared; noise
         raises the floor. :class:`~sklearn_flipad.evaluation.UnknownProcessing` stands for steps
-        that are fitted to each suspect; where a file format follows it, distances are multiples of
-        the error that this format makes of the fitted reconstruction. With
+        that are fitted to each suspect; where a file format follows it, such as
+        :class:`~sklearn_flipad.evaluation.FileFormat` for that of each suspect's own file,
+        distances are multiples of the error that it makes of the fitted reconstruction. With
         :class:`~sklearn_flipad.evaluation.UnknownGeometry`, samples may have any size, and are
         passed as a list.
     n_restarts : int or "auto", default="auto"
@@ -269,6 +270,13 @@ class ReproductionDetector(_SearchDetector):
             raise NotFittedError(
                 "The encoder is not trained. Call fit with samples of the model, or pass "
                 "encoder=LatentEncoder().fit(generator)."
+            )
+        n_guessed, n_searched = len(encoder.latent_mean), process.n_features
+        if n_guessed != n_searched:
+            raise ValueError(
+                f"The encoder guesses {n_guessed} numbers, and {n_searched} are searched: it was "
+                f"trained for another generator, or with another processing, {encoder.processing_} "
+                "(UnknownGeometry adds the numbers of a box). Train it with the same ones."
             )
         return encoder
 

@@ -10,7 +10,7 @@ import re
 import struct
 import zlib
 
-__all__ = ["separate_jpeg", "separate_png"]
+__all__ = ["lossy_webp_size", "separate_jpeg", "separate_png"]
 
 _N_SIGNATURE = 8
 _PNG_PIXEL_CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
@@ -97,3 +97,15 @@ def _unpack(layout, data, position):
         return struct.unpack_from(layout, data, position)
     except struct.error:
         raise ValueError("truncated in its header") from None
+
+
+def lossy_webp_size(data):
+    """Bytes of the pixels of a lossy WebP file; None if it is lossless."""
+    position, size = 12, 0
+    while position + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, position)
+        if kind == b"VP8L":
+            return None
+        size += length if kind == b"VP8 " else 0
+        position += 8 + length + length % 2
+    return size

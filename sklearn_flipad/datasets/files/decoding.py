@@ -11,7 +11,13 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from sklearn_flipad.datasets.files.containers import separate_jpeg, separate_png
+from sklearn_flipad.base.file_images import FileImage
+from sklearn_flipad.datasets.files.compressions import compression_of
+from sklearn_flipad.datasets.files.containers import (
+    lossy_webp_size,
+    separate_jpeg,
+    separate_png,
+)
 from sklearn_flipad.datasets.files.loading import check_count
 from sklearn_flipad.storage.files import file_kind, read_regular
 
@@ -81,6 +87,7 @@ def decode_image(data, *, size, mode, max_pixels):
     width, height = image.size
     if width * height > max_pixels:
         raise ValueError(f"{width}x{height} pixels, more than max_pixels={max_pixels}")
+    compression = compression_of(image, data)
     image, steps = _flattened(image, data)
     orientation = read_orientation(exif)
     if orientation != 1:
@@ -91,13 +98,15 @@ def decode_image(data, *, size, mode, max_pixels):
     elif image.mode != mode and (image.mode, mode) != ("RGBA", "RGB"):  # it is opaque by now
         steps.append(f"{image.mode} converted to {mode}")
     image = image.convert(mode)
-    if size is not None and image.size != (size, size):
+    is_resized = size is not None and image.size != (size, size)
+    if is_resized:
         width, height = image.size
         steps.append(f"{width}x{height} resized and cropped to {size}x{size}")
         image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
     pixels = pixels[None] if mode == "L" else np.ascontiguousarray(np.moveaxis(pixels, 2, 0))
-    return pixels, tuple(steps)
+    # Of a resized image nothing says what another one would look like in that file.
+    return pixels if is_resized else FileImage(pixels, compression), tuple(steps)
 
 
 def read_orientation(exif):
@@ -149,7 +158,10 @@ def _flattened(image, data):
     width, height = image.size
     if image.format != "PNG":
         image.load()
-        kind = _jpeg_tables(image) if image.format == "JPEG" else _webp_kind(data)
+        if image.format == "JPEG":
+            kind = _jpeg_tables(image)
+        else:
+            kind = "lossless" if lossy_webp_size(data) is None else "lossy"
         return _on_white(image, [f"{image.format} {width}x{height} {image.mode} {kind}"])
     if not image.tile:
         raise ValueError("damaged: no pixels")
@@ -249,14 +261,3 @@ def _qualities():
             tables = tuple(tuple(table) for _, table in sorted(quantization.items()))
             found[tables[0] if mode == "L" else tables] = quality
     return found
-
-
-def _webp_kind(data):
-    """``"lossless"`` or ``"lossy"``, by the chunk that holds the pixels."""
-    position = 12
-    while position + 8 <= len(data):
-        kind, length = struct.unpack_from("<4sI", data, position)
-        if kind == b"VP8L":
-            return "lossless"
-        position += 8 + length + length % 2
-    return "lossy"

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
+from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.base.gray_levels import from_gray_levels, to_gray_levels
 from sklearn_flipad.base.lanes import in_lanes
 from sklearn_flipad.base.sample_lists import as_sample_list, is_ragged
@@ -101,7 +102,7 @@ class GenerativeProcess:
         X = self._raw(latents, conditions)
         if self.n_box:
             return self.processing.processed(X, boxes.double().cpu().numpy())
-        return X if self.output_range is None else self.processing.apply(X, noise=True)
+        return X if self.output_range is None else self.processing.draw(X)
 
     def raw(self, latents, conditions):
         """Samples before any processing, uint8 or float32, shape (n, *sample_shape)."""
@@ -131,11 +132,13 @@ class GenerativeProcess:
 
     def plain(self, X):
         """The same of samples of the generator's size."""
+        X = np.stack(X) if isinstance(X, list) or X.dtype == object else X
         x = from_gray_levels(torch.from_numpy(X), self.output_range)
         return x.to(self.device, self.latent_dtype).reshape(-1, *self.sample_shape)
 
-    def checked_sizes(self, X):
-        """Images of several sizes as a list; ValueError if one cannot be judged."""
+    def checked_list(self, X):
+        """Images of several sizes or files as a list; ValueError if one cannot be judged."""
+        files = X
         if not is_ragged(X):
             X = as_array(X)
             X = X.reshape(-1, *self.sample_shape) if X.ndim == 2 else X
@@ -145,7 +148,7 @@ class GenerativeProcess:
         for number, image in enumerate(images):
             name = f"Sample {number}, of shape {image.shape},"
             if image.dtype != np.uint8:
-                raise ValueError("UnknownGeometry takes gray levels: pass uint8 samples.")
+                raise ValueError("A list of images takes gray levels: pass uint8 samples.")
             if image.ndim != 3 or len(image) != channels:
                 raise ValueError(
                     f"{name} is no image of {channels} channels (channels, height, width), as the "
@@ -160,7 +163,12 @@ class GenerativeProcess:
                     f"{self.space.n_features} latents and the processing that is fitted: almost "
                     "anything would be reproduced. Take a larger copy of the image if there is one."
                 )
-        return images
+            if not self.n_box and image.shape != self.sample_shape:
+                raise ValueError(
+                    f"{name} has not the size of the generator's, {self.sample_shape}. Pass "
+                    "processing=[UnknownGeometry(), ...] for suspects of any size."
+                )
+        return images if self.processing.file_format is None else _of_files(images, files)
 
     def framing(self, X):
         """The :class:`Framing` of samples of several sizes; None if they have the generator's."""
@@ -170,3 +178,16 @@ class GenerativeProcess:
         """Gray levels of several sizes in the generator's values and size."""
         like = torch.zeros((), dtype=self.latent_dtype, device=self.device)
         return framing.framed([from_gray_levels(x, self.output_range) for x in X], like)
+
+
+def _of_files(images, files):
+    """Images with the compressions of their files; ValueError if one is not known."""
+    for number, file in enumerate(files):
+        if not isinstance(file, FileImage):
+            raise ValueError(
+                f"Sample {number} does not say how its file is compressed, and FileFormat() asks "
+                "for it. Pass a list of images as ImageDecoder()(data)[0] returns them, without "
+                "size=, or as FileFormat().transform does; or name the format, as in "
+                "processing=[UnknownGeometry(), JPEGCompression(90)]."
+            )
+    return [FileImage(x, file._compression) for x, file in zip(images, files, strict=True)]

@@ -11,7 +11,7 @@ import torch
 from sklearn_flipad.generators.process.filter_and_tone import FilterAndTone
 from sklearn_flipad.generators.process.framing import Framing
 
-__all__ = ["Processing", "takes_sizes"]
+__all__ = ["Processing", "takes_lists"]
 
 
 class Processing:
@@ -43,7 +43,11 @@ class Processing:
         matrices = [_matrices(step, sample_shape) for step in self.steps if _is_separable(step)]
         self.variance = self._variance(sample_shape, matrices)
         known = [step for step in self.steps if _variance_of(step) is None]
+        #: The step that compresses as each suspect's own file, or None.
+        self.file_format = self._found_file_format()
         n_before, self.unknown = _find_unknown(known, sample_shape)
+        if self.unknown is None and self.file_format is not None:
+            n_before -= 1
         self._before, self._after = known[:n_before], known[n_before:]
         self._noisy_after = self.steps[self.steps.index(self.unknown) + 1 :] if self.unknown else []
         self._resizings, self._sample_shape = (), sample_shape
@@ -64,6 +68,16 @@ class Processing:
         self.exact = self.unknown is None and all(map(_is_separable, known))
         #: Whether the last steps are in a file format, whose errors are the least there can be.
         self.ends_in_format = not all(map(_is_separable, self._after))
+
+    def _found_file_format(self):
+        """The last step, if it is the format of each suspect's own file."""
+        found = [step for step in self.steps if getattr(step, "is_file_format", False)]
+        if found and found != self.steps[-1:]:
+            raise ValueError(
+                f"processing has {type(found[0]).__name__}, the format of a suspect's own file, "
+                "before other steps: it comes once, and last."
+            )
+        return found[0] if found else None
 
     def check_known(self):
         """ValueError if a step differs from sample to sample, which no search can repeat."""
@@ -139,26 +153,33 @@ class Processing:
         X = self.geometry.fit(X).cut(_applied(self._before, X), boxes)
         return _applied(self._noisy_after, X)
 
-    def apply(self, X, noise=False):
-        """Processed gray levels, shape (n, channels, height, width); noise only if asked for.
+    def draw(self, X):
+        """Processed gray levels, with noise and whatever else is drawn."""
+        return _applied(self.steps, X)
 
-        With noise, the unknown step is drawn; without it, it is left out.
-        """
-        return _applied(self.steps if noise else self._before + self._after, X)
+    def apply(self, X, suspects):
+        """Gray levels with all steps but the unknown one and noise, in the formats of suspects."""
+        return self.apply_after(self.apply_before(X), suspects)
 
     def apply_before(self, X):
         """Gray levels with the steps before the unknown one, without noise."""
         return _applied(self._before, X)
 
-    def apply_after(self, X):
-        """Gray levels with the steps after the unknown one, without noise."""
-        return _applied(self._after, X)
+    def apply_after(self, X, suspects):
+        """Gray levels with the steps after the unknown one, in the formats of suspects."""
+        for step in self._after:
+            if step is self.file_format:
+                images = step.alike(X, suspects)
+                X = np.stack(images) if isinstance(X, np.ndarray) else images
+            else:
+                X = _applied([step], X)
+        return X
 
 
-def takes_sizes(steps):
-    """Whether a step of processing stands for images of any size."""
+def takes_lists(steps):
+    """Whether a step of processing stands for images of any size, or of files of any format."""
     steps = steps if isinstance(steps, list | tuple) else [steps]
-    return any(hasattr(step, "ways") for step in steps)
+    return any(hasattr(step, "ways") or hasattr(step, "is_file_format") for step in steps)
 
 
 def _applied(steps, X):

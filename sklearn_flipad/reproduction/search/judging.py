@@ -16,8 +16,6 @@ __all__ = ["judged"]
 
 #: Samples that are fitted at a time.
 _N_FITTED = 64
-#: Mean squared error of rounding to gray levels: no file is nearer.
-_ROUNDING = 1 / 12
 
 
 def judged(X, found, process, distance=None):
@@ -32,6 +30,7 @@ def judged(X, found, process, distance=None):
     processing = process.processing
     if processing.geometry is not None:
         return _judged_sizes(X, found, process, objective.framed_as(process.framing(X)), distance)
+    suspects, X = X, np.stack(X) if X.dtype == object else X
     levels = X.dtype == np.uint8
     x = X.reshape(-1, *process.sample_shape)
     resizings, least = None, 1.0
@@ -39,9 +38,10 @@ def judged(X, found, process, distance=None):
         conditions, resizings = objective.split(conditions)
     reconstructions = process.raw(latents, conditions)
     if resizings is not None:
-        reconstructions, squares, least = _fitted(x, reconstructions, resizings, process, objective)
+        fitted = _fitted(suspects, x, reconstructions, resizings, process, objective)
+        reconstructions, squares, least = fitted
     elif levels:
-        reconstructions = processing.apply(reconstructions)
+        reconstructions = processing.apply(reconstructions, suspects)
         squares = np.square(x.astype(np.float64) - reconstructions).reshape(len(x), -1).mean(axis=1)
     if distance is not None:
         distances = _distances(x, reconstructions, process, distance)
@@ -123,12 +123,12 @@ def _fitted_sizes(X, raw, targets, boxes, numbers, process, objective):
         to_gray_levels(image.double().cpu().numpy(), process.output_range)
         for image in framing.images(toned, boxes, numbers, [x.shape[1:] for x in X])
     ]
-    images = processing.apply_after(before)
+    images = processing.apply_after(before, X)
     if not processing.ends_in_format:
         return squares, np.ones(n), images
     with_format, without = (process.framed(part, framing).double() for part in (images, before))
     errors = ((with_format - without) / process.unit).flatten(1).cpu().numpy()
-    return squares, _of_format(errors), images
+    return squares, _of_format(errors, unknown), images
 
 
 def _squares(made, fitted, targets, objective):
@@ -139,12 +139,12 @@ def _squares(made, fitted, targets, objective):
     return errors.double().square().sum(dim=1).cpu().numpy() / targets[0].numel(), seen
 
 
-def _of_format(errors):
-    """Root mean square errors (n,) that a file format makes, at least those of rounding."""
-    return np.sqrt(np.square(errors).mean(axis=1).clip(_ROUNDING))
+def _of_format(errors, unknown):
+    """Root mean square errors (n,) that a file format makes, at least those the fit leaves."""
+    return np.sqrt(np.square(errors).mean(axis=1).clip(unknown.ridge))
 
 
-def _fitted(x, raw, resizings, process, objective):
+def _fitted(suspects, x, raw, resizings, process, objective):
     """Reconstructions with the processing that brings them nearest to samples.
 
     Beside these gray levels, mean squared errors, and the root mean square errors (n,) that the
@@ -153,11 +153,12 @@ def _fitted(x, raw, resizings, process, objective):
     parts = []
     for begin in range(0, len(x), _N_FITTED):
         rows = slice(begin, begin + _N_FITTED)
-        parts.append(_fitted_batch(x[rows], raw[rows], resizings[rows], process, objective))
+        of_rows = (part[rows] for part in (suspects, x, raw, resizings))
+        parts.append(_fitted_batch(*of_rows, process, objective))
     return (np.concatenate(column) for column in zip(*parts, strict=True))
 
 
-def _fitted_batch(x, raw, resizings, process, objective):
+def _fitted_batch(suspects, x, raw, resizings, process, objective):
     processing, unknown, n = process.processing, objective.unknown, len(x)
     targets = process.targets(x)
     made = process.targets(processing.apply_before(raw))
@@ -166,12 +167,13 @@ def _fitted_batch(x, raw, resizings, process, objective):
     squares, seen = _squares(made, numbers, targets, objective)
     before = in_lanes(partial(unknown.apply, through=False), n, made, numbers)
     before, seen = (part.double().cpu().numpy() for part in (before, seen))
-    reconstructions = processing.apply_after(to_gray_levels(before, process.output_range))
+    before = to_gray_levels(before, process.output_range)
+    reconstructions = processing.apply_after(before, suspects)
     if not processing.ends_in_format:
         return reconstructions, squares, np.ones(n)
     low, high = process.output_range
     levels = (seen.clip(low, high) - low) / process.unit
-    return reconstructions, squares, _of_format((reconstructions - levels).reshape(n, -1))
+    return reconstructions, squares, _of_format((reconstructions - levels).reshape(n, -1), unknown)
 
 
 def _distances(x, reconstructions, process, distance):

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import torch
 
-from sklearn_flipad.base.estimators import last_step
+from sklearn_flipad.base.estimators import last_step, takes_lists
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.datasets.files.facts import facts_of
 from sklearn_flipad.datasets.files.listing import plain_reason
@@ -48,9 +48,8 @@ class BatchScorer:
         self.stability = source.stability
         self.conditions = Conditions(attributor, source.levels.get("fnr"))
         self.stratum_of = stratum_of(attributor)
-        detector = last_step(getattr(last_step(attributor), "estimator_", None))
         # Slight changes are those of images of one size.
-        self._takes_sizes = getattr(detector, "_takes_sizes", False) and not self.stability
+        self._takes_sizes = takes_lists(attributor) and not self.stability
         # Warnings are caught for the whole process, and an attributor need not be thread-safe.
         self._lock = threading.Lock()
 
@@ -82,7 +81,7 @@ class BatchScorer:
             # The bytes that are decoded are those that the digest is of.
             row["n_bytes"], row["sha256"] = len(data), hashlib.sha256(data).hexdigest()
             sample, steps = self.decoder(data)
-            sample = np.asarray(sample)
+            sample = np.asanyarray(sample)  # an image of a file knows its compression
         except Exception as error:
             row["reason"] = safe_text(plain_reason(error))
             return None
@@ -118,7 +117,7 @@ class BatchScorer:
             self._score_group(*zip(*group, strict=True))
 
     def _score_group(self, rows, samples):
-        X = list(samples) if self._takes_sizes else np.stack(samples)
+        X = list(samples) if takes_lists(self.attributor) else np.stack(samples)
         strata = None if self.stratum_of is None else [row["stratum"] for row in rows]
         try:
             with warnings.catch_warnings(record=True) as caught:

@@ -14,7 +14,8 @@ STABLE, NO_IMAGE = "stable", "not tried, since it is no image"
 
 def stability_column(attributor, X, levels, *, verdicts, strata, decodings):
     """Text for each sample: which slight changes flip its verdict to which other one."""
-    if X.ndim != 4 or X.shape[1] not in (1, 3) or min(X.shape[2:]) < 2:
+    shape = X[0].shape
+    if len(shape) != 3 or shape[0] not in (1, 3) or min(shape[1:]) < 2:
         return [NO_IMAGE] * len(X)
     found = [jpeg_quality(facts_of(decoding).get("quality", "")) for decoding in decodings]
     changes = slight_changes(X, quality=[100 if q is None else q for q in found])
