@@ -28,8 +28,9 @@ def slight_changes(X, *, quality=None):
     Returns
     -------
     dict of str to ndarray, shape (n, channels, height, width), or to list of ndarray
-        The images after each change, a list if X is one, whose images know their compression: ``"lower quality"``, by 5; ``"higher quality"``, by 5 and at
-        most 100; ``"resized by a pixel and back"``, by bicubic interpolation.
+        The images after each change: ``"lower quality"``, by 5; ``"higher quality"``, by 5 and at
+        most 100; ``"resized by a pixel and back"``, by bicubic interpolation. A list if X is one,
+        of images that know their compression.
 
     Raises
     ------
