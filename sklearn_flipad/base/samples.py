@@ -213,6 +213,13 @@ def _missing_step(shape, sample_shape):
         return " For a single sample pass X[None]."
     if sample_shape[0] == 1 and shape[1:] == sample_shape[1:]:
         return " The axis of the channel is missing: pass X[:, None]."
+    if len(shape) == 4 and len(sample_shape) == 3 and shape[1] == sample_shape[0]:
+        return (
+            " Images of another size are judged as they are by reproduction with unknown processing"
+            " (make_reproduction(..., processing=[UnknownGeometry(), FileFormat()]), or flipad fit"
+            " --method reproduction --processing platform). With size= or --size they are resized,"
+            " and own ones may be called foreign."
+        )
     return ""
 
 

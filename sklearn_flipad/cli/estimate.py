@@ -18,6 +18,7 @@ from sklearn_flipad import (
     SMInvDetector,
 )
 from sklearn_flipad.base.devices import resolve_device
+from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.base.progress import duration
 from sklearn_flipad.detectors import WindowedDetector
 from sklearn_flipad.generators import sample
@@ -143,6 +144,8 @@ def _search_seconds(detector, X, n):
     """Seconds of the training of an encoder, and of one start of a search for `n` samples."""
     seconds, detector = {}, _quiet(detector)
     X = X[:_N_FIRST]
+    if getattr(detector, "_takes_sizes", False):
+        X = [FileImage(x) for x in X]
     if isinstance(detector, SMInvDetector):
         n *= detector.n_restarts
         detector.set_params(n_restarts=1)

@@ -41,6 +41,7 @@ ESTIMATORS = {
     "GaussianNoise": "sklearn_flipad.evaluation.perturbations",
     "JPEGCompression": "sklearn_flipad.evaluation.perturbations",
     "RandomProcessing": "sklearn_flipad.evaluation",
+    "FileFormat": "sklearn_flipad.evaluation",
     "UnknownGeometry": "sklearn_flipad.evaluation",
     "UnknownProcessing": "sklearn_flipad.evaluation",
     "WebPCompression": "sklearn_flipad.evaluation.perturbations",
