@@ -22,7 +22,7 @@ class FileImage(np.ndarray):
 
     @property
     def compression(self):
-        """What compresses other images as the file does; None without loss."""
+        """The perturbation that compresses other images as the file does; None without loss."""
         if callable(self._compression):
             self._compression = self._compression(np.asarray(self))
         return self._compression
