@@ -185,8 +185,12 @@ class FitOptions:
         "astype('int16') does.",
     ) = "nearest"
     fnr: Annotated[
-        float, typer.Option(help="False-negative rate: own samples that may be called 'not own'.")
-    ] = 0.005
+        float | None,
+        typer.Option(
+            help="False-negative rate: own samples that may be called 'not own'. By default 0.005; "
+            "0.05 where --processing is searched, since some searches of own samples fail."
+        ),
+    ] = None
     fpr: Annotated[
         float,
         typer.Option(
