@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from sklearn_flipad.base.estimators import takes_lists
+from sklearn_flipad.base.estimators import last_step, takes_lists
 from sklearn_flipad.base.progress import progress
 from sklearn_flipad.report._calibration import CalibrationPlot
 from sklearn_flipad.report._methods import views
@@ -117,6 +117,13 @@ def _try_changes(run, group):
         row["stability"] = text
 
 
+def _scores_of(attributor, seen):
+    """Scores that come with the views of an attributor's only detector, or None."""
+    is_alone = hasattr(getattr(last_step(attributor), "estimator_", None), "reconstruct")
+    scores = [view.score for view in seen[0]] if is_alone and len(seen) == 1 else [None]
+    return None if None in scores else scores
+
+
 def _samples(attributor, group):
     samples = [suspect.sample for suspect in group]
     return samples if takes_lists(attributor) else np.stack(samples)
@@ -127,8 +134,9 @@ def _look(attributor, group, spread):
     X = _samples(attributor, group)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the table has them
-        scores = attributor.score_samples(X)
         seen = views(attributor, X)
+        scores = _scores_of(attributor, seen)
+        scores = attributor.score_samples(X) if scores is None else scores
     for k, suspect in enumerate(group):
         suspect.score, known = float(scores[k]), suspect.row["score"]
         suspect.differs = abs(suspect.score - known) > _ROUNDING * max(spread, abs(known))

@@ -49,6 +49,8 @@ class View:
     notes: list = field(default_factory=list)
     #: End of the color scale of signed pictures and its unit.
     scale: tuple | None = None
+    #: Score of the sample, where it comes with the pictures.
+    score: float | None = None
 
 
 def sample_view(sample):
@@ -176,8 +178,22 @@ def _reproduction_view(sample, made, result, k, detector):
             if in_levels
             else f" Root mean square difference: {distance}."
         )
+    elif detector.distance == "l2" and _in_units_of_files(detector):
+        note += (
+            f" The root mean square difference is {number(result.distances[k])} times the error "
+            "that the compression of the file makes of the reproduction."
+        )
     view.notes.append(note)
+    view.score = -float(result.distances[k])
     return view
+
+
+def _in_units_of_files(detector):
+    """Whether distances are multiples of the error that the format of each file makes."""
+    steps = detector.processing if isinstance(detector.processing, list | tuple) else []
+    return any(getattr(step, "is_unknown", False) for step in steps) and hasattr(
+        steps[-1], "is_file_format"
+    )
 
 
 def activation_views(inverter, X):
