@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 
+#: Of so many samples whose processing is searched, one stays without loss.
+_N_LOSSLESS = 4
+
+
 def make_decoder(sample_shape, *, size=None, rate=None, any_size=False):
     """Decoder of files that hold samples of a shape; with `any_size`, of signals of any length."""
     shape = "x".join(map(str, sample_shape))
@@ -165,12 +169,16 @@ def processed_at_random(X, options):
 
     A list of several sizes for methods that search sizes, which are drawn too.
     """
-    if METHODS[options.method].searches_processing:
+    searches = METHODS[options.method].searches_processing
+    if searches:
         # The preset draws the rest.
         sizes = UnknownGeometry(smallest=1, gain=0, offset=0, gamma=0, random_state=options.seed)
         X = sizes.fit_transform(X)
     if isinstance(X, list):
         found = [_processed_at_random(x[None], options) for x in X]
+        # Suspects may also be files without loss, which no preset but one makes.
+        for k in range(0, len(X), _N_LOSSLESS) if searches else ():
+            found[k] = [FileImage(X[k])], [decoding_of_drawn(X[k].shape, options)]
         return [x for (x,), _ in found], [decoding for _, (decoding,) in found]
     files, decodings = _processed_at_random(X, options)
     return np.stack(files), decodings

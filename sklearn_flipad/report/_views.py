@@ -180,8 +180,8 @@ def _reproduction_view(sample, made, result, k, detector):
         )
     elif detector.distance == "l2" and _in_units_of_files(detector):
         note += (
-            f" The root mean square difference is {number(result.distances[k])} times the error "
-            "that the compression of the file makes of the reproduction."
+            f" Distance: {number(result.distances[k])}. Its unit is the error that the compression "
+            "of the file makes of the reproduction, or that of what was fitted where it is larger."
         )
     view.notes.append(note)
     view.score = -float(result.distances[k])
