@@ -1,8 +1,11 @@
 """The format of each suspect's own file, as a step of processing."""
 
+import io
+from functools import cache
 from numbers import Integral, Real
 
 import numpy as np
+from PIL import Image
 from sklearn.utils._param_validation import Interval
 
 from sklearn_flipad.base.file_images import FileImage
@@ -14,6 +17,14 @@ __all__ = ["FileFormat"]
 _BEST = 100
 
 
+@cache
+def _luma_table(quality):
+    file = io.BytesIO()
+    Image.new("L", (8, 8)).save(file, "JPEG", quality=quality)
+    with Image.open(file) as image:
+        return image.quantization[0]
+
+
 class FileFormat(ImagePerturbation):
     """The file format of each image, which its file tells: JPEG with its tables, WebP, or no loss.
 
@@ -22,15 +33,18 @@ class FileFormat(ImagePerturbation):
     distances are multiples of the error that this makes, so that files of all formats and qualities
     are judged by one threshold. Suspects come as the images that
     :class:`~sklearn_flipad.scoring.ImageDecoder` returns, in a list; arrays do not say how their
-    files are compressed, and are refused.
+    files are compressed, and are refused; so are files that are compressed more strongly than JPEG
+    of the smallest of `qualities`, since the error of a file that is bad enough hides everything.
 
     As a transformer it draws a format for each image: JPEG of a quality of `qualities`, or none,
     and returns a list of images that know it. Own samples that calibrate are made so.
 
     Parameters
     ----------
-    qualities : pair of int, default=(70, 95)
-        Smallest and largest JPEG quality that is drawn, 1 to 100.
+    qualities : pair of int, default=(60, 95)
+        Smallest and largest JPEG quality that is drawn, 1 to 100. In a search, suspects are refused
+        whose luma table has a larger mean than that of the smallest, or whose WebP
+        quality is lower.
     lossless : float, default=0.25
         Share of the images that are not compressed, in [0, 1].
     random_state : int, default=0
@@ -68,7 +82,7 @@ class FileFormat(ImagePerturbation):
     }
 
     def __init__(
-        self, *, qualities=(70, 95), lossless=0.25, random_state=0, output_range=(-1.0, 1.0)
+        self, *, qualities=(60, 95), lossless=0.25, random_state=0, output_range=(-1.0, 1.0)
     ):
         self.qualities = qualities
         self.lossless = lossless
@@ -117,6 +131,25 @@ class FileFormat(ImagePerturbation):
             else suspect.compression.fit_transform(image[None])[0]
             for image, suspect in zip(images, suspects, strict=True)
         ]
+
+    def covers(self, suspect):
+        """Return whether a suspect's file is compressed no more strongly than `qualities`.
+
+        Parameters
+        ----------
+        suspect : ndarray, shape (channels, height, width)
+            An image that knows its file.
+
+        Returns
+        -------
+        bool
+        """
+        compression, least = suspect.compression, self.qualities[0]
+        if compression is None:
+            return True
+        if getattr(compression, "tables", None) is None:
+            return compression.quality >= least
+        return np.mean(compression.tables[0]) <= np.mean(_luma_table(least))
 
     def _drawn(self, X):
         rng = rng_of(self._values(X)[0].round(3) + 0.0, self.random_state)

@@ -90,7 +90,7 @@ def test_draws_depend_on_the_image_alone(fashion):
         assert repr(image.compression) == repr(alone.compression)
     formats = [image.compression for image in drawn]
     assert 1 <= formats.count(None) <= 12
-    assert all(70 <= jpeg.quality <= 95 for jpeg in formats if jpeg is not None)
+    assert all(60 <= jpeg.quality <= 95 for jpeg in formats if jpeg is not None)
     for image, x in zip(drawn, X, strict=True):
         expected = x if image.compression is None else image.compression.fit_transform(x[None])[0]
         np.testing.assert_array_equal(image, expected)
@@ -162,6 +162,12 @@ def test_what_cannot_be_judged_is_refused(fashion, encoder):
     X = sample(fashion, 2, random_state=0)
     with pytest.raises(ValueError, match="Sample 0 does not say how its file is compressed"):
         detector.score_samples(X)
+    for quality, name in ((58, "JPEG"), (40, "WEBP")):
+        file = _file(Image.fromarray(X[0][0]), name, quality=quality)
+        with pytest.raises(ValueError, match="more strongly than JPEG of quality 60, the least"):
+            detector.score_samples([ImageDecoder(mode="L")(file)[0]])
+    file = _file(Image.fromarray(X[0][0]), "JPEG", quality=60)
+    assert np.isfinite(detector.score_samples([ImageDecoder(mode="L")(file)[0]])).all()
     images = FileFormat().transform(X)
     assert np.isfinite(detector.score_samples(images)).all()  # as advised
     detector.set_params(processing=[UnknownProcessing(), FileFormat()])

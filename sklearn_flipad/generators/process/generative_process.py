@@ -168,7 +168,8 @@ class GenerativeProcess:
                     f"{name} has not the size of the generator's, {self.sample_shape}. Pass "
                     "processing=[UnknownGeometry(), ...] for suspects of any size."
                 )
-        return images if self.processing.file_format is None else _of_files(images, files)
+        file_format = self.processing.file_format
+        return images if file_format is None else _of_files(images, files, file_format)
 
     def framing(self, X):
         """The :class:`Framing` of samples of several sizes; None if they have the generator's."""
@@ -180,8 +181,8 @@ class GenerativeProcess:
         return framing.framed([from_gray_levels(x, self.output_range) for x in X], like)
 
 
-def _of_files(images, files):
-    """Images with the compressions of their files; ValueError if one is not known."""
+def _of_files(images, files, file_format):
+    """Images with the compressions of their files; ValueError if unknown or too strong."""
     for number, file in enumerate(files):
         if not isinstance(file, FileImage):
             raise ValueError(
@@ -189,5 +190,11 @@ def _of_files(images, files):
                 "for it. Pass a list of images as ImageDecoder()(data)[0] returns them, without "
                 "size=, or as FileFormat().transform does; or name the format, as in "
                 "processing=[UnknownGeometry(), JPEGCompression(90)]."
+            )
+        if not file_format.covers(file):
+            raise ValueError(
+                f"The file of sample {number} is compressed more strongly than JPEG of quality "
+                f"{file_format.qualities[0]}, the least of FileFormat(qualities=...): what that "
+                "hides cannot be told. Take a better copy of the image if there is one."
             )
     return [FileImage(x, file._compression) for x, file in zip(images, files, strict=True)]
