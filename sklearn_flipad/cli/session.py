@@ -59,8 +59,7 @@ class Session:
         self.warnings = []
         plain = {"highlight": False, "markup": False, "emoji": False}
         self._errors = Console(stderr=True, **plain)
-        # In a pipe or a file there is no width to keep to.
-        self._output = Console(width=None if sys.stdout.isatty() else 1000, **plain)
+        self._output = Console(**plain)
 
     @property
     def verbose(self):
@@ -94,11 +93,17 @@ class Session:
         if self.as_json:
             print(json.dumps({**result, "warnings": self.warnings}))
             return
+        rows = [(printable(str(name)), printable(str(value))) for name, value in rows]
+        if not self._output.is_terminal:  # whole lines, for other programs
+            width = max(len(name) for name, _ in rows)
+            lines = [f"{name:{width}}  {value}".rstrip() for name, value in rows]
+            print("\n".join(lines if title is None else [title, *lines]))
+            return
         table = Table(title=title, show_header=False, box=None, pad_edge=False)
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in rows:
-            table.add_row(printable(str(name)), printable(str(value)))
+            table.add_row(name, value)
         self._output.print(table)
 
     def _say(self, text, **options):
