@@ -1,7 +1,6 @@
 """Messages, results and exit codes of a command."""
 
 import json
-import sys
 import warnings
 from contextlib import contextmanager
 
