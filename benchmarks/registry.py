@@ -55,6 +55,7 @@ _ROWS = (
     ("ladder", "attribution", "ever nearer copies of five owners", "2 h, part of it on a card"),
     ("reproduction", "attribution", "reproduction of twelve owners and a public model", "79 min"),
     ("processed", "attribution", "processed samples, with known processing", _NOT_MEASURED),
+    ("suspects", "attribution", "a folder of files of all kinds, by the command", _NOT_MEASURED),
     ("strata", "attribution", "false-negative rates by JPEG quality", _NOT_MEASURED),
     ("gan_seeds", "attribution", "seeds of the images of a GAN", _NOT_MEASURED),
     ("open_set", "attribution", "which of twelve models, or none", _NOT_MEASURED),
