@@ -174,6 +174,22 @@ def evidence():
 
 
 def command():
+    found = rows("suspects", method="reproduction")
+    yield (
+        "All {} own files are right",
+        (_accepted([row for row in found if row["source"] == "own"]),),
+    )
+    others = [row for row in found if row["source"] == "other architectures"]
+    assert _accepted(others) == "0 of 120"
+    copies = [row for row in found if row["source"].startswith("copy")]
+    hidden = [r for r in copies if r["frame"] == "whole" and r["quality"] in ("75", "85")]
+    yield (
+        "{} are _; as JPEG 75 and 85 of 32x32 pixels, {} are",
+        (
+            _accepted([row for row in copies if row not in hidden]),
+            _accepted(hidden),
+        ),
+    )
     plain, jpeg = row("command", jpeg=None), row("command", jpeg="90")
     counts = {source: found.get("own", 0) for source, found in plain["verdicts"].items()}
     yield (
@@ -249,3 +265,8 @@ def diffusion():
     # The level 1e-6 of 10^6 candidates, for the sizes of the page.
     needed = norm.isf(1e-12) / np.sqrt([1024, 4 * 64 * 64])
     yield "a correlation of {:.2f} of 1,024 values, of 4x64x64 values {:.3f}", needed
+
+
+def _accepted(rows):
+    """Files that are called own, of all of them."""
+    return f"{sum(row['own'] for row in rows)} of {sum(row['n'] for row in rows)}"
