@@ -33,7 +33,7 @@ def _attribution(scale):
 
 
 def _fewer(scale):
-    for run in range(scale.n_runs):
+    for run in range(scale.n_fewer_runs):
         for owner in owners(scale):
             for n_tr in scale.fewer:
                 yield Cell("fewer", owner, f"n_tr {n_tr}", "FLIPAD", run)

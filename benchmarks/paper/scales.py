@@ -20,6 +20,7 @@ class Scale:
     n_runs: int
     n_epochs: int
     fewer: dict
+    n_fewer_runs: int
     fnrs: tuple
     n_mean: int
     #: n_tr, n_val, n_test and n_epochs of perturbed samples, and their runs.
@@ -66,6 +67,7 @@ SCALES = {
         n_runs=1,
         n_epochs=1,
         fewer={10: 1},
+        n_fewer_runs=1,
         fnrs=(0.1, 0.2),
         n_mean=50,
         perturbed=(10, 12, 4, 1),
@@ -88,10 +90,11 @@ SCALES = {
         n_runs=5,
         n_epochs=10,
         fewer={100: 100, 500: 20},
+        n_fewer_runs=3,
         fnrs=(0.005, 0.05),
         n_mean=5000,
         perturbed=(300, 200, 100, 40),
-        n_perturbed_runs=3,
+        n_perturbed_runs=1,
         searched=(200, 50),
         search={"optimizer": "lbfgs", "n_restarts": 2, "max_iter": 100},
         owner_seeds=(0, 1, 2),
@@ -111,6 +114,7 @@ SCALES = {
         n_runs=5,
         n_epochs=50,
         fewer={1000: 50, 5000: 50},
+        n_fewer_runs=5,
         fnrs=(0.005, 0.05),
         n_mean=10_000,
         perturbed=(10_000, 1000, 1000, 50),
