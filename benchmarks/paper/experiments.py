@@ -33,7 +33,7 @@ def _attribution(scale):
 
 
 def _fewer(scale):
-    for run in range(scale.n_fewer_runs):
+    for run in _runs(scale, "fewer"):
         for owner in owners(scale):
             for n_tr in scale.fewer:
                 yield Cell("fewer", owner, f"n_tr {n_tr}", "FLIPAD", run)
@@ -52,7 +52,7 @@ def _penalties(scale):
 
 
 def _perturbed(scale):
-    for run in range(scale.n_perturbed_runs):
+    for run in _runs(scale, "perturbed"):
         for owner in _first(scale):
             for perturbation in scale.perturbations:
                 for method in METHODS[1:]:
@@ -69,7 +69,7 @@ def _averages(scale):
 
 
 def _variants(scale):
-    for run in range(scale.n_runs):
+    for run in _runs(scale, "variants"):
         for owner in _first(scale):
             for variant in ("LeNet", "epochs x5", "whitened"):
                 if "/wgan-gp" in owner or "/ebgan" in owner:
@@ -102,6 +102,10 @@ def _recovery(scale):
 
 def _decoders(scale):
     return [Cell("decoders")] if scale.decoders else []
+
+
+def _runs(scale, experiment):
+    return range(scale.fewer_runs.get(experiment, scale.n_runs))
 
 
 def _first(scale):

@@ -20,12 +20,10 @@ class Scale:
     n_runs: int
     n_epochs: int
     fewer: dict
-    n_fewer_runs: int
     fnrs: tuple
     n_mean: int
-    #: n_tr, n_val, n_test and n_epochs of perturbed samples, and their runs.
+    #: n_tr, n_val, n_test and n_epochs of perturbed samples.
     perturbed: tuple
-    n_perturbed_runs: int
     #: n_val and n_test of SM-Inv, and its search.
     searched: tuple
     search: dict
@@ -39,6 +37,8 @@ class Scale:
     alphas: tuple
     #: Names of the two sets of generators of the figures, with places for the architecture.
     pictured: tuple
+    #: Runs of experiments that have fewer than the others.
+    fewer_runs: dict = field(default_factory=dict)
     #: Owners whose detectors are also trained for as many steps as the paper's.
     trained_longer: tuple = ()
     #: Channels of the networks on activations; none for one hidden layer instead of convolutions.
@@ -67,11 +67,9 @@ SCALES = {
         n_runs=1,
         n_epochs=1,
         fewer={10: 1},
-        n_fewer_runs=1,
         fnrs=(0.1, 0.2),
         n_mean=50,
         perturbed=(10, 12, 4, 1),
-        n_perturbed_runs=1,
         searched=(12, 2),
         search={"optimizer": "lbfgs", "n_restarts": 1, "max_iter": 2},
         owner_seeds=(0,),
@@ -90,11 +88,9 @@ SCALES = {
         n_runs=5,
         n_epochs=10,
         fewer={100: 100, 500: 20},
-        n_fewer_runs=3,
         fnrs=(0.005, 0.05),
         n_mean=5000,
         perturbed=(300, 200, 100, 40),
-        n_perturbed_runs=1,
         searched=(200, 50),
         search={"optimizer": "lbfgs", "n_restarts": 2, "max_iter": 100},
         owner_seeds=(0, 1, 2),
@@ -103,6 +99,7 @@ SCALES = {
         perturbations=_PERTURBATIONS,
         alphas=(0.0001, 0.0005, 0.001, 0.1),
         pictured=("fashion/{}-0", "fashion/{}-1"),
+        fewer_runs={"fewer": 3, "variants": 3, "perturbed": 1},
         trained_longer=("fashion/wgan-gp-2", "fashion/lsgan-2", "fashion/wgan-gp-0"),
         decoders={"channels": (8, 16, 16), "n_steps": 150, "n_steps_on": 50},
         recovery=_RECOVERY,
@@ -114,11 +111,9 @@ SCALES = {
         n_runs=5,
         n_epochs=50,
         fewer={1000: 50, 5000: 50},
-        n_fewer_runs=5,
         fnrs=(0.005, 0.05),
         n_mean=10_000,
         perturbed=(10_000, 1000, 1000, 50),
-        n_perturbed_runs=5,
         searched=(1000, 1000),
         search={"optimizer": "adam", "n_restarts": 10, "max_iter": 1000},
         owner_seeds=(0,),
