@@ -251,17 +251,15 @@ def again(rows):
         ]
         if not same:
             continue
-        values, over = [np.mean(_shown_values(name, known)) for known in same], "runs"
-        if name == "table-6":
-            over = "models"
-        elif len(values) == 1:
-            values, over = _shown_values(name, same[0]), "sources"
-        mean, deviation = np.mean(values), np.std(values, ddof=1)
-        value = np.mean(_shown_values(name, row))
+        values, value = [_shown_value(name, known) for known in same], _shown_value(name, row)
         line = {"table": name, "cell": f"{row['method']}, {row['owner']}, {setting}"}
-        line |= {"mean": f"{mean:.2f}", "sd": f"{deviation:.2f}", "over": f"{len(values)} {over}"}
-        is_inside = "yes" if abs(value - mean) <= 2 * deviation else "no"
-        table.append(line | {"again": f"{value:.2f}", "within two sd": is_inside})
+        line |= {"of": len(values), "mean": f"{np.mean(values):.2f}", "sd": ""}
+        line |= {"again": f"{value:.2f}", "within two sd": ""}
+        if len(values) > 1:
+            deviation = np.std(values, ddof=1)
+            is_inside = abs(value - np.mean(values)) <= 2 * deviation
+            line |= {"sd": f"{deviation:.2f}", "within two sd": "yes" if is_inside else "no"}
+        table.append(line)
     return pd.DataFrame(table)
 
 
@@ -273,17 +271,17 @@ def _alike_in_time(known, row):
     return known["run"] == 0 and architecture(known["owner"]) == architecture(row["owner"])
 
 
-def _shown_values(name, row):
-    """What a table shows of a row: accuracies or areas by source, or minutes."""
+def _shown_value(name, row):
+    """What a table shows of a row: mean accuracy over sources, area under the curve or minutes."""
     if name == "table-6":
-        return [row["fit_s"] / 60]
+        return row["fit_s"] / 60
     frame = judgments([row], row["experiment"])
     frame = frame[frame["strict"] != (name == "table-13")]
     if name == "table-8":
         frame = frame[frame["relation"] == "real"]
     else:
         frame = frame[(frame["relation"] == "seed") == (name == "table-2")]
-    return frame["auc" if name == "table-9" else "accuracy"].to_numpy()
+    return frame["auc" if name == "table-9" else "accuracy"].mean()
 
 
 def examples(rows):
