@@ -4,6 +4,8 @@ import csv
 import re
 from pathlib import Path
 
+from docutils import nodes
+
 import sklearn_flipad
 from sklearn_flipad.pipelines import METHODS
 
@@ -23,7 +25,12 @@ exclude_patterns = ["_build", "auto_examples/*.ipynb"]
 templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_flipad"
-html_theme_options = {"navigation_with_keys": False, "show_prev_next": False}
+# More links would push the search into a second line at a width of 1280 pixels.
+html_theme_options = {
+    "header_links_before_dropdown": 3,
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+}
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_show_sourcelink = False
@@ -79,8 +86,16 @@ def _plain(app, what, name, obj, options, lines):
         lines[index] = re.sub(r":term:`([^`]*)`", r"\1", line)
 
 
+def _mark_short_cells(app, doctree):
+    """Give short cells of tables a class: numbers and names do not wrap on phones."""
+    for entry in doctree.findall(nodes.entry):
+        if len(entry.astext()) <= 20:
+            entry["classes"].append("short")
+
+
 def setup(app):
     """Write the table, connect the handlers."""
     _write_methods()
+    app.connect("doctree-read", _mark_short_cells)
     app.connect("autodoc-skip-member", _skip_inherited)
     app.connect("autodoc-process-docstring", _plain)

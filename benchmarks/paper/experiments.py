@@ -2,8 +2,10 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from benchmarks.paper import attribution, averages, theory
-from benchmarks.paper.attribution import ALPHA, VARIANTS
+from benchmarks.paper.attribution import AGAIN, ALPHA
 from benchmarks.paper.sources import ARCHITECTURES, owners
 
 __all__ = ["EXPERIMENTS", "KEYS", "METHODS", "Cell", "cells_of"]
@@ -31,10 +33,15 @@ def _attribution(scale):
 
 
 def _fewer(scale):
-    for run in range(scale.n_runs):
+    for run in _runs(scale, "fewer"):
         for owner in owners(scale):
             for n_tr in scale.fewer:
                 yield Cell("fewer", owner, f"n_tr {n_tr}", "FLIPAD", run)
+
+
+def _searched(scale):
+    for owner in _first(scale):
+        yield Cell("searched", owner, f"n_val {scale.searched[0]}", "SM-Inv l2")
 
 
 def _penalties(scale):
@@ -45,7 +52,7 @@ def _penalties(scale):
 
 
 def _perturbed(scale):
-    for run in range(scale.n_runs):
+    for run in _runs(scale, "perturbed"):
         for owner in _first(scale):
             for perturbation in scale.perturbations:
                 for method in METHODS[1:]:
@@ -62,11 +69,27 @@ def _averages(scale):
 
 
 def _variants(scale):
-    for run in range(scale.n_runs):
+    for run in _runs(scale, "variants"):
         for owner in _first(scale):
-            for variant in VARIANTS:
+            for variant in ("LeNet", "epochs x5", "whitened"):
                 if "/wgan-gp" in owner or "/ebgan" in owner:
                     yield Cell("variants", owner, variant, "FLIPAD", run)
+    for owner in scale.trained_longer:
+        yield Cell("variants", owner, "epochs x50", "FLIPAD")
+
+
+def _again(scale):
+    """Cells drawn from each table, of FLIPAD and of others, with other hold-outs and seeds."""
+    rng = np.random.default_rng(0)
+    for table, experiment in AGAIN.items():
+        cells = list(EXPERIMENTS[experiment][0](scale))
+        last = max(cell.run for cell in cells)
+        for methods in (("FLIPAD",), METHODS[1:3] if table == "table-2" else METHODS[:3]):
+            drawn = [cell for cell in cells if cell.run == last and cell.method in methods]
+            if drawn:
+                cell = drawn[rng.integers(len(drawn))]
+                setting = f"{table}, {cell.setting}"
+                yield cell._replace(experiment="again", setting=setting, run=scale.n_runs)
 
 
 def _examples(scale):
@@ -81,6 +104,10 @@ def _decoders(scale):
     return [Cell("decoders")] if scale.decoders else []
 
 
+def _runs(scale, experiment):
+    return range(scale.fewer_runs.get(experiment, scale.n_runs))
+
+
 def _first(scale):
     """Owners of the first seed."""
     return [name for name in owners(scale) if name.endswith(f"-{scale.owner_seeds[0]}")]
@@ -90,6 +117,7 @@ def _first(scale):
 EXPERIMENTS = {
     "examples": (_examples, theory.measure_example),
     "attribution": (_attribution, attribution.measure),
+    "searched": (_searched, attribution.measure),
     "averages": (_averages, averages.measure),
     "penalties": (_penalties, attribution.measure),
     "recovery": (_recovery, theory.measure_recovery),
@@ -97,6 +125,7 @@ EXPERIMENTS = {
     "decoders": (_decoders, averages.measure_decoders),
     "variants": (_variants, attribution.measure),
     "perturbed": (_perturbed, attribution.measure),
+    "again": (_again, attribution.measure_again),
 }
 
 

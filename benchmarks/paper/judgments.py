@@ -6,7 +6,7 @@ import pandas as pd
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.sources import architecture
 
-__all__ = ["beside", "judgments", "rows_of", "unseen"]
+__all__ = ["beside", "fit_s", "judgments", "rows_of", "timed_rows", "unseen"]
 
 
 def rows_of(rows, experiment):
@@ -41,6 +41,18 @@ def judgments(rows, *experiments):
 def unseen(frame):
     """Judgments of real images and other architectures, as in Table 1."""
     return frame[frame["relation"] != "seed"]
+
+
+def timed_rows(rows):
+    """Rows whose features were not kept yet."""
+    first = [row for row in rows_of(rows, "attribution") if row["run"] == 0]
+    return first + rows_of(rows, "searched")
+
+
+def fit_s(row):
+    """Seconds of fitting; of 1,000 searches, where there were fewer."""
+    n_searched = row["sizes"][1] if row["experiment"] == "searched" else 1000
+    return row["fit_s"] * 1000 / n_searched
 
 
 def beside(rows, experiment):

@@ -48,12 +48,12 @@ def run(options, results):
         if cell.owner and cell.owner not in samples:
             samples[cell.owner] = samples_of(cell.owner, scale, options)
         given = samples.get(cell.owner)
-        if cell.experiment == "perturbed":
-            if (cell.owner, cell.setting) not in changed:
-                side = given.own.shape[-1]
-                change = attribution.PERTURBATIONS[cell.setting](side).fit_transform
-                changed = {(cell.owner, cell.setting): given.changed(change)}
-            given = changed[cell.owner, cell.setting]
+        name = cell.setting.rpartition(", ")[2]
+        if name in attribution.PERTURBATIONS:
+            if (cell.owner, name) not in changed:
+                change = attribution.PERTURBATIONS[name](given.own.shape[-1]).fit_transform
+                changed = {(cell.owner, name): given.changed(change)}
+            given = changed[cell.owner, name]
         start = time.perf_counter()
         found = EXPERIMENTS[cell.experiment][1](cell, given, scale, options)
         found["seconds"] = round(time.perf_counter() - start, 2)

@@ -24,6 +24,9 @@ class Scale:
     n_mean: int
     #: n_tr, n_val, n_test and n_epochs of perturbed samples.
     perturbed: tuple
+    #: n_val and n_test of SM-Inv, and its search.
+    searched: tuple
+    search: dict
     #: Seeds whose generators are owners, and all seeds that there are.
     owner_seeds: tuple
     seeds: tuple
@@ -34,6 +37,10 @@ class Scale:
     alphas: tuple
     #: Names of the two sets of generators of the figures, with places for the architecture.
     pictured: tuple
+    #: Runs of experiments that have fewer than the others.
+    fewer_runs: dict = field(default_factory=dict)
+    #: Owners whose detectors are also trained for as many steps as the paper's.
+    trained_longer: tuple = ()
     #: Channels of the networks on activations; none for one hidden layer instead of convolutions.
     channels: tuple = ()
     #: Side of the samples that RawPAD and DCTPAD look at, where it is not the generator's.
@@ -63,6 +70,8 @@ SCALES = {
         fnrs=(0.1, 0.2),
         n_mean=50,
         perturbed=(10, 12, 4, 1),
+        searched=(12, 2),
+        search={"optimizer": "lbfgs", "n_restarts": 1, "max_iter": 2},
         owner_seeds=(0,),
         seeds=(0, 1),
         data_sets=("fashion",),
@@ -82,12 +91,16 @@ SCALES = {
         fnrs=(0.005, 0.05),
         n_mean=5000,
         perturbed=(300, 200, 100, 40),
+        searched=(200, 50),
+        search={"optimizer": "lbfgs", "n_restarts": 2, "max_iter": 100},
         owner_seeds=(0, 1, 2),
         seeds=(0, 1, 2),
         data_sets=("fashion",),
         perturbations=_PERTURBATIONS,
         alphas=(0.0001, 0.0005, 0.001, 0.1),
         pictured=("fashion/{}-0", "fashion/{}-1"),
+        fewer_runs={"fewer": 2, "variants": 1, "perturbed": 1},
+        trained_longer=("fashion/wgan-gp-2",),
         decoders={"channels": (8, 16, 16), "n_steps": 150, "n_steps_on": 50},
         recovery=_RECOVERY,
     ),
@@ -101,6 +114,8 @@ SCALES = {
         fnrs=(0.005, 0.05),
         n_mean=10_000,
         perturbed=(10_000, 1000, 1000, 50),
+        searched=(1000, 1000),
+        search={"optimizer": "adam", "n_restarts": 10, "max_iter": 1000},
         owner_seeds=(0,),
         # The paper does not say how many; the owner is the first.
         seeds=(0, 1, 2, 3, 4),

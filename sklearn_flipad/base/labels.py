@@ -72,7 +72,24 @@ def inlier_rows(y):
 
 
 def own_samples(X, y):
-    """Samples labeled +1, shape (n_own, ...), for one-class detectors; all if y is None."""
+    """Select the samples of the model, for detectors that learn from those alone.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, ...)
+        Samples or features.
+    y : array-like of shape (n,) or None
+        +1 for the model's samples; others are not selected. None means that all are the model's.
+
+    Returns
+    -------
+    ndarray, shape (n_own, ...)
+
+    Raises
+    ------
+    ValueError
+        If no sample is labeled +1, or labels are unknown.
+    """
     if y is None:
         return X
     own = check_labels(y, len(X)) == 1

@@ -79,13 +79,37 @@ def check_samples(
     images=False,
     rows_are_samples=False,
 ):
-    """Samples as uint8, float32 or float64 in the layout of X; raise ValueError if invalid.
+    """Check samples, and return them as an array in the layout of X.
 
-    Gray levels 0 and 255 stand for `output_range`; without it they are refused. Floats must lie in
-    `value_range`, by default `output_range`; those in rows of unknown shape only if
-    `rows_are_samples`. X must have the layout seen in fit, unless `reset`. `images` have the shape
-    (channels, height, width), unless they come as rows. The estimator is not changed;
-    :func:`record_samples` does that at the end of fit.
+    The estimator is not changed; :func:`record_samples` does that at the end of fit.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The one whose samples they are.
+    X : array-like, shape (n, ...)
+        Samples: uint8 gray levels, or floats.
+    reset : bool, default=False
+        Whether this is fit. Otherwise X must have the layout seen in fit.
+    output_range : pair of float, default=None
+        What the gray levels 0 and 255 stand for; without it they are refused.
+    value_range : pair of float, default=None
+        Range of floats, by default `output_range`.
+    sample_shape : tuple of int, default=None
+        Shape of each sample, if it is known.
+    images : bool, default=False
+        Whether samples have the shape (channels, height, width), unless they come as rows.
+    rows_are_samples : bool, default=False
+        Whether floats in rows of unknown shape must lie in the range, too.
+
+    Returns
+    -------
+    ndarray of uint8, float32 or float64, shape of X
+
+    Raises
+    ------
+    ValueError
+        If the samples are invalid.
     """
     array, precision = _checked_array(estimator, X)
     shape = sample_shape or (None if reset else getattr(estimator, "_sample_shape", None))
@@ -143,10 +167,19 @@ def check_features(estimator, X, *, reset=False, dtype=None, same_scale=True):
 
 
 def record_samples(estimator, X, array):
-    """Record the layout of the samples seen in fit, X as given and `array` as checked.
+    """Record the layout of the samples seen in fit.
 
     Called at the end of fit, so that a fit that fails leaves no trace. Estimators that learn from
     samples also keep digests of them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The one that is being fitted.
+    X : array-like, shape (n, ...)
+        Samples as given.
+    array : ndarray, shape (n, ...)
+        The same as :func:`check_samples` returns them.
     """
     is_list = isinstance(X, list | tuple) and len(shapes_of(X) or ()) > 1
     stored = getattr(estimator, "_stored", None)  # a detector outside of the package may lack it

@@ -14,19 +14,44 @@ class Stored:
     """Names of fitted attributes, the value of an estimator's class attribute ``_stored``.
 
     Instances with other attributes are not saved, so that none is left out unnoticed.
+
+    Parameters
+    ----------
+    fitted : tuple of str, default=()
+        Attributes of every fitted instance.
+    optional : tuple of str, default=()
+        Attributes of some instances.
     """
 
-    #: Attributes of every fitted instance.
     fitted: tuple = ()
-    #: Attributes of some instances.
     optional: tuple = ()
 
     @classmethod
     def with_samples(cls, *fitted):
-        """Names for a class whose ``fit`` calls ``record_samples``."""
+        """Return names for a class whose ``fit`` calls :func:`record_samples`.
+
+        Parameters
+        ----------
+        *fitted : str
+            Further attributes of every fitted instance.
+
+        Returns
+        -------
+        Stored
+        """
         return cls((*fitted, *_RECORDED), (*_LAYOUT, "_seen"))
 
     @classmethod
     def stateless(cls, *optional):
-        """Names for a class that also works without ``fit``, which calls ``record_samples``."""
+        """Return names for a class that also works without ``fit``.
+
+        Parameters
+        ----------
+        *optional : str
+            Attributes of some instances, besides those of :func:`record_samples`.
+
+        Returns
+        -------
+        Stored
+        """
         return cls((), (*optional, *_RECORDED, *_LAYOUT))

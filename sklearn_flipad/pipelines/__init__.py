@@ -1,5 +1,6 @@
 """The paper's attributors, and others, as plain scikit-learn pipelines."""
 
+from sklearn_flipad.pipelines._assembly import assemble, calibrated
 from sklearn_flipad.pipelines.attribution import AttributionPipeline
 from sklearn_flipad.pipelines.baselines import make_posterior, make_smf, make_sminv
 from sklearn_flipad.pipelines.combined import make_combined
@@ -20,6 +21,8 @@ __all__ = [
     "AttributionPipeline",
     "Method",
     "TargetModel",
+    "assemble",
+    "calibrated",
     "make_combined",
     "make_dctpad",
     "make_flipad",

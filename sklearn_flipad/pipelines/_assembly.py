@@ -32,10 +32,44 @@ def assemble(
     defaults=None,
     **calibration,
 ):
-    """Attributor of a transformer, a scaler and a detector, in windows if wanted.
+    """Make an attributor of a transformer, a scaler and a detector, in windows if wanted.
 
-    `step` is a pair of name and transformer. A detector of None is DeepSAD with `defaults`. With
-    windows, all steps are inside of the calibrator: a sample is judged by its windows together.
+    The scaler and the detector are inside the calibrator, whose samples are as new to them as
+    suspects are. With windows, the transformer is, too: a sample is judged by its windows together.
+
+    Parameters
+    ----------
+    step : tuple of str and transformer
+        Name and transformer of the first step, which treats each sample alone.
+    scaler : transformer
+        What is fitted to features, before the detector.
+    detector : estimator or None
+        Outlier detector; None is :class:`~sklearn_flipad.DeepSADDetector` with `defaults`.
+    windows : int, dict or None
+        Size of the windows, or parameters of
+        :class:`~sklearn_flipad.detectors.WindowedDetector`; None for whole samples.
+    device
+        Of DeepSAD, where it is the default.
+    memory
+        Of the pipeline, see :class:`sklearn.pipeline.Pipeline`.
+    random_state : int or None
+        Of the hold-out, and of parts of the detector that have none.
+    verbose
+        Of DeepSAD, where it is the default.
+    defaults : dict, default=None
+        Parameters of DeepSAD, where it is the default.
+    **calibration
+        Parameters of :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+
+    Returns
+    -------
+    AttributionPipeline
+        Not fitted.
+
+    Raises
+    ------
+    ValueError
+        If `windows` has no size, or unknown parameters.
     """
     windows = window_parameters(windows)
     if detector is None:
@@ -54,7 +88,24 @@ def assemble(
 
 
 def calibrated(detector, steps=(), *, memory=None, **calibration):
-    """Attributor of a detector that takes samples, or what `steps` make of them."""
+    """Make an attributor of a detector that takes samples, or what steps make of them.
+
+    Parameters
+    ----------
+    detector : estimator
+        Outlier detector, which is fitted inside the calibrator.
+    steps : sequence of (str, transformer), default=()
+        Names and transformers before it, which treat each sample alone.
+    memory
+        Of the pipeline, see :class:`sklearn.pipeline.Pipeline`.
+    **calibration
+        Parameters of :class:`~sklearn_flipad.FNRThresholdCalibrator`.
+
+    Returns
+    -------
+    AttributionPipeline
+        Not fitted; its last step is ``detect``.
+    """
     calibrator = FNRThresholdCalibrator(detector, **calibration)
     return AttributionPipeline([*steps, ("detect", calibrator)], memory=memory)
 

@@ -107,7 +107,7 @@ def _ends(logs, limits):
 
 
 class RatioDisplay:
-    """Base class of displays that draw the ratios of both kinds as they are, by ``plot``."""
+    """Base class of displays that draw the ratios of both kinds, by ``plot``."""
 
     def __init__(
         self,
@@ -159,5 +159,10 @@ class RatioDisplay:
             If there are no ratios of some kind, or one is NaN.
         """
         own, reference = check_ratios(log10_lr_own, log10_lr_reference)
-        display = cls(own, reference, name=name, reference_name=reference_name)
-        return display.plot(ax=ax, **kwargs)
+        shown = cls._shown(own, reference)
+        return cls(*shown, name=name, reference_name=reference_name).plot(ax=ax, **kwargs)
+
+    @staticmethod
+    def _shown(own, reference):
+        """The first arguments of the class, by the sorted ratios."""
+        return own, reference

@@ -6,9 +6,9 @@ from sklearn_flipad.evaluation import pooled_log10_lr
 from sklearn_flipad.plotting._figures import axes_or_new
 from sklearn_flipad.plotting._ratios import (
     OWN,
+    RatioDisplay,
     add_bands,
     axis_limits,
-    check_ratios,
     describe,
     labeled,
     placed,
@@ -17,7 +17,7 @@ from sklearn_flipad.plotting._ratios import (
 __all__ = ["PAVDisplay"]
 
 
-class PAVDisplay:
+class PAVDisplay(RatioDisplay):
     """Likelihood ratios after the best monotone calibration, over the ratios themselves.
 
     Well-calibrated ratios lie on the diagonal. Where points are below it, the ratios overstate the
@@ -71,52 +71,14 @@ class PAVDisplay:
         name=None,
         reference_name="reference population",
     ):
-        self.log10_lr_own = log10_lr_own
-        self.log10_lr_reference = log10_lr_reference
+        super().__init__(log10_lr_own, log10_lr_reference, name=name, reference_name=reference_name)
         self.pooled_own = pooled_own
         self.pooled_reference = pooled_reference
-        self.name = name
-        self.reference_name = reference_name
 
-    @classmethod
-    def from_predictions(
-        cls,
-        log10_lr_own,
-        log10_lr_reference,
-        *,
-        name=None,
-        reference_name="reference population",
-        ax=None,
-        **kwargs,
-    ):
-        """Pool given ratios and draw them.
-
-        Parameters
-        ----------
-        log10_lr_own : array-like of shape (n,)
-            Logarithms to base 10 of the ratios of samples of the model; they may be infinite.
-        log10_lr_reference : array-like of shape (m,)
-            Those of samples of the reference population.
-        name, reference_name
-            See the class.
-        ax : matplotlib.axes.Axes, default=None
-            Where to draw; a new figure by default.
-        **kwargs : dict
-            Passed to :meth:`plot`.
-
-        Returns
-        -------
-        PAVDisplay
-
-        Raises
-        ------
-        ValueError
-            If there are no ratios of some kind, or one is NaN.
-        """
-        own, reference = check_ratios(log10_lr_own, log10_lr_reference)
-        pooled = np.split(pooled_log10_lr(*labeled(own, reference)), [len(own)])
-        display = cls(own, reference, *pooled, name=name, reference_name=reference_name)
-        return display.plot(ax=ax, **kwargs)
+    @staticmethod
+    def _shown(own, reference):
+        pooled = pooled_log10_lr(*labeled(own, reference))
+        return own, reference, *np.split(pooled, [len(own)])
 
     def plot(self, ax=None, *, limits=None, **kwargs):
         """Draw the points, the line through them, and the diagonal.

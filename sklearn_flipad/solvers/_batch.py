@@ -12,9 +12,15 @@ __all__ = ["BatchIteration", "solve_batch"]
 
 
 class BatchIteration(ABC):
-    """The state of an iterative method on a batch of problems, those that are still being solved.
+    """State of an iterative method on a batch of problems, those that are still being solved.
 
-    Subclasses name their attributes with one row per sample in ``per_sample``.
+    The base class of methods that :func:`solve_batch` runs. Subclasses name their attributes with
+    one row per sample in ``per_sample``, a tuple of str.
+
+    Parameters
+    ----------
+    problem : LassoProblem
+        The problems at the start; later those that are still being solved.
     """
 
     per_sample = ()
@@ -28,13 +34,26 @@ class BatchIteration(ABC):
 
     @abstractmethod
     def solution(self):
-        """The current primal point, shape ``(n, *input_shape)``."""
+        """Return the current primal point.
+
+        Returns
+        -------
+        torch.Tensor, shape (n, *input_shape)
+        """
 
     @abstractmethod
     def certify(self, tol):
-        """Primal objective and dual bound of the current point, shapes ``(n,)``.
+        """Compute the primal objective and the dual bound of the current point.
 
-        For a bound that is nearly good enough for the relative gap `tol`, more may be done.
+        Parameters
+        ----------
+        tol : float
+            Relative gap that ends a sample. For a bound that is nearly good enough, more may be
+            done.
+
+        Returns
+        -------
+        primal, dual : torch.Tensor of float64, shape (n,)
         """
 
     @abstractmethod
@@ -42,9 +61,20 @@ class BatchIteration(ABC):
         """Do the work between two checks, such as a restart."""
 
     def finished(self, rows, objective):
-        """Solutions and objectives of the samples that leave, those in `rows`.
+        """Return solutions and objectives of the samples that leave.
 
-        The objectives are at most those of the current point.
+        Parameters
+        ----------
+        rows : torch.Tensor of bool, shape (n,)
+            Those samples.
+        objective : torch.Tensor of float64, shape (n,)
+            Objectives of the current points of all samples.
+
+        Returns
+        -------
+        z : torch.Tensor, shape (n_leaving, *input_shape)
+        objective : torch.Tensor of float64, shape (n_leaving,)
+            At most those of the current points.
         """
         return self.solution()[rows], objective[rows]
 
@@ -56,10 +86,34 @@ class BatchIteration(ABC):
 
 
 def solve_batch(build, problem, start, *, callback=None, **limits):
-    """Result of problems that are solved in lanes, or one by one if they are large.
+    """Iterate until each problem of a batch is solved.
 
-    ``build(problem, start)`` returns the iteration at its starting points, of which there may be
-    none. For the limits, see :func:`_run`.
+    A sample leaves the batch at the check at which it has finished, so its result does not depend
+    on its neighbors. Problems are solved in lanes, or one by one if they are large.
+
+    Parameters
+    ----------
+    build : callable
+        ``build(problem, start)`` returns a :class:`BatchIteration` at its starting points.
+    problem : LassoProblem
+        The problems, n of them.
+    start : torch.Tensor, shape (n, *input_shape), or None
+        Starting points, which are passed to `build`.
+    callback : callable, default=None
+        Called as ``callback(n_iter, rows, z, objective, gap)`` at every check, with the rows that
+        are still being solved.
+    **limits
+        ``tol``, the relative duality gap that ends a sample, ``max_iter`` and ``check_every``, the
+        number of iterations between two checks.
+
+    Returns
+    -------
+    LassoResult
+
+    Raises
+    ------
+    ValueError
+        If a solution is not finite.
     """
     if lanes_for(problem.operator.n_inputs) > 1:
         iteration = build(*_pad_to_lanes(problem, start))
@@ -83,12 +137,9 @@ def _of_row(callback, row):
 
 
 def _run(iteration, n_samples, *, tol, max_iter, check_every, callback=None):
-    """Result of an iteration that ends for each sample at a relative duality gap of `tol`.
+    """Result of an iteration, for whose limits see :func:`solve_batch`.
 
-    A sample leaves the batch at the check at which it has finished, so what it returns does not
-    depend on how long its neighbors take. At every `check_every` iterations,
-    ``callback(n_iter, rows, z, objective, gap)`` is given the rows that are still being solved.
-    Problems after the first `n_samples` are padding. ValueError if a solution is not finite.
+    Problems after the first `n_samples` are padding.
     """
     operator, device = iteration.problem.operator, iteration.problem.b.device
     z = iteration.problem.b.new_empty(n_samples, *operator.input_shape)

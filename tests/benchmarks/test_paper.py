@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import __main__ as program
-from benchmarks.paper import attribution, claims, figures, rendering, sources
+from benchmarks.paper import attribution, claims, experiments, figures, rendering, sources
 from benchmarks.paper.averages import decode_map
 from benchmarks.paper.entries import ENTRIES, numbers
 from benchmarks.paper.experiments import EXPERIMENTS, KEYS, cells_of
@@ -36,7 +36,7 @@ NUMBERED = (*IN_THE_PAPER[:15], "figure-14", "figure-15", "example-4.2")
 
 
 def test_everything_in_the_paper_has_an_entry():
-    assert [entry.name for entry in ENTRIES] == [*IN_THE_PAPER, "variants"]
+    assert [entry.name for entry in ENTRIES] == [*IN_THE_PAPER, "variants", "again"]
     for entry in ENTRIES:
         assert entry.caption
         assert entry.sources
@@ -73,7 +73,7 @@ def test_scales():
     assert len({cell.owner for cell in cells_of(ENTRIES, laptop) if cell.owner}) == 12
     runs = [cell.run for cell in cells_of(ENTRIES, laptop)]
     assert runs == sorted(runs)
-    assert max(runs) == 4
+    assert max(runs) == laptop.n_runs  # of what is measured again
     for scale in SCALES.values():
         cells = cells_of(ENTRIES, scale)
         assert len(set(cells)) == len(cells)
@@ -96,8 +96,8 @@ def test_an_entry_is_taken_up_where_it_was_killed(run_tiny, monkeypatch, capsys,
     monkeypatch.setattr("benchmarks.paper.experiments.owners", lambda scale: owners)
     path = run_tiny("table-1")
     shown = capsys.readouterr().out
-    assert "1 of 8, about" in shown
-    assert "8 of 8, about 0 min left" in shown
+    assert "1 of 10, about" in shown
+    assert "10 of 10, about 0 min left" in shown
     rows = read_rows(path)
     assert {row["scale"] for row in rows} == {"tiny"}
     assert all({*KEYS} <= {*row} for row in rows)
@@ -113,7 +113,7 @@ def test_an_entry_is_taken_up_where_it_was_killed(run_tiny, monkeypatch, capsys,
     run_tiny("table-1", "table-2")
     shown = capsys.readouterr().out
     assert "1 of 3, about" in shown
-    assert "8 rows" in shown
+    assert "10 rows" in shown
 
     def result(row):
         return {key: value for key, value in row.items() if not key.endswith(("_s", "seconds"))}
@@ -176,7 +176,7 @@ def test_the_scale_of_the_paper_trains_its_generators(tmp_path, monkeypatch, cap
     program.main(["paper", "table-1", "--scale", "paper", "--threads", "1", *folders])
     rows = read_rows(tmp_path / "paper.jsonl")
     assert {row["owner"] for row in rows} == {"celeba/dcgan-0", "celeba/lsgan-0"}
-    assert len(rows) == 2 * 4
+    assert len(rows) == 2 * 5
     trained = {path.name for path in tmp_path.glob("celeba-*.safetensors")}
     assert trained == {"celeba-dcgan-0.safetensors", "celeba-lsgan-0.safetensors"}
 
@@ -211,14 +211,20 @@ def test_committed_rows_have_the_sizes_of_their_scale():
         assert tuple(row[key] for key in KEYS) in cells
         if "sources" not in row:
             continue
-        n_epochs = scale.n_epochs * attribution.VARIANTS.get(row["setting"], 1)
+        experiment, setting = row["experiment"], row["setting"]
+        if experiment == "again":
+            table, _, setting = setting.partition(", ")
+            experiment = attribution.AGAIN[table]
+        n_epochs = scale.n_epochs * attribution.VARIANTS.get(setting, 1)
         sizes = [scale.n_tr, scale.n_val, scale.n_test, n_epochs]
-        if row["experiment"] == "fewer":
-            sizes[0] = int(row["setting"].removeprefix("n_tr "))
+        if experiment == "fewer":
+            sizes[0] = int(setting.removeprefix("n_tr "))
             sizes[3] = scale.fewer[sizes[0]]
-        assert row["sizes"] == (
-            list(scale.perturbed) if row["experiment"] == "perturbed" else sizes
-        )
+        elif experiment == "perturbed":
+            sizes = list(scale.perturbed)
+        elif experiment == "searched":
+            sizes = [0, *scale.searched, 0]
+        assert row["sizes"] == sizes
         assert row["fnrs"] == list(scale.fnrs)
 
 
@@ -255,6 +261,50 @@ def test_means_and_deviations_are_those_of_sources_and_runs():
     assert (found["model"], found["real"], found["lsgan"]) == ("dcgan", "85.00", "95.00")
 
 
+def test_losses_are_of_own_and_of_other_samples():
+    row = judged({"real": 1.0, "fashion/lsgan-0": 0.8, "fashion/dcgan-1": 0.6})
+    # At 0.05: 0.5 for each source, of which 0.1 are own samples.
+    row |= {"found_fnrs": [0.0, 0.2]}
+    strict, liberal = rendering.TABLES["paper_losses"]([row]).to_dict("records")
+    assert (strict["accuracy"], strict["pairs above 97.5"]) == ("90.00", "1 of 2")
+    assert (strict["lost: own rejected"], strict["lost: others accepted"]) == ("0.00", "10.00")
+    assert (liberal["lost: own rejected"], liberal["lost: others accepted"]) == ("10.00", "40.00")
+    (found,) = rendering.TABLES["paper_pairs"]([row]).to_dict("records")
+    assert found["model"] == "fashion/dcgan-0"
+    assert (found["real"], found["lsgan"], found["dcgan"]) == ("100.00", "80.00", "")
+
+
+def test_cells_are_measured_again_from_scratch(run_tiny, monkeypatch, work):
+    tables = {"table-2": "attribution", "table-13": "perturbed"}
+    for module in (experiments, attribution):
+        monkeypatch.setattr(module, "AGAIN", tables)
+    kept = sorted(work.glob("features/*"))
+    rows = read_rows(run_tiny("again"))
+    found = [(row["setting"], row["method"] == "FLIPAD") for row in rows]
+    names = "table-2, n_tr 20", "table-13, blur 3"
+    assert found == [(name, is_flipad) for name in names for is_flipad in (True, False)]
+    assert {row["run"] for row in rows} == {SCALES["tiny"].n_runs}
+    assert sorted(work.glob("features/*")) == kept
+
+
+@pytest.mark.parametrize(("accuracy", "is_inside"), [(0.79, "yes"), (0.99, "no")])
+def test_what_is_measured_again_lies_within_two_deviations(accuracy, is_inside):
+    rows = [judged({"real": x, "fashion/dcgan-1": 0.1}, run) for run, x in enumerate((0.7, 0.8))]
+    new = judged({"real": accuracy, "fashion/dcgan-1": 0.1}, run=5)
+    new |= {"experiment": "again", "setting": "table-1, n_tr 1000"}
+    (found,) = rendering.TABLES["paper_again"]([*rows, new]).to_dict("records")
+    assert (found["of"], found["mean"], found["sd"]) == (2, "75.00", "7.07")
+    assert (found["again"], found["within two sd"]) == (f"{100 * accuracy:.2f}", is_inside)
+    assert found["cell"] == "FLIPAD, fashion/dcgan-0, n_tr 1000"
+    # Against seeds, all are the same.
+    new["setting"] = "table-2, n_tr 1000"
+    (found,) = rendering.TABLES["paper_again"]([*rows, new]).to_dict("records")
+    assert (found["mean"], found["again"]) == ("10.00", "10.00")
+    # One run has no deviation.
+    (found,) = rendering.TABLES["paper_again"]([rows[0], new]).to_dict("records")
+    assert (found["mean"], found["sd"], found["within two sd"]) == ("10.00", "", "")
+
+
 def test_claims_are_confirmed_or_not():
     def said(rows):
         return claims.table(rows).set_index("claim")["confirmed"]
@@ -272,6 +322,9 @@ def test_claims_are_confirmed_or_not():
     best = "FLIPAD is the best method against other architectures"
     assert said([good])[best] == "yes"
     assert said([good, judged({"real": 1.0}, method="RawPAD")])[best] == "no"
+    searched = judged({"real": 1.0}, method="SM-Inv l2") | {"experiment": "searched"}
+    assert said([good, searched])[best] == "in part"
+    assert said([searched])[best] == "not measured"
 
 
 def test_maps_are_kept_to_a_level():
