@@ -61,6 +61,7 @@ _ROWS = (
     ("open_set", "attribution", "which of twelve models, or none", _NOT_MEASURED),
     ("windows", "attribution", "images of any size in windows", "11 min"),
     ("latent_diffusion", "attribution", "decoders of latent diffusion models", "39 min"),
+    ("vq_model", "attribution", "decoder of a VQModel", _NOT_MEASURED),
     ("diffusion", "attribution", "seeds of the images of diffusion models", "50 min"),
     ("medical", "attribution", "generators of medical images", "30 min"),
     ("super_resolution", "attribution", "sibling super-resolution networks", "31 min"),
