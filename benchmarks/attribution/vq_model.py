@@ -5,29 +5,25 @@ images that it was not trained on stand for what an autoregressive model makes. 
 a VQModel of another seed, one whose decoder was trained on, an AutoencoderKL and real images.
 """
 
+import copy
 from dataclasses import replace
 
-from benchmarks.attribution.latent_diffusion import (
-    KEYS,
-    OPTIONS,
-    QUANTIZATION_ERROR,
-    run,
-    table,
-)
+from benchmarks.attribution import latent_diffusion
+from benchmarks.options import Option
 
-__all__ = ["KEYS", "OPTIONS", "TABLES", "run"]
-
+KEYS = latent_diffusion.KEYS
+#: Methods that invert the final layer, which takes longest.
+INVERTING = ("FLIPAD", "FLIPAD, whitened")
 METHODS = (
-    *("FLIPAD", "FLIPAD, whitened", "whitened preactivation", "residual", "AEDR", "AEROBLADE"),
-    *("reproduction", QUANTIZATION_ERROR),
+    *("whitened preactivation", "residual", "AEDR", "AEROBLADE", "reproduction"),
+    *(latent_diffusion.QUANTIZATION_ERROR, *INVERTING),
 )
-#: Of the options of the other benchmark, those with other values: defaults, and for ``--small``.
+#: Options whose values differ from those of latent diffusion models: defaults, and small ones.
 _CHANGED = {
     "owners": (("VQ 0",), ("VQ 0",)),
-    "methods": (METHODS, ("AEDR", "AEROBLADE", QUANTIZATION_ERROR)),
-    "n_own": (1000, 80),
+    "methods": (METHODS, ("AEDR", "AEROBLADE", latent_diffusion.QUANTIZATION_ERROR)),
     "n_real": (300, 20),
-    "n_test": (200, 5),
+    "n_test": (100, 5),
 }
 
 
@@ -36,5 +32,21 @@ def _changed(option):
     return replace(option, default=default, small=small)
 
 
-OPTIONS = tuple(map(_changed, OPTIONS))
-TABLES = {"vq_model": table}
+OPTIONS = (
+    *map(_changed, latent_diffusion.OPTIONS),
+    Option("n_inverted", 800, 80, "images of the model for methods that invert the final layer"),
+)
+
+
+def run(options, results):
+    """Judge each method, as for latent diffusion models."""
+    for methods, n_own in (
+        ([name for name in options.methods if name not in INVERTING], options.n_own),
+        ([name for name in options.methods if name in INVERTING], options.n_inverted),
+    ):
+        part = copy.copy(options)
+        part.methods, part.n_own = methods, n_own
+        latent_diffusion.run(part, results)
+
+
+TABLES = {"vq_model": latent_diffusion.table}

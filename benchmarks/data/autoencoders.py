@@ -8,7 +8,7 @@ import torch
 
 from sklearn_flipad.base.randomness import seeded
 
-__all__ = ["CHANNELS", "INVERSE", "QUANTIZED", "TUNED", "autoencoder", "encoded", "is_quantized"]
+__all__ = ["CHANNELS", "INVERSE", "QUANTIZED", "TUNED", "autoencoder", "encoded", "unit"]
 
 CHANNELS = (16, 32, 32)
 BATCH, RATE = 32, 1e-3
