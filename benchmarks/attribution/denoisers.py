@@ -9,6 +9,7 @@ network that made it, or for all images by the same networks.
 
 import numpy as np
 import pandas as pd
+from joblib import Memory
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,20 +20,22 @@ from benchmarks.attribution.diffusion import sampler_of
 from benchmarks.attributors import one_layer_detector
 from benchmarks.data.diffusion import COPY
 from benchmarks.judging import interval, judge
-from benchmarks.options import Option
+from benchmarks.options import Option, selection
 from sklearn_flipad import DenoiserTransformer, FNRThresholdCalibrator, InlierWhitener
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.generators import TorchNoise, sample
 from sklearn_flipad.zoo import load_pretrained
 
-KEYS = ("method",)
-#: Networks, the first of which is the model.
-MODELS = ("0", COPY, "1")
+KEYS = ("method", "source")
+#: The model, and networks that are like it.
+MODEL, SIBLINGS = "0", (COPY, "1")
 FEATURES = ("noise", "errors", "coupling")
 ALL = "all"
-#: Whose coupling of an image counts.
-TRUE, EVERY, ONE = "of the true source", "of every network", "of the model"
+#: Which networks the couplings of an image come from.
+TRUE, AS_IF, ONE, EVERY = "its source", "real images, by each", "the model", "every network"
+_SIZES = tuple(o for o in NETWORKS if o.name in ("n_steps", "n_steps_on", "channels"))
 OPTIONS = (
+    selection("siblings", SIBLINGS, help="networks beside the model"),
     Option("fnr", 0.05, 0.3, "false-negative rate"),
     Option("n_own", 400, 16, "images of the model, a quarter of which calibrate"),
     Option("n_real", 200, 6, "real images, the negatives"),
@@ -40,111 +43,126 @@ OPTIONS = (
     Option("n_prototypes", 50, 3, "images of each network whose mean coupling is its own"),
     Option("n_sampled", 10, 7, "steps of the sampler"),
     Option("n_bands", 4, help="bands of the detector's features"),
-    Option("n_rings", 8, help="bands of the published coupling"),
+    Option("n_rings", 8, help="bands of the couplings by which images are given to networks"),
     Option("max_epochs", 20, 1, "epochs of the detector"),
-    *(option for option in NETWORKS if option.name in ("n_steps", "n_steps_on", "channels")),
+    *_SIZES,
 )
+#: Images whose features are kept together.
+_N_ROWS = 50
 
 
-def images_of(sampler, n, first):
-    """Images of a model by the seeds from `first` on, one by one."""
-    draw = TorchNoise(sampler.latent_shape)
-    return np.concatenate([sampler.images(draw(seed)) for seed in range(first, first + n)])
+class Probes:
+    """Samplers of the networks, and features by them, which are kept."""
+
+    def __init__(self, options):
+        self.options = options
+        self.samplers = {
+            name: sampler_of(name, options.n_sampled, options)
+            for name in (MODEL, *options.siblings)
+        }
+        self._kept = Memory(options.work / "denoisers", verbose=0).cache(_features, ignore=["by"])
+
+    def images(self, name, n, first):
+        """Images of a network by the seeds from `first` on, one by one."""
+        draw = TorchNoise(self.samplers[name].latent_shape)
+        return np.concatenate(
+            [self.samplers[name].images(draw(seed)) for seed in range(first, first + n)]
+        )
+
+    def features(self, name, kind, n_bands, X):
+        """Features of a kind by a network."""
+        settings = [getattr(self.options, option.name) for option in _SIZES]
+        settings = (name, self.options.n_sampled, *settings)
+        parts = range(0, len(X), _N_ROWS)
+        by = self.samplers[name]
+        return np.concatenate(
+            [self._kept(by, settings, kind, n_bands, X[k : k + _N_ROWS]) for k in parts]
+        )
 
 
-def detect(samplers, options, results):
+def _features(by, settings, kind, n_bands, X):
+    return DenoiserTransformer(by, features=(kind,), n_bands=n_bands).fit_transform(X)
+
+
+def detect(probes, options, results):
     """Judge attributors of each kind of features, and of all of them."""
-    methods = [name for name in (*FEATURES, ALL) if not results.has(name)]
-    if not methods:
-        return
     n, n_test = options.n_own, options.n_test
+    networks = (MODEL, *options.siblings)
+    sources = (*options.siblings, "real", "GAN")
+    missing = {
+        method: [name for name in sources if not results.has(method, name)]
+        for method in (*FEATURES, ALL)
+    }
+    if not any(missing.values()):
+        return
     real = load_fashion_sample(options.n_real + n_test)
-    own = images_of(samplers["0"], n, 0)
-    X = {"train": np.concatenate([own, real[: options.n_real]])}
+    X = {"train": np.concatenate([probes.images(MODEL, n, 0), real[: options.n_real]])}
     y = np.repeat([1, -1], [n, options.n_real])
-    # Other seeds for each network.
-    for k, name in enumerate(MODELS):
-        X[name] = images_of(samplers[name], n_test, n + k * n_test)
+    for name in networks:  # other seeds for each
+        first = n + (MODEL, *SIBLINGS).index(name) * n_test
+        X[name] = probes.images(name, n_test, first)
     X["real"] = real[options.n_real :]
     X["GAN"] = sample(load_pretrained("fashion/dcgan-0"), n_test, random_state=0)
-    found = {}
-    for kind in FEATURES:
-        transformer = DenoiserTransformer(
-            samplers["0"], features=(kind,), n_bands=options.n_bands
-        ).fit(own)
-        found[kind] = {name: transformer.transform(x) for name, x in X.items()}
+    found = {
+        kind: {name: probes.features(MODEL, kind, options.n_bands, x) for name, x in X.items()}
+        for kind in FEATURES
+    }
     found[ALL] = {name: np.hstack([found[kind][name] for kind in FEATURES]) for name in X}
-    for method in methods:
-        detector = Pipeline(
-            [
-                ("whiten", InlierWhitener()),
-                ("detector", one_layer_detector(options.max_epochs, center="inliers")),
-            ]
-        )
-        calibrated = FNRThresholdCalibrator(detector, fnr=options.fnr, cv=0.25, random_state=0)
-        features = dict(found[method])
-        train = features.pop("train")
-        names = {"method": method, "n_own": n, "n_test": n_test, "n_features": train.shape[1]}
-        results.add(
-            *judge(
-                Pipeline([("detect", calibrated)]),
-                train,
-                y,
-                features,
-                owner="0",
-                fnrs=(options.fnr,),
-                **names,
-            )
-        )
+    for method, names in missing.items():
+        if not names:
+            continue
+        detector = one_layer_detector(options.max_epochs, center="inliers")
+        detector = Pipeline([("whiten", InlierWhitener()), ("detector", detector)])
+        detector = FNRThresholdCalibrator(detector, fnr=options.fnr, cv=0.25, random_state=0)
+        train = found[method]["train"]
+        tests = {name: found[method][name] for name in (MODEL, *names)}
+        columns = {"method": method, "n_own": n, "n_test": n_test, "n_features": train.shape[1]}
+        attributor = Pipeline([("detect", detector)])
+        rows = judge(attributor, train, y, tests, owner=MODEL, fnrs=(options.fnr,), **columns)
+        for row in rows:
+            results.add(row)
 
 
-def couple(samplers, options, results):
-    """Give images to networks by their couplings, of which some are of other networks."""
-    if results.has(f"coupling {EVERY}, linear classifier"):
+def couple(probes, options, results):
+    """Give images to networks by couplings that come from one or several networks."""
+    networks = (MODEL, *options.siblings)
+    together, n, n_first = ", ".join(networks), options.n_test, options.n_prototypes
+    if results.has(EVERY, together):
         return
-    n, n_first = options.n_test, options.n_prototypes
-    couplings = {
-        name: DenoiserTransformer(
-            samplers[name], features=("coupling",), n_bands=options.n_rings
-        ).fit(load_fashion_sample(1))
-        for name in MODELS
-    }
+
+    def couplings(by, X):
+        return probes.features(by, "coupling", options.n_rings, X)
+
     prototypes, found = [], []
-    for k, source in enumerate(MODELS):
-        X = images_of(samplers[source], n_first + n, 100_000 * (k + 1))
-        prototypes.append(couplings[source].transform(X[:n_first]).mean(axis=0))
-        found.append([couplings[name].transform(X[n_first:]) for name in MODELS])
+    for k, source in enumerate(networks):
+        X = probes.images(source, n_first + n, 100_000 * (k + 1))
+        prototypes.append(couplings(source, X[:n_first]).mean(axis=0))
+        found.append([couplings(name, X[n_first:]) for name in networks])
+    prototypes, sources = np.stack(prototypes), np.repeat(np.arange(len(networks)), n)
+    # Of shape (images, networks, features).
+    every = np.concatenate([np.stack(by_each, axis=1) for by_each in found])
     # The same real images for each network, as if it had made them.
-    real = load_fashion_sample(n)
-    as_if = [couplings[name].transform(real) for name in MODELS]
-    found, prototypes = np.array(found), np.array(prototypes)  # (source, network, image, feature)
-    sources = np.repeat(np.arange(len(MODELS)), n)
-    of_true = found[range(len(MODELS)), range(len(MODELS))].reshape(len(sources), -1)
-    of_every = found.transpose(0, 2, 1, 3)
-    # By the published rule, a coupling is compared with the prototypes of all networks; by the
-    # other one, that by each network with the network's own.
-    rows = {
-        (TRUE, "nearest prototype"): distances(of_true[:, None], prototypes).argmin(axis=1),
-        (EVERY, "nearest prototype"): distances(
-            of_every.reshape(len(sources), len(MODELS), -1), prototypes
-        ).argmin(axis=1),
-        ("of real images", "nearest prototype"): distances(
-            np.concatenate(as_if)[:, None], prototypes
-        ).argmin(axis=1),
+    as_if = np.concatenate([couplings(name, load_fashion_sample(n)) for name in networks])
+    features = {
+        TRUE: every[np.arange(len(sources)), sources],
+        AS_IF: as_if,
+        ONE: every[:, 0],
+        EVERY: every.reshape(len(sources), -1),
     }
-    for whose, features in (
-        (TRUE, of_true),
-        ("of real images", np.concatenate(as_if)),
-        (ONE, found[:, 0].reshape(len(sources), -1)),
-        (EVERY, of_every.reshape(len(sources), -1)),
-    ):
+    for whose, x in features.items():
+        compared = every if whose == EVERY else x[:, None]
         classifier = make_pipeline(StandardScaler(), SVC(kernel="linear", C=0.1))
-        rows[whose, "linear classifier"] = cross_val_predict(classifier, features, sources, cv=5)
-    for (whose, rule), labels in rows.items():
-        right = labels == sources
-        row = {"method": f"coupling {whose}, {rule}", "whose": whose, "rule": rule}
-        row |= {name: int(right[sources == k].sum()) for k, name in enumerate(MODELS)}
-        results.add(row | {"n": n, "right": interval(int(right.sum()), len(right), digits=4)})
+        row = {"method": whose, "source": together, "n": n}
+        for rule, labels in (
+            ("nearest", distances(compared, prototypes).argmin(axis=1)),
+            ("linear", cross_val_predict(classifier, x, sources, cv=5)),
+        ):
+            right = labels == sources
+            row[f"{rule} of each"] = {
+                name: int(right[sources == k].sum()) for k, name in enumerate(networks)
+            }
+            row[rule] = interval(int(right.sum()), len(right), digits=4)
+        results.add(row)
 
 
 def distances(features, prototypes):
@@ -156,13 +174,13 @@ def distances(features, prototypes):
 
 def run(options, results):
     """Judge attributors, and give images to networks."""
-    samplers = {name: sampler_of(name, options.n_sampled, options) for name in MODELS}
-    detect(samplers, options, results)
-    couple(samplers, options, results)
+    probes = Probes(options)
+    detect(probes, options, results)
+    couple(probes, options, results)
 
 
 def table(rows):
-    """Accuracies and areas: a line for each kind of features, two columns for each source."""
+    """Rejected shares and areas: a line for each kind of features, a column for each source."""
     lines = {}
     for row in rows:
         if "auc" in row:
@@ -174,13 +192,13 @@ def table(rows):
 
 def coupling_table(rows):
     """Shares of images that are given to the network that made them."""
-    rows = [row for row in rows if "right" in row]
+    rows = [row for row in rows if "linear" in row]
     return pd.DataFrame(
         {
-            "coupling": [row["whose"] for row in rows],
-            "by": [row["rule"] for row in rows],
-            **{name: [f"{row[name] / row['n']:.2f}" for row in rows] for name in MODELS},
-            "all": [f"{row['right'][0]:.3f}" for row in rows],
+            "networks": [row["source"] for row in rows],
+            "couplings by": [row["method"] for row in rows],
+            "nearest prototype": [f"{row['nearest'][0]:.3f}" for row in rows],
+            "linear classifier": [f"{row['linear'][0]:.3f}" for row in rows],
         }
     )
 

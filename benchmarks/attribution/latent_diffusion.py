@@ -149,8 +149,8 @@ class QuantizationError(OutlierMixin, BaseEstimator):
         codes, scores = self.autoencoder.quantize.embedding.weight, []
         for image in unit(np.asarray(X).reshape(-1, 1, 32, 32)):
             latents = self.autoencoder.encode(image[None]).latents[0].flatten(1).T
-            nearest = torch.cdist(latents, codes).min(dim=1).values
-            scores.append(-nearest.double().square().sum().item())
+            squares = (latents[:, None] - codes).double().square().sum(dim=2)
+            scores.append(-squares.min(dim=1).values.sum().item())
         return np.array(scores)
 
 

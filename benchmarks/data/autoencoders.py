@@ -16,7 +16,7 @@ BATCH, RATE = 32, 1e-3
 KL_WEIGHT = 1e-6
 #: The lower rate at which the decoder of seed 0 is trained on, and the name of that.
 RATE_ON, TUNED = 2e-4, "0, decoder trained on"
-#: After the name of a VQModel: its encoder is trained on to invert its decoder, at the same rate.
+#: After the name of a VQModel: its encoder is trained on to invert its decoder, for as long again.
 INVERSE = ", inverse decoder"
 #: Names of VQModels begin with it. Their codebooks have this many vectors; those that no position
 #: of a batch uses are replaced, every so many steps of the first half of the training.
@@ -133,10 +133,11 @@ def autoencoder(name, folder, X, *, channels=CHANNELS, n_steps, n_steps_on):
         if further:
             sizes = {"channels": channels, "n_steps": n_steps, "n_steps_on": n_steps_on}
             vae = autoencoder(start, folder, X, **sizes)
-            how = {"parts": (vae.decoder,)}
+            how = {"parts": (vae.decoder,), "n_steps": n_steps_on, "rate": RATE_ON}
             if name.endswith(INVERSE):
-                how = {"parts": (vae.encoder, vae.quant_conv), "loss_of": inversion_loss(vae)}
-            train(vae, X, n_steps=n_steps_on, rate=RATE_ON, seed=100, **how)
+                how = {"parts": (vae.encoder, vae.quant_conv), "n_steps": n_steps, "rate": RATE}
+                how["loss_of"] = inversion_loss(vae)
+            train(vae, X, seed=100, **how)
         else:
             seed = int(start.removeprefix(QUANTIZED))
             codebook = {"num_vq_embeddings": N_CODES} if kind is diffusers.VQModel else {}

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from benchmarks.attribution import denoisers
 from benchmarks.attribution import diffusion as benchmark
 from benchmarks.data import diffusion as data
 from sklearn_flipad.datasets import load_fashion_sample
@@ -58,18 +57,3 @@ def test_networks_are_those_of_their_names(tmp_path):
     weights = [next(network.parameters()).detach().numpy() for network in networks]
     assert not np.array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[1], weights[2])
-
-
-@pytest.mark.filterwarnings("ignore:.*too few to whiten")
-def test_denoisers_small(run_small):
-    rows = run_small("denoisers")
-    table, couplings = (table(rows) for table in denoisers.TABLES.values())
-    assert list(table["features"]) == [*denoisers.FEATURES, denoisers.ALL]
-    assert {*table.columns} > {data.COPY, "1", "real", "GAN"}
-    assert len(couplings) == 7
-
-
-def test_couplings_are_given_to_the_nearest_prototype():
-    prototypes = np.array([[1.0, 0.0], [0.0, 2.0]])
-    found = denoisers.distances(np.array([[[3.0, 1.0]], [[0.0, 1.0]]]), prototypes)
-    np.testing.assert_allclose(found, 1 - np.array([[3, 1], [0, 10**0.5]]) / 10**0.5)

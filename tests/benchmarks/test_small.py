@@ -14,7 +14,7 @@ from tests.processes import preload
 #: Those that have tests of their own, since what they take from elsewhere is replaced.
 ELSEWHERE = {
     "content": "test_super_resolution.py",
-    "denoisers": "test_diffusion.py",
+    "denoisers": "test_denoisers.py",
     "diffusion": "test_diffusion.py",
     "ladder": "test_ladder.py",
     "large_latents": "test_sound.py",
