@@ -171,7 +171,7 @@ class CheckedDenoiser(_OfWidth, DenoiserTransformer):
     def _of_width(self, n_features):
         t = np.linspace(1, 0, 5)
         flow = DiffusionSchedule.first_order(1 - t, t, t[:-1], prediction="flow")
-        shape = {"latent_shape": (1, n_features), "pixels": False}
+        shape = {"latent_shape": (n_features,), "pixels": False}
         sampler = DiffusionSampler(Velocity(), flow, **shape)
         sizes = {"features": ("errors", "coupling"), "n_bands": 1, "n_levels": 1}
         return DenoiserTransformer(sampler, random_state=self.random_state, **sizes)

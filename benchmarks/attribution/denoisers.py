@@ -35,15 +35,15 @@ ALL = "all"
 TRUE, AS_IF, ONE, EVERY = "its source", "real images, by each", "the model", "every network"
 _SIZES = tuple(o for o in NETWORKS if o.name in ("n_steps", "n_steps_on", "channels"))
 OPTIONS = (
-    selection("siblings", SIBLINGS, help="networks beside the model"),
+    selection("siblings", SIBLINGS, small=(COPY,), help="networks beside the model"),
     Option("fnr", 0.05, 0.3, "false-negative rate"),
-    Option("n_own", 400, 16, "images of the model, a quarter of which calibrate"),
-    Option("n_real", 200, 6, "real images, the negatives"),
+    Option("n_own", 400, 12, "images of the model, a quarter of which calibrate"),
+    Option("n_real", 200, 4, "real images, the negatives"),
     Option("n_test", 100, 5, "images of each source"),
     Option("n_prototypes", 50, 3, "images of each network whose mean coupling is its own"),
-    Option("n_sampled", 10, 7, "steps of the sampler"),
-    Option("n_bands", 4, help="bands of the detector's features"),
-    Option("n_rings", 8, help="bands of the couplings by which images are given to networks"),
+    Option("n_sampled", 10, 6, "steps of the sampler"),
+    Option("n_bands", 4, 2, "bands of the detector's features"),
+    Option("n_rings", 8, 3, "bands of the couplings by which images are given to networks"),
     Option("max_epochs", 20, 1, "epochs of the detector"),
     *_SIZES,
 )

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_flipad.base.mixins import SampleTransformerMixin, SharingMixin
 from sklearn_flipad.base.samples import check_samples, float_type, record_samples
 from sklearn_flipad.base.stored import Stored
+from sklearn_flipad.features._bands import bands_of, energies_by_band, limited_to
 from sklearn_flipad.generators import DiffusionSampler
 
 __all__ = ["DenoiserTransformer"]
@@ -209,11 +210,7 @@ class DenoiserTransformer(
         return array.reshape(-1, *self.sampler.latent_shape)
 
     def _bands(self):
-        """Band of each Fourier coefficient, shape of one channel."""
-        sides = self.sampler.latent_shape[1:]
-        frequencies = np.meshgrid(*map(np.fft.fftfreq, sides), indexing="ij")
-        radii = np.sqrt(sum(np.square(f) for f in frequencies))
-        bands = (self.n_bands * radii / (radii.max() or 1)).astype(int).clip(max=self.n_bands - 1)
+        bands = bands_of(self.sampler.latent_shape[1:], self.n_bands)
         if len(np.unique(bands)) < self.n_bands:
             raise ValueError(
                 f"Some of {self.n_bands} bands have no frequencies of samples of shape "
@@ -268,20 +265,3 @@ class DenoiserTransformer(
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def energies_by_band(x, bands):
-    """Mean energies of each band, shape (n, n_bands); those of white unit noise are 1."""
-    axes = tuple(range(2, x.ndim))
-    power = np.square(np.abs(np.fft.fftn(x.astype(np.float64), axes=axes, norm="ortho")))
-    power = power.mean(axis=1).reshape(len(x), -1)
-    counts = np.bincount(bands.ravel())
-    return np.stack([np.bincount(bands.ravel(), row) / counts for row in power])
-
-
-def limited_to(band, noise, bands):
-    """The part of noise in one band, with the energy of all of it."""
-    axes, each = tuple(range(2, noise.ndim)), tuple(range(1, noise.ndim))
-    kept = np.fft.ifftn(np.fft.fftn(noise, axes=axes) * (bands == band), axes=axes).real
-    energies = [np.square(x).mean(axis=each, keepdims=True) for x in (noise, kept)]
-    return (kept * np.sqrt(energies[0] / energies[1])).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What the network of a sampler sees in noised samples."""
+"""Noise that the network of a sampler sees in noised samples."""
 
 import numpy as np
 
