@@ -37,12 +37,13 @@ _SIZES = tuple(o for o in NETWORKS if o.name in ("n_steps", "n_steps_on", "chann
 OPTIONS = (
     selection("siblings", SIBLINGS, small=(COPY,), help="networks beside the model"),
     Option("fnr", 0.05, 0.3, "false-negative rate"),
-    Option("n_own", 400, 12, "images of the model, a quarter of which calibrate"),
-    Option("n_real", 200, 4, "real images, the negatives"),
-    Option("n_test", 100, 5, "images of each source"),
-    Option("n_prototypes", 50, 3, "images of each network whose mean coupling is its own"),
+    Option("n_own", 300, 12, "images of the model, a quarter of which calibrate"),
+    Option("n_real", 100, 4, "real images, the negatives"),
+    Option("n_test", 60, 5, "images of each source"),
+    Option("n_prototypes", 30, 3, "images of each network whose mean coupling is its own"),
     Option("n_sampled", 10, 6, "steps of the sampler"),
     Option("n_bands", 4, 2, "bands of the detector's features"),
+    Option("n_levels", 3, 2, "levels of the detector's features"),
     Option("n_rings", 8, 3, "bands of the couplings by which images are given to networks"),
     Option("max_epochs", 20, 1, "epochs of the detector"),
     *_SIZES,
@@ -69,19 +70,19 @@ class Probes:
             [self.samplers[name].images(draw(seed)) for seed in range(first, first + n)]
         )
 
-    def features(self, name, kind, n_bands, X):
+    def features(self, name, kind, X, **sizes):
         """Features of a kind by a network."""
         settings = [getattr(self.options, option.name) for option in _SIZES]
         settings = (name, self.options.n_sampled, *settings)
         parts = range(0, len(X), _N_ROWS)
         by = self.samplers[name]
         return np.concatenate(
-            [self._kept(by, settings, kind, n_bands, X[k : k + _N_ROWS]) for k in parts]
+            [self._kept(by, settings, kind, X[k : k + _N_ROWS], **sizes) for k in parts]
         )
 
 
-def _features(by, settings, kind, n_bands, X):
-    return DenoiserTransformer(by, features=(kind,), n_bands=n_bands).fit_transform(X)
+def _features(by, settings, kind, X, **sizes):
+    return DenoiserTransformer(by, features=(kind,), **sizes).fit_transform(X)
 
 
 def detect(probes, options, results):
@@ -103,8 +104,9 @@ def detect(probes, options, results):
         X[name] = probes.images(name, n_test, first)
     X["real"] = real[options.n_real :]
     X["GAN"] = sample(load_pretrained("fashion/dcgan-0"), n_test, random_state=0)
+    sizes = {"n_bands": options.n_bands, "n_levels": options.n_levels}
     found = {
-        kind: {name: probes.features(MODEL, kind, options.n_bands, x) for name, x in X.items()}
+        kind: {name: probes.features(MODEL, kind, x, **sizes) for name, x in X.items()}
         for kind in FEATURES
     }
     found[ALL] = {name: np.hstack([found[kind][name] for kind in FEATURES]) for name in X}
@@ -131,7 +133,7 @@ def couple(probes, options, results):
         return
 
     def couplings(by, X):
-        return probes.features(by, "coupling", options.n_rings, X)
+        return probes.features(by, "coupling", X, n_bands=options.n_rings)
 
     prototypes, found = [], []
     for k, source in enumerate(networks):
