@@ -53,7 +53,7 @@ _N_ROWS = 50
 
 
 class Probes:
-    """Samplers of the networks, and features by them, which are kept."""
+    """Samplers of the networks, and their images and features, which are kept."""
 
     def __init__(self, options):
         self.options = options
@@ -61,24 +61,29 @@ class Probes:
             name: sampler_of(name, options.n_sampled, options)
             for name in (MODEL, *options.siblings)
         }
-        self._kept = Memory(options.work / "denoisers", verbose=0).cache(_features, ignore=["by"])
+        memory = Memory(options.work / "denoisers", verbose=0)
+        self._images = memory.cache(_images, ignore=["by"])
+        self._features = memory.cache(_features, ignore=["by"])
 
     def images(self, name, n, first):
         """Images of a network by the seeds from `first` on, one by one."""
-        draw = TorchNoise(self.samplers[name].latent_shape)
-        return np.concatenate(
-            [self.samplers[name].images(draw(seed)) for seed in range(first, first + n)]
-        )
+        return self._images(self.samplers[name], self._settings(name), n, first)
 
     def features(self, name, kind, X, **sizes):
         """Features of a kind by a network."""
-        settings = [getattr(self.options, option.name) for option in _SIZES]
-        settings = (name, self.options.n_sampled, *settings)
-        parts = range(0, len(X), _N_ROWS)
-        by = self.samplers[name]
-        return np.concatenate(
-            [self._kept(by, settings, kind, X[k : k + _N_ROWS], **sizes) for k in parts]
-        )
+        by, settings = self.samplers[name], self._settings(name)
+        parts = [X[k : k + _N_ROWS] for k in range(0, len(X), _N_ROWS)]
+        return np.concatenate([self._features(by, settings, kind, x, **sizes) for x in parts])
+
+    def _settings(self, name):
+        """All that a sampler depends on."""
+        sizes = [getattr(self.options, option.name) for option in _SIZES]
+        return name, self.options.n_sampled, *sizes
+
+
+def _images(by, settings, n, first):
+    draw = TorchNoise(by.latent_shape)
+    return np.concatenate([by.images(draw(seed)) for seed in range(first, first + n)])
 
 
 def _features(by, settings, kind, X, **sizes):
