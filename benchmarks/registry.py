@@ -61,7 +61,7 @@ _ROWS = (
     ("open_set", "attribution", "which of twelve models, or none", _NOT_MEASURED),
     ("windows", "attribution", "images of any size in windows", "11 min"),
     ("latent_diffusion", "attribution", "decoders of latent diffusion models", "39 min"),
-    ("vq_model", "attribution", "decoder of a VQModel", _NOT_MEASURED),
+    ("vq_model", "attribution", "decoder of a VQModel", "6 min"),
     ("diffusion", "attribution", "seeds of the images of diffusion models", "50 min"),
     ("denoisers", "attribution", "features of diffusion networks without seeds", _NOT_MEASURED),
     ("medical", "attribution", "generators of medical images", "30 min"),
