@@ -1,11 +1,13 @@
 """What a diffusion network says of images whose seeds nobody knows.
 
-Features of a model's network for its own images, for those of siblings (a copy that was trained on,
-one that was trained on for flow matching, and a network of another seed), for real images and those
-of a GAN: whitened, for a detector that real images are the negatives of. And the spectral coupling
-of Meshram and Chandrasekaran, by which each image is to be given to one of the networks: computed
-as in their published code by the network that made it, or for all images by the same networks.
+Features of a model's network for its own images, for those of a copy that was trained on and of a
+network of another seed, for real images and those of a GAN: whitened, for a detector that real
+images are the negatives of. And the spectral coupling of Meshram and Chandrasekaran, by which each
+image is to be given to one of the networks: computed as in their published code by the network that
+made it, or for all images by the same networks.
 """
+
+import copy
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,6 @@ from sklearn.svm import SVC
 from benchmarks.attribution.diffusion import OPTIONS as NETWORKS
 from benchmarks.attribution.diffusion import sampler_of
 from benchmarks.attributors import one_layer_detector
-from benchmarks.data.diffusion import COPY, FLOW
 from benchmarks.judging import interval, judge
 from benchmarks.options import Option, selection
 from sklearn_flipad import DenoiserTransformer, FNRThresholdCalibrator, InlierWhitener
@@ -27,15 +28,17 @@ from sklearn_flipad.generators import TorchNoise, sample
 from sklearn_flipad.zoo import load_pretrained
 
 KEYS = ("method", "source")
-#: The model, and networks that are like it.
-MODEL, SIBLINGS = "0", (COPY, FLOW, "1")
+#: The model, a copy that was trained on, and a network of another seed, which is trained for an
+#: eighth of the steps.
+MODEL, COPY, OTHER = "0", "0, trained on", "1"
+SIBLINGS = (COPY, OTHER)
 FEATURES = ("noise", "errors", "coupling")
 ALL = "all"
 #: Which networks the couplings of an image come from.
 TRUE, AS_IF, ONE, EVERY = "its source", "real images, by each", "the model", "every network"
 _SIZES = tuple(o for o in NETWORKS if o.name in ("n_steps", "n_steps_on", "channels"))
 OPTIONS = (
-    selection("siblings", SIBLINGS, (COPY, FLOW), (COPY,), "networks beside the model"),
+    selection("siblings", SIBLINGS, small=(COPY,), help="networks beside the model"),
     Option("fnr", 0.05, 0.3, "false-negative rate"),
     Option("n_own", 300, 12, "images of the model, a quarter of which calibrate"),
     Option("n_real", 100, 4, "real images, the negatives"),
@@ -57,10 +60,11 @@ class Probes:
 
     def __init__(self, options):
         self.options = options
-        self.samplers = {
-            name: sampler_of(name, options.n_sampled, options)
-            for name in (MODEL, *options.siblings)
-        }
+        self.samplers = {}
+        for name in (MODEL, *options.siblings):
+            own = copy.copy(options)
+            own.n_steps = max(2, options.n_steps // 8) if name == OTHER else options.n_steps
+            self.samplers[name] = sampler_of(name, options.n_sampled, own)
         memory = Memory(options.work / "denoisers", verbose=0)
         self._images = memory.cache(_images, ignore=["by"])
         self._features = memory.cache(_features, ignore=["by"])

@@ -16,7 +16,7 @@ def test_small(run_small, monkeypatch):
     rows = run_small("denoisers")
     table, couplings = (table(rows) for table in denoisers.TABLES.values())
     assert list(table["features"]) == [*denoisers.FEATURES, denoisers.ALL]
-    assert {*table.columns} > {data.COPY, "real", "GAN"}
+    assert {*table.columns} > {denoisers.COPY, "real", "GAN"}
     assert list(couplings["couplings by"]) == [
         denoisers.TRUE,
         denoisers.AS_IF,
