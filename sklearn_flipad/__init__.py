@@ -11,6 +11,7 @@ from sklearn_flipad.detectors import CombinedDetector, DeepSADDetector, Fingerpr
 from sklearn_flipad.features import (
     ChannelSelector,
     DCTTransformer,
+    DenoiserTransformer,
     FinalLayerInverter,
     InlierScaler,
     InlierWhitener,
@@ -58,6 +59,7 @@ __all__ = [
     "CombinedDetector",
     "DCTTransformer",
     "DeepSADDetector",
+    "DenoiserTransformer",
     "Evidence",
     "FNRThresholdCalibrator",
     "FinalLayer",

@@ -12,6 +12,7 @@ from sklearn_flipad import (
     CombinedDetector,
     DCTTransformer,
     DeepSADDetector,
+    DenoiserTransformer,
     FinalLayer,
     FinalLayerInverter,
     FingerprintDetector,
@@ -26,6 +27,8 @@ from sklearn_flipad import (
     make_rawpad,
 )
 from sklearn_flipad.base.samples import shape_of
+from sklearn_flipad.generators import DiffusionSampler, DiffusionSchedule
+from tests.diffusion_models import Velocity
 
 
 def translated(y):
@@ -112,27 +115,20 @@ class CheckedOpenSet(OpenSetAttributor):
         return np.where(y == 1, "a", "b")
 
 
-class CheckedInverter(FinalLayerInverter):
-    """An inverter that meets the data of the checks with a layer of fitting width.
+class _OfWidth:
+    """A transformer whose model says how many features a sample has.
 
-    A final layer says how many features a sample has, and the checks use all numbers.
-    All but the choice of the layer is inherited.
+    The checks use all numbers of them, each with a model of its own. All but the choice of the
+    model is inherited.
     """
 
-    def __init__(self, lam=1e-2):
-        self.lam = lam
-
-    def _inverter(self, X):
+    def _inner(self, X):
         n_features = getattr(self, "n_features_in_", None)
         if n_features is None:
             n_features = max(1, np.asarray(X).shape[-1]) if np.asarray(X).ndim else 1
-        module = torch.nn.Linear(2 * n_features, n_features, bias=False)
-        rng = torch.Generator().manual_seed(0)
-        module.weight.data = torch.randn(module.weight.shape, generator=rng)
-        layer = FinalLayer.from_module(module, input_shape=(2 * n_features,))
-        inverter = FinalLayerInverter(layer, lam=self.lam, max_iter=20_000)
-        self._share(self, inverter)
-        return inverter
+        inner = self._of_width(n_features)
+        self._share(self, inner)
+        return inner
 
     @staticmethod
     def _share(source, target):
@@ -142,16 +138,43 @@ class CheckedInverter(FinalLayerInverter):
     def fit(self, X, y=None):
         vars(self).pop("n_features_in_", None)
         vars(self).pop("feature_names_in_", None)
-        self._share(self._inverter(X).fit(X), self)
-        self.final_layer_ = self._inverter(X).final_layer
+        self._share(self._inner(X).fit(X), self)
+        self.fitted_ = True
         return self
 
     def transform(self, X):
-        return self._inverter(X).transform(X)
+        return self._inner(X).transform(X)
+
+
+class CheckedInverter(_OfWidth, FinalLayerInverter):
+    def __init__(self, lam=1e-2):
+        self.lam = lam
+
+    def _of_width(self, n_features):
+        module = torch.nn.Linear(2 * n_features, n_features, bias=False)
+        rng = torch.Generator().manual_seed(0)
+        module.weight.data = torch.randn(module.weight.shape, generator=rng)
+        layer = FinalLayer.from_module(module, input_shape=(2 * n_features,))
+        return FinalLayerInverter(layer, lam=self.lam, max_iter=20_000)
 
     @property
     def _n_features_out(self):
         return 2 * self.n_features_in_
+
+
+class CheckedDenoiser(_OfWidth, DenoiserTransformer):
+    _n_features_out = 2
+
+    def __init__(self, random_state=0):
+        self.random_state = random_state
+
+    def _of_width(self, n_features):
+        t = np.linspace(1, 0, 5)
+        flow = DiffusionSchedule.first_order(1 - t, t, t[:-1], prediction="flow")
+        shape = {"latent_shape": (n_features,), "pixels": False}
+        sampler = DiffusionSampler(Velocity(), flow, **shape)
+        sizes = {"features": ("errors", "coupling"), "n_bands": 1, "n_levels": 1}
+        return DenoiserTransformer(sampler, random_state=self.random_state, **sizes)
 
 
 MULTICLASS = "the three labels are +1, -1 and 0; translated() makes any others valid"
@@ -195,6 +218,7 @@ def _small_detector(cls=DeepSADDetector):
         ResidualTransformer(torch.nn.Softsign(), output_range=None),
         PreactivationTransformer("leaky_relu"),  # of unbounded range, as the checks' data
         CheckedInverter(),
+        CheckedDenoiser(),
         _small_detector(CheckedDetector),
         CheckedFingerprint(fnr=0.1),
         CheckedCalibrator(_small_detector(), fnr=0.45, cv=0.5, random_state=0),

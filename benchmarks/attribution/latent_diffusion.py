@@ -20,7 +20,14 @@ from benchmarks.attributors import (
     make_reproduction,
     one_layer_detector,
 )
-from benchmarks.data.autoencoders import TUNED, autoencoder, encoded
+from benchmarks.data.autoencoders import (
+    INVERSE,
+    QUANTIZED,
+    TUNED,
+    autoencoder,
+    encoded,
+    unit,
+)
 from benchmarks.judging import judge
 from benchmarks.options import Option, selection
 from benchmarks.tables import accuracy_table
@@ -40,7 +47,13 @@ from sklearn_flipad.final_layer import LatentDecoder, LatentGuess
 
 SHARED = "0, other latents"
 #: The owners, and for each the sources that are not its own.
-OWNERS = {"0": ("1", "2", TUNED, SHARED, "real"), "1": ("0", "2", TUNED, "real")}
+OWNERS = {
+    "0": ("1", "2", TUNED, SHARED, "real"),
+    "1": ("0", "2", TUNED, "real"),
+    f"{QUANTIZED}0": (f"{QUANTIZED}1", f"{QUANTIZED}{TUNED}", "0", "real"),
+}
+#: Of VQModels alone.
+QUANTIZATION_ERROR = "quantization error"
 METHODS = (
     "SM-F",
     "RawPAD",
@@ -69,8 +82,13 @@ SEARCHES = {
 }
 KEYS = ("owner", "method")
 OPTIONS = (
-    selection("owners", OWNERS, small=("0",)),
-    selection("methods", METHODS, small=("RawPAD", "RawPAD, negatives of 1", "AEROBLADE")),
+    selection("owners", OWNERS, ("0", "1"), small=("0",)),
+    selection(
+        "methods",
+        (*METHODS, QUANTIZATION_ERROR),
+        METHODS,
+        small=("RawPAD", "RawPAD, negatives of 1", "AEROBLADE"),
+    ),
     # The paper's rate for this experiment.
     Option("fnr", 0.05, help="false-negative rate"),
     Option("n_own", 4000, 80, "images of the model, which train and calibrate"),
@@ -88,7 +106,8 @@ OPTIONS = (
 class AEDR(OutlierMixin, BaseEstimator):
     """Ratio of the errors of two reconstructions in a row, times the homogeneity of the image.
 
-    Wang et al., AAAI 2026. The mean of the encoder's distribution takes the place of a draw.
+    Wang et al., AAAI 2026. The mean of the encoder's distribution takes the place of a draw. Where
+    codes come back, the second error is 0: it counts as that of rounding to gray levels at least.
     """
 
     def __init__(self, autoencoder):
@@ -107,7 +126,32 @@ class AEDR(OutlierMixin, BaseEstimator):
             np.square(before.astype(np.float64) - after).mean(axis=(1, 2, 3))
             for before, after in ((X / 255, first), (first, residual.reconstruct(first)))
         ]
-        return -errors[0] / errors[1] * homogeneity(X)
+        return -errors[0] / np.maximum(errors[1], 1 / 12 / 255**2) * homogeneity(X)
+
+
+class QuantizationError(OutlierMixin, BaseEstimator):
+    """Distance of the latents that an inverse decoder finds to the codebook.
+
+    The QuantLoss of Zhao et al., "Data Provenance for Image Auto-Regressive Generation", ICLR 2026,
+    arXiv:2606.28386; their second signal, EncLoss, is not computed.
+    """
+
+    def __init__(self, autoencoder):
+        self.autoencoder = autoencoder
+
+    def fit(self, X, y=None):
+        """Return the detector as it is."""
+        return self
+
+    @torch.no_grad()
+    def score_samples(self, X):
+        """Minus the squared distances to the nearest vectors, summed over positions."""
+        codes, scores = self.autoencoder.quantize.embedding.weight, []
+        for image in unit(np.asarray(X).reshape(-1, 1, 32, 32)):
+            latents = self.autoencoder.encode(image[None]).latents[0].flatten(1).T
+            squares = (latents[:, None] - codes).double().square().sum(dim=2)
+            scores.append(-squares.min(dim=1).values.sum().item())
+        return np.array(scores)
 
 
 def homogeneity(X):
@@ -149,10 +193,11 @@ def data_of(owner, vaes, real, options, *, negatives="real", is_searched=False, 
     return X, y, {name: images_of(name, vaes, x[:n_test], **made) for name, x in tests}
 
 
-def make_attributor(method, vae, latents, options, cache_dir=None):
+def make_attributor(method, vae, latents, options, cache_dir=None, inverse=None):
     """An attributor by the name of its method; the detector of all is one and the same.
 
-    Activations are kept in `cache_dir`, for all methods that start from them.
+    Activations are kept in `cache_dir`, for all methods that start from them. `inverse` is the
+    autoencoder whose encoder inverts the decoder.
     """
     method, fnr = method.partition(DECODED)[0].removesuffix(BFLOAT16), options.fnr
     if method in SEARCHES:
@@ -162,8 +207,9 @@ def make_attributor(method, vae, latents, options, cache_dir=None):
         )
     autoencoder = torch.nn.Sequential(LatentGuess(vae), LatentDecoder(vae))
     common = {"fnr": fnr, "cv": 0.25, "random_state": 0}
-    if method == "AEDR":
-        return Pipeline([("detect", FNRThresholdCalibrator(AEDR(autoencoder), **common))])
+    if method in ("AEDR", QUANTIZATION_ERROR):
+        detector = AEDR(autoencoder) if method == "AEDR" else QuantizationError(inverse)
+        return Pipeline([("detect", FNRThresholdCalibrator(detector, **common))])
     common["detector"] = one_layer_detector(options.max_epochs)
     if method in BASELINES:
         return make_baseline(method, output_range=(0, 1), **common)
@@ -184,10 +230,13 @@ def run(options, results):
     """Judge each method of each owner."""
     X_train, real = load_fashion_mnist(), load_fashion_mnist("test")
     sizes = {name: getattr(options, name) for name in ("channels", "n_steps", "n_steps_on")}
-    vaes = {
-        name: autoencoder(name, options.work, X_train, **sizes) for name in ("0", "1", "2", TUNED)
-    }
+
+    def trained(name):
+        return autoencoder(name, options.work, X_train, **sizes)
+
     for owner in options.owners:
+        names = {owner, *OWNERS[owner]} - {SHARED, "real"}
+        vaes = {name: trained(name) for name in sorted(names)}
         latents = encoded(vaes[owner], X_train[:1000], seed=0)
         for method in options.methods:
             negatives = method.partition(DECODED)[2] or "real"
@@ -198,8 +247,9 @@ def run(options, results):
             X, y, tests = data_of(
                 owner, vaes, real, options, negatives=negatives, is_searched=is_searched, **made
             )
+            inverse = trained(owner + INVERSE) if method == QUANTIZATION_ERROR else None
             attributor = make_attributor(
-                method, vaes[owner], latents, options, options.work / "activations"
+                method, vaes[owner], latents, options, options.work / "activations", inverse
             )
             names = {"owner": owner, "method": method}
             names |= {"n_own": int((y > 0).sum()), "n_test": len(tests[owner])}

@@ -1,14 +1,26 @@
-"""Mixins of sample transformers and of outlier detectors with a threshold."""
+"""Mixins of sample transformers, of detectors with a threshold, and of holders of models."""
 
 from functools import wraps
 
 import numpy as np
-from sklearn.base import OutlierMixin, TransformerMixin
+from sklearn.base import OutlierMixin, TransformerMixin, clone
 
 from sklearn_flipad.base.sample_lists import is_ragged
 from sklearn_flipad.base.samples import shape_of
 
-__all__ = ["OffsetMixin", "SampleTransformerMixin"]
+__all__ = ["OffsetMixin", "SampleTransformerMixin", "SharingMixin"]
+
+
+class SharingMixin:
+    """Clones that share the parameters which ``_shared_by_clones`` names."""
+
+    def __sklearn_clone__(self):
+        params = self.get_params(deep=False).items()
+        shared = self._shared_by_clones()
+        copied = type(self)(**{k: v if k in shared else clone(v, safe=False) for k, v in params})
+        if hasattr(self, "_sklearn_output_config"):
+            copied._sklearn_output_config = dict(self._sklearn_output_config)
+        return copied
 
 
 class SampleTransformerMixin(TransformerMixin):

@@ -1,5 +1,6 @@
 """Transformers that turn samples into features for an anomaly detector."""
 
+from sklearn_flipad.features.denoiser import DenoiserTransformer
 from sklearn_flipad.features.images import DCTTransformer, RawTransformer
 from sklearn_flipad.features.inliers import ChannelSelector, InlierScaler
 from sklearn_flipad.features.inversion import FinalLayerInverter
@@ -12,6 +13,7 @@ from sklearn_flipad.features.whitening import InlierWhitener
 __all__ = [
     "ChannelSelector",
     "DCTTransformer",
+    "DenoiserTransformer",
     "FinalLayerInverter",
     "InlierScaler",
     "InlierWhitener",

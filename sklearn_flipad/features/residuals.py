@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.devices import resolve_device
 from sklearn_flipad.base.gray_levels import from_gray_levels
-from sklearn_flipad.base.mixins import SampleTransformerMixin
+from sklearn_flipad.base.mixins import SampleTransformerMixin, SharingMixin
 from sklearn_flipad.base.modules import (
     check_returned,
     device_of,
@@ -30,7 +30,9 @@ __all__ = ["ResidualTransformer"]
 _N_ROWS = 16
 
 
-class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator):
+class ResidualTransformer(
+    SharingMixin, ClassNamePrefixFeaturesOutMixin, SampleTransformerMixin, BaseEstimator
+):
     """Differences between samples and their reconstructions by an autoencoder.
 
     ``f(x) - f(A(x))`` or ``f(x - A(x))``, where A ends in the model's decoder and f are features.
@@ -237,14 +239,8 @@ class ResidualTransformer(ClassNamePrefixFeaturesOutMixin, SampleTransformerMixi
                 made[number] = _checked_reconstruction(part, x[:1].shape, number)
         return made if self.output_range is None else made.clip(*self.output_range)
 
-    def __sklearn_clone__(self):
-        params = self.get_params(deep=False)
-        autoencoder = params.pop("autoencoder")
-        params = {name: clone(value, safe=False) for name, value in params.items()}
-        copied = type(self)(autoencoder, **params)
-        if hasattr(self, "_sklearn_output_config"):
-            copied._sklearn_output_config = dict(self._sklearn_output_config)
-        return copied
+    def _shared_by_clones(self):
+        return ("autoencoder",)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn_flipad.base.estimators import check_takes_sizes
 from sklearn_flipad.base.labels import own_samples
 from sklearn_flipad.base.lanes import LANES
-from sklearn_flipad.base.mixins import OffsetMixin
+from sklearn_flipad.base.mixins import OffsetMixin, SharingMixin
 from sklearn_flipad.base.parallel import in_batches
 from sklearn_flipad.base.progress import progress
 from sklearn_flipad.base.sample_lists import as_objects, is_ragged
@@ -23,7 +23,6 @@ from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import Quantile
 from sklearn_flipad.generators.process.generative_process import GenerativeProcess
 from sklearn_flipad.generators.process.processing import takes_lists
-from sklearn_flipad.reproduction._cloning import SharingMixin
 from sklearn_flipad.reproduction._inception import inception_distance
 from sklearn_flipad.reproduction._latent_functions import latent_function_of
 from sklearn_flipad.reproduction.result import ReconstructionResult

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.attribution import latent_diffusion as benchmark
-from benchmarks.data.autoencoders import TUNED, autoencoder, encoded
+from benchmarks.data.autoencoders import INVERSE, TUNED, autoencoder, encoded, unit
 from benchmarks.judging import judge
 from sklearn_flipad import FinalLayer
 from sklearn_flipad.datasets import load_fashion_sample
@@ -137,3 +137,66 @@ def test_homogeneity_is_that_of_the_co_occurrence_matrix():
         matrix = (matrix + matrix.T) / (matrix + matrix.T).sum()
         apart = np.subtract.outer(np.arange(32), np.arange(32))
         np.testing.assert_allclose(found, (matrix / (1 + np.square(apart))).sum())
+
+
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory):
+    """A VQModel, the one whose encoder inverts its decoder, and its codes of images."""
+    folder, X = tmp_path_factory.mktemp("quantized"), load_fashion_sample(50)
+    sizes = {**SIZES, "n_steps": 40}
+    vae, inverse = (autoencoder(f"VQ 0{end}", folder, X, **sizes) for end in ("", INVERSE))
+    return vae, inverse, X
+
+
+def test_codes_are_renewed_and_an_encoder_learns_to_invert(quantized):
+    vae, inverse, X = quantized
+    latents = encoded(vae, X, seed=0)
+    codes = vae.quantize.embedding.weight.detach()
+    vectors = latents.movedim(1, -1).flatten(0, 2)
+    squares = (vectors[:, None] - codes).square().sum(dim=2)
+    assert squares.min(dim=1).values.max() < 1e-10
+    # Without it, they all stay within 1 / 256 of zero, and one or two are used.
+    assert len(squares.argmin(dim=1).unique()) > 20
+    same = ("decoder", "quantize", "post_quant_conv")
+    for name, weights in vae.state_dict().items():
+        assert weights.equal(inverse.state_dict()[name]) == name.startswith(same), name
+    made = benchmark.images_of("VQ 0", {"VQ 0": vae}, X)
+    with torch.no_grad():
+        before, after = (
+            (encoder.encode(unit(made)).latents - latents).square().mean()
+            for encoder in (vae, inverse)
+        )
+    assert after < before
+
+
+def test_quantization_error_is_the_distance_to_the_codebook(quantized):
+    _, inverse, X = quantized
+    images = X[:4].reshape(4, -1)
+    scores = benchmark.QuantizationError(inverse).fit(images).score_samples(images)
+    codes = inverse.quantize.embedding.weight.detach().numpy()
+    with torch.no_grad():
+        latents = inverse.encode(unit(X[:4])).latents.numpy()
+    vectors = latents.transpose(0, 2, 3, 1).reshape(4, -1, 1, latents.shape[1])
+    nearest = np.square(vectors - codes).sum(axis=-1).min(axis=-1)
+    np.testing.assert_allclose(scores, -nearest.sum(axis=1), rtol=1e-4)
+
+
+def test_aedr_divides_by_the_error_of_rounding_at_least():
+    class Constant(torch.nn.Module):
+        def forward(self, x):
+            return torch.full_like(x, 0.5)
+
+    X = load_fashion_sample(3)
+    scores = benchmark.AEDR(Constant()).score_samples(X)
+    errors = np.square(X / 255 - 0.5).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(scores, -errors * 12 * 255**2 * benchmark.homogeneity(X), rtol=1e-5)
+
+
+def test_vq_model_small(run_small, monkeypatch):
+    def load_fashion_mnist(split="train"):
+        return load_fashion_sample(200 if split == "test" else 1000)
+
+    monkeypatch.setattr(benchmark, "load_fashion_mnist", load_fashion_mnist)
+    rows = run_small("vq_model")
+    assert {row["source"] for row in rows} == {*benchmark.OWNERS["VQ 0"]}
+    assert {row["method"] for row in rows} == {"AEDR", "AEROBLADE", benchmark.QUANTIZATION_ERROR}

@@ -14,6 +14,7 @@ from tests.processes import preload
 #: Those that have tests of their own, since what they take from elsewhere is replaced.
 ELSEWHERE = {
     "content": "test_super_resolution.py",
+    "denoisers": "test_denoisers.py",
     "diffusion": "test_diffusion.py",
     "ladder": "test_ladder.py",
     "large_latents": "test_sound.py",
@@ -23,6 +24,7 @@ ELSEWHERE = {
     "sound": "test_sound.py",
     "stylegan2": "test_stylegan2.py",
     "super_resolution": "test_super_resolution.py",
+    "vq_model": "test_latent_diffusion.py",
 }
 #: Arguments of those whose small runs find something, which takes longer.
 QUICKER = {

@@ -3,7 +3,6 @@
 import numpy as np
 
 from sklearn_flipad.base.modules import evaluating
-from sklearn_flipad.base.samples import check_samples
 from sklearn_flipad.generators.diffusion._inverse import inverted
 from sklearn_flipad.generators.diffusion._smoothing import N_COPIES, averaged
 from sklearn_flipad.generators.diffusion.inversion import NoiseInversionResult
@@ -58,12 +57,7 @@ class Invertible:
         self._check_invertible()
         if n_copies != "auto" and (n_copies < 0 or n_copies % 2):
             raise ValueError(f"n_copies must be even and not negative, got {n_copies}.")
-        array = check_samples(
-            self,
-            X,
-            output_range=self.output_range if self.pixels else None,
-            sample_shape=self.latent_shape,
-        ).reshape(-1, *self.latent_shape)
+        array = self._checked(X)
         if n_copies == "auto":
             n_copies = N_COPIES if self.decoder is not None or array.dtype == np.uint8 else 0
         limits = {"tol": tol, "max_iter": max_iter, "max_corrections": max_corrections}
@@ -76,7 +70,7 @@ class Invertible:
 
     def _invert_one(self, sample, condition, n_copies, limits):
         pixels = sample / np.float64(255) if sample.dtype == np.uint8 else sample
-        x = self._as_states((2 * pixels - 1 if self.pixels else pixels)[None])
+        x = self._as_states(self._as_last_states(sample[None]))
         with evaluating(self, full=False):
             if n_copies:
                 found = averaged(self._predictor, self.schedule, x, condition, n_copies)

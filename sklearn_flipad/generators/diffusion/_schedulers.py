@@ -87,5 +87,26 @@ def _probed(scheduler, n_steps, **changes):
     if np.abs(of_random - expected).max() > _ROUNDING * np.abs(of_random).max():
         raise ValueError(f"The steps of {type(scheduler).__name__} are not linear.")
     return DiffusionSchedule(
-        times.numpy(), law[:, :n], law[:, n:], scales, float(noise_scale(scheduler))
+        times.numpy(),
+        law[:, :n],
+        law[:, n:],
+        scales,
+        float(noise_scale(scheduler)),
+        levels=_levels(scheduler),
     )
+
+
+def _levels(scheduler):
+    """Factors of sample and noise at each step, by the scheduler's own code; None without it."""
+    add = getattr(scheduler, "add_noise", None)
+    if add is None:
+        if not hasattr(scheduler, "scale_noise"):
+            return None
+
+        def add(x, noise, times):  # flow matching
+            return scheduler.scale_noise(x, times, noise)
+
+    times = scheduler.timesteps
+    one, zero = torch.ones(len(times), 1), torch.zeros(len(times), 1)
+    found = torch.cat([add(one, zero, times), add(zero, one, times)], dim=1)
+    return found.T.double().numpy()

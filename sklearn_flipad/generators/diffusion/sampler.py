@@ -8,6 +8,7 @@ from torch import nn
 
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.modules import check_returned, device_of, evaluating, float_type_of, unwrap
+from sklearn_flipad.generators.diffusion._denoising import Denoising
 from sklearn_flipad.generators.diffusion._inverse import states_from
 from sklearn_flipad.generators.diffusion._invertible import Invertible
 from sklearn_flipad.generators.diffusion._pipelines import parts_of
@@ -24,7 +25,7 @@ from sklearn_flipad.generators.diffusion.schedule import DiffusionSchedule
 __all__ = ["DiffusionSampler"]
 
 
-class DiffusionSampler(Invertible, nn.Module):
+class DiffusionSampler(Invertible, Denoising, nn.Module):
     """A diffusion model as a function from noise to samples, and its inverse.
 
     As a module it is a generator like others: :func:`~sklearn_flipad.generators.sample` draws from
@@ -71,6 +72,7 @@ class DiffusionSampler(Invertible, nn.Module):
     See Also
     --------
     sklearn_flipad.reproduction.SeedSearch : Which seed a sample was made with.
+    sklearn_flipad.DenoiserTransformer : Features of samples where no seed is known.
 
     Examples
     --------

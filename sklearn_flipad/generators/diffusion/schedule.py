@@ -35,6 +35,8 @@ class DiffusionSchedule:
         Standard deviation of the first state.
     first_guess : DiffusionSchedule, default=None
         Schedule with one step and the same times, whose inverse starts that of a multistep method.
+    levels : ndarray of float64, shape (2, n_steps), default=None
+        Factors of sample and noise in the state of each step, where they are known.
 
     References
     ----------
@@ -50,6 +52,7 @@ class DiffusionSchedule:
     input_scales: np.ndarray | None = None
     noise_scale: float = 1.0
     first_guess: "DiffusionSchedule | None" = None
+    levels: np.ndarray | None = None
 
     def __post_init__(self):
         """Check shapes; arrays may be given as sequences."""
@@ -120,6 +123,7 @@ class DiffusionSchedule:
             np.diag(alphas[1:] * by_state[0] + sigmas[1:] * by_state[1]),
             np.diag(alphas[1:] * by_output[0] + sigmas[1:] * by_output[1]),
             noise_scale=float(np.hypot(alpha[0], sigma[0])),
+            levels=np.stack([alpha, sigma]),
         )
 
     @property

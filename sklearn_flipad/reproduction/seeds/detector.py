@@ -11,12 +11,12 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_flipad.base.labels import own_samples
-from sklearn_flipad.base.mixins import OffsetMixin
+from sklearn_flipad.base.mixins import OffsetMixin, SharingMixin
 from sklearn_flipad.base.progress import progress
 from sklearn_flipad.base.samples import as_array, check_samples, record_samples
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.generators import DiffusionSampler, TorchNoise
-from sklearn_flipad.reproduction._cloning import SharingMixin, is_untrained
+from sklearn_flipad.reproduction._cloning import is_untrained
 from sklearn_flipad.reproduction.detector import ReproductionDetector
 from sklearn_flipad.reproduction.encoder import LatentEncoder
 from sklearn_flipad.reproduction.seeds._targets import target_of
