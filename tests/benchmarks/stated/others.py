@@ -262,8 +262,8 @@ def diffusion():
         "days",
         (1e6 / per_second, 2**32 / per_second / 86400),
     )
-    # The level 1e-6 of 10^6 candidates, for the sizes of the page.
-    needed = norm.isf(1e-12) / np.sqrt([1024, 4 * 64 * 64])
+    # The level 1e-6 of 10^6 candidates and two inversions, for the sizes of the page.
+    needed = norm.isf(0.5e-12) / np.sqrt([1024, 4 * 64 * 64])
     yield "a correlation of {:.2f} of 1,024 values, of 4x64x64 values {:.3f}", needed
 
 
