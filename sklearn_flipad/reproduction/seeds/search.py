@@ -72,8 +72,8 @@ class SeedSearch:
     The noise of the sample is found: a diffusion sampler is run backward, and latents of other
     generators are found by reproduction. It is compared with the noise of all candidates; and the
     model is run again with the best ones. If what it makes is equal to the sample in every value,
-    the model made the sample, or one that makes the same samples did. With a copy of the model
-    whose weights differ slightly the seed may be found too, but the sample is another one.
+    the model made the sample, or one that makes the same samples did. With a copy of the model, or
+    another model of the same data, the seed may be found too, but the sample is another one.
 
     Parameters
     ----------
