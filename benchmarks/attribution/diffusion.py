@@ -1,18 +1,18 @@
-"""Seeds of the images of a diffusion model, of its copy, and of other sources.
+"""Seeds of the images of a diffusion model, of copies of it, and of other sources.
 
 Images are as PNG files hold them. Sources are the model itself, with seeds among the candidates and
-with others, for one sampler also after processing; a copy of it that was trained on and uses the
-same seeds; real images; and a GAN of the same data. The judge is always the model.
+with others, as gray levels and as floats, for one sampler also after known processing; a copy of it
+that was trained on, and a network that was trained from another start, both of which use the same
+seeds; real images; and a GAN of the same data. The judge is always the model.
 """
 
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from benchmarks.data.diffusion import CHANNELS, COPY, FLOW, diffusion_network
+from benchmarks.data.diffusion import CHANNELS, diffusion_network, is_flow
 from benchmarks.machine import timed
 from benchmarks.options import Option, selection
 from sklearn_flipad.datasets import load_fashion_sample
@@ -26,9 +26,9 @@ from sklearn_flipad.generators import DiffusionSampler, TorchNoise, sample
 from sklearn_flipad.reproduction import SeedSearch
 from sklearn_flipad.zoo import load_pretrained
 
-KEYS = ("sampler", "source")
+KEYS = ("sampler", "source", "n")
 #: Samplers, with the network of the model and the number of steps.
-SAMPLERS = {"DDIM 20": ("0", 20), "DDIM 50": ("0", 50), "flow matching 20": (FLOW, 20)}
+SAMPLERS = {"DDIM 20": ("0", 20), "DDIM 50": ("0", 50), "flow matching 20": ("0, flow", 20)}
 #: Processing of the model's images, of one sampler.
 PROCESSED_OF = "DDIM 20"
 
@@ -48,13 +48,26 @@ PROCESSED = {
     "crop of 28": CenterCropResize(28),
     "crop of 28, put back": make_pipeline(CenterCropResize(28), FunctionTransformer(put_back)),
 }
+COPY, OTHER = "copy trained on", "other network"
+FLOATS, ELSEWHERE = "own, floats", "own, other seeds"
+#: By source, the network in place of the model's, for those that are made with the same seeds.
+NETWORKS = {
+    "own": lambda name: name,
+    FLOATS: lambda name: name,
+    COPY: lambda name: f"{name}, trained on",
+    OTHER: lambda name: name.replace("0", "1", 1),
+    **dict.fromkeys(PROCESSED, lambda name: name),
+    f"{COPY}, JPEG 90": lambda name: f"{name}, trained on",
+}
+SOURCES = (*NETWORKS, ELSEWHERE, "real", "GAN")
 OPTIONS = (
-    Option("n", 40, 2, "images of each source"),
+    Option("n", 100, 2, "images of each source"),
     Option("n_seeds", 1_000_000, 200, "candidates"),
     Option("n_steps", 8000, 2, "steps of the training"),
     Option("n_steps_on", 300, 2, "further steps of the copy"),
     Option("channels", CHANNELS, (8, 16), "of the networks"),
     selection("samplers", SAMPLERS, small=("DDIM 20",)),
+    selection("sources", SOURCES),
 )
 #: Largest p-value of a seed that counts as found.
 LEVEL = 1e-6
@@ -66,72 +79,75 @@ def sampler_of(name, n_steps, options):
 
     sizes = {key: getattr(options, key) for key in ("channels", "n_steps", "n_steps_on")}
     network = diffusion_network(name, options.work, **sizes)
-    if name == FLOW:
+    if is_flow(name):
         return DiffusionSampler(network, FlowMatchEulerDiscreteScheduler(), n_steps=n_steps)
     scheduler = DDIMScheduler(prediction_type="v_prediction", clip_sample=False)
     return DiffusionSampler(network, scheduler, n_steps=n_steps)
 
 
-def sources_of(name, options, seeds):
-    """The sampler of the model, and images by source; the copy has the noise of the model."""
+def samples_of(source, name, seeds, options):
+    """Images of a source, and their processing; floats are as the sampler returns them."""
+    if source == "real":
+        return load_fashion_sample(options.n), None
+    if source == "GAN":
+        return sample(load_pretrained("fashion/dcgan-0"), options.n, random_state=0), None
     network, n_steps = SAMPLERS[name]
-    own = sampler_of(network, n_steps, options)
-    draw = TorchNoise(own.latent_shape)
+    sampler = sampler_of(NETWORKS.get(source, NETWORKS["own"])(network), n_steps, options)
+    draw = TorchNoise(sampler.latent_shape)
+    run = sampler.run if source == FLOATS else sampler.images
+    if source == ELSEWHERE:
+        seeds = seeds + options.n_seeds
+    # One by one, as requests come.
+    X = np.concatenate([run(draw(int(seed))) for seed in seeds])
+    processing = PROCESSED.get(source.removeprefix(f"{COPY}, "))
+    return (X if processing is None else processing.fit_transform(X)), processing
 
-    def made(sampler, seeds):
-        # One by one, as requests come.
-        return np.concatenate([sampler.images(draw(int(seed))) for seed in seeds])
 
-    n = options.n
-    images = {"own": made(own, seeds)}
-    if network != FLOW:
-        images["copy trained on"] = made(sampler_of(COPY, n_steps, options), seeds)
-    images["own, other seeds"] = made(own, seeds + options.n_seeds)
-    images["real"] = load_fashion_sample(n)
-    images["GAN"] = sample(load_pretrained("fashion/dcgan-0"), n, random_state=0)
-    if name == PROCESSED_OF:
-        images |= {key: step.transform(images["own"]) for key, step in PROCESSED.items()}
-    return own, images
+def searched(source, name, seeds, options):
+    """Columns of the table for the images of a source."""
+    X, processing = samples_of(source, name, seeds, options)
+    sampler = sampler_of(*SAMPLERS[name], options)
+    search = SeedSearch(sampler, range(options.n_seeds), n_best=1, processing=processing)
+    found, seconds = timed(search.search, X)
+    noise = [TorchNoise(sampler.latent_shape)(int(seed)).numpy().ravel() for seed in seeds]
+    pairs = zip(found.inversion.noise, noise, strict=True)
+    correlations = [np.corrcoef(inverse.ravel(), true)[0, 1] for inverse, true in pairs]
+    significant, right = found.log_p_values <= np.log(LEVEL), found.seeds == seeds
+    distances = found.distances[:, 0] * (255 if source == FLOATS else 1)
+    row = {"found": int((significant & right).sum()), "wrong": int((significant & ~right).sum())}
+    row["identical"] = int((significant & found.identical).sum())
+    row["correlation"] = round(float(np.median(correlations)), 3)
+    row["least correlation"] = round(float(np.min(correlations)), 3)
+    row["distance"], row["least distance"] = float(np.median(distances)), float(distances.min())
+    row["at_bounds"] = round(float(found.inversion.at_bounds.mean()), 4)
+    if source == FLOATS:
+        exact = sampler.invert(X)
+        row["not inverted"] = int((~exact.converged).sum())
+        row["round trip"] = float(exact.round_trip[exact.converged].max(initial=0))
+    row["calls"] = round(float(found.inversion.n_calls.mean()), 1)
+    row["seconds"] = round(seconds / options.n, 2)
+    return row
 
 
 def run(options, results):
-    """Search the seeds of all images of a sampler at once, since each seed's noise is drawn."""
-    seeds = np.random.default_rng(0).choice(options.n_seeds, options.n, replace=False)
-    noise = torch.cat([TorchNoise((1, 32, 32))(int(seed)) for seed in seeds]).numpy()
+    """Search the seeds of the images of each source."""
+    seeds = np.random.default_rng(0).permutation(options.n_seeds)[: options.n]
     for name in options.samplers:
-        sampler, images = sources_of(name, options, seeds)
-        missing = {key: X for key, X in images.items() if not results.has(name, key)}
-        if not missing:
-            continue
-        search = SeedSearch(sampler, seeds=range(options.n_seeds))
-        found, seconds = timed(search.search, np.concatenate(list(missing.values())))
-        for k, source in enumerate(missing):
-            rows = slice(k * options.n, (k + 1) * options.n)
-            inverse = found.inversion.noise[rows]
-            pairs = zip(inverse, noise, strict=True)
-            correlations = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs]
-            significant = found.log_p_values[rows] <= np.log(LEVEL)
-            right = found.matches.seeds[rows, 0] == seeds
-            distances = found.distances[rows].min(axis=1)
+        for source in options.sources:
+            processed = source.removeprefix(f"{COPY}, ") in PROCESSED
+            if results.has(name, source, options.n) or (processed and name != PROCESSED_OF):
+                continue
             row = {"sampler": name, "source": source, "n": options.n}
-            row["found"] = int((significant & right).sum())
-            row["wrong"] = int((significant & ~right).sum())
-            row["identical"] = int(found.identical[rows].sum())
-            row["correlation"] = round(float(np.median(correlations)), 3)
-            row["least correlation"] = round(float(np.min(correlations)), 3)
-            row["distance"] = float(np.median(distances))
-            row["least distance"] = float(distances.min())
-            row["at_bounds"] = round(float(found.inversion.at_bounds[rows].mean()), 4)
-            row["calls"] = round(float(found.inversion.n_calls[rows].mean()), 1)
-            row["seconds"] = round(seconds / options.n / len(missing), 2)
-            results.add(row)
+            results.add(row | searched(source, name, seeds, options))
 
 
 def table(rows):
     """The table of the documentation."""
-    columns = ("n", "found", "wrong", "identical", "correlation", "least correlation")
+    columns = (*KEYS, "found", "wrong", "identical", "correlation", "least correlation")
     columns += ("distance", "least distance")
-    return pd.DataFrame([{name: row[name] for name in (*KEYS, *columns)} for row in rows])
+    order = [(name, source) for name in SAMPLERS for source in SOURCES]
+    rows = sorted(rows, key=lambda row: order.index((row["sampler"], row["source"])))
+    return pd.DataFrame([{name: row[name] for name in columns} for row in rows])
 
 
 TABLES = {"diffusion": table}

@@ -9,11 +9,8 @@ from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.datasets import load_fashion_mnist
 from sklearn_flipad.storage.files import write_atomically
 
-__all__ = ["COPY", "FLOW", "diffusion_network"]
+__all__ = ["CHANNELS", "diffusion_network", "is_flow"]
 
-#: Names of networks that start from that of seed 0: the copy that is trained on, and one whose
-#: output is the velocity of flow matching.
-COPY, FLOW = "0, trained on", "0, flow"
 #: Rates, the second one of what is trained on.
 RATE, RATE_ON = 2e-3, 1e-4
 BATCH, CHANNELS = 32, (16, 32, 64)
@@ -23,9 +20,14 @@ DECAY = 0.999
 _EVERY = 250
 
 
+def is_flow(name):
+    """Whether the output of the network of a name is the velocity of flow matching."""
+    return "flow" in name.split(", ")
+
+
 def noised(clean, noise, rng, name):
     """States at random levels, their times, and what the network is to predict."""
-    if name == FLOW:
+    if is_flow(name):
         t = torch.rand(len(clean), generator=rng)
         level = t[:, None, None, None]
         return (1 - level) * clean + level * noise, 1000 * t, noise - clean
@@ -73,18 +75,23 @@ def train(network, X, *, name, n_steps, rate, path):
 
 
 def diffusion_network(name, folder, *, channels=CHANNELS, n_steps, n_steps_on):
-    """The network of a seed, such as ``"0"``, `COPY` or `FLOW`; trained if the folder lacks it."""
+    """The network of a seed, ``"0"``, or of one that starts from another; trained if it is missing.
+
+    ``"0, trained on"`` starts from that of seed 0, and so does ``"0, flow"``, whose output is the
+    velocity of flow matching. Networks for flow matching and of other seeds are trained for an
+    eighth of the steps.
+    """
     from diffusers import UNet2DModel
 
-    seed, _, kind = name.partition(", ")
-    path = Path(folder) / "-".join(["diffusion", seed, *kind.split()])
+    begun, _, kind = name.rpartition(", ")
+    path = Path(folder) / "-".join(["diffusion", *name.replace(",", "").split()])
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         sizes = {"channels": channels, "n_steps": n_steps, "n_steps_on": n_steps_on}
-        if kind:
-            network = diffusion_network(seed, folder, **sizes)
+        if begun:
+            network = diffusion_network(begun, folder, **sizes)
         else:
-            with seeded(int(seed)):
+            with seeded(int(name)):
                 network = UNet2DModel(
                     sample_size=32,
                     in_channels=1,
@@ -99,8 +106,8 @@ def diffusion_network(name, folder, *, channels=CHANNELS, n_steps, n_steps_on):
             network.train(),
             load_fashion_mnist("train"),
             name=name,
-            n_steps=n_steps_on if name == COPY else n_steps // 8 if name == FLOW else n_steps,
-            rate=RATE_ON if name == COPY else RATE / 4 if name == FLOW else RATE,
+            n_steps={"trained on": n_steps_on, "0": n_steps}.get(kind, max(2, n_steps // 8)),
+            rate={"trained on": RATE_ON, "flow": RATE / 4}.get(kind, RATE),
             path=path.with_suffix(".training"),
         )
         network.save_pretrained(path.with_suffix(".part"))

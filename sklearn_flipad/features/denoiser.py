@@ -18,6 +18,8 @@ __all__ = ["DenoiserTransformer"]
 _FEATURES = ("noise", "errors", "coupling")
 #: First step that is probed, as a share of all of them: that of the published code of the coupling.
 _FIRST = 0.2
+#: Noisy copies whose mean noise is that of gray levels, as measured.
+_N_COPIES = 8
 #: Added to energies before the logarithm; those of unit noise are 1.
 _TINY = 1e-8
 
@@ -233,10 +235,12 @@ class DenoiserTransformer(
         return np.concatenate(parts)
 
     def _noise_of(self, sample, bands, noise):
-        found = self.sampler.invert(sample[None])
-        energies = energies_by_band(found.noise, bands)[0]
-        whole = np.square(found.noise, dtype=np.float64).mean()
-        values = [*energies, whole, np.square(found.round_trip[0])]
+        in_levels = sample.dtype == np.uint8
+        noise = self.sampler.invert(sample[None], n_copies=_N_COPIES if in_levels else 0).noise
+        energies = energies_by_band(noise, bands)[0]
+        whole = np.square(noise, dtype=np.float64).mean()
+        error = self.sampler.run(noise)[0] * (255.0 if in_levels else 1.0) - sample
+        values = [*energies, whole, np.square(error, dtype=np.float64).mean()]
         return np.log(np.array(values) + _TINY)
 
     def _errors_of(self, sample, bands, noise):

@@ -119,13 +119,13 @@ default="samples"
         Parameters of DeepSAD that differ from its defaults.
     is_distance : bool, default=False
         Whether minus the score is a distance of the sample, which is shown on a logarithmic axis.
+    searches_processing : bool, default=False
+        Whether `make` takes unknown processing of suspects, which is then searched.
 
     Attributes
     ----------
     held_out : float
         Part of the own samples that calibrates by default; 1 where nothing is trained.
-    searches_processing : bool
-        Whether `make` takes the processing of suspects, which is then searched.
     """
 
     name: str
@@ -140,17 +140,13 @@ default="samples"
     n_samples: int | Callable = 2000
     detector: dict = field(default_factory=dict)
     is_distance: bool = False
+    searches_processing: bool = False
 
     @property
     def held_out(self):
         """Part of the own samples that calibrates by default."""
         parameter = signature(self.make).parameters.get("cv")
         return 1.0 if parameter is None else parameter.default
-
-    @property
-    def searches_processing(self):
-        """Whether `make` takes the processing of suspects, which is then searched."""
-        return "processing" in signature(self.make).parameters
 
     def attributor(self, model, **options):
         """Make an attributor that is not fitted.
@@ -264,6 +260,7 @@ _ROWS = (
         judges=("images", "signals", "tables"),
         n_samples=1000,
         is_distance=True,
+        searches_processing=True,
     ),
     Method(
         "seeded",

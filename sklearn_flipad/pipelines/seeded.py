@@ -16,6 +16,7 @@ def make_seeded(
     latent_shape=None,
     sampler=None,
     output_range=None,
+    processing=None,
     level=1e-6,
     n_best=3,
     tol=1e-5,
@@ -46,7 +47,7 @@ def make_seeded(
         For a generator that is no ``DiffusionSampler``: guesses where to start the search for its
         latents. One that is not fitted is trained in ``fit``, as the default is, whose seed is
         `random_state`.
-    latent_shape, sampler, output_range, level, n_best, tol, max_iter, n_jobs
+    latent_shape, sampler, output_range, processing, level, n_best, tol, max_iter, n_jobs
         See :class:`~sklearn_flipad.SeedDetector`.
     fnr, rule, cv, reference, lr
         See :class:`~sklearn_flipad.FNRThresholdCalibrator`. Half of the samples calibrate, as for
@@ -90,6 +91,7 @@ def make_seeded(
         latent_shape=latent_shape,
         sampler=sampler,
         output_range=output_range,
+        processing=processing,
         level=level,
         n_best=n_best,
         tol=tol,

@@ -19,14 +19,19 @@ def shipped_images(monkeypatch):
 def test_small(run_small):
     rows = run_small("diffusion")
     found = {row["source"]: row for row in rows}
-    assert len(rows) == len(found) == 11
+    assert len(rows) == len(found) == 14
     assert found["own"]["identical"] == found["own"]["found"] == 2
     assert found["own"]["correlation"] > 0.4
     assert found["own"]["distance"] == 0
     for source in ("own, other seeds", "real", "GAN"):
         assert not found[source]["found"] + found[source]["wrong"] + found[source]["identical"]
+    assert found["JPEG 90"]["identical"] == 2
+    for source in ("copy trained on", "copy trained on, JPEG 90", "other network"):
+        assert not found[source]["identical"]
+    assert found["own, floats"]["not inverted"] == 0
+    assert found["own, floats"]["round trip"] < 1e-4
     table = benchmark.table(rows)
-    assert np.array_equal(table["sampler"], ["DDIM 20"] * 11)
+    assert np.array_equal(table["sampler"], ["DDIM 20"] * 14)
 
 
 def test_training_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
@@ -52,8 +57,8 @@ def test_training_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
 def test_networks_are_those_of_their_names(tmp_path):
     sizes = {"channels": (8, 16), "n_steps": 8, "n_steps_on": 2}
     networks = [
-        data.diffusion_network(name, tmp_path, **sizes) for name in ("0", data.COPY, data.FLOW)
+        data.diffusion_network(name, tmp_path, **sizes)
+        for name in ("0", "0, trained on", "0, flow", "1", "1, flow")
     ]
     weights = [next(network.parameters()).detach().numpy() for network in networks]
-    assert not np.array_equal(weights[0], weights[1])
-    assert not np.array_equal(weights[1], weights[2])
+    assert len({values.tobytes() for values in weights}) == 5

@@ -258,6 +258,8 @@ def test_invalid_input(noise):
     latents = DiffusionSampler(Contraction(), flow_schedule(), latent_shape=SHAPE, pixels=False)
     with pytest.raises(ValueError, match="n_copies must be even"):
         sampler.invert(sampler.run(noise), n_copies=3)
+    with pytest.raises(ValueError, match="deviation must not be negative"):
+        sampler.invert(sampler.run(noise), deviation=-1)
     with pytest.raises(ValueError, match="no gray levels"):
         latents.images(noise)
 

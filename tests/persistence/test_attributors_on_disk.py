@@ -261,7 +261,10 @@ def test_seeds_and_requests(tmp_path, draw):
         {"seed": range(300), "class_labels": np.arange(300) % 3, "user": ["a"] * 300}
     )
     requests = SeedCandidates.from_requests(log, settings=["class_labels"])
-    attributor = make_seeded(model, seeds=requests, draw=draw, fnr=0.2, level=1e-4)
+    processing = JPEGCompression(90) if draw is None else None
+    attributor = make_seeded(
+        model, seeds=requests, draw=draw, processing=processing, fnr=0.2, level=1e-4
+    )
     own = attributor["detect"].estimator.sample(12)
     save_attributor(attributor.fit(own), path)
     code = {"sklearn_flipad.generators.diffusion.sampler:DiffusionSampler": flow_sampler}

@@ -7,12 +7,23 @@ from sklearn_flipad.generators.diffusion._inverse import inverted
 from sklearn_flipad.generators.diffusion._smoothing import N_COPIES, averaged
 from sklearn_flipad.generators.diffusion.inversion import NoiseInversionResult
 
+#: Largest error of a sample that is made again of noise which counts as found.
+_MAX_ROUND_TRIP = 1e-4
+
 
 class Invertible:
     """The part of a DiffusionSampler that runs it backward."""
 
     def invert(
-        self, X, *, tol=1e-5, max_iter=100, max_corrections=20, n_copies="auto", **condition
+        self,
+        X,
+        *,
+        tol=1e-5,
+        max_iter=100,
+        max_corrections=20,
+        n_copies="auto",
+        deviation=0.05,
+        **condition,
     ):
         """Noise that the sampler makes samples of.
 
@@ -38,9 +49,12 @@ class Invertible:
         max_corrections : int, default=20
             Largest number of runs over all steps of a multistep method.
         n_copies : int, default="auto"
-            Copies of a sample with noise, an even number; by default 8 of gray levels and of
+            Copies of a sample with noise, an even number; by default 2 of gray levels and of
             latents of a decoder. With 0, each step is solved, to which `tol`, `max_iter` and
             `max_corrections` belong.
+        deviation : float, default=0.05
+            Standard deviation of the noise of copies in the unit of the states, where gray levels
+            are 1 / 127.5. A larger one loses more, and forgives more processing.
         **condition
             See :meth:`forward`: a tensor with a row for each sample.
 
@@ -51,39 +65,45 @@ class Invertible:
         Raises
         ------
         ValueError
-            If X does not fit the model, `n_copies` is odd or negative, or a step does not depend on
-            its own state, so that it has no inverse of this kind.
+            If X does not fit the model, `n_copies` is odd or negative, `deviation` is negative, or
+            a step does not depend on its own state, so that it has no inverse of this kind.
         """
         self._check_invertible()
         if n_copies != "auto" and (n_copies < 0 or n_copies % 2):
             raise ValueError(f"n_copies must be even and not negative, got {n_copies}.")
+        if not deviation >= 0:
+            raise ValueError(f"deviation must not be negative, got {deviation}.")
         array = self._checked(X)
         if n_copies == "auto":
             n_copies = N_COPIES if self.decoder is not None or array.dtype == np.uint8 else 0
+        copies = n_copies, deviation
         limits = {"tol": tol, "max_iter": max_iter, "max_corrections": max_corrections}
         rows = []
         for index, sample in enumerate(array):
             own = {name: value[index : index + 1] for name, value in condition.items()}
-            rows.append(self._invert_one(sample, own, n_copies, limits))
+            rows.append(self._invert_one(sample, own, copies, limits))
         noise, *columns = zip(*rows, strict=True)
         return NoiseInversionResult(np.stack(noise), *map(np.array, columns))
 
-    def _invert_one(self, sample, condition, n_copies, limits):
+    def _invert_one(self, sample, condition, copies, limits):
         pixels = sample / np.float64(255) if sample.dtype == np.uint8 else sample
         x = self._as_states(self._as_last_states(sample[None]))
         with evaluating(self, full=False):
-            if n_copies:
-                found = averaged(self._predictor, self.schedule, x, condition, n_copies)
+            if copies[0]:
+                found = averaged(self._predictor, self.schedule, x, condition, *copies)
             else:
                 found = inverted(self._predictor(x, condition), self.schedule, x, **limits)
-            noise = found.state / self.schedule.noise_scale
-            made = self._last_state(noise, condition)[0]
-        made = (made / 2 + 0.5).clamp(0, 1) if self.pixels else made
-        error = made.double().cpu().numpy() - pixels
-        round_trip = np.sqrt(np.square(error).mean()) * (255 if sample.dtype == np.uint8 else 1)
+            state = found.state / self.schedule.noise_scale
+            noise, round_trip = state[0].float().cpu().numpy(), np.nan
+            converged = np.isfinite(noise).all()
+            if not copies[0]:
+                made = self._last_state(state, condition)[0]
+                made = (made / 2 + 0.5).clamp(0, 1) if self.pixels else made
+                error = made.double().cpu().numpy() - pixels
+                round_trip = np.sqrt(np.square(error).mean())
+                converged = found.residual <= limits["tol"] and round_trip <= _MAX_ROUND_TRIP
+                round_trip *= 255 if sample.dtype == np.uint8 else 1
         at_bounds = np.isin(pixels, self.output_range or ()).mean()
-        noise = noise[0].float().cpu().numpy()
-        converged = np.isfinite(noise).all() if n_copies else found.residual <= limits["tol"]
         return noise, found.residual, round_trip, at_bounds, converged, found.n_calls
 
     def _check_invertible(self):

@@ -4,12 +4,11 @@ import torch
 
 from sklearn_flipad.generators.diffusion._inverse import Found
 
-#: Copies of a sample, and the deviation of their noise in the unit of the states, where gray levels
-#: are 1 / 127.5. The benchmark ``diffusion`` measures the seeds that are found with them.
-N_COPIES, DEVIATION = 8, 0.05
+#: Copies of a sample. The benchmark ``diffusion`` measures the seeds that are found with two of them.
+N_COPIES = 2
 
 
-def averaged(predictor, schedule, sample, condition, n_copies):
+def averaged(predictor, schedule, sample, condition, n_copies, deviation):
     """Mean first state of copies of one sample, each step backward with one run of the network.
 
     The last steps of a sampler forget noise where the sample is smooth. Solved exactly there, they
@@ -21,7 +20,7 @@ def averaged(predictor, schedule, sample, condition, n_copies):
     # The same for all samples.
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn((n_copies // 2, *sample.shape[1:]), generator=generator).to(sample)
-    copies = sample + DEVIATION * torch.cat([noise, -noise])
+    copies = sample + deviation * torch.cat([noise, -noise])
     rows = {name: x.expand(n_copies, *x.shape[1:]) for name, x in condition.items()}
     states = _backward(predictor(copies, rows), schedule, copies)
     return Found(states.mean(dim=0, keepdim=True), float("nan"), n_copies * schedule.n_steps)

@@ -24,7 +24,7 @@ class NoiseInversionResult:
         Root mean square difference between the sample and what the sampler makes of the noise, in
         gray levels for uint8 samples, else in the unit of the samples; with a decoder, in that of
         the latents. Small residuals do not make it small where small errors grow from step to step.
-        Mean noise makes another sample, since what it lacks decides the sample too.
+        NaN for mean noise, which makes another sample: what it lacks decides the sample too.
     at_bounds : ndarray of float64, shape (n,)
         Share of the values that are at an end of the range, which clipping may have put there.
         Their true values are lost, and the noise that is found is that of the clipped ones.

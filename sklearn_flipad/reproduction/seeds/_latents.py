@@ -3,7 +3,7 @@
 from sklearn_flipad.reproduction.detector import ReproductionDetector
 
 
-def last_states(sampler, X, decoding=None):
+def last_states(sampler, X, decoding=None, processing=None):
     """Last states of a sampler's process: samples, or the latents that its decoder makes them of.
 
     `decoding` is a detector that finds them; by default one that starts from the sampler's encoder.
@@ -24,6 +24,7 @@ def last_states(sampler, X, decoding=None):
             encoder=sampler.encoder,
             latent_shape=sampler.latent_shape,
             output_range=sampler.output_range,
+            processing=processing,
             n_restarts=0,
             n_newton=0,
         )

@@ -49,6 +49,8 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
         trained in ``fit``.
     latent_shape, sampler, output_range
         See :class:`~sklearn_flipad.ReproductionDetector`; a ``DiffusionSampler`` needs none.
+    processing : transformer or sequence of transformer, default=None
+        Known processing of suspects, see :class:`~sklearn_flipad.reproduction.SeedSearch`.
     level : float, default=1e-6
         Largest p-value, Bonferroni's, of a seed that counts as found.
     n_best, tol, max_iter, n_jobs
@@ -111,6 +113,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
         "latent_shape": [tuple, list, Integral, None],
         "sampler": [callable, None],
         "output_range": [tuple, list, None],
+        "processing": "no_validation",
         "level": [Interval(Real, 0, 1, closed="right")],
         "n_best": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="neither")],
@@ -131,6 +134,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
         latent_shape=None,
         sampler=None,
         output_range=None,
+        processing=None,
         level=1e-6,
         n_best=3,
         tol=1e-5,
@@ -147,6 +151,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
         self.latent_shape = latent_shape
         self.sampler = sampler
         self.output_range = output_range
+        self.processing = processing
         self.level = level
         self.n_best = n_best
         self.tol = tol
@@ -179,7 +184,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
         """
         self._validate_params()
         model = self._new_model()
-        target = target_of(model)
+        target = target_of(model, self.processing)
         SeedCandidates.of(self.seeds).of_size(target.sample_shape)
         array = self._checked(X, target, reset=True)
         own = own_samples(array, y)
@@ -248,6 +253,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
             n_best=self.n_best,
             tol=self.tol,
             max_iter=self.max_iter,
+            processing=self.processing,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
@@ -255,6 +261,8 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
 
     def sample(self, n_samples, *, dtype="uint8", random_state=0):
         """Draw samples of the model: those of different candidates, chosen at random.
+
+        Gray levels are processed as suspects are.
 
         Parameters
         ----------
@@ -276,7 +284,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
         """
         if dtype not in ("uint8", "float32"):
             raise ValueError(f"dtype must be 'uint8' or 'float32', got {dtype!r}.")
-        target, rng = target_of(self._model()), check_random_state(random_state)
+        target, rng = target_of(self._model(), self.processing), check_random_state(random_state)
         draw = TorchNoise(target.latent_shape) if self.draw is None else self.draw
         candidates = SeedCandidates.of(self.seeds).of_size(target.sample_shape)
         made, ready = [], {}
@@ -285,7 +293,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
                 key = tuple(settings.values())
                 if key not in ready:
                     ready[key] = target.with_settings(settings)
-                x = ready[key].made(draw(seed), {}, dtype == "uint8")
+                x = ready[key].made(draw(seed), {}, dtype == "uint8", noisy=True)
                 made.append(x[rng.randint(len(x))])
                 bar.update()
         return np.stack(made)
@@ -352,6 +360,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
             latent_shape=self.latent_shape,
             sampler=self.sampler,
             output_range=self.output_range,
+            processing=self.processing,
             device=self.device,
             random_state=self.random_state,
             verbose=self.verbose,

@@ -1,7 +1,7 @@
 """The search for the seed of a sample, confirmed by running the model again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,9 @@ from sklearn_flipad.reproduction.seeds.candidates import SeedCandidates
 from sklearn_flipad.reproduction.seeds.matching import SeedMatches, match_seeds
 
 __all__ = ["SeedSearch", "SeedSearchResult"]
+
+#: Largest p-value at which an identical sample settles the search.
+_SETTLED = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +37,10 @@ class SeedSearchResult:
     settings : tuple of dict, length n
         Their settings; empty where candidates have none.
     log_p_values : ndarray of float64, shape (n,)
-        Natural logarithms of the p-values of their correlations, times the number of candidates
-        (Bonferroni).
+        Natural logarithms of the p-values of their correlations, times the numbers of candidates
+        and of inversions that may be tried, 2 for gray levels and 3 for floats (Bonferroni).
     samples : ndarray, shape (n, *sample_shape)
-        What the model makes of them: gray levels for gray levels, else floats.
+        What the model makes of them, processed: gray levels for gray levels, else floats.
     distances : ndarray of float64, shape (n, n_best)
         Largest absolute difference between the suspect and what the model makes of each candidate,
         in gray levels for gray levels.
@@ -69,8 +72,8 @@ class SeedSearch:
     The noise of the sample is found: a diffusion sampler is run backward, and latents of other
     generators are found by reproduction. It is compared with the noise of all candidates; and the
     model is run again with the best ones. If what it makes is equal to the sample in every value,
-    the model made the sample, or one that makes the same samples did. With a copy of the model
-    whose weights differ slightly the seed may be found too, but the sample is another one.
+    the model made the sample, or one that makes the same samples did. With a copy of the model, or
+    another model of the same data, the seed may be found too, but the sample is another one.
 
     Parameters
     ----------
@@ -93,6 +96,10 @@ class SeedSearch:
     decoding : ReproductionDetector, default=None
         Finds the latents of images, for a sampler with a decoder. By default it searches from the
         guess of ``sampler.encoder``.
+    processing : transformer or sequence of transformer, default=None
+        Known processing of suspects after they were generated, in this order, see
+        :class:`~sklearn_flipad.ReproductionDetector`, whose own is the default. What the model
+        makes of a seed is processed too before it is compared, without noise.
     n_jobs : int, default=None
         Processes that compare seeds, see :func:`~sklearn_flipad.reproduction.match_seeds`.
     verbose : int, default=0
@@ -106,7 +113,9 @@ class SeedSearch:
     Notes
     -----
     Samples are inverted with each combination of settings, and the noise of a block of seeds is
-    drawn once for all of its settings.
+    drawn once for all of its settings. Gray levels that are not made again in every value are
+    inverted once more, by copies with four times as much noise, which suit processed samples, and
+    their seeds are searched again. Floats are first inverted exactly, then as gray levels are.
 
     Examples
     --------
@@ -133,6 +142,7 @@ class SeedSearch:
     tol: float = 1e-5
     max_iter: int = 100
     decoding: Any = None
+    processing: Any = None
     n_jobs: int | None = None
     verbose: int = 0
 
@@ -154,19 +164,40 @@ class SeedSearch:
         Raises
         ------
         ValueError
-            If X does not fit the model, the sampler cannot be run backward, or seeds, settings or
-            `draw` are not valid.
+            If X does not fit the model, the sampler cannot be run backward, seeds, settings or
+            `draw` are not valid, or processing is not known or not of gray levels of this size.
         TypeError
-            If `sampler` is something else.
+            If `sampler` is something else, or a step of processing is no perturbation.
         """
-        target = target_of(self.sampler)
+        target = target_of(self.sampler, self.processing)
         array = target.checked(X)
         states = target.states(array, self.decoding)
+        deviations = target.deviations(array)
+        found, rows = None, np.arange(len(array))
+        for deviation in deviations:
+            own = {name: value[rows] for name, value in condition.items()}
+            more = self._found(target, array[rows], states[rows], deviation, own)
+            more = _tried(more, len(deviations))
+            if found is None:
+                found = more
+            else:
+                is_less = more.log_p_values < found.log_p_values[rows]
+                before = found.identical[rows]
+                better = (more.identical > before) | (more.identical == before) & is_less
+                found = _with_rows(found, rows[better], more, better)
+            settled = found.identical & (found.log_p_values <= np.log(_SETTLED))
+            rows = np.flatnonzero(~settled)
+            if not len(rows):
+                break
+        return found
+
+    def _found(self, target, array, states, deviation, condition):
+        """The result by one inversion."""
         candidates = SeedCandidates.of(self.seeds).of_size(target.sample_shape)
         draw = TorchNoise(target.latent_shape) if self.draw is None else self.draw
         inverted, parts = [], []
         for block in zip(candidates.seeds, candidates.settings, candidates.rows, strict=True):
-            more, found = self._of_block(target, states, draw, block, condition)
+            more, found = self._of_block(target, states, deviation, draw, block, condition)
             parts += [(*part, len(inverted) + k) for k, part in enumerate(found)]
             inverted += more
         n_values = inverted[0].noise[0].size
@@ -198,14 +229,14 @@ class SeedSearch:
             (differences == 0).mean(axis=2),
         )
 
-    def _of_block(self, target, states, draw, block, condition):
+    def _of_block(self, target, states, deviation, draw, block, condition):
         """Inversions of samples by setting, and their matches in a block of candidates."""
         seeds, settings, rows = block
         options = {"tol": self.tol, "max_iter": self.max_iter}
         inverted = []
         for own in settings:
             of_own = target.with_settings(own)
-            found = of_own.inverted(states, condition, **options)
+            found = of_own.inverted(states, deviation, condition, **options)
             inverted.append(_Inverted(of_own, own, *found))
         matches = match_seeds(
             _usable(np.concatenate([part.noise for part in inverted])),
@@ -262,6 +293,34 @@ def _merged(parts, candidates, n_values, n_best):
     log_p = bonferroni(log_p_values(correlations[:, 0], n_values), n_candidates)
     matches = SeedMatches(seeds, rows, positions, correlations, log_p, n_candidates)
     return matches, sources
+
+
+def _tried(found, n):
+    """A result whose p-values take into account that one of n inversions was chosen."""
+    log_p = bonferroni(found.matches.log_p_values, n)
+    return replace(
+        found,
+        matches=replace(found.matches, log_p_values=log_p),
+        log_p_values=bonferroni(found.log_p_values, n),
+    )
+
+
+def _with_rows(result, rows, other, chosen):
+    """A result with other rows, those of another result that are chosen."""
+    changed = {}
+    for field in fields(result):
+        own, more = getattr(result, field.name), getattr(other, field.name)
+        if is_dataclass(own):
+            changed[field.name] = _with_rows(own, rows, more, chosen)
+        elif isinstance(own, np.ndarray):
+            changed[field.name] = own.copy()
+            changed[field.name][rows] = more[chosen]
+        elif isinstance(own, tuple):
+            new = dict(zip(rows, np.flatnonzero(chosen), strict=True))
+            changed[field.name] = tuple(
+                more[new[k]] if k in new else value for k, value in enumerate(own)
+            )
+    return replace(result, **changed)
 
 
 def _rows_of(results):

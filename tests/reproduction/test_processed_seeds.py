@@ -1,0 +1,146 @@
+"""Seeds of processed samples: known processing, and the second inversion."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.preprocessing import FunctionTransformer
+
+from sklearn_flipad import SeedDetector
+from sklearn_flipad.evaluation import FileFormat, UnknownProcessing
+from sklearn_flipad.evaluation.perturbations import GaussianBlur, GaussianNoise, JPEGCompression
+from sklearn_flipad.evaluation.random_processing import RandomProcessing
+from sklearn_flipad.generators import DiffusionSampler, TorchNoise
+from sklearn_flipad.reproduction import ReproductionDetector, SeedSearch, match_seeds
+from tests.diffusion_models import flow_sampler
+
+SHAPE = (1, 16, 16)
+MODEL = flow_sampler(side=16)
+SEEDS = range(1000, 1400)
+JPEG = JPEGCompression(80)
+
+
+@pytest.fixture(scope="module")
+def own():
+    """Images of three candidates."""
+    return SeedDetector(MODEL, seeds=SEEDS).sample(3)
+
+
+def floats_of(own):
+    """Floats of the images."""
+    seeds = SeedSearch(MODEL, SEEDS).search(own).seeds
+    return np.concatenate([MODEL.run(TorchNoise(SHAPE)(int(seed))) for seed in seeds])
+
+
+def test_processed_images_are_made_again_in_every_value(own):
+    X = JPEG.fit_transform(own)
+    plain, known = (SeedSearch(MODEL, SEEDS, processing=steps).search(X) for steps in (None, JPEG))
+    assert np.array_equal(plain.seeds, known.seeds)
+    assert (known.log_p_values < np.log(1e-6)).all()
+    assert known.identical.all()
+    assert not plain.identical.any()
+    assert np.array_equal(known.samples, X)
+    # As they are, they are not what the processing makes.
+    assert not SeedSearch(MODEL, SEEDS, processing=JPEG).search(own).identical.any()
+
+
+def test_the_detector_processes_too(own):
+    detector = SeedDetector(MODEL, seeds=SEEDS, processing=[JPEG])
+    X = detector.sample(3)
+    assert np.array_equal(X, JPEG.fit_transform(own))
+    assert np.array_equal(detector.sample(3, dtype="float32"), floats_of(own))
+    detector.fit(X)
+    assert detector.score_samples(X).tolist() == [0, 0, 0]
+    assert detector.predict(own).tolist() == [-1, -1, -1]
+
+
+def test_noise_is_not_repeated(own):
+    steps = [JPEG, GaussianNoise(0.02, random_state=1)]
+    X = SeedDetector(MODEL, seeds=SEEDS, processing=steps).sample(3)
+    found = SeedSearch(MODEL, SEEDS, processing=steps).search(X)
+    assert np.array_equal(found.samples, JPEG.fit_transform(own))
+    assert (found.log_p_values < np.log(1e-6)).all()
+    assert not found.identical.any()
+    assert (found.distances.min(axis=1) < 6 * 0.02 * 255).all()
+
+
+@pytest.mark.parametrize(
+    ("steps", "error"),
+    [
+        (UnknownProcessing(), "in place of UnknownProcessing"),
+        ([JPEG, RandomProcessing("web")], "in place of RandomProcessing"),
+        (FileFormat(), "in place of FileFormat"),
+        (FunctionTransformer(lambda X: X[:, :, 1:, 1:]), "put crops back in their place"),
+    ],
+)
+def test_processing_that_nothing_repeats(own, steps, error):
+    with pytest.raises(ValueError, match=error):
+        SeedSearch(MODEL, SEEDS, processing=steps).search(own)
+
+
+def test_floats_are_not_processed():
+    floats = MODEL.run(TorchNoise(SHAPE)(1000))
+    with pytest.raises(ValueError, match="pass uint8"):
+        SeedSearch(MODEL, SEEDS, processing=JPEG).search(floats)
+
+
+def test_processing_of_a_generator_whose_latents_are_found():
+    torch.manual_seed(0)
+    generator = torch.nn.Sequential(
+        torch.nn.Linear(16, 64), torch.nn.Tanh(), torch.nn.Unflatten(1, (1, 8, 8))
+    )
+    encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 16))
+    blur = GaussianBlur(3, sigma=0.5)
+    detector = ReproductionDetector(
+        generator, encoder=encoder, latent_shape=(16,), output_range=(-1, 1), processing=blur
+    )
+    with torch.no_grad():
+        made = generator(TorchNoise((16,))(7)).numpy()
+    X = blur.fit_transform(np.round(127.5 * (made + 1)).astype(np.uint8))
+    found = SeedSearch(detector, range(400)).search(X)
+    assert found.seeds == 7
+    assert found.identical.all()
+
+
+def test_only_what_does_not_come_back_is_inverted_again(own, monkeypatch):
+    inverted, invert = [], DiffusionSampler.invert
+
+    def noted(self, X, *, deviation, **options):
+        inverted.append((len(X), deviation))
+        return invert(self, X, deviation=deviation, **options)
+
+    monkeypatch.setattr(DiffusionSampler, "invert", noted)
+    X = np.concatenate([own[:1], 255 - own[1:], own[2:]])
+    together = SeedSearch(MODEL, SEEDS).search(X)
+    assert inverted == [(4, 0.05), (2, 0.2)]
+    assert together.identical.tolist() == [True, False, False, True]
+    for k, x in enumerate(X):
+        alone = SeedSearch(MODEL, SEEDS).search(x[None])
+        assert alone.seeds == together.seeds[k]
+        assert alone.log_p_values[0] == pytest.approx(together.log_p_values[k], rel=1e-12)
+        assert np.array_equal(alone.inversion.noise[0], together.inversion.noise[k])
+    # Both count, whichever it was.
+    once = match_seeds(together.inversion.noise, seeds=SEEDS)
+    twice = np.minimum(once.log_p_values + np.log(2), 0)
+    np.testing.assert_allclose(together.log_p_values, twice, rtol=1e-9)
+    np.testing.assert_allclose(together.matches.log_p_values, twice, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["levels", "floats"])
+def test_the_next_inversion_finds_what_the_first_one_does_not(own, kind, monkeypatch):
+    X = own if kind == "levels" else floats_of(own)
+    expected, invert = SeedSearch(MODEL, SEEDS).search(X), DiffusionSampler.invert
+    first = 0.05 if kind == "levels" else None
+
+    def lost(self, X, **options):
+        found = invert(self, X, **options)
+        if options.get("deviation") == first:
+            found.noise[:] = 0
+        return found
+
+    monkeypatch.setattr(DiffusionSampler, "invert", lost)
+    found = SeedSearch(MODEL, SEEDS).search(X)
+    assert np.array_equal(found.seeds, expected.seeds)
+    assert found.identical.all()
+    assert (found.log_p_values < np.log(1e-6)).all()
+    assert np.array_equal(found.rows, expected.rows)
+    assert found.settings == ({}, {}, {})
