@@ -37,8 +37,8 @@ class DenoiserTransformer(
     - ``"coupling"``: shares by band of the energy of what the network misses of noise that is
       limited to one band, for each band and level.
 
-    They tell a model's samples from real ones in part, and hardly from those of a copy: noise of
-    full dimension explains everything. Where seeds can be listed, use
+    They tell a model's samples from real ones in part, and hardly from those of siblings and
+    copies: noise of full dimension explains everything. Where seeds can be listed, use
     :func:`~sklearn_flipad.make_seeded` instead.
 
     Parameters
