@@ -204,14 +204,15 @@ def table(rows):
 def coupling_table(rows):
     """Shares of images that are given to the network that made them."""
     rows = [row for row in rows if "linear" in row]
-    return pd.DataFrame(
-        {
-            "networks": [row["source"] for row in rows],
-            "couplings by": [row["method"] for row in rows],
-            "nearest prototype": [f"{row['nearest'][0]:.3f}" for row in rows],
-            "linear classifier": [f"{row['linear'][0]:.3f}" for row in rows],
-        }
-    )
+    lines = []
+    for row in rows:
+        line = {"networks": row["source"], "couplings by": row["method"]}
+        line["nearest prototype"] = f"{row['nearest'][0]:.3f}"
+        line["linear classifier"] = f"{row['linear'][0]:.3f}"
+        for name, right in row["linear of each"].items():
+            line[f"that, of {name}"] = f"{right / row['n']:.2f}"
+        lines.append(line)
+    return pd.DataFrame(lines)
 
 
 TABLES = {"denoisers": table, "denoisers_coupling": coupling_table}

@@ -39,7 +39,7 @@ class DenoiserTransformer(
     - ``"coupling"``: shares by band of the energy of what the network misses of noise that is
       limited to one band, for each band and level.
 
-    They tell a model's samples from real ones, but hardly from those of its siblings or of its
+    They tell a model's samples from real ones in part, and hardly from those of siblings and
     copies: noise of full dimension explains everything. Where seeds can be listed, use
     :func:`~sklearn_flipad.make_seeded` instead.
 
@@ -82,7 +82,7 @@ class DenoiserTransformer(
     ----------
     The coupling is that of Meshram and Chandrasekaran, "Diffusion Model Attribution via Spectral
     Coupling of Denoiser Responses", arXiv:2606.28092. Their published code takes the coupling of a
-    test image from the network that made it; that of one network for all images is much weaker.
+    test image from the network that made it; here it is that of one network for all images.
 
     Examples
     --------
