@@ -7,8 +7,6 @@ image is to be given to one of the networks: computed as in their published code
 made it, or for all images by the same networks.
 """
 
-import copy
-
 import numpy as np
 import pandas as pd
 from joblib import Memory
@@ -62,9 +60,7 @@ class Probes:
         self.options = options
         self.samplers = {}
         for name in (MODEL, *options.siblings):
-            own = copy.copy(options)
-            own.n_steps = max(2, options.n_steps // 8) if name == OTHER else options.n_steps
-            self.samplers[name] = sampler_of(name, options.n_sampled, own)
+            self.samplers[name] = sampler_of(name, options.n_sampled, options)
         memory = Memory(options.work / "denoisers", verbose=0)
         self._images = memory.cache(_images, ignore=["by"])
         self._features = memory.cache(_features, ignore=["by"])

@@ -7,9 +7,6 @@ from sklearn_flipad.generators.diffusion._inverse import inverted
 from sklearn_flipad.generators.diffusion._smoothing import N_COPIES, averaged
 from sklearn_flipad.generators.diffusion.inversion import NoiseInversionResult
 
-#: Largest error of a sample that is made again of noise which counts as found.
-_MAX_ROUND_TRIP = 1e-4
-
 
 class Invertible:
     """The part of a DiffusionSampler that runs it backward."""
@@ -101,7 +98,7 @@ class Invertible:
                 made = (made / 2 + 0.5).clamp(0, 1) if self.pixels else made
                 error = made.double().cpu().numpy() - pixels
                 round_trip = np.sqrt(np.square(error).mean())
-                converged = found.residual <= limits["tol"] and round_trip <= _MAX_ROUND_TRIP
+                converged = found.residual <= limits["tol"]
                 round_trip *= 255 if sample.dtype == np.uint8 else 1
         at_bounds = np.isin(pixels, self.output_range or ()).mean()
         return noise, found.residual, round_trip, at_bounds, converged, found.n_calls

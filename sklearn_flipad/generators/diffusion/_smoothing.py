@@ -4,7 +4,7 @@ import torch
 
 from sklearn_flipad.generators.diffusion._inverse import Found
 
-#: Copies of a sample. The benchmark ``diffusion`` measures the seeds that are found with two of them.
+#: Copies of a sample. The benchmark ``diffusion`` measures the seeds that are found with so many.
 N_COPIES = 2
 
 
