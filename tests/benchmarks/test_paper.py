@@ -125,7 +125,7 @@ def test_an_entry_is_taken_up_where_it_was_killed(run_tiny, monkeypatch, capsys,
     assert f"table-1: {tmp_path / 'r' / 'paper_table_1.csv'}" in shown
     assert "table-3: nothing is measured yet" in shown
     program.main(["paper", "list", "--results", str(tmp_path)])
-    assert "laptop: not run (240 cells)" in capsys.readouterr().out
+    assert "laptop: not run (42 cells)" in capsys.readouterr().out
 
 
 def test_decoders_are_drawn(run_tiny, tmp_path):
