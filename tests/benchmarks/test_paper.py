@@ -237,6 +237,7 @@ def judged(accuracies, run=0, method="FLIPAD", owner="fashion/dcgan-0"):
         "method": method,
         "run": run,
         "fnrs": [0.005, 0.05],
+        "sizes": [1000, 400, 200, 10],
         "fit_s": 1.0,
         "sources": {
             source: {"accuracy": [accuracy, 0.5], "auc": 0.9}
