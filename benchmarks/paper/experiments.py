@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.paper import attribution, averages, theory
-from benchmarks.paper.attribution import AGAIN, ALPHA
+from benchmarks.paper.attribution import AGAIN, ALPHA, LONGEST
 from benchmarks.paper.sources import ARCHITECTURES, owners
 
 __all__ = ["EXPERIMENTS", "KEYS", "METHODS", "Cell", "cells_of"]
@@ -75,15 +75,15 @@ def _variants(scale):
                 if "/wgan-gp" in owner or "/ebgan" in owner:
                     yield Cell("variants", owner, variant, "FLIPAD", run)
     for owner in scale.trained_longer:
-        yield Cell("variants", owner, "epochs x50", "FLIPAD")
+        yield Cell("variants", owner, LONGEST, "FLIPAD")
 
 
 def _again(scale):
     """Cells drawn from each table, of FLIPAD and of others, with other hold-outs and seeds."""
     rng = np.random.default_rng(0)
     for table, experiment in AGAIN.items():
-        cells = list(EXPERIMENTS[experiment][0](scale))
-        last = max(cell.run for cell in cells)
+        cells = [cell for cell in EXPERIMENTS[experiment][0](scale) if cell.setting != LONGEST]
+        last = max((cell.run for cell in cells), default=0)
         for methods in (("FLIPAD",), METHODS[1:3] if table == "table-2" else METHODS[:3]):
             drawn = [cell for cell in cells if cell.run == last and cell.method in methods]
             if drawn:

@@ -125,7 +125,7 @@ def test_an_entry_is_taken_up_where_it_was_killed(run_tiny, monkeypatch, capsys,
     assert f"table-1: {tmp_path / 'r' / 'paper_table_1.csv'}" in shown
     assert "table-3: nothing is measured yet" in shown
     program.main(["paper", "list", "--results", str(tmp_path)])
-    assert "laptop: not run (240 cells)" in capsys.readouterr().out
+    assert "laptop: not run (42 cells)" in capsys.readouterr().out
 
 
 def test_decoders_are_drawn(run_tiny, tmp_path):
@@ -237,6 +237,7 @@ def judged(accuracies, run=0, method="FLIPAD", owner="fashion/dcgan-0"):
         "method": method,
         "run": run,
         "fnrs": [0.005, 0.05],
+        "sizes": [1000, 400, 200, 10],
         "fit_s": 1.0,
         "sources": {
             source: {"accuracy": [accuracy, 0.5], "auc": 0.9}
