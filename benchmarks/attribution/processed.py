@@ -68,7 +68,9 @@ PERTURBATIONS |= {
     "UnknownGeometry, JPEG 90": make_pipeline(_CROPPED, JPEGCompression(90)),
     "UnknownGeometry, JPEG 75 to 95": make_pipeline(_CROPPED, _FILES),
     # The fewest values of an image that a search takes, 4.2 to 5.1 for each of 64 latents.
-    "UnknownGeometry, 18 pixels": UnknownGeometry(framed=1.0, sizes=(0.5625, 0.5625), random_state=7),
+    "UnknownGeometry, 18 pixels": UnknownGeometry(
+        framed=1.0, sizes=(0.5625, 0.5625), random_state=7
+    ),
 }
 
 
@@ -195,7 +197,10 @@ def table(rows):
     for row in rows:
         names = {key: row[key] for key in KEYS}
         lines.setdefault(tuple(names.values()), names)[row["source"]] = _share(row)
-    return pd.DataFrame(lines.values())
+    # What was measured later stands beside its kind.
+    owners, kinds = (list(dict.fromkeys(key[:n] for key in lines)) for n in (1, 2))
+    order = sorted(lines, key=lambda key: (owners.index(key[:1]), kinds.index(key[:2])))
+    return pd.DataFrame([lines[key] for key in order])
 
 
 TABLES = {"processed": table}

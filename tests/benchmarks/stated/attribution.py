@@ -216,6 +216,18 @@ def reproduction():
         for method in ("reproduction", "reproduction, unknown processing")
     )
     yield "{:.0f} ms where a resizing was known and {:.0f} ms where it was not", (known, unknown)
+    def accepted(method, source):
+        found = rows("processed", processing="UnknownProcessing")
+        parts = [x for x in found if x["method"].startswith(method) and source in x["source"]]
+        return span("{:.0f}", [100 * part["accepted"] / part["n"] for part in parts])
+
+    of_copies = (accepted(method, "copy") for method in ("RawPAD", "whitened"))
+    ends = sorted(float(end) for part in of_copies for end in part.split(" to "))
+    yield (
+        "accept {:.0f} to {:.0f} % of the copies' samples, and of other architectures RawPAD {} % "
+        "and the whitened one {} %",
+        (ends[0], ends[-1], accepted("RawPAD", "other"), accepted("whitened", "other")),
+    )
     dcgan, wgan = (
         processed("UnknownGeometry", "own", "reproduction, unknown processing", owner=owner)
         for owner in ("fashion/dcgan-0", "fashion/wgan-gp-0")
