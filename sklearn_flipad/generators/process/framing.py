@@ -22,6 +22,8 @@ N_BOX = 4
 #: 24 to 128 pixels took 27 ms here in place of 15.
 _MULTIPLE = 4
 #: Part of a side by which a found box may reach beyond the limits at the cost of one gray level.
+#: With 0.003, 0.01 and 0.03, 23, 27 and 30 of 48 own samples of dcgan-0 were reproduced, and of a
+#: copy with noise of 10 % on its earlier weights none: 1.64 or 1.65 gray levels at least.
 _SLACK = 0.01
 
 
