@@ -221,6 +221,13 @@ def reproduction():
         parts = [x for x in found if x["method"].startswith(method) and source in x["source"]]
         return span("{:.0f}", [100 * part["accepted"] / part["n"] for part in parts])
 
+    searched = "reproduction, unknown"
+    assert accepted(searched, "other") == "0 to 0"
+    yield (
+        "accepts {} % of the own samples of four owners, one of each architecture, {} % of the "
+        "copies' and none of other architectures",
+        (accepted(searched, "own"), accepted(searched, "copy")),
+    )
     of_copies = (accepted(method, "copy") for method in ("RawPAD", "whitened"))
     ends = sorted(float(end) for part in of_copies for end in part.split(" to "))
     yield (
