@@ -216,6 +216,7 @@ def reproduction():
         for method in ("reproduction", "reproduction, unknown processing")
     )
     yield "{:.0f} ms where a resizing was known and {:.0f} ms where it was not", (known, unknown)
+
     def accepted(method, source):
         found = rows("processed", processing="UnknownProcessing")
         parts = [x for x in found if x["method"].startswith(method) and source in x["source"]]
