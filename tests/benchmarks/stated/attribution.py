@@ -244,6 +244,12 @@ def reproduction():
         "{} of {} own ones are accepted for _, and {} of {} for _",
         (dcgan["accepted"], dcgan["n"], wgan["accepted"], wgan["n"]),
     )
+    small = rows("processed", processing="UnknownGeometry, 18 pixels")
+    own, _, *copies = ((part["accepted"], part["n"]) for part in small)
+    yield (
+        "{} of {} own samples are accepted, and {} of {} of the copies'",
+        (*own, *map(sum, zip(*copies, strict=True))),
+    )
     noise = "GaussianNoise(random_state=0, std=0.1)"
     last, earlier = "copy, 10 % last", "copy, 10 % earlier"
     shares = [
