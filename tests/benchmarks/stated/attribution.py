@@ -236,13 +236,21 @@ def reproduction():
         "and the whitened one {} %",
         (ends[0], ends[-1], accepted("RawPAD", "other"), accepted("whitened", "other")),
     )
-    dcgan, wgan = (
-        processed("UnknownGeometry", "own", "reproduction, unknown processing", owner=owner)
-        for owner in ("fashion/dcgan-0", "fashion/wgan-gp-0")
+    own, last = (
+        [
+            processed("UnknownGeometry", source, "reproduction, unknown processing", owner=owner)
+            for owner in ("fashion/dcgan-0", "fashion/ebgan-0", "fashion/wgan-gp-0")
+        ]
+        for source in ("own", "copy, 10 % last")
     )
+    assert last[0]["accepted"] == 0
     yield (
-        "{} of {} own ones are accepted for _, and {} of {} for _",
-        (dcgan["accepted"], dcgan["n"], wgan["accepted"], wgan["n"]),
+        "{} of {} own ones are accepted for _, {} of {} for _ and {} of {} for _; of the copy with "
+        "other last weights none, {} and {}",
+        (
+            *(part[name] for part in own for name in ("accepted", "n")),
+            *(part["accepted"] for part in last[1:]),
+        ),
     )
     small = rows("processed", processing="UnknownGeometry, 18 pixels")
     own, _, *copies = ((part["accepted"], part["n"]) for part in small)
