@@ -148,7 +148,7 @@ def sources(owner, generator, options):
     """Samples by source, before they are processed."""
     n = options.n_suspects
     if owner == PUBLIC:
-        copies = Owner(owner, options.work / "copies", options.n_steps)
+        copies = Owner(owner, options.work / "networks", options.n_steps)
         groups = {"own": [generator], "student": copies.suspects("distilled")}
     else:
         others = [x for x in other_architectures(owner) if architecture(x) != architecture(owner)]
