@@ -116,9 +116,10 @@ OPTIONS = (
 def fitted(method, owner, generator, step, options):
     """An attributor of processed samples."""
     if method in TOLD:
-        # An encoder of what is known, and for a search that is told nothing that of the unknown.
+        # An encoder of what is known, and for a search that is told nothing that of the unknown,
+        # in the generator's size.
         told = TOLD[method](step)
-        seen = unknown(step) if told is None else told
+        seen = [UnknownProcessing(), *unknown(step)[1:]] if told is None else told
         digest = hashlib.sha256(repr(seen).encode()).hexdigest()[:8]
         name = f"{owner}-{type(seen).__name__}-{digest}"
         encoder, _ = trained_encoder(
