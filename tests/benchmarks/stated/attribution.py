@@ -239,14 +239,14 @@ def reproduction():
     own, last = (
         [
             processed("UnknownGeometry", source, "reproduction, unknown processing", owner=owner)
-            for owner in ("fashion/dcgan-0", "fashion/ebgan-0", "fashion/wgan-gp-0")
+            for owner in (f"fashion/{x}-0" for x in ("dcgan", "ebgan", "lsgan", "wgan-gp"))
         ]
         for source in ("own", "copy, 10 % last")
     )
     assert last[0]["accepted"] == 0
     yield (
-        "{} of {} own ones are accepted for _, {} of {} for _ and {} of {} for _; of the copy with "
-        "other last weights none, {} and {}",
+        "{} of {} own ones are accepted for _, {} of {} for _, {} of {} for _ and {} of {} for _; "
+        "of the copy with other last weights none, {}, {} and {}",
         (
             *(part[name] for part in own for name in ("accepted", "n")),
             *(part["accepted"] for part in last[1:]),
