@@ -72,6 +72,25 @@ def test_ways_are_those_of_pillow(drawn):
     assert np.min(np.max(errors_in_frame, axis=0)) > 1
 
 
+def test_images_that_are_not_square_in_the_frame():
+    """Of smaller and of larger sizes side by side, as if each were resized alone."""
+    sides, rng = (16, 24), np.random.default_rng(0)
+    X = rng.integers(0, 256, (6, 1, *sides), dtype=np.uint8)
+    step = UnknownGeometry(sizes=(0.7, 3.5), **GEOMETRY)
+    boxes = step.draw_boxes(6, sides, np.random.RandomState(0))
+    cut = step.cut(X, boxes)
+    framing, x, boxes = framing_of(cut, sides), torch.from_numpy(X).double(), torch.tensor(boxes)
+    first, counts = framing.ranges(framing.numbers(cut))
+    for number in range(int(counts.min())):
+        ways = [framing.ways[k] for k in (first + number).tolist()]
+        images = framing.images(x, boxes, first + number, [image.shape[1:] for image in cut])
+        same = [k for k, way in enumerate(ways) if way.size == cut[k].shape[1:]]
+        expected = framing.framed([image.numpy() for image in images], x)
+        found = framing.apply(x, boxes, first + number)
+        torch.testing.assert_close(found[same], expected[same])
+        assert len(same) >= 3
+
+
 def test_pixels_are_those_of_the_boxes(drawn):
     _, boxes, cut = drawn
     pixels = framing_of(cut).pixels(boxes)

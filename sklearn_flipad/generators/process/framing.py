@@ -17,7 +17,13 @@ __all__ = ["N_BOX", "Framing", "Way", "boxes_of"]
 
 #: Numbers of a box: the middle of the rows and their share, then those of the columns.
 N_BOX = 4
+#: Multiple of the sides in which all images up to that size are resized. With one for each multiple
+#: there were up to four times as many lanes, most of them half empty, and a trial of 64 samples of
+#: 24 to 128 pixels took 27 ms here in place of 15.
+_MULTIPLE = 4
 #: Part of a side by which a found box may reach beyond the limits at the cost of one gray level.
+#: With 0.003, 0.01 and 0.03, 23, 27 and 30 of 48 own samples of dcgan-0 were reproduced, and of a
+#: copy with noise of 10 % on its earlier weights none: 1.64 or 1.65 gray levels at least.
 _SLACK = 0.01
 
 
@@ -55,13 +61,14 @@ class Way(NamedTuple):
 
 
 def _resampling(
-    n_inputs, n_outputs, begin, end, kernel, *, is_cut=False, length=None, largest=None
+    n_inputs, n_outputs, begin, end, kernel, *, is_cut=False, n_seen=None, length=None, largest=None
 ):
     """Matrices (n, length, n_inputs) that resize parts of rows of pixels, as Pillow does.
 
     Each takes pixels from `begin` to `end`, tensors (n,), to `n_outputs`, shape (n,); rows beyond
-    these are 0. Pixels outside of a part that `is_cut`, shape (n,) or a bool, are not seen. No
-    part is made smaller than by the factor `largest`.
+    these are 0. Pixels outside of a part that `is_cut`, shape (n,) or a bool, are not seen, nor
+    those after the first `n_seen`, shape (n,). No part is made smaller than by the factor
+    `largest`.
     """
     length = int(n_outputs.max()) if length is None else length
     function, support = _KERNELS[kernel]
@@ -76,7 +83,8 @@ def _resampling(
     taps = torch.arange(2 * support * largest + 2, device=begin.device)
     columns = (centers.detach() - support * width.detach()).floor()[..., None] + taps
     weights = function((columns + 0.5 - centers[..., None]) / width[..., None])
-    kept = (columns >= 0) & (columns < n_inputs) & (rows < n_outputs)[..., None]
+    n_seen = n_inputs if n_seen is None else n_seen[:, None, None]
+    kept = (columns >= 0) & (columns < n_seen) & (rows < n_outputs)[..., None]
     is_cut = torch.as_tensor(is_cut, device=begin.device).reshape(-1, 1, 1)
     inside = (columns >= begin.round()[..., None]) & (columns < end.round()[..., None])
     weights = torch.where(kept & (inside | ~is_cut), weights, 0.0)
@@ -159,29 +167,41 @@ class Framing:
         """
         pairs = list(zip(way.between, self.sides, strict=True))
         multiple = max(ceil(between / side) for between, side in pairs)
-        return multiple, max(ceil(1.1 * side / between) for between, side in pairs)
+        # There are few of both, since samples that differ in one take lanes of their own.
+        largest = max(ceil(1.1 * side / min(between, side)) for between, side in pairs)
+        return multiple if multiple == 1 else max(multiple, _MULTIPLE), largest
 
     def _apply_group(self, x, boxes, ways, kernel, multiple, largest):
-        matrices = []
-        for axis, side in enumerate(self.sides):
-            length = multiple * side
-            after = torch.stack([self._matrix_after(way, axis, length, x) for way in ways])
-            between = torch.tensor([way.between[axis] for way in ways], device=x.device)
-            is_cut = torch.tensor([way.is_cut for way in ways], device=x.device)
-            matrices += [after, between, is_cut]
+        sides, n_inputs = self.sides, max(self.sides)
+        length = multiple * n_inputs
+        after = [
+            torch.stack([self._matrix_after(way, axis, length, x) for way in ways])
+            for axis in (0, 1)
+        ]
+        between = torch.tensor([way.between for way in ways], device=x.device)
+        is_cut = torch.tensor([way.is_cut for way in ways], device=x.device)
+        limits = {"length": length, "largest": largest}
 
-        def compose(x, boxes, *parts):
-            found = []
-            for axis, side in enumerate(self.sides):
-                after, between, is_cut = parts[3 * axis : 3 * axis + 3]
-                begin, end = self._ends(boxes, axis)
-                limits = {"length": after.shape[2], "largest": largest}
-                before = _resampling(side, between, begin, end, kernel, is_cut=is_cut, **limits)
-                found.append(after @ before)
-            rows, columns = found
+        def compose(x, boxes, between, is_cut, *after):
+            ends = zip(*(self._ends(boxes, axis) for axis in (0, 1)), strict=True)
+            begin, end = (torch.cat(both) for both in ends)
+            # Of rows and columns at once, as pixels beyond the shorter side are not taken.
+            of_axis = torch.tensor(sides, device=x.device).repeat_interleave(len(x))
+            before = _resampling(
+                n_inputs,
+                between.T.flatten(),
+                begin,
+                end,
+                kernel,
+                is_cut=is_cut.repeat(2),
+                n_seen=of_axis,
+                **limits,
+            )
+            halves = zip(after, before.split(len(x)), sides, strict=True)
+            rows, columns = (a @ b[..., :side] for a, b, side in halves)
             return rows[:, None] @ x @ columns[:, None].transpose(2, 3)
 
-        return in_lanes(compose, len(x), x, boxes, *matrices)
+        return in_lanes(compose, len(x), x, boxes, between, is_cut, *after)
 
     def _matrix_after(self, way, axis, length, like):
         """The matrix of all that follows the first resizing of a way, shape (side, length)."""

@@ -221,13 +221,47 @@ def reproduction():
         for method in ("reproduction", "reproduction, unknown processing")
     )
     yield "{:.0f} ms where a resizing was known and {:.0f} ms where it was not", (known, unknown)
-    dcgan, wgan = (
-        processed("UnknownGeometry", "own", "reproduction, unknown processing", owner=owner)
-        for owner in ("fashion/dcgan-0", "fashion/wgan-gp-0")
-    )
+
+    def accepted(method, source):
+        found = rows("processed", processing="UnknownProcessing")
+        parts = [x for x in found if x["method"].startswith(method) and source in x["source"]]
+        return span("{:.0f}", [100 * part["accepted"] / part["n"] for part in parts])
+
+    searched = "reproduction, unknown"
+    assert accepted(searched, "other") == "0 to 0"
     yield (
-        "{} of {} own ones are accepted for _, and {} of {} for _",
-        (dcgan["accepted"], dcgan["n"], wgan["accepted"], wgan["n"]),
+        "accepts {} % of the own samples of four owners, one of each architecture, {} % of the "
+        "copies' and none of other architectures",
+        (accepted(searched, "own"), accepted(searched, "copy")),
+    )
+    of_copies = (accepted(method, "copy") for method in ("RawPAD", "whitened"))
+    ends = sorted(float(end) for part in of_copies for end in part.split(" to "))
+    yield (
+        "accept {:.0f} to {:.0f} % of the copies' samples, and of other architectures RawPAD {} % "
+        "and the whitened one {} %",
+        (ends[0], ends[-1], accepted("RawPAD", "other"), accepted("whitened", "other")),
+    )
+    own, last = (
+        [
+            processed("UnknownGeometry", source, "reproduction, unknown processing", owner=owner)
+            for owner in (f"fashion/{x}-0" for x in ("dcgan", "ebgan", "lsgan", "wgan-gp"))
+        ]
+        for source in ("own", "copy, 10 % last")
+    )
+    assert last[0]["accepted"] == 0
+    yield (
+        "{} of {} own ones are accepted for _, {} of {} for _, {} of {} for _ and {} of {} for _; "
+        "of the copy with other last weights none, {}, {} and {}",
+        (
+            *(part[name] for part in own for name in ("accepted", "n")),
+            *(part["accepted"] for part in last[1:]),
+        ),
+    )
+    small = rows("processed", processing="UnknownGeometry, 18 pixels")
+    own, _, *copies = ((part["accepted"], part["n"]) for part in small)
+    yield (
+        "{} of {} own samples are accepted, and {} of {} of the copies'",
+        (*own, *map(sum, zip(*copies, strict=True))),
     )
     noise = "GaussianNoise(random_state=0, std=0.1)"
     last, earlier = "copy, 10 % last", "copy, 10 % earlier"
