@@ -40,13 +40,13 @@ FRAMES = {
 QUALITIES = (None, 95, 85, 75)
 
 
-def write_suspects(folder, owner, n):
+def write_suspects(folder, owner, options):
     """Write files of each source, whose names say what they are."""
-    found = sources(owner, load_pretrained(owner), n, None)
+    found = sources(owner, load_pretrained(owner), options)
     for source, X in found.items():
         for frame, framed in FRAMES.items():
             for quality in QUALITIES:
-                for k, image in enumerate(X[:n, 0]):
+                for k, image in enumerate(X[: options.n_suspects, 0]):
                     name = f"{source}_{frame}_{quality}_{k}"
                     options = {} if quality is None else {"quality": quality}
                     suffix = "png" if quality is None else "jpg"
@@ -69,7 +69,7 @@ def judged(owner, method, options):
             (folder / part).mkdir()
         for k, image in enumerate(load_fashion_sample(options.n_real)[:, 0]):
             Image.fromarray(image).save(folder / "photos" / f"{k}.png")
-        write_suspects(folder / "suspects", owner, options.n_suspects)
+        write_suspects(folder / "suspects", owner, options)
         fit = ["fit", owner, "--method", method, "--processing", options.preset]
         fit += ["--fnr", "0.05", "--samples", str(options.n_own)]
         fit += ["--negatives", "photos", "--out", "model.flipad"]

@@ -11,6 +11,8 @@ from sklearn_flipad import (
     DenoiserTransformer,
     FNRThresholdCalibrator,
     InlierWhitener,
+    load_attributor,
+    save_attributor,
 )
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.features._bands import bands_of, energies_by_band, limited_to
@@ -180,3 +182,24 @@ def test_not_finite_features_name_the_sample(images):
 class _NaN(torch.nn.Module):
     def forward(self, x, t):
         return x * float("nan")
+
+
+def test_a_stored_attributor_knows_its_sampler(sampler, tmp_path):
+    rng = torch.Generator().manual_seed(1)
+    X = sampler.images(torch.randn(20, 1, 8, 8, generator=rng))
+    detector = DeepSADDetector(
+        module=MLP, module_params={"hidden": (4,)}, max_epochs=1, random_state=0
+    )
+    calibrator = FNRThresholdCalibrator(detector, fnr=0.4, cv=0.5, random_state=0)
+    attributor = make_pipeline(transformer(sampler, "errors", n_levels=2), calibrator).fit(X)
+    save_attributor(attributor, tmp_path / "attributor")
+
+    def loaded(n_steps):
+        name = "sklearn_flipad.generators.diffusion.sampler:DiffusionSampler"
+        made = {name: lambda: flow_sampler(side=8, n_steps=n_steps)}
+        return load_attributor(tmp_path / "attributor", objects=made)
+
+    found = loaded(6).score_samples(X)
+    np.testing.assert_allclose(found, attributor.score_samples(X), rtol=1e-5)
+    with pytest.raises(ValueError, match="the sampler of the DenoiserTransformer returns"):
+        loaded(5)

@@ -32,6 +32,7 @@ ESTIMATORS = {
     "WindowedDetector": "sklearn_flipad.detectors",
     "LatentEncoder": "sklearn_flipad.reproduction",
     "ChannelSelector": "sklearn_flipad.features",
+    "DenoiserTransformer": "sklearn_flipad.features",
     "InlierScaler": "sklearn_flipad.features",
     "InlierWhitener": "sklearn_flipad.features",
     "TablePreparer": "sklearn_flipad.tabular",

@@ -12,13 +12,14 @@ from sklearn_flipad.persistence.kinds.classes import (
 from sklearn_flipad.persistence.kinds.deep_sad import DeepSAD
 from sklearn_flipad.persistence.kinds.kind import Kind, refusing
 from sklearn_flipad.persistence.kinds.reproduction import Search, Seeds
-from sklearn_flipad.persistence.kinds.special import Residuals, Searches, Special
+from sklearn_flipad.persistence.kinds.special import Denoisers, Residuals, Searches, Special
 
 __all__ = ["KINDS"]
 
 _SPECIAL = {
     "CombinedDetector": Searches(),
     "DeepSADDetector": DeepSAD(),
+    "DenoiserTransformer": Denoisers(),
     "OpenSetAttributor": Searches(),
     "ReproductionDetector": Search(),
     "ResidualTransformer": Residuals(),

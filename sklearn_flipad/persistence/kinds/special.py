@@ -1,11 +1,12 @@
 """Classes of estimators that need more than their parameters and fitted attributes."""
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection._search import BaseSearchCV
 
 from sklearn_flipad.persistence.kinds.probes import check_output, on_cpu, ramps
 
-__all__ = ["Residuals", "Searches", "Special"]
+__all__ = ["Denoisers", "Residuals", "Searches", "Special"]
 
 
 class Special:
@@ -59,3 +60,16 @@ class Residuals(Special):
     def check(self, transformer, expected):
         name = "the autoencoder of the ResidualTransformer"
         check_output(self.probe(transformer), expected, name)
+
+
+class Denoisers(Special):
+    """DenoiserTransformer: samples of fixed noise tell its sampler from others."""
+
+    def probe(self, transformer):
+        sampler = transformer.sampler
+        noise = np.random.RandomState(0).standard_normal((2, *sampler.latent_shape))
+        with on_cpu(sampler):
+            return sampler.run(noise.astype(np.float32))
+
+    def check(self, transformer, expected):
+        check_output(self.probe(transformer), expected, "the sampler of the DenoiserTransformer")
