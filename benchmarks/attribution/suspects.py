@@ -48,9 +48,9 @@ def write_suspects(folder, owner, options):
             for quality in QUALITIES:
                 for k, image in enumerate(X[: options.n_suspects, 0]):
                     name = f"{source}_{frame}_{quality}_{k}"
-                    options = {} if quality is None else {"quality": quality}
+                    saved = {} if quality is None else {"quality": quality}
                     suffix = "png" if quality is None else "jpg"
-                    framed(Image.fromarray(image)).save(folder / f"{name}.{suffix}", **options)
+                    framed(Image.fromarray(image)).save(folder / f"{name}.{suffix}", **saved)
 
 
 def run(options, results):
