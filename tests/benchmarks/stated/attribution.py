@@ -224,7 +224,8 @@ def reproduction():
 
     def accepted(method, source):
         found = rows("processed", processing="UnknownProcessing")
-        parts = [x for x in found if x["method"].startswith(method) and source in x["source"]]
+        shipped = [x for x in found if x["owner"].startswith("fashion/")]
+        parts = [x for x in shipped if x["method"].startswith(method) and source in x["source"]]
         return span("{:.0f}", [100 * part["accepted"] / part["n"] for part in parts])
 
     searched = "reproduction, unknown"
@@ -233,6 +234,34 @@ def reproduction():
         "accepts {} % of the own samples of four owners, one of each architecture, {} % of the "
         "copies' and none of other architectures",
         (accepted(searched, "own"), accepted(searched, "copy")),
+    )
+    files = "UnknownProcessing, JPEG 75 to 95"
+    shares = [
+        100 * found["accepted"] / found["n"]
+        for found in (
+            processed(files, source, "reproduction, unknown processing", owner=f"fashion/{owner}")
+            for owner in ("dcgan-0", "ebgan-0")
+            for source in ("own", "copy, 10 % last", "copy, 10 % earlier")
+        )
+    ]
+    assert shares[1] == shares[2] == 0
+    yield (
+        "{:.0f} % of the own samples of _ are accepted and none of the copies', and of _ {:.0f} %, "
+        "and {:.0f} and {:.0f} % of the copies'",
+        (shares[0], *shares[3:]),
+    )
+    public = {
+        found["source"]: found
+        for found in rows("processed", owner="public/dcgan", processing="UnknownProcessing")
+    }
+    assert not any(found["accepted"] for source, found in public.items() if source != "own")
+    yield (
+        "{} of {} own samples are accepted, none of {} of a distilled student",
+        (
+            public["own"]["accepted"],
+            public["own"]["n"],
+            public["student"]["n"],
+        ),
     )
     of_copies = (accepted(method, "copy") for method in ("RawPAD", "whitened"))
     ends = sorted(float(end) for part in of_copies for end in part.split(" to "))
