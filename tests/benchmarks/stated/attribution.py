@@ -270,6 +270,16 @@ def reproduction():
             public["student"]["n"],
         ),
     )
+    public = {
+        found["source"]: found
+        for found in rows("processed", owner="public/dcgan", processing=files)
+    }
+    assert public["student"]["accepted"] == public[earlier]["accepted"] == 0
+    yield (
+        "{} of {} are, none of the student and of the copy with other earlier weights, but {} of "
+        "{} of",
+        [public[source][name] for source in ("own", last) for name in ("accepted", "n")],
+    )
     of_copies = (accepted(method, "copy") for method in ("RawPAD", "whitened"))
     ends = sorted(float(end) for part in of_copies for end in part.split(" to "))
     yield (
