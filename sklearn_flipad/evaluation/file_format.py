@@ -62,6 +62,10 @@ class FileFormat(ImagePerturbation):
     as many bytes again, which is near it from 75 on, and too high for small ones: distances are
     somewhat too large there.
 
+    A file tells its last compression alone. Of an image that was compressed more strongly before,
+    or reduced to a palette, the error is larger than what its file tells, and own samples are
+    called foreign.
+
     Examples
     --------
     >>> import numpy as np

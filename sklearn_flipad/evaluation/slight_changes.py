@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_flipad.base.file_images import FileImage
-from sklearn_flipad.evaluation.perturbations import JPEGCompression
+from sklearn_flipad.evaluation.perturbations import JPEGCompression, WebPCompression
 from sklearn_flipad.evaluation.random_processing import RandomProcessing
 
 __all__ = ["slight_changes"]
@@ -15,8 +15,9 @@ _STEP, _LOSSLESS = 5, 100
 def slight_changes(X, *, quality=None):
     """Images after a few changes that hardly anybody would see.
 
-    They are compressed as JPEG of slightly lower and of slightly higher quality, and resized by
-    a pixel and back. A verdict that flips under one of them depends on details of the file.
+    They are compressed as JPEG, or as WebP if their file was, of slightly lower and of slightly
+    higher quality, and resized by a pixel and back. A verdict that flips under one of them depends
+    on details of the file.
 
     Parameters
     ----------
@@ -57,7 +58,9 @@ def slight_changes(X, *, quality=None):
     qualities = np.broadcast_to(_LOSSLESS if quality is None else quality, len(X))
 
     def compressed(step):
-        formats = [JPEGCompression(q) for q in np.clip(qualities + step, 1, 100).tolist()]
+        formats = [
+            _near(x, quality, step) for x, quality in zip(given, qualities.tolist(), strict=True)
+        ]
         return [
             FileImage(jpeg.fit_transform(x[None])[0], jpeg)
             for jpeg, x in zip(formats, X, strict=True)
@@ -77,3 +80,13 @@ def slight_changes(X, *, quality=None):
     if isinstance(given, list):
         return changes
     return {name: np.stack(images) for name, images in changes.items()}
+
+
+def _near(image, quality, step):
+    """The compression of an image's file in slightly other quality, as far as that is known."""
+    own = image.compression if isinstance(image, FileImage) else None
+    if isinstance(own, WebPCompression):
+        return WebPCompression(min(max(own.quality + step, 1), 100))
+    if own is not None and quality == _LOSSLESS:  # tables of no quality
+        return own
+    return JPEGCompression(min(max(quality + step, 1), 100))

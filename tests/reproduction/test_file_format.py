@@ -18,7 +18,7 @@ from sklearn_flipad.evaluation import (
     UnknownProcessing,
     slight_changes,
 )
-from sklearn_flipad.evaluation.perturbations import Downscale, JPEGCompression
+from sklearn_flipad.evaluation.perturbations import Downscale, JPEGCompression, WebPCompression
 from sklearn_flipad.generators import sample
 from sklearn_flipad.generators.process.generative_process import GenerativeProcess
 from sklearn_flipad.generators.process.latent_function import LatentFunction
@@ -136,7 +136,8 @@ def test_files_of_several_formats_are_scored(fashion, encoder, own, tmp_path):
     steps = [UnknownGeometry(), FileFormat()]
     options = {"encoder": encoder, "processing": steps, "max_iter": 2, "n_restarts": 0}
     attributor = make_reproduction(fashion, fnr=0.2, **options).fit(own)
-    for name, options in (("a.png", {}), ("b.jpg", {"quality": 75}), ("c.webp", {"quality": 80})):
+    # Of quality 60, a file of slightly lower quality is refused, and the file itself is not.
+    for name, options in (("a.png", {}), ("b.jpg", {"quality": 60}), ("c.webp", {"quality": 80})):
         Image.fromarray(np.asarray(own[0][0])).save(tmp_path / name, **options)
     files = sorted(tmp_path.iterdir())
     score_files(attributor, files, tmp_path / "verdicts.csv", mode="L", stability=True)
@@ -153,6 +154,10 @@ def test_slight_changes_of_files_know_their_format(own):
     changes = slight_changes(X, quality=80)
     assert changes["higher quality"][0].compression.quality == 85
     assert changes["resized by a pixel and back"][0].compression is X[0].compression
+    webp, tables = WebPCompression(70), JPEGCompression(tables=[[9] * 64])
+    changes = slight_changes([FileImage(X[0], webp), FileImage(X[0], tables)])
+    assert changes["lower quality"][0].compression.quality == 65
+    assert changes["lower quality"][1].compression is tables
 
 
 def test_what_cannot_be_judged_is_refused(fashion, encoder):

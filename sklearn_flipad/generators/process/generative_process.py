@@ -188,9 +188,9 @@ def _of_files(images, files, file_format):
         if not isinstance(file, FileImage):
             raise ValueError(
                 f"Sample {number} does not say how its file is compressed, and FileFormat() asks "
-                "for it. Pass a list of images as ImageDecoder()(data)[0] returns them, without "
-                "size=, or as FileFormat().transform does; or name the format, as in "
-                "processing=[UnknownGeometry(), JPEGCompression(90)]."
+                "for it. Pass a list of images as ImageDecoder(mode=...)(data)[0] returns them, "
+                "gray ones with mode='L' and without size=, or as FileFormat().transform does; or "
+                "name the format, as in processing=[UnknownGeometry(), JPEGCompression(90)]."
             )
         if not file_format.covers(file):
             raise ValueError(

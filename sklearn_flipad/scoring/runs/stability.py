@@ -23,8 +23,20 @@ def stability_column(attributor, X, levels, *, verdicts, strata, decodings):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of the samples themselves are shown
         for name, changed in changes.items():
-            after = score_columns(attributor, changed, levels, strata)["verdict"]
+            after = _verdicts(attributor, changed, levels, strata)
             for texts, before, verdict in zip(flips, verdicts, after, strict=True):
-                if verdict != before:
+                if verdict not in (before, None):
                     texts.append(f"{name}: {verdict}")
     return ["; ".join(texts) or STABLE for texts in flips]
+
+
+def _verdicts(attributor, X, levels, strata):
+    """Verdicts of samples, None for those that are refused, as when compressed too strongly."""
+    try:
+        return score_columns(attributor, X, levels, strata)["verdict"]
+    except ValueError:
+        if len(X) == 1:
+            return [None]
+    rows = (slice(k, k + 1) for k in range(len(X)))
+    of_rows = ((X[row], None if strata is None else strata[row]) for row in rows)
+    return [_verdicts(attributor, x, levels, stratum)[0] for x, stratum in of_rows]
