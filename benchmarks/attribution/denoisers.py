@@ -1,4 +1,4 @@
-"""What a diffusion network says of images whose seeds nobody knows.
+"""Evidence of a diffusion network about images whose seeds nobody knows.
 
 Features of a model's network for its own images, for those of a copy that was trained on and of a
 network of another seed, for real images and those of a GAN: whitened, for a detector that real
@@ -58,9 +58,8 @@ class Probes:
 
     def __init__(self, options):
         self.options = options
-        self.samplers = {}
-        for name in (MODEL, *options.siblings):
-            self.samplers[name] = sampler_of(name, options.n_sampled, options)
+        names = (MODEL, *options.siblings)
+        self.samplers = {name: sampler_of(name, options.n_sampled, options) for name in names}
         memory = Memory(options.work / "denoisers", verbose=0)
         self._images = memory.cache(_images, ignore=["by"])
         self._features = memory.cache(_features, ignore=["by"])

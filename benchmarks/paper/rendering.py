@@ -116,7 +116,7 @@ def table_8(rows):
 
 
 def losses(rows):
-    """What FLIPAD lacks to 100 %: half of the own samples rejected, half of the others accepted."""
+    """Losses of FLIPAD: half of the own samples rejected, half of the others accepted."""
     frame = unseen(judgments(rows, "attribution"))
     frame = frame[frame["method"] == "FLIPAD"]
     found = [row for row in rows_of(rows, "attribution") if row["method"] == "FLIPAD"]
@@ -272,7 +272,7 @@ def _alike_in_time(known, row):
 
 
 def _shown_value(name, row):
-    """What a table shows of a row: mean accuracy over sources, area under the curve or minutes."""
+    """Figure that a table shows of a row: mean accuracy over sources, area or minutes."""
     if name == "table-6":
         return row["fit_s"] / 60
     frame = judgments([row], row["experiment"])

@@ -31,6 +31,7 @@ from sklearn_flipad.base.samples import as_array, shape_of
 
 __all__ = [
     "adopt_features",
+    "as_taken",
     "check_detector",
     "check_takes_sizes",
     "detector_parameters",
@@ -103,6 +104,12 @@ def takes_sizes(estimator):
     """Whether an estimator takes samples of several sizes, as a list."""
     last = last_step(estimator)
     return hasattr(last, "n_windows") or getattr(last, "_takes_sizes", False)
+
+
+def as_taken(attributor, samples):
+    """Samples of one shape as a fitted attributor takes them: a list if it may, else an array."""
+    # Images in a list still know their files.
+    return list(samples) if takes_lists(attributor) else np.stack(samples)
 
 
 def takes_lists(attributor):

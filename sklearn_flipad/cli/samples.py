@@ -175,10 +175,13 @@ def processed_at_random(X, options):
         sizes = UnknownGeometry(smallest=1, gain=0, offset=0, gamma=0, random_state=options.seed)
         X = sizes.fit_transform(X)
     if isinstance(X, list):
-        found = [_processed_at_random(x[None], options) for x in X]
         # Suspects may also be files without loss, which no preset but one makes.
-        for k in range(0, len(X), _N_LOSSLESS) if searches else ():
-            found[k] = [FileImage(X[k])], [decoding_of_drawn(X[k].shape, options)]
+        found = [
+            ([FileImage(x)], [decoding_of_drawn(x.shape, options)])
+            if searches and k % _N_LOSSLESS == 0
+            else _processed_at_random(x[None], options)
+            for k, x in enumerate(X)
+        ]
         return [x for (x,), _ in found], [decoding for _, (decoding,) in found]
     files, decodings = _processed_at_random(X, options)
     return np.stack(files), decodings

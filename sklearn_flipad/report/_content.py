@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from sklearn_flipad.base.estimators import last_step, takes_lists
+from sklearn_flipad.base.estimators import as_taken, last_step
 from sklearn_flipad.base.progress import progress
 from sklearn_flipad.report._calibration import CalibrationPlot
 from sklearn_flipad.report._methods import views
@@ -107,7 +107,7 @@ def _try_changes(run, group):
         return
     found = stability_column(
         run.attributor,
-        _samples(run.attributor, group),
+        as_taken(run.attributor, [suspect.sample for suspect in group]),
         run.levels,
         verdicts=[row["verdict"] for row in rows],
         strata=None if run.strata is None else [row["stratum"] for row in rows],
@@ -124,14 +124,9 @@ def _scores_of(attributor, seen):
     return None if None in scores else scores
 
 
-def _samples(attributor, group):
-    samples = [suspect.sample for suspect in group]
-    return samples if takes_lists(attributor) else np.stack(samples)
-
-
 def _look(attributor, group, spread):
     """Score suspects of one shape again, and add the views of the methods."""
-    X = _samples(attributor, group)
+    X = as_taken(attributor, [suspect.sample for suspect in group])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the table has them
         seen = views(attributor, X)

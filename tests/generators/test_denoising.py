@@ -1,4 +1,4 @@
-"""What the network of a sampler sees of noise that is added to samples."""
+"""Noise that the network of a sampler sees in samples to which some is added."""
 
 import numpy as np
 import pytest

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import torch
 
-from sklearn_flipad.base.estimators import last_step, takes_lists
+from sklearn_flipad.base.estimators import as_taken, last_step, takes_lists
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.datasets.files.facts import facts_of
 from sklearn_flipad.datasets.files.listing import plain_reason
@@ -117,7 +117,7 @@ class BatchScorer:
             self._score_group(*zip(*group, strict=True))
 
     def _score_group(self, rows, samples):
-        X = list(samples) if takes_lists(self.attributor) else np.stack(samples)
+        X = as_taken(self.attributor, samples)
         strata = None if self.stratum_of is None else [row["stratum"] for row in rows]
         try:
             with warnings.catch_warnings(record=True) as caught:
