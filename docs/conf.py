@@ -87,9 +87,9 @@ def _plain(app, what, name, obj, options, lines):
 
 
 def _mark_short_cells(app, doctree):
-    """Give short cells of tables a class: numbers and names do not wrap on phones."""
+    """Give short cells of tables a class: numbers do not wrap."""
     for entry in doctree.findall(nodes.entry):
-        if len(entry.astext()) <= 20:
+        if len(entry.astext()) <= 10:
             entry["classes"].append("short")
 
 
