@@ -87,9 +87,10 @@ def _plain(app, what, name, obj, options, lines):
 
 
 def _mark_short_cells(app, doctree):
-    """Give short cells of tables a class: numbers do not wrap."""
+    """Give short cells of tables a class: numbers and names do not wrap."""
     for entry in doctree.findall(nodes.entry):
-        if len(entry.astext()) <= 10:
+        text = entry.astext()
+        if len(text) <= 10 or len(text) <= 16 and " " not in text:
             entry["classes"].append("short")
 
 
