@@ -90,7 +90,7 @@ def _mark_short_cells(app, doctree):
     """Give short cells of tables a class: numbers and names do not wrap."""
     for entry in doctree.findall(nodes.entry):
         text = entry.astext()
-        if len(text) <= 10 or len(text) <= 16 and " " not in text:
+        if len(text) <= 10 or (len(text) <= 16 and " " not in text):
             entry["classes"].append("short")
 
 
