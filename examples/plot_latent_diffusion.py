@@ -21,7 +21,13 @@ import torch
 from diffusers import AutoencoderKL
 from sklearn.base import clone
 
-from sklearn_flipad import DeepSADDetector, FinalLayer, make_flipad, make_residual
+from sklearn_flipad import (
+    DeepSADDetector,
+    FinalLayer,
+    InlierWhitener,
+    make_flipad,
+    make_residual,
+)
 from sklearn_flipad.datasets import load_fashion_sample
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.final_layer import LatentDecoder, LatentGuess
@@ -126,12 +132,14 @@ plt.show()
 # Now with the whole autoencoder: each image is encoded and decoded again, and the same kind of
 # detector judges the residual. Images that the decoder made have small residuals of a particular
 # kind. Those of other images can be so large that the center of DeepSAD has to be that of the
-# model's images only.
+# model's images only. 600 images are too few for a covariance of all 1,024 pixels: blocks of 128
+# neighbors are whitened.
 
 vae = vaes["seed 0"]
 residual = make_residual(
     torch.nn.Sequential(LatentGuess(vae), LatentDecoder(vae)),
     output_range=(0, 1),
+    scaler=InlierWhitener(block=128),
     detector=clone(detector).set_params(center="inliers"),
     fnr=0.05,
     cv=0.3,
