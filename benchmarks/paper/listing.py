@@ -16,6 +16,7 @@ __all__ = ["add_results", "list_entries", "progress"]
 #: Results that are in the repository.
 COMMITTED = Path("benchmarks/results")
 _SHOWN = ("laptop", "paper")
+_ELSEWHERE = "not run (its models have to be downloaded)"
 
 
 def progress(rows):
@@ -42,12 +43,12 @@ def _state(entry, scale, seconds):
         if scale == "paper":
             if not entry.benchmark:
                 return "nothing to run"
-            return f"not run (with {entry.options})" if entry.options else "not run"
+            return f"not run (with {entry.options})" if entry.options else _ELSEWHERE
         durations = [BENCHMARKS[name].duration for name in entry.benchmark.split()]
         return f"done, {' + '.join(durations)}" if durations else "done"
     cells = [(scale, *cell) for cell in cells_of([entry], SCALES[scale])]
     if not cells:
-        return "not run (its models have to be downloaded)"
+        return _ELSEWHERE
     done = [seconds[cell] for cell in cells if cell in seconds]
     if not done:
         return f"not run ({len(cells)} cells)"
