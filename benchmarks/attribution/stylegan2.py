@@ -1,7 +1,7 @@
 """Attribution to style-based generators, through their skip connections and without them.
 
-Trains the recipe ``stylegan2`` from two seeds, each from its checkpoint where there is one, and
-judges each against the other seed, against a generator of every other architecture, and against
+Trains the recipe ``stylegan2`` from some seeds, each from its checkpoint where there is one, and
+judges each against the other seeds, against a generator of every other architecture, and against
 real images. Needs the files of Fashion-MNIST.
 """
 
@@ -29,6 +29,7 @@ METHODS = ("RawPAD", "DCTPAD", "SM-F", *WEIGHTS)
 KEYS = ("owner", "method")
 OPTIONS = (
     selection("methods", METHODS, small=("RawPAD", "FLIPAD")),
+    Option("seeds", (0, 1), help="of the trainings", selects=True),
     Option("fnrs", (0.005, 0.05), (0.1,), "false-negative rates; attributors have the first"),
     Option("n_images", 60_000, 64, "images of each training"),
     Option("n_own", 800, 16, "own samples, which train and calibrate"),
@@ -62,7 +63,7 @@ def make_attributor(method, generator, options):
 
 def run(options, results):
     """Judge each method of each owner."""
-    generators = {f"stylegan2-{seed}": trained(seed, options) for seed in (0, 1)}
+    generators = {f"stylegan2-{seed}": trained(seed, options) for seed in options.seeds}
     n_own, n_real, n_test = options.n_own, options.n_real, options.n_test
     real, draw = load_fashion_sample(), partial(sample, n_samples=n_test, random_state=1)
     others = {name: draw(load_pretrained(name)) for name in FIRST_SEEDS}

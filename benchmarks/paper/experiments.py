@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.paper import attribution, averages, theory
+from benchmarks.paper import attribution, averages, elsewhere, theory
 from benchmarks.paper.attribution import AGAIN, ALPHA, LONGEST
 from benchmarks.paper.sources import ARCHITECTURES, owners
 
@@ -90,6 +90,13 @@ def _again(scale):
                 cell = drawn[rng.integers(len(drawn))]
                 setting = f"{table}, {cell.setting}"
                 yield cell._replace(experiment="again", setting=setting, run=scale.n_runs)
+    for name, cell in elsewhere.CELLS.items():
+        yield Cell("again", setting=name, method=cell.wanted["method"], run=scale.n_runs)
+
+
+def _measure_again(cell, *given):
+    measure = elsewhere.measure if cell.setting in elsewhere.CELLS else attribution.measure_again
+    return measure(cell, *given)
 
 
 def _examples(scale):
@@ -125,7 +132,7 @@ EXPERIMENTS = {
     "decoders": (_decoders, averages.measure_decoders),
     "variants": (_variants, attribution.measure),
     "perturbed": (_perturbed, attribution.measure),
-    "again": (_again, attribution.measure_again),
+    "again": (_again, _measure_again),
 }
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks import tables
 from benchmarks.options import add_out
-from benchmarks.paper import claims, figures
+from benchmarks.paper import claims, elsewhere, figures
 from benchmarks.paper.attribution import AGAIN
 from benchmarks.paper.entries import ENTRIES, numbers
 from benchmarks.paper.experiments import METHODS
@@ -242,17 +242,11 @@ def again(rows):
     table = []
     for row in rows_of(rows, "again"):
         name, _, setting = row["setting"].partition(", ")
-        same = [
-            known
-            for known in rows_of(rows, AGAIN[name])
-            if (known["method"], known["setting"]) == (row["method"], setting)
-            # Only the first run computes the features; its times are those of three models.
-            and (_alike_in_time if name == "table-6" else _same_owner)(known, row)
-        ]
-        if not same:
+        values, value = _compared(rows, row)
+        if not values:
             continue
-        values, value = [_shown_value(name, known) for known in same], _shown_value(name, row)
-        line = {"table": name, "cell": f"{row['method']}, {row['owner']}, {setting}"}
+        cell = (part for part in (row["method"], row["owner"], setting) if part)
+        line = {"table": name, "cell": ", ".join(cell)}
         line |= {"of": len(values), "mean": f"{np.mean(values):.2f}", "sd": ""}
         line |= {"again": f"{value:.2f}", "within two sd": ""}
         if len(values) > 1:
@@ -261,6 +255,21 @@ def again(rows):
             line |= {"sd": f"{deviation:.2f}", "within two sd": "yes" if is_inside else "no"}
         table.append(line)
     return pd.DataFrame(table)
+
+
+def _compared(rows, row):
+    """Figures of the runs of a cell, and the one that was measured again."""
+    if row["setting"] in elsewhere.CELLS:
+        return elsewhere.known_accuracies(row["setting"]), 100 * row["accuracy"]
+    name, _, setting = row["setting"].partition(", ")
+    same = [
+        known
+        for known in rows_of(rows, AGAIN[name])
+        if (known["method"], known["setting"]) == (row["method"], setting)
+        # Only the first run computes the features; its times are those of three models.
+        and (_alike_in_time if name == "table-6" else _same_owner)(known, row)
+    ]
+    return [_shown_value(name, known) for known in same], _shown_value(name, row)
 
 
 def _same_owner(known, row):

@@ -21,6 +21,7 @@ ELSEWHERE = {
     "latent_diffusion": "test_latent_diffusion.py",
     "medical": "test_medical.py",
     "peers": "test_peers.py",
+    "published": "test_published.py",
     "sound": "test_sound.py",
     "stylegan2": "test_stylegan2.py",
     "super_resolution": "test_super_resolution.py",
