@@ -66,5 +66,5 @@ def measure(cell, samples, scale, options):
     argv = [*found.arguments.split(), *(["--small"] if options.scale == "tiny" else [])]
     with tempfile.TemporaryDirectory() as out:
         results = run(found.benchmark, [*argv, "--out", out, "--work", str(options.work)])
-    key, accuracy = next(iter(mean_accuracies(found, results.rows).items()))
-    return {found.key: key, "accuracy": round(accuracy, 5)}
+    training, accuracy = next(iter(mean_accuracies(found, results.rows).items()))
+    return {"training": training, "accuracy": round(accuracy, 5)}

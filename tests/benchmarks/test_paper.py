@@ -10,7 +10,16 @@ import pytest
 from PIL import Image
 
 from benchmarks import __main__ as program
-from benchmarks.paper import attribution, claims, experiments, figures, rendering, sources
+from benchmarks.attribution import stylegan2
+from benchmarks.paper import (
+    attribution,
+    claims,
+    elsewhere,
+    experiments,
+    figures,
+    rendering,
+    sources,
+)
 from benchmarks.paper.averages import decode_map
 from benchmarks.paper.entries import ENTRIES, numbers
 from benchmarks.paper.experiments import EXPERIMENTS, KEYS, cells_of
@@ -20,6 +29,7 @@ from benchmarks.results import read_rows
 from benchmarks.zoo.discriminators import ConvDiscriminator, LSGANDiscriminator
 from sklearn_flipad.datasets import load_celeba
 from sklearn_flipad.zoo import DCGANGenerator, LSGANGenerator
+from tests.benchmarks.test_stylegan2 import untrained
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 pytestmark = pytest.mark.filterwarnings("ignore:After training, most of the training outliers")
@@ -279,6 +289,7 @@ def test_cells_are_measured_again_from_scratch(run_tiny, monkeypatch, work):
     tables = {"table-2": "attribution", "table-13": "perturbed"}
     for module in (experiments, attribution):
         monkeypatch.setattr(module, "AGAIN", tables)
+    monkeypatch.setattr(elsewhere, "CELLS", {})
     kept = sorted(work.glob("features/*"))
     rows = read_rows(run_tiny("again"))
     found = [(row["setting"], row["method"] == "FLIPAD") for row in rows]
@@ -286,6 +297,36 @@ def test_cells_are_measured_again_from_scratch(run_tiny, monkeypatch, work):
     assert found == [(name, is_flipad) for name in names for is_flipad in (True, False)]
     assert {row["run"] for row in rows} == {SCALES["tiny"].n_runs}
     assert sorted(work.glob("features/*")) == kept
+
+
+def test_cells_of_other_benchmarks_are_trained_again(run_tiny, monkeypatch):
+    name, seeds = "table-4, style-based", []
+
+    def trained(seed, options):
+        seeds.append(seed)
+        return untrained(seed, options)
+
+    monkeypatch.setattr(stylegan2, "trained", trained)
+    monkeypatch.setattr(experiments, "AGAIN", {})
+    monkeypatch.setattr(elsewhere, "CELLS", {name: elsewhere.CELLS[name]})
+    (row,) = read_rows(run_tiny("again"))
+    assert seeds == [2, 3]
+    assert (row["setting"], row["method"], row["training"]) == (name, "RawPAD", "stylegan2-2")
+    assert 0 <= row["accuracy"] <= 1
+    run_tiny("again")
+    assert seeds == [2, 3]
+
+
+def test_cells_of_other_benchmarks_are_compared_with_their_rows():
+    known = elsewhere.known_accuracies("table-5, redwine")
+    assert len(known) == 5
+    again = {"scale": "laptop", "experiment": "again", "owner": "", "method": "FLIPAD", "run": 5}
+    for value, is_inside in ((np.mean(known), "yes"), (np.mean(known) + 10, "no")):
+        row = {**again, "setting": "table-5, redwine", "accuracy": value / 100}
+        (found,) = rendering.TABLES["paper_again"]([row]).to_dict("records")
+        assert (found["table"], found["cell"], found["of"]) == ("table-5", "FLIPAD, redwine", 5)
+        assert (found["mean"], found["again"]) == (f"{np.mean(known):.2f}", f"{value:.2f}")
+        assert found["within two sd"] == is_inside
 
 
 @pytest.mark.parametrize(("accuracy", "is_inside"), [(0.79, "yes"), (0.99, "no")])

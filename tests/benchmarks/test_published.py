@@ -95,6 +95,15 @@ def test_small(run_small, checkout):
     assert again == rows
 
 
+def test_the_threshold_leaves_the_rate(checkout):
+    rng = torch.Generator().manual_seed(0)
+    train, real, val = (3 + torch.randn(n, 8, generator=rng) for n in (20, 20, 201))
+    theirs = published.load_published(checkout)
+    score, least = published.fit_published(theirs, train, val, real, 0, 0.1, "cpu")
+    # An interpolated quantile of 201 samples, which is one of them.
+    assert (score(val) >= least - 1e-6).sum() == 181
+
+
 def test_a_checkout_is_needed(run_small, tmp_path, capsys):
     assert run_small("published") == []
     assert "pass its folder as --checkout" in capsys.readouterr().out
