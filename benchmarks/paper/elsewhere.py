@@ -16,7 +16,7 @@ _COMMITTED = Path(__file__).parents[1] / "results"
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A cell: the benchmark, its arguments for a training that the table does not have, its rows.
+    """A benchmark, its arguments for trainings that the table does not have, and its rows.
 
     `key` is the column of the rows that tells trainings apart.
     """
@@ -27,24 +27,25 @@ class Elsewhere:
     key: str
 
 
-def _rows_of_table(name):
-    arguments = f"--tables {name} --seeds 5 --methods FLIPAD"
-    return Elsewhere("tabular", arguments, {"table": name, "method": "FLIPAD"}, "seed")
-
-
-#: By the table of the paper, and what is trained.
+_STYLE, _SEED = "--n-images 20000 --seeds 2 3", "--seeds 5"
+#: By the table of the paper, with what is trained, and by the method.
 CELLS = {
-    "table-4, style-based": Elsewhere(
-        "stylegan2", "--n-images 20000 --seeds 2 3 --methods RawPAD", {"method": "RawPAD"}, "owner"
-    ),
-    "table-5, redwine": _rows_of_table("redwine"),
-    "table-15, white wines": _rows_of_table("white"),
+    **{
+        ("table-4, style-based", method): Elsewhere("stylegan2", _STYLE, {}, "owner")
+        for method in ("FLIPAD", "RawPAD")
+    },
+    **{
+        (table, "FLIPAD"): Elsewhere("tabular", f"--tables {name} {_SEED}", {"table": name}, "seed")
+        for table, name in (("table-5, redwine", "redwine"), ("table-15, white wines", "white"))
+    },
 }
 
 
-def mean_accuracies(cell, rows):
+def mean_accuracies(setting, method, rows):
     """Mean accuracies over sources by training, at the strictest rate."""
-    rows = [row for row in rows if cell.wanted.items() <= row.items()]
+    cell = CELLS[setting, method]
+    wanted = {**cell.wanted, "method": method}.items()
+    rows = [row for row in rows if wanted <= row.items()]
     found, strictest = {}, min(row.get("fnr", 0) for row in rows)
     for row in rows:
         if row.get("fnr", 0) == strictest:
@@ -53,18 +54,19 @@ def mean_accuracies(cell, rows):
     return {key: float(np.mean(values)) for key, values in found.items()}
 
 
-def known_accuracies(name):
+def known_accuracies(setting, method):
     """Of the committed results, in percent."""
-    cell = CELLS[name]
-    rows = read_rows(_COMMITTED / f"{cell.benchmark}.jsonl")
-    return [100 * value for value in mean_accuracies(cell, rows).values()]
+    rows = read_rows(_COMMITTED / f"{CELLS[setting, method].benchmark}.jsonl")
+    return [100 * value for value in mean_accuracies(setting, method, rows).values()]
 
 
 def measure(cell, samples, scale, options):
     """Mean accuracy of the first new training."""
-    found = CELLS[cell.setting]
-    argv = [*found.arguments.split(), *(["--small"] if options.scale == "tiny" else [])]
+    found = CELLS[cell.setting, cell.method]
+    argv = [*found.arguments.split(), "--methods", cell.method, "--work", str(options.work)]
+    argv += ["--small"] if options.scale == "tiny" else []
     with tempfile.TemporaryDirectory() as out:
-        results = run(found.benchmark, [*argv, "--out", out, "--work", str(options.work)])
-    training, accuracy = next(iter(mean_accuracies(found, results.rows).items()))
+        rows = run(found.benchmark, [*argv, "--out", out]).rows
+    accuracies = mean_accuracies(cell.setting, cell.method, rows)
+    training, accuracy = next(iter(accuracies.items()))
     return {"training": training, "accuracy": round(accuracy, 5)}

@@ -90,12 +90,13 @@ def _again(scale):
                 cell = drawn[rng.integers(len(drawn))]
                 setting = f"{table}, {cell.setting}"
                 yield cell._replace(experiment="again", setting=setting, run=scale.n_runs)
-    for name, cell in elsewhere.CELLS.items():
-        yield Cell("again", setting=name, method=cell.wanted["method"], run=scale.n_runs)
+    for setting, method in elsewhere.CELLS:
+        yield Cell("again", setting=setting, method=method, run=scale.n_runs)
 
 
 def _measure_again(cell, *given):
-    measure = elsewhere.measure if cell.setting in elsewhere.CELLS else attribution.measure_again
+    is_elsewhere = (cell.setting, cell.method) in elsewhere.CELLS
+    measure = elsewhere.measure if is_elsewhere else attribution.measure_again
     return measure(cell, *given)
 
 

@@ -18,6 +18,7 @@ from hashlib import sha256
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from itertools import product
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from unittest.mock import patch
@@ -30,13 +31,14 @@ from torch import nn
 from benchmarks.attributors import final_layer, one_layer_detector
 from benchmarks.data.generators import PUBLIC, generator_by_name
 from benchmarks.data.problems import Case
-from benchmarks.judging import interval, judge, judge_pair
+from benchmarks.judging import interval, judge_pair
 from benchmarks.machine import timed
 from benchmarks.options import Option, selection
 from benchmarks.paper.attribution import ALPHA
 from benchmarks.paper.scales import SCALES
 from benchmarks.paper.sources import others, samples_of
 from sklearn_flipad import FinalLayerInverter, make_flipad
+from sklearn_flipad.calibration import Conformal, Quantile
 from sklearn_flipad.generators import sample
 from sklearn_flipad.solvers import DouglasRachford
 from sklearn_flipad.storage.files import write_atomically
@@ -48,6 +50,8 @@ __all__ = ["KEYS", "OPTIONS", "TABLES", "run"]
 STEP, N_STEPS, N_EPOCHS, MILESTONE, EPS = 0.025, 10_000, 50, 25, 0.05
 HERE, PUBLISHED, AT_ZERO = "here", "published", "published, started at zero"
 FROM_HERE = "published, activations from here"
+#: Rules of the threshold here.
+RULES = {"here, published threshold": Quantile(), HERE: Conformal()}
 #: What trains and calibrates.
 PARTS = ("own", "own that calibrate", "real that train")
 CASES = (PUBLIC, "fashion/dcgan-0", "fashion/lsgan-0")
@@ -226,30 +230,30 @@ def fit_published(theirs, train, val, real, seed, fnr, device):
     return lambda z: score(z).numpy(), -torch.quantile(-score(val), 1 - fnr).item()
 
 
-def judge_published(theirs, activations, owner, seed, fnr, device):
-    """Rows of the published training and threshold on activations of all parts."""
+def judge_published(theirs, activations, seed, fnr, device):
+    """Scores of test samples by source and the least that is accepted, by the published code."""
     train, val, real = (activations[name] for name in PARTS)
     score, least = fit_published(theirs, train, val, real, seed, fnr, device)
-    scores = {name: score(z) for name, z in activations.items() if name not in PARTS}
-    for name, values in scores.items():
-        if name != owner:
-            yield {"fnr": fnr, "source": name, **judge_pair(scores[owner], values, least)}
+    return {name: score(z) for name, z in activations.items() if name not in PARTS}, least
 
 
-def judge_here(layer, parts, tests, owner, seed, fnr, cache_dir):
-    """Rows of an attributor with the same network and training."""
+def judge_here(layer, parts, tests, seed, fnr, rule, cache_dir):
+    """The same by an attributor with the same network and training."""
     train, val, real = (parts[name] for name in PARTS)
     attributor = make_flipad(
         layer,
         lam=2 * ALPHA,
         detector=one_layer_detector(N_EPOCHS, seed).set_params(milestones=(MILESTONE,)),
         fnr=fnr,
+        rule=rule,
         cv=len(val) / (len(train) + len(val)),
         random_state=seed,
     ).set_params(invert__cache_dir=cache_dir)
-    X, y = np.concatenate([train, val, real]), np.ones(len(train) + len(val) + len(real))
+    y = np.ones(len(train) + len(val) + len(real))
     y[-len(real) :] = -1
-    yield from judge(attributor, X, y, tests, owner=owner, fnrs=(fnr,))
+    attributor.fit(np.concatenate([train, val, real]), y)
+    scores = {name: attributor.score_samples(X) for name, X in tests.items()}
+    return scores, attributor["detect"].offset_
 
 
 def compare_attributors(theirs, owner, options, results, device):
@@ -257,7 +261,7 @@ def compare_attributors(theirs, owner, options, results, device):
     missing = {
         (code, seed): {"part": "accuracy", "model": owner, "code": code, "seed": seed}
         for seed in options.seeds
-        for code in (PUBLISHED, FROM_HERE, HERE)
+        for code in (PUBLISHED, FROM_HERE, *RULES)
         if not results.has("accuracy", owner, code, seed)
     }
     if not missing:
@@ -285,11 +289,19 @@ def compare_attributors(theirs, owner, options, results, device):
             if code in needed
         }
         for (code, seed), cell in missing.items():
-            if code == HERE:
-                rows = judge_here(layer, parts, tests, owner, seed, options.fnr, cache_dir)
+            if code in RULES:
+                given = layer, parts, tests, seed, options.fnr, RULES[code], cache_dir
+                scores, least = judge_here(*given)
             else:
-                rows = judge_published(theirs, found[code], owner, seed, options.fnr, device)
-            results.add(*({**row, **cell, **sizes} for row in rows))
+                given = theirs, found[code], seed, options.fnr, device
+                scores, least = judge_published(*given)
+            results.add(
+                *(
+                    {**cell, **sizes, "source": name, **judge_pair(scores[owner], values, least)}
+                    for name, values in scores.items()
+                    if name != owner
+                )
+            )
 
 
 def run(options, results):
@@ -324,7 +336,10 @@ def attributors(rows):
     """A line for each model and code: means over sources and seeds, and rates of the first seed."""
     found = pd.DataFrame([row for row in rows if row["part"] == "accuracy"])
     lines = []
-    for (model, code), same in found.groupby(["model", "code"], sort=False) if len(found) else ():
+    for model, code in product(CASES, (PUBLISHED, FROM_HERE, *RULES)):
+        same = found[(found["model"] == model) & (found["code"] == code)] if len(found) else found
+        if not len(same):
+            continue
         first, n = same[same["seed"] == same["seed"].min()], same["n_test"].iloc[0]
         rejected = interval(round(first["found_fnr"].iloc[0][0] * n), n)
         accepted = interval(round(sum(x[0] for x in first["found_fpr"]) * n), n * len(first))

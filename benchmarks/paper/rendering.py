@@ -259,8 +259,8 @@ def again(rows):
 
 def _compared(rows, row):
     """Figures of the runs of a cell, and the one that was measured again."""
-    if row["setting"] in elsewhere.CELLS:
-        return elsewhere.known_accuracies(row["setting"]), 100 * row["accuracy"]
+    if (cell := (row["setting"], row["method"])) in elsewhere.CELLS:
+        return elsewhere.known_accuracies(*cell), 100 * row["accuracy"]
     name, _, setting = row["setting"].partition(", ")
     same = [
         known
