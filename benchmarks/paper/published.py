@@ -60,7 +60,7 @@ KEYS = ("part", "model", "code", "seed")
 OPTIONS = (
     Option("checkout", None, help="folder of the published code", selects=True),
     selection("models", CASES, small=CASES[1:2], help="whose features are compared"),
-    selection("owners", CASES[1:], small=CASES[1:2], help="whose attributors are compared"),
+    selection("owners", CASES[1:], CASES[1:2], help="whose attributors are compared"),
     Option("seeds", (0, 1, 2), (0,), "of the detectors and, here, of hold-outs", selects=True),
     Option("n_images", 8, 2, "images whose features are compared"),
     Option("fnr", 0.005, 0.1, "false-negative rate"),
@@ -323,7 +323,8 @@ def run(options, results):
 def features(rows):
     """A line for each model and code: excess and distance of the median image and of the worst."""
     lines = []
-    for row in (row for row in rows if row["part"] == "features"):
+    found = [row for row in rows if row["part"] == "features"]
+    for row in sorted(found, key=lambda row: CASES.index(row["model"])):
         line = {"model": row["model"], "code": row["code"], "images": row["n"]}
         for name, title in (("excess", "above the minimum"), ("distance", "from the solution")):
             line |= {f"{title}, median": f"{100 * row[name][0]:.2f} %"}

@@ -153,6 +153,13 @@ def comparison():
         "{:.3f}",
         found.loc["0"].loc[schemes, ["1", "2"]].to_numpy().flat,
     )
+    times, distances = [], []
+    for here in rows("published", part="features", code="here"):
+        there = row("published", part="features", code="published", model=here["model"])
+        times.append(there["ms"] / here["ms"])
+        distances.append(there["distance"][0] / here["distance"][0])
+    yield "after {:.0f} to {:.0f} times as long", (min(times), max(times))
+    yield "{:.1f} to {:.1f} times as far", (min(distances), max(distances))
 
 
 def reproduction():
