@@ -90,7 +90,8 @@ def _again(scale):
                 cell = drawn[rng.integers(len(drawn))]
                 setting = f"{table}, {cell.setting}"
                 yield cell._replace(experiment="again", setting=setting, run=scale.n_runs)
-    for setting, method in elsewhere.CELLS:
+    # The other benchmarks have the sizes of a laptop.
+    for setting, method in elsewhere.CELLS if "fashion" in scale.data_sets else ():
         yield Cell("again", setting=setting, method=method, run=scale.n_runs)
 
 
