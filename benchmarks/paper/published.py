@@ -61,7 +61,7 @@ OPTIONS = (
     Option("checkout", None, help="folder of the published code", selects=True),
     selection("models", CASES, small=CASES[1:2], help="whose features are compared"),
     selection("owners", CASES[1:], CASES[1:2], help="whose attributors are compared"),
-    Option("seeds", (0, 1, 2), (0,), "of the detectors and, here, of hold-outs", selects=True),
+    Option("seeds", (0, 1, 2), (0,), "of the detectors", selects=True),
     Option("n_images", 8, 2, "images whose features are compared"),
     Option("fnr", 0.005, 0.1, "false-negative rate"),
     Option("n_tr", 200, 64, "own samples that train, and as many real images"),
@@ -238,20 +238,21 @@ def judge_published(theirs, activations, seed, fnr, device):
 
 
 def judge_here(layer, parts, tests, seed, fnr, rule, cache_dir):
-    """The same by an attributor with the same network and training."""
+    """The same by an attributor with the same network, training and hold-outs."""
     train, val, real = (parts[name] for name in PARTS)
+    rows = np.arange(len(train) + len(val) + len(real))
+    held_out = (rows >= len(train)) & (rows < len(train) + len(val))
     attributor = make_flipad(
         layer,
         lam=2 * ALPHA,
         detector=one_layer_detector(N_EPOCHS, seed).set_params(milestones=(MILESTONE,)),
         fnr=fnr,
         rule=rule,
-        cv=len(val) / (len(train) + len(val)),
+        cv=[(rows[~held_out], rows[held_out])],
         random_state=seed,
     ).set_params(invert__cache_dir=cache_dir)
-    y = np.ones(len(train) + len(val) + len(real))
-    y[-len(real) :] = -1
-    attributor.fit(np.concatenate([train, val, real]), y)
+    X, y = np.concatenate([train, val, real]), np.where(rows < len(rows) - len(real), 1, -1)
+    attributor.fit(X, y)
     scores = {name: attributor.score_samples(X) for name, X in tests.items()}
     return scores, attributor["detect"].offset_
 
