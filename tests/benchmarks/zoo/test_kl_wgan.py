@@ -1,9 +1,12 @@
 """KL-WGAN: its objective and training, and distances of tables."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.data import tabular
 from benchmarks.zoo.discriminators import KLWGANCritic
 from benchmarks.zoo.objectives import KLWassersteinObjective, WassersteinGPObjective
 from benchmarks.zoo.recipes import RECIPES, train_recipe
@@ -121,3 +124,16 @@ def test_distances_of_tables():
     for wrong in (X[:, :1], X[:1], X[0]):
         with pytest.raises(ValueError, match="two tables with the same columns"):
             table_distances(wrong, X)
+
+
+def test_a_seed_of_redwine_that_is_not_shipped_is_trained_once(tmp_path, monkeypatch):
+    spec = RECIPES["kl-wgan"]
+    quick = {**spec, "training": {**spec["training"], "n_epochs": 1}}
+    monkeypatch.setitem(RECIPES, "kl-wgan", quick)
+    made = tabular.load_owner("redwine", 5, tmp_path)
+    monkeypatch.setattr(tabular, "train_recipe", partial(pytest.fail, "it is there already"))
+    again = tabular.load_owner("redwine", 5, tmp_path)
+    shipped = tabular.load_owner("redwine", 0, tmp_path).state_dict()
+    for name, value in made.state_dict().items():
+        assert value.equal(again.state_dict()[name])
+        assert value.shape == shipped[name].shape
