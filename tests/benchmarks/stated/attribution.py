@@ -72,6 +72,13 @@ def experiments():
     auc = [row["auc"] for row in rows("super_resolution", method="FLIPAD")]
     auc += [row["auc"] for row in rows("super_resolution", method="FLIPAD, negatives of 3")]
     yield "(its AUC is {})", (span("{:.2f}", auc),)
+    found = rows("super_resolution", method="reproduction")
+    n, n_others = found[0]["n_test"], sum(part["n_test"] for part in found)
+    assert not any(rate(part) for part in found)
+    yield (
+        "it accepts {:.0f} of the owner's {} samples, and none of the {} others",
+        (n * (1 - found[0]["found_fnr"][0]), n, n_others),
+    )
     residual = {
         fnr: [
             rows("super_resolution", method=name, fnr=fnr)
