@@ -9,8 +9,8 @@ __all__ = ["SearchPlan"]
 
 #: Trials from a start by default.
 _MAX_ITER = 200
-#: Further starts by default, for the few samples whose first start fails: shares that are reproduced
-#: are in ``python -m benchmarks reproduction``.
+#: Further starts by default, for the few samples whose first start fails
+#: (``python -m benchmarks reproduction``).
 _N_RESTARTS = 8
 
 
