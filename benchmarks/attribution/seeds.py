@@ -20,7 +20,7 @@ def flipad_by_seed(rows):
     """Accuracy of FLIPAD by owner (lines) and by the seed that it meets (columns)."""
     frame = shipped.at_strictest(rows)
     frame = frame[(frame["method"] == "FLIPAD") & (frame["source"] != "real")]
-    frame["against"] = "seed " + frame["source"].str.rpartition("-")[2]
+    frame["against"] = "seed " + frame["source"].str.rsplit("-", n=1).str[-1]
     table = shipped.mean_accuracies(frame.sort_values(["against", "owner"]), ["owner"], "against")
     return table.sort_values("owner").astype(object).fillna("own")
 

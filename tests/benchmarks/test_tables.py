@@ -132,6 +132,7 @@ def test_tables_of_seeds_and_perturbations():
     cells = seeds.flipad_by_seed(rows).set_index("owner")
     assert cells.loc["fashion/dcgan-1", "seed 0"] == 0.8
     assert cells.loc["fashion/dcgan-0", "seed 0"] == "own"
+    assert seeds.flipad_by_seed([row("o-0", "o-1", 0.6, method="RawPAD")]).empty
     rows = [row("o-0", "s-0", 0.6 + fnr, perturbation="blur 3", fnr=fnr) for fnr in (0.005, 0.05)]
     assert list(perturbed.table(rows)["RawPAD"]) == [0.605, 0.65]
 

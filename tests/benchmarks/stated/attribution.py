@@ -72,6 +72,13 @@ def experiments():
     auc = [row["auc"] for row in rows("super_resolution", method="FLIPAD")]
     auc += [row["auc"] for row in rows("super_resolution", method="FLIPAD, negatives of 3")]
     yield "(its AUC is {})", (span("{:.2f}", auc),)
+    found = rows("super_resolution", method="reproduction")
+    n, n_others = found[0]["n_test"], sum(part["n_test"] for part in found)
+    assert not any(rate(part) for part in found)
+    yield (
+        "it accepts {:.0f} of the owner's {} samples, and none of the {} others",
+        (n * (1 - found[0]["found_fnr"][0]), n, n_others),
+    )
     residual = {
         fnr: [
             rows("super_resolution", method=name, fnr=fnr)
@@ -322,18 +329,23 @@ def reproduction():
         100 * found["accepted"] / found["n"]
         for found in (
             processed(noise, last),
+            processed(noise.replace("0.1", "0.05"), last),
             processed("JPEGCompression(quality=80)", last),
             processed("JPEGCompression(quality=90)", last),
             processed(noise, earlier),
         )
     ]
+    assert shares[0] == 100
     yield (
-        "nearly all samples ({:.0f} %) are accepted under noise of 0.1, half of them ({:.0f} %) "
-        "after "
+        "all samples are accepted under noise of 0.1, {:.0f} % under noise of 0.05, {:.0f} % after "
         "JPEG of quality 80, and {:.0f} % after quality 90; of the copy with other earlier weights "
-        "{:.0f} % under that noise",
-        shares,
+        "{:.0f} % under noise of 0.1",
+        shares[1:],
     )
+    told = rows("processed", owner="fashion/lsgan-0", method="reproduction")
+    others = [part for part in told if part["source"] == "other architectures"]
+    assert len(others) == 6
+    assert not any(part["accepted"] for part in others)
 
 
 def several_models():
