@@ -1,10 +1,16 @@
 """Seeds of the images of a diffusion model, of copies of it, and of other sources.
 
 Images are as PNG files hold them. Sources are the model itself, with seeds among the candidates and
-with others, as gray levels and as floats, for one sampler also after known processing; a copy of it
-that was trained on, and a network that was trained from another start, both of which use the same
-seeds; real images; and a GAN of the same data. The judge is always the model.
+with others, as gray levels and as floats, for one sampler also after known processing and with the
+instructions of older processors; a copy of it that was trained on, and a network that was trained
+from another start, both of which use the same seeds; real images; and a GAN of the same data. The
+judge is always the model.
 """
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -29,8 +35,8 @@ from sklearn_flipad.zoo import load_pretrained
 KEYS = ("sampler", "source", "n")
 #: Samplers, with the network of the model and the number of steps.
 SAMPLERS = {"DDIM 20": ("0", 20), "DDIM 50": ("0", 50), "flow matching 20": ("0, flow", 20)}
-#: Processing of the model's images, of one sampler.
-PROCESSED_OF = "DDIM 20"
+#: The sampler whose images are processed, and made with other instructions.
+VARIED = "DDIM 20"
 
 
 def put_back(X):
@@ -48,6 +54,11 @@ PROCESSED = {
     "crop of 28": CenterCropResize(28),
     "crop of 28, put back": make_pipeline(CenterCropResize(28), FunctionTransformer(put_back)),
 }
+#: Sources of one sampler whose images are made in a process with these variables.
+INSTRUCTIONS = {
+    "own, AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "DNNL_MAX_CPU_ISA": "AVX2"},
+    "own, SSE4.1": {"ATEN_CPU_CAPABILITY": "default", "DNNL_MAX_CPU_ISA": "SSE41"},
+}
 COPY, OTHER = "copy trained on", "other network"
 FLOATS, ELSEWHERE = "own, floats", "own, other seeds"
 #: By source, the network in place of the model's, for those that are made with the same seeds.
@@ -56,7 +67,7 @@ NETWORKS = {
     FLOATS: lambda name: name,
     COPY: lambda name: f"{name}, trained on",
     OTHER: lambda name: name.replace("0", "1", 1),
-    **dict.fromkeys(PROCESSED, lambda name: name),
+    **dict.fromkeys([*PROCESSED, *INSTRUCTIONS], lambda name: name),
     f"{COPY}, JPEG 90": lambda name: f"{name}, trained on",
 }
 SOURCES = (*NETWORKS, ELSEWHERE, "real", "GAN")
@@ -67,7 +78,7 @@ OPTIONS = (
     Option("n_steps_on", 300, 2, "further steps of the copy"),
     Option("channels", CHANNELS, (8, 16), "of the networks"),
     selection("samplers", SAMPLERS, small=("DDIM 20",)),
-    selection("sources", SOURCES),
+    selection("sources", SOURCES, small=tuple(x for x in SOURCES if x not in INSTRUCTIONS)),
 )
 #: Largest p-value of a seed that counts as found.
 LEVEL = 1e-6
@@ -86,21 +97,40 @@ def sampler_of(name, n_steps, options):
 
 
 def samples_of(source, name, seeds, options):
-    """Images of a source, and their processing; floats are as the sampler returns them."""
+    """Images of a source, and what is known of their processing; floats are the sampler's own."""
     if source == "real":
         return load_fashion_sample(options.n), None
     if source == "GAN":
         return sample(load_pretrained("fashion/dcgan-0"), options.n, random_state=0), None
     network, n_steps = SAMPLERS[name]
-    sampler = sampler_of(NETWORKS.get(source, NETWORKS["own"])(network), n_steps, options)
-    draw = TorchNoise(sampler.latent_shape)
-    run = sampler.run if source == FLOATS else sampler.images
+    network = NETWORKS.get(source, NETWORKS["own"])(network)
     if source == ELSEWHERE:
         seeds = seeds + options.n_seeds
-    # One by one, as requests come.
-    X = np.concatenate([run(draw(int(seed))) for seed in seeds])
+    if source in INSTRUCTIONS:
+        return made_apart(INSTRUCTIONS[source], network, n_steps, seeds, options), None
+    X = made(network, n_steps, seeds, options, floats=source == FLOATS)
     processing = PROCESSED.get(source.removeprefix(f"{COPY}, "))
-    return (X if processing is None else processing.fit_transform(X)), processing
+    if processing is None:
+        return X, None
+    # Nothing repeats noise.
+    known = None if isinstance(processing, GaussianNoise) else processing
+    return processing.fit_transform(X), known
+
+
+def made(network, n_steps, seeds, options, floats=False):
+    """Images of seeds, one by one, as requests come."""
+    sampler = sampler_of(network, n_steps, options)
+    draw, run = TorchNoise(sampler.latent_shape), sampler.run if floats else sampler.images
+    return np.concatenate([run(draw(int(seed))) for seed in seeds])
+
+
+def made_apart(variables, *arguments):
+    """The same in a process of its own, with these variables of the environment."""
+    with (
+        patch.dict(os.environ, variables),
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+    ):
+        return pool.submit(made, *arguments).result()
 
 
 def searched(source, name, seeds, options):
@@ -124,6 +154,7 @@ def searched(source, name, seeds, options):
         exact = sampler.invert(X)
         row["not inverted"] = int((~exact.converged).sum())
         row["round trip"] = float(exact.round_trip[exact.converged].max(initial=0))
+        row["any round trip"] = float(exact.round_trip.max())
     row["calls"] = round(float(found.inversion.n_calls.mean()), 1)
     row["seconds"] = round(seconds / options.n, 2)
     return row
@@ -134,8 +165,8 @@ def run(options, results):
     seeds = np.random.default_rng(0).permutation(options.n_seeds)[: options.n]
     for name in options.samplers:
         for source in options.sources:
-            processed = source.removeprefix(f"{COPY}, ") in PROCESSED
-            if results.has(name, source, options.n) or (processed and name != PROCESSED_OF):
+            of_one = source.removeprefix(f"{COPY}, ") in {**PROCESSED, **INSTRUCTIONS}
+            if results.has(name, source, options.n) or (of_one and name != VARIED):
                 continue
             row = {"sampler": name, "source": source, "n": options.n}
             results.add(row | searched(source, name, seeds, options))

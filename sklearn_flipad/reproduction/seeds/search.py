@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sklearn_flipad.generators import TorchNoise
+from sklearn_flipad.generators.diffusion.conditions import rows_of
 from sklearn_flipad.reproduction.seeds._correlation import bonferroni, log_p_values
 from sklearn_flipad.reproduction.seeds._targets import target_of
 from sklearn_flipad.reproduction.seeds.candidates import SeedCandidates
@@ -155,7 +156,7 @@ class SeedSearch:
             Suspects: uint8 gray levels, or floats as the model returns them.
         **condition
             What else the network of a diffusion model is called with, such as ``class_labels``, a
-            tensor with a row for each sample.
+            tensor with a row for each sample, or a sequence of numbers.
 
         Returns
         -------
@@ -164,13 +165,16 @@ class SeedSearch:
         Raises
         ------
         ValueError
-            If X does not fit the model, the sampler cannot be run backward, seeds, settings or
-            `draw` are not valid, or processing is not known or not of gray levels of this size.
+            If X does not fit the model or holds gray levels that were scaled to floats, a condition
+            has not a row for each sample, the sampler cannot be run backward, seeds, settings or
+            `draw` are not valid, or processing is not known, draws noise, or is not of gray levels
+            of this size.
         TypeError
             If `sampler` is something else, or a step of processing is no perturbation.
         """
         target = target_of(self.sampler, self.processing)
         array = target.checked(X)
+        condition = rows_of(condition, len(array))
         states = target.states(array, self.decoding)
         deviations = target.deviations(array)
         found, rows = None, np.arange(len(array))
