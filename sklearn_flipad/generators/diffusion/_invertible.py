@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from sklearn_flipad.base.conditions import rows_of
 from sklearn_flipad.base.modules import evaluating
 from sklearn_flipad.generators.diffusion._inverse import inverted
 from sklearn_flipad.generators.diffusion._smoothing import N_COPIES, averaged
-from sklearn_flipad.generators.diffusion.conditions import rows_of
 from sklearn_flipad.generators.diffusion.inversion import ROUND_TRIP, NoiseInversionResult
 
 

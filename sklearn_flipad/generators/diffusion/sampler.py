@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklearn_flipad.base.conditions import as_tensors
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.modules import check_returned, device_of, evaluating, float_type_of, unwrap
 from sklearn_flipad.generators.diffusion._denoising import Denoising
@@ -20,7 +21,6 @@ from sklearn_flipad.generators.diffusion._schedulers import (
     scaled,
     schedule_of,
 )
-from sklearn_flipad.generators.diffusion.conditions import as_tensors
 from sklearn_flipad.generators.diffusion.schedule import DiffusionSchedule
 
 __all__ = ["DiffusionSampler"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_flipad.base.conditions import rows_of
 from sklearn_flipad.generators import TorchNoise
-from sklearn_flipad.generators.diffusion.conditions import rows_of
 from sklearn_flipad.reproduction.seeds._correlation import bonferroni, log_p_values
 from sklearn_flipad.reproduction.seeds._targets import target_of
 from sklearn_flipad.reproduction.seeds.candidates import SeedCandidates
@@ -100,7 +100,7 @@ class SeedSearch:
     processing : transformer or sequence of transformer, default=None
         Known processing of suspects after they were generated, in this order, see
         :class:`~sklearn_flipad.ReproductionDetector`, whose own is the default. What the model
-        makes of a seed is processed too before it is compared, without noise.
+        makes of a seed is processed too before it is compared; noise is refused.
     n_jobs : int, default=None
         Processes that compare seeds, see :func:`~sklearn_flipad.reproduction.match_seeds`.
     verbose : int, default=0

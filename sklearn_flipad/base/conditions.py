@@ -1,4 +1,4 @@
-"""What else networks are called with: tensors with a row for each sample."""
+"""Conditions of networks: tensors with a row for each sample."""
 
 import numpy as np
 import torch
