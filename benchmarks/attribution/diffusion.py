@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+from joblib import Memory
 from PIL import Image
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -82,6 +83,8 @@ OPTIONS = (
 )
 #: Largest p-value of a seed that counts as found.
 LEVEL = 1e-6
+#: Images that are searched at a time, in about two minutes.
+_PART = 100
 
 
 def sampler_of(name, n_steps, options):
@@ -96,16 +99,16 @@ def sampler_of(name, n_steps, options):
     return DiffusionSampler(network, scheduler, n_steps=n_steps)
 
 
-def samples_of(source, name, seeds, options):
+def samples_of(source, name, rows, options):
     """Images of a source, and what is known of their processing; floats are the sampler's own."""
     if source == "real":
-        return load_fashion_sample(options.n), None
+        return load_fashion_sample(rows.stop)[rows], None
     if source == "GAN":
-        return sample(load_pretrained("fashion/dcgan-0"), options.n, random_state=0), None
+        gan = load_pretrained("fashion/dcgan-0")
+        return sample(gan, rows.stop, random_state=0)[rows], None
     network, n_steps = SAMPLERS[name]
     network = NETWORKS.get(source, NETWORKS["own"])(network)
-    if source == ELSEWHERE:
-        seeds = seeds + options.n_seeds
+    seeds = seeds_of(rows, options.n_seeds) + (options.n_seeds if source == ELSEWHERE else 0)
     if source in INSTRUCTIONS:
         return made_apart(INSTRUCTIONS[source], network, n_steps, seeds, options), None
     X = made(network, n_steps, seeds, options, floats=source == FLOATS)
@@ -133,43 +136,68 @@ def made_apart(variables, *arguments):
         return pool.submit(made, *arguments).result()
 
 
-def searched(source, name, seeds, options):
-    """Columns of the table for the images of a source."""
-    X, processing = samples_of(source, name, seeds, options)
-    sampler = sampler_of(*SAMPLERS[name], options)
-    search = SeedSearch(sampler, range(options.n_seeds), n_best=1, processing=processing)
+def seeds_of(rows, n_seeds):
+    """Seeds of the images of the model."""
+    return np.random.default_rng(0).permutation(n_seeds)[rows]
+
+
+def searched(source, name, rows, n_seeds, options):
+    """Results for some images of a source, by name."""
+    X, processing = samples_of(source, name, rows, options)
+    sampler, seeds = sampler_of(*SAMPLERS[name], options), seeds_of(rows, n_seeds)
+    search = SeedSearch(sampler, range(n_seeds), n_best=1, processing=processing)
     found, seconds = timed(search.search, X)
     noise = [TorchNoise(sampler.latent_shape)(int(seed)).numpy().ravel() for seed in seeds]
     pairs = zip(found.inversion.noise, noise, strict=True)
-    correlations = [np.corrcoef(inverse.ravel(), true)[0, 1] for inverse, true in pairs]
     significant, right = found.log_p_values <= np.log(LEVEL), found.seeds == seeds
-    distances = found.distances[:, 0] * (255 if source == FLOATS else 1)
-    row = {"found": int((significant & right).sum()), "wrong": int((significant & ~right).sum())}
-    row["identical"] = int((significant & found.identical).sum())
+    columns = {
+        "found": significant & right,
+        "wrong": significant & ~right,
+        "identical": significant & found.identical,
+        "correlations": [np.corrcoef(inverse.ravel(), true)[0, 1] for inverse, true in pairs],
+        "distances": found.distances[:, 0] * (255 if source == FLOATS else 1),
+        "at_bounds": found.inversion.at_bounds,
+        "calls": found.inversion.n_calls,
+        "seconds": np.full(len(X), seconds / len(X)),
+    }
+    if source == FLOATS:
+        exact = sampler.invert(X)
+        columns |= {"converged": exact.converged, "round_trips": exact.round_trip}
+    return columns
+
+
+def row_of(source, name, options):
+    """Columns of the table for the images of a source; parts of the search are kept."""
+    part_of = Memory(options.work / "searched", verbose=0).cache(searched, ignore=["options"])
+    begins = range(0, options.n, _PART)
+    slices = [slice(begin, min(begin + _PART, options.n)) for begin in begins]
+    parts = [part_of(source, name, rows, options.n_seeds, options) for rows in slices]
+    found = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    row = {key: int(found[key].sum()) for key in ("found", "wrong", "identical")}
+    correlations, distances = found["correlations"], found["distances"]
     row["correlation"] = round(float(np.median(correlations)), 3)
     row["least correlation"] = round(float(np.min(correlations)), 3)
     row["distance"], row["least distance"] = float(np.median(distances)), float(distances.min())
-    row["at_bounds"] = round(float(found.inversion.at_bounds.mean()), 4)
+    row["at_bounds"] = round(float(found["at_bounds"].mean()), 4)
     if source == FLOATS:
-        exact = sampler.invert(X)
-        row["not inverted"] = int((~exact.converged).sum())
-        row["round trip"] = float(exact.round_trip[exact.converged].max(initial=0))
-        row["any round trip"] = float(exact.round_trip.max())
-    row["calls"] = round(float(found.inversion.n_calls.mean()), 1)
-    row["seconds"] = round(seconds / options.n, 2)
+        converged, round_trips = found["converged"], found["round_trips"]
+        row["not inverted"] = int((~converged).sum())
+        row["round trip"] = float(round_trips[converged].max(initial=0))
+        row["any round trip"] = float(round_trips.max())
+    row["calls"] = round(float(found["calls"].mean()), 1)
+    row["seconds"] = round(float(found["seconds"].mean()), 2)
     return row
 
 
 def run(options, results):
     """Search the seeds of the images of each source."""
-    seeds = np.random.default_rng(0).permutation(options.n_seeds)[: options.n]
     for name in options.samplers:
         for source in options.sources:
             of_one = source.removeprefix(f"{COPY}, ") in {**PROCESSED, **INSTRUCTIONS}
             if results.has(name, source, options.n) or (of_one and name != VARIED):
                 continue
             row = {"sampler": name, "source": source, "n": options.n}
-            results.add(row | searched(source, name, seeds, options))
+            results.add(row | row_of(source, name, options))
 
 
 def table(rows):
