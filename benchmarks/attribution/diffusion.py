@@ -182,8 +182,8 @@ def row_of(source, name, options):
     if source == FLOATS:
         converged, round_trips = found["converged"], found["round_trips"]
         row["not inverted"] = int((~converged).sum())
-        row["round trip"] = float(round_trips[converged].max(initial=0))
-        row["any round trip"] = float(round_trips.max())
+        of_both = round_trips[converged].max(initial=0), round_trips.max()
+        row["round trip"], row["any round trip"] = (float(f"{x:.2g}") for x in of_both)
     row["calls"] = round(float(found["calls"].mean()), 1)
     row["seconds"] = round(float(found["seconds"].mean()), 2)
     return row
@@ -204,9 +204,20 @@ def table(rows):
     """The table of the documentation."""
     columns = (*KEYS, "found", "wrong", "identical", "correlation", "least correlation")
     columns += ("distance", "least distance")
+    return _ordered(rows)[list(columns)]
+
+
+def floats_table(rows):
+    """Exact inverses of floats: those that are named, and errors of round trips."""
+    rows = _ordered([row for row in rows if row["source"] == FLOATS])
+    names = {"round trip": "round trip of the others", "any round trip": "round trip of all"}
+    columns = ["sampler", "n", "not inverted", *names]
+    return rows.reindex(columns=columns).rename(columns=names)
+
+
+def _ordered(rows):
     order = [(name, source) for name in SAMPLERS for source in SOURCES]
-    rows = sorted(rows, key=lambda row: order.index((row["sampler"], row["source"])))
-    return pd.DataFrame([{name: row[name] for name in columns} for row in rows])
+    return pd.DataFrame(sorted(rows, key=lambda row: order.index((row["sampler"], row["source"]))))
 
 
-TABLES = {"diffusion": table}
+TABLES = {"diffusion": table, "diffusion_floats": floats_table}
