@@ -7,13 +7,16 @@ __all__ = ["as_tensors", "rows_of"]
 
 
 def as_tensors(condition):
-    """Conditions with arrays and sequences as tensors, others as they are."""
+    """Conditions with arrays and sequences as tensors, floats in single precision."""
     return {
-        name: torch.as_tensor(np.asarray(value))
-        if isinstance(value, list | tuple | np.ndarray)
-        else value
+        name: _as_tensor(value) if isinstance(value, list | tuple | np.ndarray) else value
         for name, value in condition.items()
     }
+
+
+def _as_tensor(value):
+    x = torch.as_tensor(np.asarray(value))
+    return x.float() if x.is_floating_point() else x
 
 
 def rows_of(condition, n):

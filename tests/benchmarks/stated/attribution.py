@@ -129,6 +129,15 @@ def latent_diffusion():
         "{:.0f} % of what the model's own decoder makes of other latents is rejected",
         (100 - rate(other),),
     )
+    ratios = {
+        source: 100 - rate(row("latent_diffusion", owner="0", method="AEDR", source=source))
+        for source in ("0, decoder trained on", "0, other latents")
+    }
+    yield (
+        "it rejects {:.0f} %, where residuals reject nearly all, and of what the model's own "
+        "decoder makes of other latents {:.0f} %",
+        ratios.values(),
+    )
     medians = row("vq_model", method="quantization error", source="real")["median_scores"]
     yield (
         "the median of the sums is {:.3f} for the model's images and {:.3f} for real ones",
