@@ -180,10 +180,10 @@ def row_of(source, name, options):
     row["distance"], row["least distance"] = float(np.median(distances)), float(distances.min())
     row["at_bounds"] = round(float(found["at_bounds"].mean()), 4)
     if source == FLOATS:
-        converged, round_trips = found["converged"], found["round_trips"]
-        row["not inverted"] = int((~converged).sum())
-        of_both = round_trips[converged].max(initial=0), round_trips.max()
-        row["round trip"], row["any round trip"] = (float(f"{x:.2g}") for x in of_both)
+        round_trips, of_others = found["round_trips"], found["round_trips"][found["converged"]]
+        row["not inverted"] = int((~found["converged"]).sum())
+        row["round trip"] = float(f"{of_others.max():.2g}") if len(of_others) else None
+        row["any round trip"] = float(f"{round_trips.max():.2g}")
     row["calls"] = round(float(found["calls"].mean()), 1)
     row["seconds"] = round(float(found["seconds"].mean()), 2)
     return row
