@@ -146,10 +146,9 @@ def drawn_samples(model, n, shape, layer, options, draw=None):
     Arrays of shape ``(n, *shape)`` and ``(n,)``. A method whose samples are not of any latents
     draws and compresses them itself, by ``draw(n, dtype=..., random_state=...)``.
     """
-    drawing, quality = {"random_state": options.seed}, options.jpeg
-    if draw is not None:
-        quality = None
-    else:
+    drawing = {"random_state": options.seed}
+    quality = options.jpeg if draw is None else None
+    if draw is None:
         drawing |= {**model.latents, "verbose": model.verbose, "layer": layer}
         draw = partial(sample, model.module)
     decodings = [decoding_of_drawn(shape, options)] * n

@@ -43,7 +43,7 @@ def _known(steps, sample_shape):
     for step in processing.steps:
         if getattr(step, "noise_variance", None) is not None:
             raise ValueError(
-                f"What the model makes of a seed is compared in every value, and the noise of "
+                "What the model makes of a seed is compared in every value, and the noise of "
                 f"{type(step).__name__} is another one each time. Leave it out of processing=: "
                 "the seed may be found all the same, but nothing tells the model from its copies "
                 "then."
