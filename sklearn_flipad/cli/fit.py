@@ -27,6 +27,7 @@ from sklearn_flipad.cli.strata import check_levels, sizes_of_strata, strata_of_f
 from sklearn_flipad.datasets.files.facts import count_facts, facts_of
 from sklearn_flipad.detectors import MLP
 from sklearn_flipad.evaluation import FileFormat, UnknownGeometry
+from sklearn_flipad.evaluation.perturbations import JPEGCompression
 from sklearn_flipad.generators import sample
 from sklearn_flipad.pipelines.methods import METHODS, TargetModel
 from sklearn_flipad.scoring.runs.formats import counted, is_lossy, negatives_warning
@@ -215,14 +216,19 @@ def _attributor(method, model, reference, options, seeds):
         reference=reference,
         lr=options.lr,
         windows=options.windows,
-        processing=None
-        if options.processing is None
-        else [UnknownGeometry(), FileFormat(qualities=_QUALITIES)],
+        processing=_processing(options, seeds),
         device=options.device,
         random_state=options.seed,
         verbose=model.verbose,
         **given,
     )
+
+
+def _processing(options, seeds):
+    """Processing that searches are told of; with seeds, what is made again is compressed."""
+    if options.processing is not None:
+        return [UnknownGeometry(), FileFormat(qualities=_QUALITIES)]
+    return None if seeds is None or options.jpeg is None else JPEGCompression(options.jpeg)
 
 
 def _fit(attributor, X, negatives, decodings, options):

@@ -144,9 +144,10 @@ def drawn_samples(model, n, shape, layer, options, draw=None):
     """Own samples as files hold them, on the scale of the final layer, and their decodings.
 
     Arrays of shape ``(n, *shape)`` and ``(n,)``. A method whose samples are not of any latents
-    draws them itself, by ``draw(n, dtype=..., random_state=...)``.
+    draws and compresses them itself, by ``draw(n, dtype=..., random_state=...)``.
     """
     drawing = {"random_state": options.seed}
+    quality = options.jpeg if draw is None else None
     if draw is None:
         drawing |= {**model.latents, "verbose": model.verbose, "layer": layer}
         draw = partial(sample, model.module)
@@ -161,7 +162,7 @@ def drawn_samples(model, n, shape, layer, options, draw=None):
     X = draw(n, dtype="uint8", **drawing)
     if options.processing is not None:
         return processed_at_random(X, options)
-    return (X if options.jpeg is None else compressed(X, options.jpeg)), decodings
+    return (X if quality is None else compressed(X, quality)), decodings
 
 
 def processed_at_random(X, options):

@@ -19,12 +19,6 @@ def check_seeds(options, method):
             f"--method {method.name} needs the seeds that may have been used: pass --seeds "
             "START:STOP, or --log and a table of requests, one of the two."
         )
-    elif options.jpeg:
-        raise ValueError(
-            f"{method.name} compares files with what the model makes again, which is not "
-            "compressed: with --jpeg, it would accept copies of the model. Leave --jpeg out. The "
-            "seeds of JPEG files are found all the same: compare the two pictures in the report."
-        )
     if options.settings is not None and options.log is None:
         raise ValueError("--settings names columns of a table of requests: pass --log.")
 

@@ -32,6 +32,7 @@ SETTINGS = {
     "docs/diffusion.rst": (
         "noise of 2 % on its weights",
         "of 0.64 million weights",
+        "at most 0.0001, where the range is 1",
         "gives 99.98 % of images",
     ),
     "docs/evidence.rst": (

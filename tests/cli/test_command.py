@@ -298,6 +298,15 @@ def test_seeds_of_a_diffusion_model(flipad, tmp_path):
     assert "All 64 values are identical" in page
     assert "For chance to do it, one would have to try" in page
     assert "made again with the seed" in page
+    # Of JPEG files: what is made again is compressed as they are.
+    own = model.images(TorchNoise((1, 8, 8))(5121))
+    write_images(tmp_path / "jpeg", [*own, *(255 - own)], ".jpg", quality=90)
+    flipad(*fit, "--seeds", "5000:5300", "--jpeg", 90, "--overwrite")
+    flipad("score", out, tmp_path / "jpeg", "-o", tmp_path / "jpeg.csv", *code)
+    table = pd.read_csv(tmp_path / "jpeg.csv")
+    assert table["verdict"].tolist() == ["own", "not own"]
+    assert table["score"].tolist() == [0, -255]
+    assert table["warning"].isna().all()
     # A range, and what the file says of it.
     flipad(*fit, "--seeds", "0:1000", "--overwrite")
     described, _, _ = flipad("inspect", out, "--json")
@@ -994,7 +1003,7 @@ def test_what_makes_no_sense_together(flipad, tmp_path):
         (["--strata", "80,70"], "numbers from 2 to 100 that ascend"),
         (["--strata", "80", "--lr", "logistic", "--negatives", "own"], "leave out --strata"),
         (["--processing", "platform", "--method", "sminv"], "choose --method "),
-        (["--method", "seeded", "--seeds", "0:9", "--jpeg", 90], "Leave --jpeg out"),
+        (["--method", "seeded", "--seeds", "0:9", "--processing", "platform"], "choose --method "),
     ):
         _, messages, _ = flipad(*fit, *options, code=1)
         assert message in messages

@@ -1,10 +1,12 @@
 """Samplers with a decoder or a condition, and the mean noise of gray levels."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from sklearn_flipad.generators import DiffusionSampler, TorchNoise
+from sklearn_flipad.reproduction import SeedSearch
 from tests.diffusion_models import (
     quiet,
     small_autoencoder,
@@ -67,6 +69,35 @@ def test_class_conditional_transformers(guidance_scale):
     np.testing.assert_allclose(inverse.noise, noise, atol=1e-2)
     wrong = sampler.invert(latents, n_copies=0, class_labels=labels.flip(0))
     assert (np.abs(wrong.noise - noise.numpy()).max(axis=(1, 2, 3)) > 0.02).all()
+
+
+def test_guidance_of_each_request():
+    scheduler = diffusers.DDIMScheduler(clip_sample=False, beta_end=0.002)
+    pipeline = quiet(diffusers.DiTPipeline(small_transformer(), small_autoencoder(), scheduler))
+    sampler = DiffusionSampler.from_pipeline(pipeline, n_steps=4)
+    draw = TorchNoise(sampler.latent_shape)
+    scales = [1.0, 3.3]
+    for scale in scales:
+        expected = pipeline(
+            [7],
+            generator=torch.Generator().manual_seed(5),
+            num_inference_steps=4,
+            guidance_scale=scale,
+            output_type="np",
+        ).images
+        found = sampler.run(draw(5), class_labels=[7], guidance_scale=torch.tensor([scale]))
+        assert np.array_equal(found.transpose(0, 2, 3, 1), expected)
+    latents = DiffusionSampler(sampler.network, scheduler, n_steps=4, pixels=False)
+    both = torch.cat([draw(5), draw(6)])
+    X = latents.run(both, class_labels=[7, 7], guidance_scale=scales)
+    alone = latents.run(both[1:], class_labels=[7], guidance_scale=scales[1:])
+    assert np.array_equal(X[1:], alone)
+    log = pd.DataFrame({"seed": [6, 5, 6], "class_labels": 7, "guidance_scale": [1.0, 1.0, 3.3]})
+    found = SeedSearch(latents, log).search(
+        np.concatenate([latents.run(draw(5), class_labels=[7], guidance_scale=[1.0]), alone])
+    )
+    assert found.rows.tolist() == [1, 2]
+    assert found.identical.all()
 
 
 def test_class_conditional_networks():

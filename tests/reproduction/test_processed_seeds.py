@@ -53,14 +53,34 @@ def test_the_detector_processes_too(own):
     assert detector.predict(own).tolist() == [-1, -1, -1]
 
 
-def test_noise_is_not_repeated(own):
-    steps = [JPEG, GaussianNoise(0.02, random_state=1)]
-    X = SeedDetector(MODEL, seeds=SEEDS, processing=steps).sample(3)
-    found = SeedSearch(MODEL, SEEDS, processing=steps).search(X)
+def test_noise_is_left_out(own):
+    noise = GaussianNoise(0.02, random_state=1)
+    X = noise.fit_transform(JPEG.fit_transform(own))
+    with pytest.raises(ValueError, match=r"noise of GaussianNoise .* Leave it out"):
+        SeedSearch(MODEL, SEEDS, processing=[JPEG, noise]).search(X)
+    with pytest.raises(ValueError, match="noise of GaussianNoise"):
+        SeedDetector(MODEL, seeds=SEEDS, processing=noise).sample(3)
+    # As the error says.
+    found = SeedSearch(MODEL, SEEDS, processing=JPEG).search(X)
     assert np.array_equal(found.samples, JPEG.fit_transform(own))
     assert (found.log_p_values < np.log(1e-6)).all()
     assert not found.identical.any()
     assert (found.distances.min(axis=1) < 6 * 0.02 * 255).all()
+
+
+def test_gray_levels_that_were_scaled_are_no_floats_of_the_model(own):
+    search = SeedSearch(MODEL, SEEDS)
+    floats = floats_of(own)
+    for dtype in (np.float64, np.float32):
+        X = np.concatenate([floats, (own / 255)]).astype(dtype)
+        with pytest.raises(ValueError, match=r"sample 3 are gray levels .* from 0 to 1.* uint8"):
+            search.search(X)
+    # Values at the ends are the same either way.
+    ends = np.array([0.0, 1.0, 1.0, 0.0] * 64, np.float32).reshape(1, *SHAPE)
+    found = search.search(np.concatenate([floats, ends]))
+    assert found.identical.tolist() == [True] * 3 + [False]
+    with pytest.raises(ValueError, match="gray levels that were scaled"):
+        SeedDetector(MODEL, seeds=SEEDS).fit(floats).predict(own / 255)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +119,11 @@ def test_processing_of_a_generator_whose_latents_are_found():
     found = SeedSearch(detector, range(400)).search(X)
     assert found.seeds == 7
     assert found.identical.all()
+    detector.set_params(processing=None)
+    with pytest.warns(UserWarning, match=r"have to be scaled to that range"):
+        SeedSearch(detector, range(400)).search(made.astype(np.float32) ** 2)
+    with pytest.raises(ValueError, match="scaled to floats from -1 to 1"):
+        SeedSearch(detector, range(400)).search(X / 127.5 - 1)
 
 
 def test_only_what_does_not_come_back_is_inverted_again(own, monkeypatch):

@@ -55,6 +55,13 @@ def test_all_combinations():
     assert candidates.settings[0][11] == {"steps": 50, "class_labels": 1}
 
 
+@pytest.mark.parametrize("value", [20, "20"])
+def test_a_setting_is_a_sequence_of_values(value):
+    with pytest.raises(ValueError, match=r"steps must be a sequence .* as steps=\["):
+        SeedCandidates.of_each(range(3), steps=value)
+    assert SeedCandidates.of_each(range(3), steps=[value]).n_candidates == 3
+
+
 def test_sizes():
     log = pd.DataFrame({"seed": range(4), "size": ["16", "8x16", "16x8", "16x16"]})
     candidates = SeedCandidates.from_requests(log)

@@ -142,6 +142,9 @@ def test_steps_of_requests():
         ]
     )
     found = SeedSearch(model, log).search(images)
+    for steps in (0, 2.5):
+        with pytest.raises(ValueError, match=f"positive whole number, got {steps}"):
+            SeedSearch(model, log.assign(steps=steps)).search(images)
     assert found.identical.tolist() == [True, True, False]
     assert found.rows[:2].tolist() == [0, 1]
     assert found.settings[:2] == ({"steps": 5}, {"steps": 8})
@@ -154,6 +157,7 @@ def test_steps_of_requests():
     [
         ({"seed": [1], "user": [3]}, r"no 'user'.*settings=\[...\]"),
         ({"seed": [1], "class_labels": ["shoe"]}, "'class_labels' must be a number"),
+        ({"seed": [1], "steps": ["20"]}, "'steps' must be a number"),
         ({"seed": [1], "steps": [3]}, "schedule by hand are fixed"),
         ({"seed": [1], "size": [9]}, "No candidate has the size"),
     ],
@@ -161,6 +165,19 @@ def test_steps_of_requests():
 def test_settings_that_the_model_does_not_have(log, error):
     with pytest.raises(ValueError, match=error):
         SeedSearch(MODEL, pd.DataFrame(log)).search(others(1))
+
+
+@pytest.mark.parametrize("kind", [list, np.array, torch.tensor])
+def test_conditions_have_a_row_for_each_sample(kind):
+    noise = torch.cat([TorchNoise((1, 8, 8))(seed) for seed in (5, 6)])
+    images = MODEL.images(noise, class_labels=kind([1, 2]))
+    search = SeedSearch(MODEL, range(20))
+    assert search.search(images, class_labels=kind([1, 2])).identical.all()
+    assert not search.search(images, class_labels=kind([2, 1])).identical.any()
+    for value in (kind([1]), 1, None):
+        for run in (search.search, MODEL.invert):
+            with pytest.raises(ValueError, match=r"class_labels must have a row .* 2 samples"):
+                run(images, class_labels=value)
 
 
 def test_an_inversion_that_diverges_finds_no_seed(detector, monkeypatch):

@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-#: Differences of iterates that are combined: few, since older ones were taken far from here.
+#: Differences of iterates that are combined: few, since older ones were taken far from here. Where
+#: the iteration stalls, Newton's method with GMRES does, too, after more runs.
 _MEMORY = 5
 #: Directions of differences with a smaller share of the largest one are left out.
 _RCOND = 1e-10

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from sklearn_flipad.base.conditions import rows_of
 from sklearn_flipad.base.modules import evaluating
 from sklearn_flipad.generators.diffusion._inverse import inverted
 from sklearn_flipad.generators.diffusion._smoothing import N_COPIES, averaged
-from sklearn_flipad.generators.diffusion.inversion import NoiseInversionResult
+from sklearn_flipad.generators.diffusion.inversion import ROUND_TRIP, NoiseInversionResult
 
 
 class Invertible:
@@ -40,7 +41,8 @@ class Invertible:
             :class:`~sklearn_flipad.ReproductionDetector` of the decoder with this encoder and
             ``latent_shape``. :class:`~sklearn_flipad.reproduction.SeedSearch` finds them itself.
         tol : float, default=1e-5
-            Largest relative residual. In float32, rounding alone is about 1e-6.
+            Largest relative residual. In float32, rounding alone is about 1e-6. What reaches it
+            has converged if its round trip is at most 1e-4, too.
         max_iter : int, default=100
             Largest number of runs of the network in a step.
         max_corrections : int, default=20
@@ -53,7 +55,7 @@ class Invertible:
             Standard deviation of the noise of copies in the unit of the states, where gray levels
             are 1 / 127.5. A larger one loses more, and forgives more processing.
         **condition
-            See :meth:`forward`: a tensor with a row for each sample.
+            See :meth:`forward`: a tensor with a row for each sample, or a sequence of numbers.
 
         Returns
         -------
@@ -62,8 +64,9 @@ class Invertible:
         Raises
         ------
         ValueError
-            If X does not fit the model, `n_copies` is odd or negative, `deviation` is negative, or
-            a step does not depend on its own state, so that it has no inverse of this kind.
+            If X does not fit the model, a condition has not a row for each sample, `n_copies` is
+            odd or negative, `deviation` is negative, or a step does not depend on its own state, so
+            that it has no inverse of this kind.
         """
         self._check_invertible()
         if n_copies != "auto" and (n_copies < 0 or n_copies % 2):
@@ -73,6 +76,7 @@ class Invertible:
         array = self._checked(X)
         if n_copies == "auto":
             n_copies = N_COPIES if self.decoder is not None or array.dtype == np.uint8 else 0
+        condition = rows_of(condition, len(array))
         copies = n_copies, deviation
         limits = {"tol": tol, "max_iter": max_iter, "max_corrections": max_corrections}
         rows = []
@@ -98,7 +102,7 @@ class Invertible:
                 made = (made / 2 + 0.5).clamp(0, 1) if self.pixels else made
                 error = made.double().cpu().numpy() - pixels
                 round_trip = np.sqrt(np.square(error).mean())
-                converged = found.residual <= limits["tol"]
+                converged = found.residual <= limits["tol"] and round_trip <= ROUND_TRIP
                 round_trip *= 255 if sample.dtype == np.uint8 else 1
         at_bounds = np.isin(pixels, self.output_range or ()).mean()
         return noise, found.residual, round_trip, at_bounds, converged, found.n_calls

@@ -15,8 +15,9 @@ def parts_of(pipeline, guidance_scale):
     if read is None:
         raise TypeError(
             f"Pipelines that are read are {', '.join(_READERS)}, got a {type(pipeline).__name__}. "
-            "If a pipeline does no more than run a network in the steps of a scheduler, pass both: "
-            "DiffusionSampler(pipeline.unet, pipeline.scheduler, n_steps=...)."
+            "For others pass their network and scheduler, DiffusionSampler(pipeline.unet, "
+            "pipeline.scheduler, n_steps=..., decoder=...): for one with prompts, a module that "
+            "guides as the pipeline does, to which embeddings are passed by name."
         )
     if guidance_scale is not None and read is not _of_dit:
         raise TypeError(f"A {type(pipeline).__name__} has no guidance_scale.")
@@ -91,9 +92,18 @@ class _GuidedTransformer(nn.Module):
         self.transformer, self.guidance_scale = transformer, guidance_scale
         self.config = transformer.config
 
-    def forward(self, x, t, class_labels):
-        """Predictions, tensor of the shape of x; `class_labels` are integers of shape (n,)."""
-        n, channels, guided = len(x), x.shape[1], self.guidance_scale > 1
+    def forward(self, x, t, class_labels, guidance_scale=None):
+        """Predictions, tensor of the shape of x; conditions have shape (n,).
+
+        Without `guidance_scale`, the scale of all is the pipeline's.
+        """
+        scales = [self.guidance_scale] if guidance_scale is None else set(guidance_scale.tolist())
+        if len(scales) > 1:
+            rows = zip(x, class_labels, guidance_scale, strict=True)
+            parts = [self(a[None], t, label[None], own[None]) for a, label, own in rows]
+            return torch.cat(parts)
+        (scale,) = scales
+        n, channels, guided = len(x), x.shape[1], scale > 1
         labels = class_labels.to(x.device)
         if guided:
             # The pipeline's own label of no class.
@@ -103,4 +113,4 @@ class _GuidedTransformer(nn.Module):
         if not guided:
             return output
         of_class, of_none = output.split(n)
-        return of_none + self.guidance_scale * (of_class - of_none)
+        return of_none + scale * (of_class - of_none)

@@ -47,6 +47,9 @@ def noise_scale(scheduler):
 
 def schedule_of(scheduler, n_steps):
     """Law of a scheduler without its clipping; ValueError if it draws noise or is not linear."""
+    if n_steps < 1 or n_steps != int(n_steps):
+        raise ValueError(f"The number of steps must be a positive whole number, got {n_steps!r}.")
+    n_steps = int(n_steps)
     law = _probed(scheduler, n_steps)
     if law.is_multistep and "solver_order" in scheduler.config:
         guess = _probed(scheduler, n_steps, solver_order=1)

@@ -6,6 +6,9 @@ import numpy as np
 
 __all__ = ["NoiseInversionResult"]
 
+#: Largest round trip of a sample that counts as inverted, in the unit of the samples.
+ROUND_TRIP = 1e-4
+
 
 @dataclass(frozen=True, eq=False)
 class NoiseInversionResult:
@@ -29,7 +32,8 @@ class NoiseInversionResult:
         Share of the values that are at an end of the range, which clipping may have put there.
         Their true values are lost, and the noise that is found is that of the clipped ones.
     converged : ndarray of bool, shape (n,)
-        Whether the residual reached ``tol``; for mean noise, whether it is finite.
+        Whether the residual is at most ``tol`` and the round trip at most 1e-4 in the unit of the
+        samples, 0.0255 gray levels; for mean noise, whether it is finite.
     n_calls : ndarray of int64, shape (n,)
         Runs of the network, for one sample or copy of it.
     """

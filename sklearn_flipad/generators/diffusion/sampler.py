@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sklearn_flipad.base.conditions import as_tensors
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.modules import check_returned, device_of, evaluating, float_type_of, unwrap
 from sklearn_flipad.generators.diffusion._denoising import Denoising
@@ -135,7 +136,8 @@ class DiffusionSampler(Invertible, Denoising, nn.Module):
         ----------
         pipeline : diffusers.DDIMPipeline, diffusers.LDMPipeline or diffusers.DiTPipeline
             The pipeline. Its networks are shared and its scheduler is copied. The condition of a
-            DiTPipeline is ``class_labels``, integers of shape (n,).
+            DiTPipeline is ``class_labels``, integers of shape (n,), and ``guidance_scale`` if it is
+            not the same for all.
         n_steps : int, default=50
             The pipeline's ``num_inference_steps``.
         guidance_scale : float, default=None
@@ -175,7 +177,7 @@ class DiffusionSampler(Invertible, Denoising, nn.Module):
         Raises
         ------
         ValueError
-            If the steps are a schedule by hand.
+            If the steps are a schedule by hand, or their number is no positive whole number.
         """
         if self._scheduler is None:
             raise ValueError(
@@ -259,10 +261,10 @@ class DiffusionSampler(Invertible, Denoising, nn.Module):
         if noise.ndim < 2 or noise.shape[1:] != self.latent_shape:
             raise ValueError(
                 f"noise must have shape (n, {', '.join(map(str, self.latent_shape))}), got "
-                f"{tuple(noise.shape)}."
+                f"{tuple(noise.shape)}. Pass noise[None] for one sample."
             )
         with evaluating(self, full=False):
-            x = self(noise, **condition)
+            x = self(noise, **as_tensors(condition))
         return (x.float() if x.dtype == torch.bfloat16 else x).cpu().numpy()
 
     def _decoded_shape(self):

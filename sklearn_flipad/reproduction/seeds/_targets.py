@@ -5,9 +5,9 @@ import inspect
 import numpy as np
 import torch
 
-from sklearn_flipad.base.gray_levels import to_gray_levels
+from sklearn_flipad.base.gray_levels import from_gray_levels, to_gray_levels
 from sklearn_flipad.base.messages import Message, Term
-from sklearn_flipad.base.samples import check_samples
+from sklearn_flipad.base.samples import as_array, check_samples
 from sklearn_flipad.generators import DiffusionSampler
 from sklearn_flipad.generators.process.processing import Processing
 from sklearn_flipad.reproduction._latent_functions import latent_function_of
@@ -18,6 +18,8 @@ from sklearn_flipad.reproduction.seeds._latents import last_states
 #: made, and larger noise, which covers what compression or noise did to them, for those that do not
 #: come back. Both are measured together (``python -m benchmarks diffusion``).
 N_COPIES, DEVIATIONS = 2, (0.05, 0.2)
+#: Share of the range by which scaled gray levels differ from these: float32 rounds by 6e-8 of it.
+_ROUNDING = 1e-6
 
 
 def target_of(model, processing=None):
@@ -36,6 +38,13 @@ def _known(steps, sample_shape):
     """Processing that can be repeated; ValueError if it is another one."""
     processing = Processing(steps, sample_shape)
     for step in processing.steps:
+        if getattr(step, "noise_variance", None) is not None:
+            raise ValueError(
+                "What the model makes of a seed is compared in every value, and the noise of "
+                f"{type(step).__name__} is another one each time. Leave it out of processing=: "
+                "the seed may be found all the same, but nothing tells the model from its copies "
+                "then."
+            )
         differs = not getattr(step, "is_known", True) or getattr(step, "is_file_format", False)
         if differs or step is processing.unknown:
             raise ValueError(
@@ -53,13 +62,25 @@ def _known(steps, sample_shape):
     return processing
 
 
-def _processed(processing, X, noisy):
-    return processing.draw(X) if noisy else processing.apply(X, None)
-
-
-def _checked_levels(array, processing):
-    if processing.steps and array.dtype != np.uint8:
+def _checked_values(array, processing, output_range):
+    """Samples; ValueError for floats that are processed, or are gray levels on another scale."""
+    if array.dtype == np.uint8:
+        return array
+    if processing.steps:
         raise ValueError("Processing is that of gray levels: pass uint8 samples.")
+    if output_range is not None:
+        low, high = output_range
+        levels = from_gray_levels(to_gray_levels(array, output_range), output_range)
+        is_level = np.abs(array - levels) <= _ROUNDING * (high - low)
+        is_inside = (array > low) & (array < high)
+        is_level, is_inside = (part.reshape(len(array), -1) for part in (is_level, is_inside))
+        scaled = np.flatnonzero(is_level.all(axis=1) & is_inside.any(axis=1))
+        if len(scaled):
+            raise ValueError(
+                f"All values of sample {scaled[0]} are gray levels that were scaled to floats from "
+                f"{low:g} to {high:g}. What the model makes of a seed is compared in every value: "
+                "pass the gray levels themselves, as uint8."
+            )
     return array
 
 
@@ -77,11 +98,14 @@ class Diffusion:
     def with_settings(self, settings):
         """The same with some settings; ValueError if the model has no such."""
         settings, sampler = dict(settings), self.sampler
+        for name, value in settings.items():
+            if isinstance(value, str):
+                raise ValueError(f"The setting {name!r} must be a number, got {value!r}.")
         if "steps" in settings:
-            sampler = sampler.with_steps(int(settings.pop("steps")))
+            sampler = sampler.with_steps(settings.pop("steps"))
         taken = inspect.signature(sampler.network.forward).parameters
         takes_all = any(part.kind is part.VAR_KEYWORD for part in taken.values())
-        for name, value in settings.items():
+        for name in settings:
             if not takes_all and name not in taken:
                 raise ValueError(
                     Message(
@@ -92,8 +116,6 @@ class Diffusion:
                         ".",
                     )
                 )
-            if isinstance(value, str):
-                raise ValueError(f"The setting {name!r} must be a number, got {value!r}.")
         own = {name: torch.tensor([x]) for name, x in settings.items()}
         return Diffusion(sampler, self.processing, own)
 
@@ -101,7 +123,7 @@ class Diffusion:
         """Samples of shape (n, *sample_shape)."""
         shape, range_ = self.sample_shape, self.output_range
         array = check_samples(self.sampler, X, output_range=range_, sample_shape=shape)
-        return _checked_levels(array.reshape(-1, *shape), self.processing)
+        return _checked_values(array.reshape(-1, *shape), self.processing, range_)
 
     def states(self, array, decoding):
         """Last states of samples, with which the inversion starts."""
@@ -119,12 +141,12 @@ class Diffusion:
         found = self.sampler.invert(states, **self._of(condition, len(states)), **options)
         return found, found.noise, condition
 
-    def made(self, noise, condition, in_levels, noisy=False):
+    def made(self, noise, condition, in_levels):
         """Samples of noise, of the condition of one sample, processed if they are gray levels."""
         condition = self._of(condition, len(noise))
         if not in_levels:
             return self.sampler.run(noise, **condition)
-        return _processed(self.processing, self.sampler.images(noise, **condition), noisy)
+        return self.processing.apply(self.sampler.images(noise, **condition), None)
 
     def _of(self, condition, n):
         both = {**condition, **self.own}
@@ -157,8 +179,15 @@ class Reproduced:
 
     def checked(self, X):
         """Samples of shape (n, *sample_shape)."""
-        array, _ = self.detector._prepared(X)
-        return _checked_levels(array.reshape(-1, *self.sample_shape), self.processing)
+        shape = self.sample_shape
+        try:
+            range_ = self.output_range
+        except ValueError:
+            if as_array(X).dtype.kind != "f":
+                raise
+            range_ = None  # floats need none
+        array = check_samples(self.detector, X, output_range=range_, sample_shape=shape)
+        return _checked_values(array.reshape(-1, *shape), self.processing, range_)
 
     def states(self, array, decoding):
         """The samples themselves."""
@@ -174,7 +203,7 @@ class Reproduced:
         found = self.detector.reconstruct(array)
         return found, found.latents, {"number": torch.from_numpy(found.conditions)}
 
-    def made(self, noise, condition, in_levels, noisy=False):
+    def made(self, noise, condition, in_levels):
         """Samples of latents in one batch, of one condition, processed if they are gray levels."""
         function = self.function
         latents = torch.as_tensor(noise).to(function.device, function.dtype).flatten(1)
@@ -184,4 +213,4 @@ class Reproduced:
             x = function.generate(latents, number).float().cpu().numpy()
         if not in_levels:
             return x.astype(np.float32)
-        return _processed(self.processing, to_gray_levels(x, self.output_range), noisy)
+        return self.processing.apply(to_gray_levels(x, self.output_range), None)

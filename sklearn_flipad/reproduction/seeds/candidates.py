@@ -88,9 +88,15 @@ class SeedCandidates:
         Raises
         ------
         ValueError
-            If there are no seeds, no integers, or a setting has no values.
+            If there are no seeds, no integers, or a setting has no sequence of values.
         """
         seeds = checked_seeds(seeds)
+        for name, values in settings.items():
+            if isinstance(values, str) or not np.iterable(values):
+                raise ValueError(
+                    f"{name} must be a sequence of the values that the setting may have, as "
+                    f"{name}=[{values!r}], got {values!r}."
+                )
         combined = tuple(
             dict(zip(settings, values, strict=True)) for values in product(*settings.values())
         )

@@ -293,7 +293,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
                 key = tuple(settings.values())
                 if key not in ready:
                     ready[key] = target.with_settings(settings)
-                x = ready[key].made(draw(seed), {}, dtype == "uint8", noisy=True)
+                x = ready[key].made(draw(seed), {}, dtype == "uint8")
                 made.append(x[rng.randint(len(x))])
                 bar.update()
         return np.stack(made)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearn_flipad.base.conditions import rows_of
 from sklearn_flipad.generators import TorchNoise
 from sklearn_flipad.reproduction.seeds._correlation import bonferroni, log_p_values
 from sklearn_flipad.reproduction.seeds._targets import target_of
@@ -99,7 +100,7 @@ class SeedSearch:
     processing : transformer or sequence of transformer, default=None
         Known processing of suspects after they were generated, in this order, see
         :class:`~sklearn_flipad.ReproductionDetector`, whose own is the default. What the model
-        makes of a seed is processed too before it is compared, without noise.
+        makes of a seed is processed too before it is compared; noise is refused.
     n_jobs : int, default=None
         Processes that compare seeds, see :func:`~sklearn_flipad.reproduction.match_seeds`.
     verbose : int, default=0
@@ -155,7 +156,7 @@ class SeedSearch:
             Suspects: uint8 gray levels, or floats as the model returns them.
         **condition
             What else the network of a diffusion model is called with, such as ``class_labels``, a
-            tensor with a row for each sample.
+            tensor with a row for each sample, or a sequence of numbers.
 
         Returns
         -------
@@ -164,13 +165,16 @@ class SeedSearch:
         Raises
         ------
         ValueError
-            If X does not fit the model, the sampler cannot be run backward, seeds, settings or
-            `draw` are not valid, or processing is not known or not of gray levels of this size.
+            If X does not fit the model or holds gray levels that were scaled to floats, a condition
+            has not a row for each sample, the sampler cannot be run backward, seeds, settings or
+            `draw` are not valid, or processing is not known, draws noise, or is not of gray levels
+            of this size.
         TypeError
             If `sampler` is something else, or a step of processing is no perturbation.
         """
         target = target_of(self.sampler, self.processing)
         array = target.checked(X)
+        condition = rows_of(condition, len(array))
         states = target.states(array, self.decoding)
         deviations = target.deviations(array)
         found, rows = None, np.arange(len(array))

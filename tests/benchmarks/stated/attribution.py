@@ -136,6 +136,25 @@ def latent_diffusion():
         "{:.0f} % of what the model's own decoder makes of other latents is rejected",
         (100 - rate(other),),
     )
+    further = "0, decoder trained on"
+    plain, halved = (
+        row("latent_diffusion", owner="0", method=method, source=further)["median_scores"]
+        for method in ("reproduction", "reproduction, decoded in bfloat16")
+    )
+    yield (
+        "the median distance of the model's is {:.2f} gray levels instead of {:.2f}, and {:.2f} of "
+        "those of the decoder that was trained further",
+        (-halved["0"], -plain["0"], -halved[further]),
+    )
+    ratios = {
+        source: 100 - rate(row("latent_diffusion", owner="0", method="AEDR", source=source))
+        for source in (further, "0, other latents")
+    }
+    yield (
+        "it rejects {:.0f} %, where residuals reject nearly all, and of what the model's own "
+        "decoder makes of other latents {:.0f} %",
+        ratios.values(),
+    )
     medians = row("vq_model", method="quantization error", source="real")["median_scores"]
     yield (
         "the median of the sums is {:.3f} for the model's images and {:.3f} for real ones",

@@ -307,13 +307,22 @@ def diffusion():
         "days",
         (1e6 / per_second, 2**32 / per_second / 86400),
     )
+    own = {found["sampler"]: found for found in rows("diffusion", source="own")}
+    assert all(found["identical"] == found["found"] for found in own.values())
+    first = own.pop("DDIM 20")
+    assert all(found["found"] == found["n"] for found in own.values())
+    yield (
+        "Of {:,} images by 20 steps of DDIM, {:,} lead to their seed",
+        (first["n"], first["found"]),
+    )
+    copies, others = (
+        [found["least distance"] for found in rows("diffusion", source=source)]
+        for source in ("copy trained on", "other network")
+    )
+    yield "the nearest one is {:.0f} gray levels away", (min(copies),)
+    yield "Its nearest image is {:.0f} gray levels away", (min(others),)
     floats = rows("diffusion", source="own, floats")
     assert all(found["found"] == found["identical"] == found["n"] for found in floats)
-    yield (
-        "The round trip of the others is off by {:.4f} of the range at most. Mean noise finds the "
-        "seeds of all",
-        (max(found["round trip"] for found in floats),),
-    )
     # The level 1e-6 of 10^6 candidates and two inversions, for the sizes of the page.
     needed = norm.isf(0.5e-12) / np.sqrt([1024, 4 * 64 * 64])
     yield "a correlation of {:.2f} of 1,024 values, of 4x64x64 values {:.3f}", needed
