@@ -17,11 +17,13 @@ __all__ = ["N_BOX", "Framing", "Way", "boxes_of"]
 
 #: Numbers of a box: the middle of the rows and their share, then those of the columns.
 N_BOX = 4
-#: Multiple of the sides in which all images up to that size are resized: with one for each multiple
-#: they would be in several times as many lanes, most of them not full.
+#: Multiple of the sides in which all images up to that size are resized. With one for each multiple
+#: there were up to four times as many lanes, most of them half empty, and a trial of 64 samples of
+#: 24 to 128 pixels took 27 ms here in place of 15.
 _MULTIPLE = 4
-#: Part of a side by which a found box may reach beyond the limits at the cost of one gray level, a
-#: third of a pixel of 32: less than a pixel, and still no wall at which a search would stop.
+#: Part of a side by which a found box may reach beyond the limits at the cost of one gray level.
+#: With 0.003, 0.01 and 0.03, 23, 27 and 30 of 48 own samples of dcgan-0 were reproduced, and of a
+#: copy with noise of 10 % on its earlier weights none: 1.64 or 1.65 gray levels at least.
 _SLACK = 0.01
 
 

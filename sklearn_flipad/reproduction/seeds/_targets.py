@@ -14,9 +14,12 @@ from sklearn_flipad.reproduction._latent_functions import latent_function_of
 from sklearn_flipad.reproduction.detector import ReproductionDetector
 from sklearn_flipad.reproduction.seeds._latents import last_states
 
-#: Copies and their deviations, see DiffusionSampler.invert: the default for samples as they were
-#: made, and larger noise, which covers what compression or noise did to them, for those that do not
-#: come back. Both are measured together (``python -m benchmarks diffusion``).
+#: Copies and their deviations, see DiffusionSampler.invert. Correlations with the true noise of 40
+#: images, DDIM of 20 steps, and how many of them do not suffice among 10^6 seeds, with 0.05, 0.1,
+#: 0.2 and 0.4: medians of own images 0.59, 0.52, 0.47 and 0.41, all suffice; after JPEG 80 0.34,
+#: 0.37, 0.38 and 0.36, without 5, 2, 0 and 0; noise of 0.05, 0.29, 0.34, 0.38 and 0.37, without 6,
+#: 5, 2 and 0; resized to 24 0.25, 0.23, 0.22 and 0.20, without 14, 16, 19 and 27. The mean noise of
+#: copies of both deviations finds fewer than the better one: after JPEG 80 2 do not suffice.
 N_COPIES, DEVIATIONS = 2, (0.05, 0.2)
 #: Share of the range by which scaled gray levels differ from these: float32 rounds by 6e-8 of it.
 _ROUNDING = 1e-6
