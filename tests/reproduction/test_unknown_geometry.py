@@ -123,7 +123,11 @@ def test_boxes_beyond_the_image_cost(drawn):
     framing = framing_of(drawn[2])
     inside = torch.tensor([[0.0, 0, 0, 0], [0.05, -0.1, -0.05, -0.1]])
     assert not framing.excess(inside).any()
-    beyond = torch.tensor([[0.02, 0, 0, 0], [0.0, 0, 0, -0.17], [0.0, 0.02, 0, 0]])
+    drawn = UnknownGeometry(**GEOMETRY).draw_boxes(400, (32, 32), np.random.RandomState(0))
+    assert (1 + drawn[:, 1::2]).min() == 27 / 32
+    assert not framing.excess(torch.from_numpy(drawn)).any()
+    smaller = 27 / 32 - 1 - 0.02
+    beyond = torch.tensor([[0.02, 0, 0, 0], [0.0, 0, 0, smaller], [0.0, 0.02, 0, 0]])
     torch.testing.assert_close(framing.excess(beyond).sum(dim=1), torch.tensor([2.0, 2.0, 1.0]))
 
 

@@ -67,7 +67,7 @@ def test_resizings_are_those_of_the_draws():
     drawn, x = step.transform(x), torch.from_numpy(x)
     found = torch.stack(
         [
-            unknown.resized(x, torch.full((len(x),), number)).clamp(*ENDS)
+            unknown.resized(x, torch.full((len(x),), number))
             for number in range(unknown.n_resizings)
         ]
     )
@@ -87,6 +87,28 @@ def test_pixels_that_were_clipped_do_not_mislead(pictures):
     assert (unclipped.abs() > 1).double().mean() > 0.05
     found = unknown.fit(pictures, unclipped.clamp(*ENDS))
     torch.testing.assert_close(found, expected, atol=0.1, rtol=0)
+
+
+@pytest.mark.parametrize("of_tone", [False, True])
+def test_pixels_that_a_file_format_clipped_do_not_mislead(pictures, of_tone):
+    """They are near to the ends then, and not at them."""
+    rng = np.random.default_rng(1)
+    expected = numbers_of(4, rng)
+    expected[..., :9] *= 1.6
+    expected[..., 10] = -0.2
+    found = {}
+    for steps in ([], [JPEGCompression(90)]):
+        unknown = Processing([UnknownProcessing(ridge=0.01), *steps], (3, 16, 18)).fitted(ENDS)
+        unknown = unknown.of_tone() if of_tone else unknown
+        numbers = expected[..., [4, 9, 10]] if of_tone else expected
+        targets = unknown.apply(pictures, numbers).clamp(*ENDS)
+        targets = targets + torch.from_numpy(0.02 * rng.uniform(size=targets.shape))
+        fitted = unknown.fit(pictures, targets)
+        found[len(steps)] = unknown.squares(pictures, targets, 1)
+        apart = unknown.apply(pictures, fitted).clamp(*ENDS) - targets
+        assert (apart.abs().max() < 0.05) == bool(steps)
+    assert (found[1] < 2e-4).all()
+    assert (found[0] > 5 * found[1]).all()
 
 
 def test_the_fit_does_not_draw_the_picture(pictures):

@@ -47,7 +47,7 @@ class SearchPlan:
             max_iter = _MAX_ITER
         if n_restarts == "auto":
             n_restarts = _N_RESTARTS + min(n_conditions, options.max_conditions) - 1
-            if not has_floor:
+            if not has_floor and process.processing.unknown is None:
                 n_restarts = options.n_restarts_without_floor
         n_noise = 0 if process.noise is None else process.noise.n_values
         # Without a known floor each search would end by Gauss-Newton: for 300 samples of dcgan-0,
