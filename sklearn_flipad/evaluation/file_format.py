@@ -68,7 +68,13 @@ class FileFormat(ImagePerturbation):
     somewhat too large there.
 
     A file tells its last compression alone. Of an image that was compressed more strongly before,
-    the error is larger than what its file tells, and own samples are called foreign.
+    the error is larger than what its file tells, and own samples are called foreign;
+    :meth:`earlier_quality` looks for it, and a search warns of what it sees.
+
+    References
+    ----------
+    Farid, "Exposing digital forgeries from JPEG ghosts", IEEE Transactions on Information Forensics
+    and Security 4, 2009.
 
     Examples
     --------

@@ -183,6 +183,19 @@ def detector(fashion, encoder):
     )
 
 
+def test_a_search_that_failed_goes_on_from_further_starts(fashion, encoder):
+    X = UnknownProcessing(random_state=7).fit_transform(sample(fashion, 10, random_state=1))
+    options = {"encoder": encoder, "processing": UnknownProcessing(), "max_iter": 60}
+    few, more = (
+        ReproductionDetector(fashion, n_restarts=n, **options).reconstruct(X) for n in (0, 8)
+    )
+    assert more.reproduced.sum() > few.reproduced.sum()
+    np.testing.assert_array_equal(more.n_iter[few.reproduced], few.n_iter[few.reproduced])
+    failed = np.flatnonzero(more.n_iter > few.n_iter)
+    again = ReproductionDetector(fashion, n_restarts=8, **options).reconstruct(X[failed[::-1]])
+    np.testing.assert_array_equal(again.distances, more.distances[failed[::-1]])
+
+
 def test_own_samples_that_were_resized_are_reproduced_and_those_of_a_copy_are_not(
     fashion, detector
 ):
