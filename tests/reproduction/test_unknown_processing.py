@@ -68,10 +68,7 @@ def test_resizings_are_those_of_the_draws():
     x = np.random.default_rng(0).uniform(-1, 1, (40, 1, 24, 20))
     drawn, x = step.transform(x), torch.from_numpy(x)
     found = torch.stack(
-        [
-            unknown.resized(x, torch.full((len(x),), number))
-            for number in range(unknown.n_resizings)
-        ]
+        [unknown.resized(x, torch.full((len(x),), number)) for number in range(unknown.n_resizings)]
     )
     errors = (found - torch.from_numpy(drawn)).abs().amax(dim=(2, 3, 4))
     nearest = errors.min(dim=0)
