@@ -84,7 +84,7 @@ class SearchOptions:
     memory : int, default=20
         Pairs that L-BFGS keeps.
     n_restarts_without_floor : int, default=2
-        Further starts by default where a file format hides the floor.
+        Further starts by default where a file format hides the floor, and all steps are known.
     typical : float, default=2.0
         Where a file format hides the floor, own samples up to this multiple of the median distance
         count as reproduced when the usual distances are learned. After unknown processing, the

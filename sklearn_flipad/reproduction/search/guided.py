@@ -95,6 +95,8 @@ class GuidedSearch:
         for k, record in zip(rows, found, strict=True):
             records[k] = nearer_of(records[k], record)
 
+    # Of 48 own samples of lsgan-0 in unknown boxes two ended at 1.9 and 5.4 gray levels without
+    # further starts, and at 0.4 and 0.5 with them.
     def _are_far(self, X, objective, targets, records, rows):
         """Whether distances of some samples are more than what explains those of own ones."""
         typical = self.plan.options.typical
