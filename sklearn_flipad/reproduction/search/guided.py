@@ -81,7 +81,9 @@ class GuidedSearch:
     def _search_failed(self, X, objective, targets, records, starts, moves):
         """Search samples again from further starts that are farther than own ones are, if found."""
         rows = [k for k, record in enumerate(records) if record.outcome == UNDECIDED]
-        far = self._are_far(X, objective, targets, records, rows) if rows else []
+        if not rows or not starts:
+            return
+        far = self._are_far(X, objective, targets, records, rows)
         rows = [k for k, is_far in zip(rows, far, strict=True) if is_far]
         if not rows:
             return

@@ -133,19 +133,21 @@ def _by_batch_statistics(search, X, latents, conditions, median):
 
 def warn_if_compressed_before(search, X, found):
     """Warn of samples that are far, and were compressed before their files were saved."""
-    file_format = search.process.processing.file_format
+    processing = search.process.processing
+    file_format, unknown = processing.file_format, processing.unknown
     if file_format is None:
         return
     far = [X[k] for k in np.flatnonzero(found.distances > _OF_FILE)]
     qualities = [q for x in far if (q := file_format.earlier_quality(x)) is not None]
     if not qualities:
         return
+    first = "" if unknown is None else f"{type(unknown).__name__}(), "
     warnings.warn(
         f"{len(qualities)} of {len(X)} samples were compressed as JPEG before their files were "
         f"saved, one of them by quality {qualities[0]}, which the files do not tell: own samples "
         "are called foreign then. Judge them by an attributor whose processing= names each "
-        f"compression, as in [UnknownProcessing(), JPEGCompression({qualities[0]}), "
-        "JPEGCompression(90)], and fit it to own samples that were compressed so.",
+        f"compression, as in [{first}JPEGCompression({qualities[0]}), JPEGCompression(90)] for "
+        "a file of quality 90, and fit it to own samples that were compressed so.",
         UserWarning,
         stacklevel=5,
     )
