@@ -10,11 +10,15 @@ from sklearn.utils._param_validation import Interval
 
 from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.evaluation._bases import ImagePerturbation, rng_of
+from sklearn_flipad.evaluation._earlier_jpeg import earlier_quality
 from sklearn_flipad.evaluation.perturbations import JPEGCompression
 
 __all__ = ["FileFormat"]
 
 _BEST = 100
+#: Mean step of the tables of an earlier compression, as a part of that of the last, at least: what
+#: is nearer to the last cannot be told from it.
+_STRONGER = 1.25
 
 
 @cache
@@ -34,7 +38,8 @@ class FileFormat(ImagePerturbation):
     are judged by one threshold. Suspects come as the images that
     :class:`~sklearn_flipad.scoring.ImageDecoder` returns, in a list; arrays do not say how their
     files are compressed, and are refused; so are files that are compressed more strongly than JPEG
-    of the smallest of `qualities`, since the error of a file that is bad enough hides everything.
+    of the smallest of `qualities`, since the error of a file that is bad enough hides everything,
+    and files with a palette or few gray levels, of which nothing tells what was lost.
 
     As a transformer it draws a format for each image: JPEG of a quality of `qualities`, or none,
     and returns a list of images that know it. Own samples that calibrate are made so.
@@ -63,8 +68,13 @@ class FileFormat(ImagePerturbation):
     somewhat too large there.
 
     A file tells its last compression alone. Of an image that was compressed more strongly before,
-    or reduced to a palette, the error is larger than what its file tells, and own samples are
-    called foreign.
+    the error is larger than what its file tells, and own samples are called foreign;
+    :meth:`earlier_quality` looks for it, and a search warns of what it sees.
+
+    References
+    ----------
+    Farid, "Exposing digital forgeries from JPEG ghosts", IEEE Transactions on Information Forensics
+    and Security 4, 2009.
 
     Examples
     --------
@@ -154,6 +164,32 @@ class FileFormat(ImagePerturbation):
         if getattr(compression, "tables", None) is None:
             return compression.quality >= least
         return np.mean(compression.tables[0]) <= np.mean(_luma_table(least))
+
+    def earlier_quality(self, suspect):
+        """Return the JPEG quality by which a suspect was compressed before its file was saved.
+
+        Parameters
+        ----------
+        suspect : ndarray of uint8, shape (channels, height, width)
+            An image that knows its file.
+
+        Returns
+        -------
+        int or None
+            None if no compression is seen that was stronger than the file's own. It is seen only
+            if the image was neither cropped nor resized in between.
+        """
+        compression, largest = suspect.compression, _BEST
+        if compression is not None:
+            tables = getattr(compression, "tables", None)
+            last = _luma_table(compression.quality) if tables is None else tables[0]
+            weaker = (
+                quality
+                for quality in range(1, _BEST + 1)
+                if np.mean(_luma_table(quality)) < _STRONGER * np.mean(last)
+            )
+            largest = min(weaker, default=_BEST + 1) - 1
+        return earlier_quality(np.asarray(suspect), largest)
 
     def _drawn(self, X):
         rng = rng_of(self._values(X)[0].round(3) + 0.0, self.random_state)

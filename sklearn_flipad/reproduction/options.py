@@ -84,10 +84,12 @@ class SearchOptions:
     memory : int, default=20
         Pairs that L-BFGS keeps.
     n_restarts_without_floor : int, default=2
-        Further starts by default where a file format hides the floor.
+        Further starts by default where a file format hides the floor, and all steps are known.
     typical : float, default=2.0
         Where a file format hides the floor, own samples up to this multiple of the median distance
-        count as reproduced when the usual distances are learned.
+        count as reproduced when the usual distances are learned. After unknown processing, the
+        search of a sample failed if it ends at more than this multiple of the floor, or of the
+        error that its file makes, and goes on from further starts.
     max_conditions : int, default=16
         Largest number of conditions that get a start of their own by default.
     """

@@ -65,8 +65,9 @@ class ImageDecoder:
     def __call__(self, data):
         """Image, uint8 of shape (channels, height, width), and the steps from a file's content.
 
-        If it was not resized, the array's attribute ``compression`` is a perturbation that
-        compresses other images as the file does, None without loss.
+        If it was not resized, and the file has no palette and all gray levels, the array's
+        attribute ``compression`` is a perturbation that compresses other images as the file does,
+        None without loss.
         """
         return decode_image(data, size=self.size, mode=self.mode, max_pixels=self.max_pixels)
 

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -160,6 +161,45 @@ def test_slight_changes_of_files_know_their_format(own):
     assert changes["lower quality"][1].compression is tables
 
 
+@pytest.mark.parametrize("shape", [(1, 32, 32), (3, 48, 40)])
+def test_an_earlier_compression_is_seen(shape):
+    rng, channels = np.random.default_rng(0), shape[0]
+    small = rng.integers(0, 256, (6, channels, 8, 8), dtype=np.uint8)
+    X = np.stack(
+        [[np.asarray(Image.fromarray(plane).resize(shape[:0:-1])) for plane in x] for x in small]
+    )
+    mode, seen, once = "L" if channels == 1 else "RGB", FileFormat().earlier_quality, [None] * 6
+
+    def saved(X, name, **options):
+        pixels = [x[0] if channels == 1 else np.moveaxis(x, 0, 2) for x in X]
+        files = [_file(Image.fromarray(image), name, **options) for image in pixels]
+        return [ImageDecoder(mode=mode)(file)[0] for file in files]
+
+    before = JPEGCompression(60).fit_transform(X)
+    assert list(map(seen, saved(X, "PNG"))) == once
+    assert list(map(seen, saved(before, "PNG"))) == [60] * 6
+    for quality in (80, 95):
+        assert list(map(seen, saved(X, "JPEG", quality=quality))) == once
+        qualities = list(map(seen, saved(before, "JPEG", quality=quality)))
+        assert sum(found is not None and abs(found - 60) <= 1 for found in qualities) >= 5
+
+
+def test_an_earlier_compression_is_a_warning(fashion, encoder, own):
+    steps = [UnknownGeometry(), FileFormat()]
+    detector = ReproductionDetector(fashion, encoder=encoder, processing=steps, **BRIEF)
+    images = JPEGCompression(60).fit_transform(sample(fashion, 3, random_state=0))
+    last = JPEGCompression(92)
+    twice = [FileImage(last.fit_transform(x[None])[0], last) for x in images]
+    match = r"[23] of 3 samples were compressed as JPEG before .* quality (59|60|61), .*names each"
+    with pytest.warns(UserWarning, match=match):
+        detector.score_samples(twice)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.score_samples(own[:3])
+    detector.set_params(processing=[UnknownGeometry(), JPEGCompression(60), last])  # as advised
+    assert np.isfinite(detector.score_samples(twice)).all()
+
+
 def test_what_cannot_be_judged_is_refused(fashion, encoder):
     detector = ReproductionDetector(
         fashion, encoder=encoder, processing=[UnknownGeometry(), FileFormat()], **BRIEF
@@ -171,7 +211,12 @@ def test_what_cannot_be_judged_is_refused(fashion, encoder):
         file = _file(Image.fromarray(X[0][0]), name, quality=quality)
         with pytest.raises(ValueError, match="more strongly than JPEG of quality 60, the least"):
             detector.score_samples([ImageDecoder(mode="L")(file)[0]])
-    file = _file(Image.fromarray(X[0][0]), "JPEG", quality=60)
+    image = Image.fromarray(X[0][0])
+    for few in (image.quantize(64), image.convert("1")):
+        reduced = ImageDecoder(mode="L")(_file(few, "PNG"))[0]
+        with pytest.raises(ValueError, match="a palette, or of few gray levels, it is not known"):
+            detector.score_samples([reduced])
+    file = _file(image, "JPEG", quality=60)
     assert np.isfinite(detector.score_samples([ImageDecoder(mode="L")(file)[0]])).all()
     images = FileFormat().transform(X)
     assert np.isfinite(detector.score_samples(images)).all()  # as advised

@@ -23,6 +23,7 @@ from sklearn_flipad.reproduction.search.latent_search import search_latents
 from sklearn_flipad.reproduction.search.metric import LatentMetric
 from sklearn_flipad.reproduction.search.objective import Objective
 from sklearn_flipad.reproduction.search.plan import SearchPlan
+from sklearn_flipad.reproduction.search.resizings import search_resizings
 from sklearn_flipad.scoring import score_files
 from sklearn_flipad.zoo import load_pretrained
 
@@ -123,7 +124,11 @@ def test_boxes_beyond_the_image_cost(drawn):
     framing = framing_of(drawn[2])
     inside = torch.tensor([[0.0, 0, 0, 0], [0.05, -0.1, -0.05, -0.1]])
     assert not framing.excess(inside).any()
-    beyond = torch.tensor([[0.02, 0, 0, 0], [0.0, 0, 0, -0.17], [0.0, 0.02, 0, 0]])
+    drawn = UnknownGeometry(**GEOMETRY).draw_boxes(400, (32, 32), np.random.RandomState(0))
+    assert (1 + drawn[:, 1::2]).min() == 27 / 32
+    assert not framing.excess(torch.from_numpy(drawn)).any()
+    smaller = 27 / 32 - 1 - 0.02
+    beyond = torch.tensor([[0.02, 0, 0, 0], [0.0, 0, 0, smaller], [0.0, 0.02, 0, 0]])
     torch.testing.assert_close(framing.excess(beyond).sum(dim=1), torch.tensor([2.0, 2.0, 1.0]))
 
 
@@ -148,6 +153,30 @@ def test_boxes_are_found_with_the_latents(fashion):
     assert (32 * apart.abs().amax(dim=1) < 0.5).double().mean() > 0.3
     # Kernels other than the bicubic one are left to the next search.
     assert np.median([record.distance for record in found]) < 2
+
+
+def test_a_box_that_is_a_pixel_off_on_both_axes_is_found(fashion):
+    process = GenerativeProcess(LatentFunction(fashion, device=CPU), processing=UnknownGeometry())
+    ((latents, conditions),) = process.draw_latents(3, 3)
+    boxes = UnknownGeometry(crop=0.9, framed=1).draw_boxes(3, (32, 32), np.random.RandomState(2))
+    latents[:, -4:] = torch.from_numpy(boxes)
+    X = process.processed(latents, conditions)
+    metric = LatentMetric.from_draws(process, np.random.RandomState(0))
+    framing, moves = process.framing(X), process.box_moves(latents)
+    objective, targets = Objective.of(process).framed_as(framing), process.targets(X)
+    beside = latents + moves[0] + moves[2]
+    numbers, plan = conditions + framing.numbers(X), SearchPlan(80, has_floor=False)
+    share = []
+    with process.running():
+        starts = [(beside, numbers)]
+        records = search_latents(objective, metric, targets, starts, plan)
+        for some in ((), moves):
+            found = list(records)
+            search_resizings(objective, metric, targets, found, plan, some)
+            apart = torch.stack([record.latents[-4:] for record in found]) - latents[:, -4:]
+            share.append(float((32 * apart.abs().amax(dim=1) < 0.2).double().mean()))
+    assert share[0] <= 1 / 3
+    assert share[1] >= 2 / 3
 
 
 @pytest.fixture(scope="module")

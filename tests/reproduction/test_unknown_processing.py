@@ -1,5 +1,7 @@
 """Unknown processing: its fit, and the search with it."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -66,10 +68,7 @@ def test_resizings_are_those_of_the_draws():
     x = np.random.default_rng(0).uniform(-1, 1, (40, 1, 24, 20))
     drawn, x = step.transform(x), torch.from_numpy(x)
     found = torch.stack(
-        [
-            unknown.resized(x, torch.full((len(x),), number)).clamp(*ENDS)
-            for number in range(unknown.n_resizings)
-        ]
+        [unknown.resized(x, torch.full((len(x),), number)) for number in range(unknown.n_resizings)]
     )
     errors = (found - torch.from_numpy(drawn)).abs().amax(dim=(2, 3, 4))
     nearest = errors.min(dim=0)
@@ -87,6 +86,28 @@ def test_pixels_that_were_clipped_do_not_mislead(pictures):
     assert (unclipped.abs() > 1).double().mean() > 0.05
     found = unknown.fit(pictures, unclipped.clamp(*ENDS))
     torch.testing.assert_close(found, expected, atol=0.1, rtol=0)
+
+
+@pytest.mark.parametrize("of_tone", [False, True])
+def test_pixels_that_a_file_format_clipped_do_not_mislead(pictures, of_tone):
+    """They are near to the ends then, and not at them."""
+    rng = np.random.default_rng(1)
+    expected = numbers_of(4, rng)
+    expected[..., :9] *= 1.6
+    expected[..., 10] = -0.2
+    found = {}
+    for steps in ([], [JPEGCompression(90)]):
+        unknown = Processing([UnknownProcessing(ridge=0.01), *steps], (3, 16, 18)).fitted(ENDS)
+        unknown = unknown.of_tone() if of_tone else unknown
+        numbers = expected[..., [4, 9, 10]] if of_tone else expected
+        targets = unknown.apply(pictures, numbers).clamp(*ENDS)
+        targets = targets + torch.from_numpy(0.02 * rng.uniform(size=targets.shape))
+        fitted = unknown.fit(pictures, targets)
+        found[len(steps)] = unknown.squares(pictures, targets, 1)
+        apart = unknown.apply(pictures, fitted).clamp(*ENDS) - targets
+        assert (apart.abs().max() < 0.05) == bool(steps)
+    assert (found[1] < 2e-4).all()
+    assert (found[0] > 5 * found[1]).all()
 
 
 def test_the_fit_does_not_draw_the_picture(pictures):
@@ -159,6 +180,23 @@ def detector(fashion, encoder):
     return ReproductionDetector(
         fashion, encoder=encoder, processing=UnknownProcessing(), max_iter=60, n_restarts=0
     )
+
+
+def test_a_search_that_failed_goes_on_from_further_starts(fashion, encoder):
+    X = UnknownProcessing(random_state=7).fit_transform(sample(fashion, 4, random_state=1))
+    biased = copy.deepcopy(encoder)
+    # An error that corrections of the guess find.
+    biased._statistics["latent_mean"] = biased._statistics["latent_mean"] + 2.0
+    options = {"encoder": biased, "processing": UnknownProcessing(), "max_iter": 60}
+    few, more = (
+        ReproductionDetector(fashion, n_restarts=n, **options).reconstruct(X) for n in (0, 4)
+    )
+    assert few.reproduced.sum() < 3
+    assert more.reproduced.all()
+    np.testing.assert_array_equal(more.n_iter[few.reproduced], few.n_iter[few.reproduced])
+    failed = np.flatnonzero(~few.reproduced)[-1:]
+    again = ReproductionDetector(fashion, n_restarts=4, **options).reconstruct(X[failed])
+    np.testing.assert_array_equal(again.distances, more.distances[failed])
 
 
 def test_own_samples_that_were_resized_are_reproduced_and_those_of_a_copy_are_not(

@@ -18,6 +18,7 @@ from sklearn_flipad.datasets.files.containers import (
     separate_jpeg,
     separate_png,
 )
+from sklearn_flipad.datasets.files.facts import has_few_colors
 from sklearn_flipad.datasets.files.loading import check_count
 from sklearn_flipad.storage.files import file_kind, read_regular
 
@@ -105,8 +106,9 @@ def decode_image(data, *, size, mode, max_pixels):
         image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
     pixels = pixels[None] if mode == "L" else np.ascontiguousarray(np.moveaxis(pixels, 2, 0))
-    # Of a resized image nothing says what another one would look like in that file.
-    return pixels if is_resized else FileImage(pixels, compression), tuple(steps)
+    # Of a resized image, or of few colors, nothing says what another would look like in that file.
+    is_known = not is_resized and not has_few_colors(steps[0].split()[2])
+    return FileImage(pixels, compression) if is_known else pixels, tuple(steps)
 
 
 def read_orientation(exif):

@@ -3,7 +3,15 @@
 import re
 from collections import Counter
 
-__all__ = ["IN_COLOR", "LOSSLESS", "count_facts", "facts_of", "jpeg_quality", "phrase"]
+__all__ = [
+    "IN_COLOR",
+    "LOSSLESS",
+    "count_facts",
+    "facts_of",
+    "has_few_colors",
+    "jpeg_quality",
+    "phrase",
+]
 
 #: Texts are in the files of attributors, and stay as they are.
 IN_COLOR, LOSSLESS = "in color", "not compressed with loss"
@@ -46,7 +54,7 @@ def facts_of(decoding):
         facts["subsampling"] = f"of chroma {match['subsampling']}"
     converted, resized = _CONVERTED.search(steps), _RESIZED.search(steps)
     facts["colors"] = _USUAL_COLORS
-    if mode.partition(";")[0] == "P":
+    if _has_palette(mode):
         facts["colors"] = "reduced to a palette"
     elif mode in _FEW_LEVELS:
         facts["colors"] = "of few gray levels"
@@ -58,6 +66,15 @@ def facts_of(decoding):
         width, height, side = map(int, resized.groups())
         facts["resizing"] = f"resized by {side / min(width, height):.2g}"
     return facts
+
+
+def has_few_colors(mode):
+    """Whether a file of this mode has a palette, or fewer gray levels than a sample may have."""
+    return _has_palette(mode) or mode in _FEW_LEVELS
+
+
+def _has_palette(mode):
+    return mode.partition(";")[0] == "P"
 
 
 def count_facts(decodings):

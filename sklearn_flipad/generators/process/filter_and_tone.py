@@ -31,7 +31,8 @@ class FilterAndTone:
     such pairs, too, one of which comes before the filter; the first changes nothing. `ridge`, a
     variance in squared gray levels, weighs the squared distance of the eleven numbers from an
     image to which nothing was done, in their usual deviations. `ends` are the values of the gray
-    levels 0 and 255. Targets may have one row for all images. With ``side=1`` the filter is a gain.
+    levels 0 and 255; with `clips`, values beyond them are cut off, as before a file format. Targets
+    may have one row for all images. With ``side=1`` the filter is a gain.
 
     The solution is held fixed in derivatives. Those of the least sum of squared errors and ridge
     with respect to the image are exact all the same (Golub and Pereyra, "The differentiation of
@@ -39,8 +40,8 @@ class FilterAndTone:
     does not change with the numbers at its minimum.
     """
 
-    def __init__(self, ridge, ends, after=(), resizings=(), side=3):
-        self.ridge, self.after, self.side = ridge, after, side
+    def __init__(self, ridge, ends, after=(), resizings=(), side=3, *, clips=False):
+        self.ridge, self.after, self.side, self.clips = ridge, after, side, clips
         self.n_resizings = len(resizings)
         self._resizings = [
             torch.from_numpy(np.stack(matrices)) for matrices in zip(*resizings, strict=True)
@@ -71,11 +72,13 @@ class FilterAndTone:
     def resized(self, x, numbers):
         """Images, each resized back and forth as numbers (n,) of `resizings` say."""
         rows, columns = (matrices.to(x)[numbers] for matrices in self._resizings)
-        return rows[:, None] @ x @ columns[:, None].transpose(2, 3)
+        made = rows[:, None] @ x @ columns[:, None].transpose(2, 3)
+        return made.clamp(self.low, self.high)
 
     def of_tone(self):
         """The same without a filter, of three numbers."""
-        return FilterAndTone(self.ridge, (self.low, self.high), self.after, side=1)
+        ends = self.low, self.high
+        return FilterAndTone(self.ridge, ends, self.after, side=1, clips=self.clips)
 
     def fit(self, x, targets):
         """Numbers, float64 of shape (n, channels, 11), that bring images nearest to targets."""
@@ -87,7 +90,9 @@ class FilterAndTone:
         with torch.no_grad():
             basis, wanted = self._system(x, targets, stride)
             numbers, beyond = self._fit(basis, wanted)
-            errors = (wanted - _made(numbers, basis)).masked_fill(beyond, 0)
+            made = _made(numbers, basis)
+            made = made.clamp(-1, 1) if self.clips else torch.where(beyond, wanted, made)
+            errors = wanted - made
         return errors.square().mean(dim=(1, 2))
 
     def _system(self, x, targets, stride=1):
@@ -98,7 +103,7 @@ class FilterAndTone:
 
     def _fit(self, basis, wanted):
         """The numbers, and the pixels that are clipped in both images."""
-        at_low, at_high = wanted <= -1, wanted >= 1
+        at_low, at_high = (wanted <= -1) | self.clips, (wanted >= 1) | self.clips
         numbers, some = self._solution(basis, wanted, basis), bool((at_low | at_high).any())
         beyond = torch.zeros_like(wanted, dtype=bool)
         for _ in range(_N_SOLUTIONS - 1 if some else 0):
@@ -112,6 +117,7 @@ class FilterAndTone:
         basis = self._basis(self._unit(x))
         basis = self._through(basis) if through else basis
         made = (numbers.to(x)[..., None, None] * basis).sum(dim=2)
+        made = made.clamp(-1, 1) if self.clips else made
         return (made + 1) * ((self.high - self.low) / 2) + self.low
 
     def penalties(self, numbers):

@@ -249,9 +249,11 @@ class Framing:
         found = []
         for axis in (0, 1):
             middle, share = boxes[:, 2 * axis], boxes[:, 2 * axis + 1]
+            # Boxes of whole pixels may be smaller by half a one.
+            smallest = round(self.smallest * self.sides[axis]) / self.sides[axis]
             found += [
                 middle.abs() + share / 2,  # beyond an edge
-                self.smallest - 1 - share,
+                smallest - 1 - share,
             ]
         return torch.stack(found, dim=1).clamp_min(0) / _SLACK
 

@@ -138,7 +138,13 @@ class Processing:
             return None
         if ends is None:
             raise ValueError("UnknownProcessing takes gray levels: pass uint8 samples.")
-        return FilterAndTone(self.unknown.ridge, ends, self._matrices_after, self._resizings)
+        return FilterAndTone(
+            self.unknown.ridge,
+            ends,
+            self._matrices_after,
+            self._resizings,
+            clips=self.ends_in_format,
+        )
 
     def framing(self, sizes):
         """The :class:`Framing` of images of these sizes, or None if all have the generator's."""

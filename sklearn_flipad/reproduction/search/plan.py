@@ -47,8 +47,10 @@ class SearchPlan:
             max_iter = _MAX_ITER
         if n_restarts == "auto":
             n_restarts = _N_RESTARTS + min(n_conditions, options.max_conditions) - 1
-            if not has_floor:
+            if not has_floor and process.processing.unknown is None:
                 n_restarts = options.n_restarts_without_floor
+        if process.n_box:  # a wrong box misleads as a wrong condition does
+            options = replace(options, n_chances=options.n_chances_with_conditions)
         n_noise = 0 if process.noise is None else process.noise.n_values
         # Without a known floor each search would end by Gauss-Newton: for 300 samples of dcgan-0,
         # of its own and of copies, it took 38 to 55 % of the time and changed no area by 0.001.

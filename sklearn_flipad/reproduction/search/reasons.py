@@ -13,7 +13,7 @@ from sklearn_flipad.base.modules import evaluating
 from sklearn_flipad.base.randomness import Purpose, separate_stream
 from sklearn_flipad.reproduction.search.records import REPRODUCED
 
-__all__ = ["N_TRIED", "found_reason", "warn_if_written_otherwise"]
+__all__ = ["N_TRIED", "found_reason", "warn_if_compressed_before", "warn_if_written_otherwise"]
 
 #: Samples that are searched again for each reason.
 N_TRIED = 8
@@ -21,6 +21,8 @@ N_TRIED = 8
 _CUT_OFF = (1 / 4 + 1 / 12) ** 0.5
 #: Share of them that must be reproduced for the reason to count.
 _MOSTLY = 0.5
+#: Errors of the file up to which own samples end: 1.11 of 200 that were measured.
+_OF_FILE = 1.2
 #: Samples, and those in a batch, from which statistics of batch normalization are taken.
 _N_DRAWN, _N_BATCH = 2048, 256
 
@@ -126,6 +128,28 @@ def _by_batch_statistics(search, X, latents, conditions, median):
         "The generator ran in train mode when they were made: with batch normalization by the "
         f"statistics of a batch, the median distance is {distance:.3g} instead of {median:.3g}. "
         "Draw own samples again after generator.eval(), as sample() does."
+    )
+
+
+def warn_if_compressed_before(search, X, found):
+    """Warn of samples that are far, and were compressed before their files were saved."""
+    processing = search.process.processing
+    file_format, unknown = processing.file_format, processing.unknown
+    if file_format is None:
+        return
+    far = [X[k] for k in np.flatnonzero(found.distances > _OF_FILE)]
+    qualities = [q for x in far if (q := file_format.earlier_quality(x)) is not None]
+    if not qualities:
+        return
+    first = "" if unknown is None else f"{type(unknown).__name__}(), "
+    warnings.warn(
+        f"{len(qualities)} of {len(X)} samples were compressed as JPEG before their files were "
+        f"saved, one of them by quality {qualities[0]}, which the files do not tell: own samples "
+        "are called foreign then. Judge them by an attributor whose processing= names each "
+        f"compression, as in [{first}JPEGCompression({qualities[0]}), JPEGCompression(90)] for "
+        "a file of quality 90, and fit it to own samples that were compressed so.",
+        UserWarning,
+        stacklevel=5,
     )
 
 

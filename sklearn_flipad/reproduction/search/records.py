@@ -44,3 +44,14 @@ class Found(NamedTuple):
     distances: np.ndarray
     outcomes: np.ndarray
     n_iter: np.ndarray
+
+    @classmethod
+    def of(cls, records, device):
+        """The results of searches of which these are the records."""
+        return cls(
+            torch.stack([record.latents for record in records]),
+            torch.tensor([record.condition for record in records], device=device),
+            np.array([record.distance for record in records]),
+            np.array([record.outcome for record in records]),
+            np.array([record.n_iter for record in records]),
+        )
