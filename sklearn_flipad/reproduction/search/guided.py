@@ -103,7 +103,8 @@ class GuidedSearch:
         """Whether distances of some samples are more than what explains those of own ones."""
         typical = self.plan.options.typical
         if self.process.processing.ends_in_format:
-            found = Found.of([records[k] for k in rows], self.process.device)
-            return judged(X[rows], found, self.process).distances > typical
+            # All of them, since numbers of resizings are those of the sizes of all.
+            found = judged(X, Found.of(records, self.process.device), self.process)
+            return found.distances[rows] > typical
         floors = objective.floor(targets).cpu().numpy()
         return [records[k].distance > typical * floors[k] for k in rows]
