@@ -39,6 +39,7 @@ test: env
 test-floors: .venv-floors/installed
 	$(FLOORS)/python -m pytest $(PARALLEL) -m "not network" --ignore=sklearn_flipad/tabular/sdv.py \
 		--ignore=sklearn_flipad/final_layer/diffusion.py \
+		--ignore=sklearn_flipad/zoo/diffusion.py \
 		--ignore=tests/operators --ignore=tests/solvers \
 		--ignore=tests/benchmarks/zoo \
 		--ignore-glob='*/test_doc*.py' --ignore-glob='tests/zoo/test_[!p]*.py'

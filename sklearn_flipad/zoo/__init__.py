@@ -5,6 +5,7 @@ from sklearn_flipad.zoo.architectures import (
     DCGANGenerator,
     LSGANGenerator,
 )
+from sklearn_flipad.zoo.diffusion import load_diffusion
 from sklearn_flipad.zoo.medigan_files import load_medigan
 from sklearn_flipad.zoo.pretrained import (
     list_pretrained,
@@ -23,6 +24,7 @@ __all__ = [
     "LSGANGenerator",
     "StyleGAN2Generator",
     "list_pretrained",
+    "load_diffusion",
     "load_medigan",
     "load_pretrained",
     "load_stylegan2",
