@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from configparser import ConfigParser
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -90,3 +91,18 @@ def test_the_numerical_core_stands_alone(room):
             ), f"{module} imports {name}"
             if name in MODULES and name not in seen:
                 todo.append(name)
+
+
+def test_files_beside_the_code_are_installed():
+    config = ConfigParser()
+    config.read(ROOT.parent / "setup.cfg")
+    installed = set()
+    for package, value in config["options.package_data"].items():
+        # As setuptools does: lines, or where there is one, what stands between commas.
+        parts = value.splitlines() if "\n" in value else value.split(",")
+        folder = ROOT.parent.joinpath(*package.split("."))
+        installed.update(path for part in parts for path in folder.glob(part.strip()))
+    beside = {
+        path for path in ROOT.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert beside <= installed
