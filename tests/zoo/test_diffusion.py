@@ -7,7 +7,7 @@ import pytest
 
 from sklearn_flipad.evaluation import noisy_copy
 from sklearn_flipad.generators import DiffusionSampler, TorchNoise
-from sklearn_flipad.reproduction import SeedSearch
+from sklearn_flipad.reproduction import SeedCandidates, SeedDetector, SeedSearch
 from sklearn_flipad.zoo import load_diffusion
 from sklearn_flipad.zoo.diffusion import FOLDER
 from sklearn_flipad.zoo.files.samples import load_grid
@@ -45,3 +45,19 @@ def test_seed_of_an_image_and_of_a_copys(sampler):
     np.testing.assert_array_equal(found.seeds, 4321)
     assert (found.log_p_values < np.log(1e-6)).all()
     np.testing.assert_array_equal(found.identical, [True, False])
+
+
+def test_settings_that_are_nearly_right(sampler):
+    """The noise that they lead to is like that of the true seed, too."""
+    suspects = sampler.images(TorchNoise(sampler.latent_shape)(11))
+    candidates = SeedCandidates.of_each(range(15), steps=[18, 19, 20, 21, 22])
+    found = SeedSearch(sampler, candidates, n_best=1).search(suspects)
+    assert found.identical.all()
+    assert found.settings == ({"steps": 20},)
+
+
+def test_an_identical_image_is_the_models_own(sampler):
+    own = sampler.images(TorchNoise(sampler.latent_shape)(3))
+    detector = SeedDetector(sampler, seeds=range(5), level=1e-300).fit(own)
+    scores = detector.score_samples(np.concatenate([own, 255 - own]))
+    np.testing.assert_array_equal(scores, [0, -255])

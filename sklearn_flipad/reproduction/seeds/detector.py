@@ -52,7 +52,8 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
     processing : transformer or sequence of transformer, default=None
         Known processing of suspects, see :class:`~sklearn_flipad.reproduction.SeedSearch`.
     level : float, default=1e-6
-        Largest p-value, Bonferroni's, of a seed that counts as found.
+        Largest p-value, Bonferroni's, of a seed that counts as found. One that makes the sample
+        again in every value always does.
     n_best, tol, max_iter, n_jobs
         See :class:`~sklearn_flipad.reproduction.SeedSearch`.
     device, random_state
@@ -210,7 +211,8 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
         -------
         ndarray of float64, shape (n,)
             Minus the root mean square difference in gray levels, or in the unit of floats; minus
-            ``far_`` where no seed has a p-value of at most `level`.
+            ``far_`` where no seed has a p-value of at most `level`, and none makes the sample again
+            in every value.
 
         Raises
         ------
@@ -223,7 +225,8 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
         made = found.samples.astype(np.float64)
         X = np.asarray(as_array(X)).reshape(made.shape)
         distances = np.sqrt(np.square(made - X).reshape(len(X), -1).mean(axis=1))
-        return -np.where(found.log_p_values <= np.log(self.level), distances, self.far_)
+        is_found = (found.log_p_values <= np.log(self.level)) | found.identical
+        return -np.where(is_found, distances, self.far_)
 
     def search(self, X):
         """Seeds of samples, what the model makes of them, and p-values.

@@ -42,10 +42,10 @@ class SeedSearchResult:
         and of inversions that may be tried, 2 for gray levels and 3 for floats (Bonferroni).
     samples : ndarray, shape (n, *sample_shape)
         What the model makes of them, processed: gray levels for gray levels, else floats.
-    distances : ndarray of float64, shape (n, n_best)
+    distances : ndarray of float64, shape (n, n_run)
         Largest absolute difference between the suspect and what the model makes of each candidate,
         in gray levels for gray levels.
-    equal : ndarray of float64, shape (n, n_best)
+    equal : ndarray of float64, shape (n, n_run)
         Share of equal values.
     """
 
@@ -89,7 +89,8 @@ class SeedSearch:
         :func:`~sklearn_flipad.reproduction.match_seeds`. By default
         :class:`~sklearn_flipad.generators.TorchNoise` of one sample.
     n_best : int, default=3
-        Candidates of each sample with which the model is run again.
+        Candidates of each sample with which the model is run again; where there are settings, the
+        best one of each at least.
     tol : float, default=1e-5
         See :meth:`~sklearn_flipad.generators.DiffusionSampler.invert`.
     max_iter : int, default=100
@@ -283,12 +284,17 @@ def _usable(noise):
 
 
 def _merged(parts, candidates, n_values, n_best):
-    """The best matches of all settings, and the number of the setting that each is of."""
+    """The best match of each setting, then the best others, and the setting that each is of.
+
+    Noise by settings that are nearly the true ones is like that of the true seed, too.
+    """
     *columns, n_batches, sources = zip(*parts, strict=True)
     if len(set(n_batches)) > 1:
         raise ValueError("draw(seed) must return batches of one size.")
     correlations, seeds, rows, positions = map(np.hstack, columns)
-    order = np.argsort(-correlations, axis=1, kind="stable")[:, :n_best]
+    is_first = np.concatenate([np.arange(part[0].shape[1]) == 0 for part in parts])
+    places = np.where(is_first, -correlations, 2 - correlations)
+    order = np.argsort(places, axis=1, kind="stable")[:, : max(n_best, len(parts))]
     sources = np.repeat(sources, [part[0].shape[1] for part in parts])[order]
     correlations, seeds, rows, positions = (
         np.take_along_axis(column, order, 1) for column in (correlations, seeds, rows, positions)
