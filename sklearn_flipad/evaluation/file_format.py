@@ -39,7 +39,7 @@ class FileFormat(ImagePerturbation):
     :class:`~sklearn_flipad.scoring.ImageDecoder` returns, in a list; arrays do not say how their
     files are compressed, and are refused; so are files that are compressed more strongly than JPEG
     of the smallest of `qualities`, since the error of a file that is bad enough hides everything,
-    and files with a palette or few gray levels, of which nothing tells what was lost.
+    and files with a palette or fewer than 8 bits, of which nothing tells what was lost.
 
     As a transformer it draws a format for each image: JPEG of a quality of `qualities`, or none,
     and returns a list of images that know it. Own samples that calibrate are made so.

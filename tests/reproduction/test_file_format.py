@@ -214,7 +214,7 @@ def test_what_cannot_be_judged_is_refused(fashion, encoder):
     image = Image.fromarray(X[0][0])
     for few in (image.quantize(64), image.convert("1")):
         reduced = ImageDecoder(mode="L")(_file(few, "PNG"))[0]
-        with pytest.raises(ValueError, match="a palette, or of few gray levels, it is not known"):
+        with pytest.raises(ValueError, match="a palette, or of fewer than 8 bits, it is not known"):
             detector.score_samples([reduced])
     file = _file(image, "JPEG", quality=60)
     assert np.isfinite(detector.score_samples([ImageDecoder(mode="L")(file)[0]])).all()

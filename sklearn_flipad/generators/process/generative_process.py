@@ -188,11 +188,11 @@ def _of_files(images, files, file_format):
         if not isinstance(file, FileImage):
             raise ValueError(
                 f"Sample {number} does not say how its file is compressed, and FileFormat() asks "
-                "for it. Pass a list of images as ImageDecoder(mode=...)(data)[0] returns them, "
-                "gray ones with mode='L' and without size=, or as FileFormat().transform does; or "
-                "name the format, as in processing=[UnknownGeometry(), JPEGCompression(90)]. Of "
-                "a file with a palette, or of few gray levels, it is not known what was lost: take "
-                "the file from which it was made, if there is one."
+                "for it. Of a file with a palette, or of fewer than 8 bits, it is not known what "
+                "was lost: take the file from which it was made, if there is one. Elsewhere pass a "
+                "list of images as ImageDecoder(mode=...)(data)[0] returns them, gray ones with "
+                "mode='L' and without size=, or as FileFormat().transform does; or name the "
+                "format, as in processing=[UnknownGeometry(), JPEGCompression(90)]."
             )
         if not file_format.covers(file):
             raise ValueError(

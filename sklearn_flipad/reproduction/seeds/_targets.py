@@ -103,7 +103,10 @@ class Diffusion:
         settings, sampler = dict(settings), self.sampler
         for name, value in settings.items():
             if isinstance(value, str):
-                raise ValueError(f"The setting {name!r} must be a number, got {value!r}.")
+                raise ValueError(
+                    f"The setting {name!r} must be a number, got {value!r}. Of a log, name the "
+                    "columns that are settings: settings=[...], or --settings for the command."
+                )
         if "steps" in settings:
             sampler = sampler.with_steps(settings.pop("steps"))
         taken = inspect.signature(sampler.network.forward).parameters

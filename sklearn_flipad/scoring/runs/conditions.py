@@ -15,7 +15,7 @@ __all__ = ["Conditions"]
 
 #: Advice for files whose seeds are found, and what the model makes of these.
 _MADE_AGAIN = (
-    "Their seeds are found all the same, but what the model makes of them is not processed: "
+    "Their seeds may be found all the same, but what the model makes of them is not processed so: "
     "compare the two in the report."
 )
 #: Facts that are compared only where the compression is the same.
