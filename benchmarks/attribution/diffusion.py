@@ -19,7 +19,7 @@ from PIL import Image
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from benchmarks.data.diffusion import CHANNELS, diffusion_network, is_flow
+from benchmarks.data.diffusion import CHANNELS, ddim_scheduler, diffusion_network, is_flow
 from benchmarks.machine import timed
 from benchmarks.options import Option, selection
 from sklearn_flipad.datasets import load_fashion_sample
@@ -89,14 +89,13 @@ _PART = 100
 
 def sampler_of(name, n_steps, options):
     """A network with its scheduler, which clips nothing."""
-    from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
+    from diffusers import FlowMatchEulerDiscreteScheduler
 
     sizes = {key: getattr(options, key) for key in ("channels", "n_steps", "n_steps_on")}
     network = diffusion_network(name, options.work, **sizes)
     if is_flow(name):
         return DiffusionSampler(network, FlowMatchEulerDiscreteScheduler(), n_steps=n_steps)
-    scheduler = DDIMScheduler(prediction_type="v_prediction", clip_sample=False)
-    return DiffusionSampler(network, scheduler, n_steps=n_steps)
+    return DiffusionSampler(network, ddim_scheduler(), n_steps=n_steps)
 
 
 def samples_of(source, name, rows, options):

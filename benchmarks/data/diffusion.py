@@ -9,7 +9,7 @@ from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.datasets import load_fashion_mnist
 from sklearn_flipad.storage.files import write_atomically
 
-__all__ = ["CHANNELS", "diffusion_network", "is_flow"]
+__all__ = ["CHANNELS", "ddim_scheduler", "diffusion_network", "is_flow"]
 
 #: Rates, the second one of what is trained on.
 RATE, RATE_ON = 2e-3, 1e-4
@@ -25,15 +25,20 @@ def is_flow(name):
     return "flow" in name.split(", ")
 
 
+def ddim_scheduler():
+    """The scheduler of networks that are not for flow matching; it clips nothing."""
+    from diffusers import DDIMScheduler
+
+    return DDIMScheduler(prediction_type="v_prediction", clip_sample=False)
+
+
 def noised(clean, noise, rng, name):
     """States at random levels, their times, and what the network is to predict."""
     if is_flow(name):
         t = torch.rand(len(clean), generator=rng)
         level = t[:, None, None, None]
         return (1 - level) * clean + level * noise, 1000 * t, noise - clean
-    from diffusers import DDIMScheduler
-
-    scheduler = DDIMScheduler()
+    scheduler = ddim_scheduler()
     t = torch.randint(1000, (len(clean),), generator=rng)
     return scheduler.add_noise(clean, noise, t), t, scheduler.get_velocity(clean, noise, t)
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.data.diffusion import BATCH, DECAY, RATE, diffusion_network
-from benchmarks.zoo.quality import fashion_frechet_distance
+from benchmarks.data.diffusion import BATCH, DECAY, RATE, ddim_scheduler, diffusion_network
+from benchmarks.zoo.quality import fashion_frechet_distance, frechet_entry
 from benchmarks.zoo.sample_files import save_grid
+from sklearn_flipad.base.gray_levels import to_gray_levels
 from sklearn_flipad.datasets import load_fashion_mnist
 from sklearn_flipad.generators import DiffusionSampler, TorchNoise
 from sklearn_flipad.storage.files import write_atomically
@@ -26,41 +27,33 @@ N_STEPS, N_STEPS_SAMPLED, _PART = 8000, 50, 200
 
 def pipeline_of(network):
     """The pipeline of a network that predicts velocities; it clips nothing."""
-    from diffusers import DDIMPipeline, DDIMScheduler, UNet2DModel
+    from diffusers import DDIMPipeline, UNet2DModel
 
     # Without the folder that the network was loaded from.
     config = {key: value for key, value in network.config.items() if not key.startswith("_")}
     fresh = UNet2DModel(**config)
     fresh.load_state_dict(network.state_dict())
-    scheduler = DDIMScheduler(prediction_type="v_prediction", clip_sample=False)
-    return DDIMPipeline(fresh.eval(), scheduler)
+    return DDIMPipeline(fresh.eval(), ddim_scheduler())
 
 
 def quality_of(pipeline, n_samples):
     """Images of the seeds from 0 on, gray levels, and what the card says of them."""
-    sampler = DiffusionSampler.from_pipeline(pipeline, n_steps=N_STEPS_SAMPLED)
-    # The same sampler, before pixels are clipped.
-    states = DiffusionSampler(
+    # Before pixels are clipped.
+    sampler = DiffusionSampler(
         pipeline.unet, pipeline.scheduler, n_steps=N_STEPS_SAMPLED, pixels=False
     )
     draw, images, beyond = TorchNoise(sampler.latent_shape), [], []
     for start in range(0, n_samples, _PART):
         noise = np.concatenate([draw(k) for k in range(start, min(start + _PART, n_samples))])
-        x = states.run(noise)
+        x = sampler.run(noise)
         beyond.append((np.abs(x) > 1).mean(axis=(1, 2, 3)))
-        images.append((255 * (x / 2 + 0.5).clip(0, 1)).round().astype(np.uint8))
+        images.append(to_gray_levels(x, (-1, 1)))
     images = np.concatenate(images)
     n_test = len(load_fashion_mnist("test"))
+    of_training = fashion_frechet_distance(load_fashion_mnist("train")[:n_test])
     return images, {
         "beyond_range": round(float(np.concatenate(beyond).mean()), 4),
-        "frechet_distance": {
-            "value": round(fashion_frechet_distance(images), 3),
-            "value_of_training_images": round(
-                fashion_frechet_distance(load_fashion_mnist("train")[:n_test]), 3
-            ),
-            "n_samples": len(images),
-            "features": "FashionClassifier, against the test split",
-        },
+        "frechet_distance": frechet_entry(images, of_training),
     }
 
 

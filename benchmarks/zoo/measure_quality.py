@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from benchmarks.zoo.quality import (
     FashionClassifier,
     fashion_frechet_distance,
+    frechet_entry,
     load_fashion_classifier,
     save_fashion_classifier,
     to_network,
@@ -79,13 +80,7 @@ def _measure_images(retrain):
     real = fashion_frechet_distance(X[: len(X_test)])
     for name in list_pretrained("fashion"):
         samples = sample(load_pretrained(name), len(X_test), random_state=0)
-        values = {
-            "value": round(fashion_frechet_distance(samples), 3),
-            "value_of_training_images": round(real, 3),
-            "n_samples": len(samples),
-            "features": "FashionClassifier, against the test split",
-        }
-        _write(name, "frechet_distance", values)
+        _write(name, "frechet_distance", frechet_entry(samples, real))
 
 
 def _measure_tables():

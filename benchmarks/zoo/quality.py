@@ -19,6 +19,7 @@ __all__ = [
     "FashionClassifier",
     "fashion_frechet_distance",
     "frechet_distance",
+    "frechet_entry",
     "load_fashion_classifier",
     "save_fashion_classifier",
     "to_network",
@@ -85,6 +86,16 @@ def fashion_frechet_distance(X):
         )
     classifier, mean, covariance = _load()
     return frechet_distance(*_statistics(classifier, X), mean, covariance)
+
+
+def frechet_entry(X, of_training):
+    """Entry of a model card: the distance of images, beside that of training images."""
+    return {
+        "value": round(fashion_frechet_distance(X), 3),
+        "value_of_training_images": round(of_training, 3),
+        "n_samples": len(X),
+        "features": "FashionClassifier, against the test split",
+    }
 
 
 def save_fashion_classifier(classifier, X):

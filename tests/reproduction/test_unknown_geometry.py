@@ -132,14 +132,20 @@ def test_boxes_beyond_the_image_cost(drawn):
     torch.testing.assert_close(framing.excess(beyond).sum(dim=1), torch.tensor([2.0, 2.0, 1.0]))
 
 
-def test_boxes_are_found_with_the_latents(fashion):
-    """From the whole image, and latents that are near to the right ones."""
+def with_boxes(fashion, n):
+    """A process, latents with boxes and their conditions, what is made of them, and the metric."""
     process = GenerativeProcess(LatentFunction(fashion, device=CPU), processing=UnknownGeometry())
-    ((latents, conditions),) = process.draw_latents(8, 3)
-    boxes = UnknownGeometry(crop=0.9, framed=1).draw_boxes(8, (32, 32), np.random.RandomState(2))
+    ((latents, conditions),) = process.draw_latents(n, 3)
+    boxes = UnknownGeometry(crop=0.9, framed=1).draw_boxes(n, (32, 32), np.random.RandomState(2))
     latents[:, -4:] = torch.from_numpy(boxes)
     X = process.processed(latents, conditions)
     metric = LatentMetric.from_draws(process, np.random.RandomState(0))
+    return process, latents, conditions, X, metric
+
+
+def test_boxes_are_found_with_the_latents(fashion):
+    """From the whole image, and latents that are near to the right ones."""
+    process, latents, conditions, X, metric = with_boxes(fashion, 8)
     assert len(metric.scale) == 68
     framing = process.framing(X)
     objective = Objective.of(process).framed_as(framing)
@@ -156,12 +162,7 @@ def test_boxes_are_found_with_the_latents(fashion):
 
 
 def test_a_box_that_is_a_pixel_off_on_both_axes_is_found(fashion):
-    process = GenerativeProcess(LatentFunction(fashion, device=CPU), processing=UnknownGeometry())
-    ((latents, conditions),) = process.draw_latents(3, 3)
-    boxes = UnknownGeometry(crop=0.9, framed=1).draw_boxes(3, (32, 32), np.random.RandomState(2))
-    latents[:, -4:] = torch.from_numpy(boxes)
-    X = process.processed(latents, conditions)
-    metric = LatentMetric.from_draws(process, np.random.RandomState(0))
+    process, latents, conditions, X, metric = with_boxes(fashion, 3)
     framing, moves = process.framing(X), process.box_moves(latents)
     objective, targets = Objective.of(process).framed_as(framing), process.targets(X)
     beside = latents + moves[0] + moves[2]

@@ -43,8 +43,8 @@ class SeedSearchResult:
     samples : ndarray, shape (n, *sample_shape)
         What the model makes of them, processed: gray levels for gray levels, else floats.
     distances : ndarray of float64, shape (n, n_run)
-        Largest absolute difference between the suspect and what the model makes of each candidate,
-        in gray levels for gray levels.
+        Largest absolute difference between the suspect and what the model makes of each candidate
+        that is run again, in gray levels for gray levels.
     equal : ndarray of float64, shape (n, n_run)
         Share of equal values.
     """
