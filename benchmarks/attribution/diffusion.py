@@ -4,7 +4,8 @@ Images are as PNG files hold them. Sources are the model itself, with seeds amon
 with others, as gray levels and as floats, for one sampler also after known processing and with the
 instructions of older processors; a copy of it that was trained on, and a network that was trained
 from another start, both of which use the same seeds; real images; and a GAN of the same data. The
-judge is always the model.
+judge is always the model. A network that is called with a class is told that of each image, or all
+classes are tried.
 """
 
 import os
@@ -19,7 +20,14 @@ from PIL import Image
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from benchmarks.data.diffusion import CHANNELS, ddim_scheduler, diffusion_network, is_flow
+from benchmarks.data.diffusion import (
+    CHANNELS,
+    N_CLASSES,
+    ddim_scheduler,
+    diffusion_network,
+    has_classes,
+    is_flow,
+)
 from benchmarks.machine import timed
 from benchmarks.options import Option, selection
 from sklearn_flipad.datasets import load_fashion_sample
@@ -30,12 +38,17 @@ from sklearn_flipad.evaluation.perturbations import (
     JPEGCompression,
 )
 from sklearn_flipad.generators import DiffusionSampler, TorchNoise, sample
-from sklearn_flipad.reproduction import SeedSearch
+from sklearn_flipad.reproduction import SeedCandidates, SeedSearch
 from sklearn_flipad.zoo import load_pretrained
 
 KEYS = ("sampler", "source", "n")
 #: Samplers, with the network of the model and the number of steps.
-SAMPLERS = {"DDIM 20": ("0", 20), "DDIM 50": ("0", 50), "flow matching 20": ("0, flow", 20)}
+SAMPLERS = {
+    "DDIM 20": ("0", 20),
+    "DDIM 50": ("0", 50),
+    "flow matching 20": ("0, flow", 20),
+    "classes, DDIM 20": ("0, classes", 20),
+}
 #: The sampler whose images are processed, and made with other instructions.
 VARIED = "DDIM 20"
 
@@ -61,11 +74,12 @@ INSTRUCTIONS = {
     "own, SSE4.1": {"ATEN_CPU_CAPABILITY": "default", "DNNL_MAX_CPU_ISA": "SSE41"},
 }
 COPY, OTHER = "copy trained on", "other network"
-FLOATS, ELSEWHERE = "own, floats", "own, other seeds"
+FLOATS, ELSEWHERE, UNTOLD = "own, floats", "own, other seeds", "own, class not told"
 #: By source, the network in place of the model's, for those that are made with the same seeds.
 NETWORKS = {
     "own": lambda name: name,
     FLOATS: lambda name: name,
+    UNTOLD: lambda name: name,
     COPY: lambda name: f"{name}, trained on",
     OTHER: lambda name: name.replace("0", "1", 1),
     **dict.fromkeys([*PROCESSED, *INSTRUCTIONS], lambda name: name),
@@ -123,7 +137,12 @@ def made(network, n_steps, seeds, options, floats=False):
     """Images of seeds, one by one, as requests come."""
     sampler = sampler_of(network, n_steps, options)
     draw, run = TorchNoise(sampler.latent_shape), sampler.run if floats else sampler.images
-    return np.concatenate([run(draw(int(seed))) for seed in seeds])
+    return np.concatenate([run(draw(int(k)), **condition_of(network, [k])) for k in seeds])
+
+
+def condition_of(network, seeds):
+    """What a network is called with for the images of seeds, whose classes come in turn."""
+    return {"class_labels": np.asarray(seeds) % N_CLASSES} if has_classes(network) else {}
 
 
 def made_apart(variables, *arguments):
@@ -144,8 +163,14 @@ def searched(source, name, rows, n_seeds, options):
     """Results for some images of a source, by name."""
     X, processing = samples_of(source, name, rows, options)
     sampler, seeds = sampler_of(*SAMPLERS[name], options), seeds_of(rows, n_seeds)
-    search = SeedSearch(sampler, range(n_seeds), n_best=1, processing=processing)
-    found, seconds = timed(search.search, X)
+    candidates, condition = range(n_seeds), condition_of(SAMPLERS[name][0], seeds)
+    if source == UNTOLD:
+        condition, candidates = (
+            {},
+            SeedCandidates.of_each(candidates, class_labels=range(N_CLASSES)),
+        )
+    search = SeedSearch(sampler, candidates, n_best=1, processing=processing)
+    found, seconds = timed(search.search, X, **condition)
     noise = [TorchNoise(sampler.latent_shape)(int(seed)).numpy().ravel() for seed in seeds]
     pairs = zip(found.inversion.noise, noise, strict=True)
     significant, right = found.log_p_values <= np.log(LEVEL), found.seeds == seeds
@@ -160,7 +185,7 @@ def searched(source, name, rows, n_seeds, options):
         "seconds": np.full(len(X), seconds / len(X)),
     }
     if source == FLOATS:
-        exact = sampler.invert(X)
+        exact = sampler.invert(X, **condition)
         columns |= {"converged": exact.converged, "round_trips": exact.round_trip}
     return columns
 
@@ -193,7 +218,8 @@ def run(options, results):
     for name in options.samplers:
         for source in options.sources:
             of_one = source.removeprefix(f"{COPY}, ") in {**PROCESSED, **INSTRUCTIONS}
-            if results.has(name, source, options.n) or (of_one and name != VARIED):
+            untold = source == UNTOLD and not has_classes(SAMPLERS[name][0])
+            if results.has(name, source, options.n) or untold or (of_one and name != VARIED):
                 continue
             row = {"sampler": name, "source": source, "n": options.n}
             results.add(row | row_of(source, name, options))

@@ -9,7 +9,10 @@ from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.datasets import load_fashion_mnist
 from sklearn_flipad.storage.files import write_atomically
 
-__all__ = ["CHANNELS", "ddim_scheduler", "diffusion_network", "is_flow"]
+__all__ = ["CHANNELS", "N_CLASSES", "ddim_scheduler", "diffusion_network", "has_classes", "is_flow"]
+
+#: Kinds of garment.
+N_CLASSES = 10
 
 #: Rates, the second one of what is trained on.
 RATE, RATE_ON = 2e-3, 1e-4
@@ -23,6 +26,11 @@ _EVERY = 250
 def is_flow(name):
     """Whether the output of the network of a name is the velocity of flow matching."""
     return "flow" in name.split(", ")
+
+
+def has_classes(name):
+    """Whether the network of a name is called with the class of each image."""
+    return "classes" in name.split(", ")
 
 
 def ddim_scheduler():
@@ -43,7 +51,7 @@ def noised(clean, noise, rng, name):
     return scheduler.add_noise(clean, noise, t), t, scheduler.get_velocity(clean, noise, t)
 
 
-def train(network, X, *, name, n_steps, rate, path):
+def train(network, X, y, *, name, n_steps, rate, path):
     """Train, from the last checkpoint on; return the network with the running mean of weights."""
     optimizer = torch.optim.Adam(network.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=n_steps)
@@ -55,12 +63,14 @@ def train(network, X, *, name, n_steps, rate, path):
         rng.set_state(kept["rng"])
         for key, part in parts.items():
             part.load_state_dict(kept[key])
-    x = torch.from_numpy(X)
+    x, labels = torch.from_numpy(X), torch.from_numpy(y).long()
     for step in range(start, n_steps):
-        clean = x[torch.randint(len(x), (BATCH,), generator=rng)].float() / 127.5 - 1
+        rows = torch.randint(len(x), (BATCH,), generator=rng)
+        clean = x[rows].float() / 127.5 - 1
         noise = torch.randn(clean.shape, generator=rng)
         state, t, target = noised(clean, noise, rng, name)
-        loss = (network(state, t).sample - target).square().mean()
+        known = {"class_labels": labels[rows]} if has_classes(name) else {}
+        loss = (network(state, t, **known).sample - target).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -79,12 +89,20 @@ def train(network, X, *, name, n_steps, rate, path):
     return mean.eval()
 
 
+def with_classes(network):
+    """The network with an embedding of the class, which does nothing yet."""
+    fresh = type(network).from_config({**network.config, "num_class_embeds": N_CLASSES})
+    torch.nn.init.zeros_(fresh.class_embedding.weight)
+    fresh.load_state_dict({**fresh.state_dict(), **network.state_dict()})
+    return fresh
+
+
 def diffusion_network(name, folder, *, channels=CHANNELS, n_steps, n_steps_on):
     """The network of a seed, ``"0"``, or of one that starts from another; trained if it is missing.
 
     ``"0, trained on"`` starts from that of seed 0, and so does ``"0, flow"``, whose output is the
-    velocity of flow matching. Networks for flow matching and of other seeds are trained for an
-    eighth of the steps.
+    velocity of flow matching, and ``"0, classes"``, which is told the class. Networks that are not
+    ``"0"`` or trained on are trained for an eighth of the steps.
     """
     from diffusers import UNet2DModel
 
@@ -95,6 +113,8 @@ def diffusion_network(name, folder, *, channels=CHANNELS, n_steps, n_steps_on):
         sizes = {"channels": channels, "n_steps": n_steps, "n_steps_on": n_steps_on}
         if begun:
             network = diffusion_network(begun, folder, **sizes)
+            if kind == "classes":
+                network = with_classes(network)
         else:
             with seeded(int(name)):
                 network = UNet2DModel(
@@ -109,10 +129,10 @@ def diffusion_network(name, folder, *, channels=CHANNELS, n_steps, n_steps_on):
                 )
         network = train(
             network.train(),
-            load_fashion_mnist("train"),
+            *load_fashion_mnist("train", return_X_y=True),
             name=name,
             n_steps={"trained on": n_steps_on, "0": n_steps}.get(kind, max(2, n_steps // 8)),
-            rate={"trained on": RATE_ON, "flow": RATE / 4}.get(kind, RATE),
+            rate={"trained on": RATE_ON, "flow": RATE / 4, "classes": RATE / 4}.get(kind, RATE),
             path=path.with_suffix(".training"),
         )
         network.save_pretrained(path.with_suffix(".part"))

@@ -1,8 +1,11 @@
 """Fixtures of several benchmarks."""
 
+import numpy as np
 import pytest
 
 from benchmarks.__main__ import run
+from benchmarks.data import diffusion
+from sklearn_flipad.datasets import load_fashion_sample
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +23,10 @@ def run_small(tmp_path, work):
         return run(name, ["--small", "--threads", "1", *folders, *argv]).rows
 
     return run_it
+
+
+@pytest.fixture
+def shipped_images(monkeypatch):
+    """The images that are part of the package in place of those that train diffusion networks."""
+    images = load_fashion_sample(50), np.arange(50, dtype=np.uint8) % diffusion.N_CLASSES
+    monkeypatch.setattr(diffusion, "load_fashion_mnist", lambda split, return_X_y: images)

@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 
 from benchmarks.attribution import denoisers
-from benchmarks.data import diffusion as data
-from sklearn_flipad.datasets import load_fashion_sample
 
 pytest.importorskip("diffusers")
 
 
 @pytest.mark.filterwarnings("ignore:.*too few to whiten")
-def test_small(run_small, monkeypatch):
-    monkeypatch.setattr(data, "load_fashion_mnist", lambda split: load_fashion_sample(50))
+def test_small(run_small, shipped_images):
     rows = run_small("denoisers")
     table, couplings = (table(rows) for table in denoisers.TABLES.values())
     assert list(table["features"]) == [*denoisers.FEATURES, denoisers.ALL]

@@ -5,15 +5,10 @@ import pytest
 
 from benchmarks.attribution import diffusion as benchmark
 from benchmarks.data import diffusion as data
-from sklearn_flipad.datasets import load_fashion_sample
 
 pytest.importorskip("diffusers")
 
-
-@pytest.fixture(autouse=True)
-def shipped_images(monkeypatch):
-    """The images that are part of the package in place of those that train the networks."""
-    monkeypatch.setattr(data, "load_fashion_mnist", lambda split: load_fashion_sample(50))
+pytestmark = pytest.mark.usefixtures("shipped_images")
 
 
 def test_small(run_small):
@@ -32,6 +27,14 @@ def test_small(run_small):
     assert found["own, floats"]["round trip"] < 1e-4
     table = benchmark.table(rows)
     assert np.array_equal(table["sampler"], ["DDIM 20"] * 14)
+
+
+def test_networks_are_told_the_class_or_all_are_tried(run_small):
+    sources = ["own", benchmark.UNTOLD, benchmark.ELSEWHERE]
+    rows = run_small("diffusion", "--samplers", "classes, DDIM 20", "--sources", *sources)
+    found = {row["source"]: row for row in rows}
+    assert found["own"]["identical"] == found[benchmark.UNTOLD]["identical"] == 2
+    assert not found[benchmark.ELSEWHERE]["found"] + found[benchmark.ELSEWHERE]["identical"]
 
 
 def test_training_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
@@ -58,7 +61,8 @@ def test_networks_are_those_of_their_names(tmp_path):
     sizes = {"channels": (8, 16), "n_steps": 8, "n_steps_on": 2}
     networks = [
         data.diffusion_network(name, tmp_path, **sizes)
-        for name in ("0", "0, trained on", "0, flow", "1", "1, flow")
+        for name in ("0", "0, trained on", "0, flow", "0, classes", "1", "1, flow")
     ]
     weights = [next(network.parameters()).detach().numpy() for network in networks]
-    assert len({values.tobytes() for values in weights}) == 5
+    assert len({values.tobytes() for values in weights}) == 6
+    assert networks[3].class_embedding.weight.shape[0] == data.N_CLASSES
