@@ -63,6 +63,7 @@ _ROWS = (
     ("latent_diffusion", "attribution", "decoders of latent diffusion models", "39 min"),
     ("vq_model", "attribution", "decoder of a VQModel", "6 min"),
     ("diffusion", "attribution", "seeds of the images of diffusion models", "50 min"),
+    ("diffusion_networks", "attribution", "quality of the diffusion networks", _NOT_MEASURED),
     ("denoisers", "attribution", "features of diffusion networks without seeds", "5 min"),
     ("medical", "attribution", "generators of medical images", "30 min"),
     ("super_resolution", "attribution", "sibling super-resolution networks", "31 min"),

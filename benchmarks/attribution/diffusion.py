@@ -101,15 +101,14 @@ LEVEL = 1e-6
 _PART = 100
 
 
-def sampler_of(name, n_steps, options):
+def sampler_of(name, n_steps, options, pixels=True):
     """A network with its scheduler, which clips nothing."""
     from diffusers import FlowMatchEulerDiscreteScheduler
 
     sizes = {key: getattr(options, key) for key in ("channels", "n_steps", "n_steps_on")}
     network = diffusion_network(name, options.work, **sizes)
-    if is_flow(name):
-        return DiffusionSampler(network, FlowMatchEulerDiscreteScheduler(), n_steps=n_steps)
-    return DiffusionSampler(network, ddim_scheduler(), n_steps=n_steps)
+    scheduler = FlowMatchEulerDiscreteScheduler() if is_flow(name) else ddim_scheduler()
+    return DiffusionSampler(network, scheduler, n_steps=n_steps, pixels=pixels)
 
 
 def samples_of(source, name, rows, options):

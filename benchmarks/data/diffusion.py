@@ -3,13 +3,25 @@
 import copy
 from pathlib import Path
 
+import numpy as np
 import torch
+from sklearn.utils import gen_batches
 
+from sklearn_flipad.base.gray_levels import to_gray_levels
 from sklearn_flipad.base.randomness import seeded
 from sklearn_flipad.datasets import load_fashion_mnist
+from sklearn_flipad.generators import TorchNoise
 from sklearn_flipad.storage.files import write_atomically
 
-__all__ = ["CHANNELS", "N_CLASSES", "ddim_scheduler", "diffusion_network", "has_classes", "is_flow"]
+__all__ = [
+    "CHANNELS",
+    "N_CLASSES",
+    "ddim_scheduler",
+    "diffusion_network",
+    "has_classes",
+    "is_flow",
+    "sampled",
+]
 
 #: Kinds of garment.
 N_CLASSES = 10
@@ -21,6 +33,8 @@ BATCH, CHANNELS = 32, (16, 32, 64)
 DECAY = 0.999
 #: Steps between two checkpoints.
 _EVERY = 250
+#: Images that are sampled at a time.
+_PART = 200
 
 
 def is_flow(name):
@@ -139,3 +153,17 @@ def diffusion_network(name, folder, *, channels=CHANNELS, n_steps, n_steps_on):
         path.with_suffix(".part").rename(path)
     options = {"local_files_only": True, "use_safetensors": True, "low_cpu_mem_usage": False}
     return UNet2DModel.from_pretrained(path, **options).eval()
+
+
+def sampled(sampler, n, **condition):
+    """Gray levels of the seeds from 0 on, and the share of values that left the range.
+
+    The sampler returns states, so that nothing is clipped.
+    """
+    draw, images, beyond = TorchNoise(sampler.latent_shape), [], []
+    for rows in gen_batches(n, _PART):
+        noise = np.concatenate([draw(k) for k in range(rows.start, rows.stop)])
+        x = sampler.run(noise, **{name: value[rows] for name, value in condition.items()})
+        images.append(to_gray_levels(x, (-1, 1)))
+        beyond.append(np.abs(x).reshape(len(x), -1) > 1)
+    return np.concatenate(images), float(np.concatenate(beyond).mean())

@@ -37,6 +37,15 @@ def test_networks_are_told_the_class_or_all_are_tried(run_small):
     assert not found[benchmark.ELSEWHERE]["found"] + found[benchmark.ELSEWHERE]["identical"]
 
 
+def test_quality_of_the_networks(run_small):
+    rows = run_small("diffusion_networks", "--networks", "own")
+    found = {(row["sampler"], row["network"]): row for row in rows}
+    assert {*found} == {("DDIM 20", "own"), ("classes, DDIM 20", "own"), ("", "real")}
+    assert found["", "real"]["distance"] < found["DDIM 20", "own"]["distance"]
+    assert 0 <= found["classes, DDIM 20", "own"]["of its class"] <= 1
+    assert "of its class" not in found["DDIM 20", "own"]
+
+
 def test_training_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "_EVERY", 2)
     sizes = {"channels": (8, 16), "n_steps": 5, "n_steps_on": 2}

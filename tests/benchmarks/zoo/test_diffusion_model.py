@@ -13,9 +13,10 @@ from sklearn_flipad.zoo import load_diffusion
 pytest.importorskip("diffusers")
 
 
-def test_what_is_written_is_what_is_loaded(tmp_path, monkeypatch):
-    for module in (data, diffusion_model):
-        monkeypatch.setattr(module, "load_fashion_mnist", lambda split: load_fashion_sample(50))
+def test_what_is_written_is_what_is_loaded(tmp_path, monkeypatch, shipped_images):
+    monkeypatch.setattr(
+        diffusion_model, "load_fashion_mnist", lambda split: load_fashion_sample(50)
+    )
     monkeypatch.setattr(diffusion_model, "N_STEPS_SAMPLED", 2)
     out, work = tmp_path / "model", tmp_path / "work"
     sizes = ["--n-steps", "2", "--n-samples", "20"]
