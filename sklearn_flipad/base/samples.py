@@ -136,7 +136,8 @@ def check_samples(
     elif array.ndim > 2 or shape is not None or rows_are_samples:
         low, high = value_range or output_range or (-inf, inf)
         is_signal = array.ndim == 3 or (shape is not None and len(shape) == 2)
-        _check_range(array, low, high, precision, hasattr(estimator, "output_range"), is_signal)
+        is_parameter = "output_range" in _parameters(estimator)
+        _check_range(array, low, high, precision, is_parameter, is_signal)
         _warn_of_unit_range(array, output_range)
     return array
 
@@ -246,6 +247,10 @@ def _missing_step(shape, sample_shape):
         return " For a single sample pass X[None]."
     if sample_shape[0] == 1 and shape[1:] == sample_shape[1:]:
         return " The axis of the channel is missing: pass X[:, None]."
+    is_gray = sample_shape[0] == 1 and len(sample_shape) == 3
+    if is_gray and 3 in shape and shape[1:] in ((3, *sample_shape[1:]), (*sample_shape[1:], 3)):
+        channel = "X[:, :1]" if shape[1] == 3 else "np.moveaxis(X, -1, 1)[:, :1]"
+        return f" The model's images are gray: if the three channels are equal, pass {channel}."
     if len(shape) == 4 and len(sample_shape) == 3 and shape[1] == sample_shape[0]:
         return (
             " Images of another size are judged as they are by reproduction with unknown processing"
@@ -313,6 +318,10 @@ def _check_finite(array, problem="contains NaN or infinity"):
             f"Input X {problem}: {bad.sum()} of {len(array)} samples, the first is sample "
             f"{bad.argmax()}. Remove them or repair their values."
         )
+
+
+def _parameters(estimator):
+    return estimator.get_params(deep=False) if hasattr(estimator, "get_params") else ()
 
 
 def _check_range(array, low, high, precision, is_parameter, is_signal):

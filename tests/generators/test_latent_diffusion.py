@@ -117,6 +117,9 @@ def test_class_conditional_networks():
     )
     assert (np.square(right).mean(axis=(1, 2, 3)) < np.square(wrong).mean(axis=(1, 2, 3))).all()
     assert sampler.invert(images, class_labels=labels).converged.all()
+    for wrong in ([0, 3], [0.0, 2.0]):
+        with pytest.raises(ValueError, match=r"called with class_labels: .* integers"):
+            sampler.images(noise, class_labels=wrong)
 
 
 def test_guidance_belongs_to_pipelines_that_have_it():

@@ -93,6 +93,8 @@ def test_draws_are_different_candidates():
         (LOG.assign(steps=[20, 50, None, 20, 20]), {}, "Row 2 of the requests.* has no steps"),
         (LOG.assign(seed=LOG["seed"] / 2), {}, "integers"),
         (LOG[:0], {}, "no seeds"),
+        (pd.DataFrame({"Seed": [1]}), {}, "it has 'Seed'. The column of the seeds is named 'seed'"),
+        (pd.DataFrame({"seed;steps": ["1;20"]}), {}, r"read_csv\(path, sep=';'\)"),
         ("requests.json", {}, "is a .csv or a .parquet file"),
     ],
 )

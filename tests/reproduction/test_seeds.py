@@ -117,6 +117,8 @@ def test_memory_does_not_grow_with_the_seeds():
         (np.ones(5), {"seeds": range(3)}, "at least three values"),
         (np.eye(5), {"seeds": range(0)}, "no seeds"),
         (np.eye(5), {"seeds": [0.5]}, "integers"),
+        (np.eye(5), {"seeds": (0, 9)}, r"pass range\(0, 9\) or \[0, 9\]"),
+        (np.eye(5), {"seeds": range(3), "n_best": 0}, "n_best must be an integer of at least 1"),
         (np.eye(5), {"seeds": range(3), "draw": lambda seed: torch.ones(1, 4)}, "shape"),
         (np.eye(5), {"seeds": range(3), "draw": lambda seed: torch.eye(5)[: seed + 1]}, "one size"),
     ],

@@ -306,7 +306,15 @@ class DiffusionSampler(Invertible, Denoising, nn.Module):
         return times.to(x.device)[:, None].expand(-1, len(x))
 
     def _predict(self, x, t, condition):
-        output = self.network(x, t, **condition)
+        try:
+            output = self.network(x, t, **condition)
+        except (IndexError, RuntimeError) as error:
+            if not condition or isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise ValueError(
+                f"The network cannot be called with {', '.join(condition)}: {error}. Classes are "
+                "integers from 0 on, below their number."
+            ) from error
         if hasattr(output, "sample"):
             output = output.sample
         elif isinstance(output, tuple):

@@ -131,9 +131,16 @@ class SeedCandidates:
         names = [name for name in table.columns if name != "seed"]
         names = names if settings is None else list(settings)
         if missing := [name for name in ("seed", *names) if name not in table.columns]:
+            advice = " The column of the seeds is named 'seed'." if missing[0] == "seed" else ""
+            for mark in (";", "\t"):
+                if len(table.columns) == 1 and mark in table.columns[0]:
+                    advice = (
+                        f" Its columns are separated by {mark!r}: save it with commas, or pass "
+                        f"pandas.read_csv(path, sep={mark!r})."
+                    )
             raise ValueError(
                 f"The table of requests has no column {missing[0]!r}; it has "
-                f"{', '.join(map(repr, table.columns))}."
+                f"{', '.join(map(repr, table.columns))}.{advice}"
             )
         for name in ("seed", *names):
             if table[name].isna().any():

@@ -11,7 +11,7 @@ from sklearn_flipad.base.parallel import in_batches
 from sklearn_flipad.base.progress import progress
 from sklearn_flipad.base.samples import as_array
 from sklearn_flipad.generators import TorchNoise
-from sklearn_flipad.reproduction.seeds._checks import checked_seeds
+from sklearn_flipad.reproduction.seeds._checks import check_n_best, checked_seeds
 from sklearn_flipad.reproduction.seeds._correlation import bonferroni, log_p_values
 
 __all__ = ["SeedMatches", "match_seeds"]
@@ -84,8 +84,8 @@ def match_seeds(noise, *, seeds, draw=None, n_best=3, n_jobs=None, verbose=0):
     Raises
     ------
     ValueError
-        If there are no seeds or no integers, the noise has fewer than three values, is constant or
-        not finite, or `draw` returns another shape.
+        If there are no seeds or no integers, `n_best` is below 1, the noise has fewer than three
+        values, is constant or not finite, or `draw` returns another shape.
 
     Notes
     -----
@@ -109,6 +109,7 @@ def match_seeds(noise, *, seeds, draw=None, n_best=3, n_jobs=None, verbose=0):
         )
     shape = noise.shape[1:]
     seeds = checked_seeds(seeds)
+    check_n_best(n_best)
     draw = TorchNoise(shape) if draw is None else draw
     targets = _standardized(torch.from_numpy(noise.reshape(len(noise), -1)))
     if not bool(torch.isfinite(targets).all()):
