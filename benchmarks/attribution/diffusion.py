@@ -31,6 +31,7 @@ from benchmarks.data.diffusion import (
 from benchmarks.machine import timed
 from benchmarks.options import Option, selection
 from sklearn_flipad.datasets import load_fashion_sample
+from sklearn_flipad.evaluation import FileFormat
 from sklearn_flipad.evaluation.perturbations import (
     CenterCropResize,
     Downscale,
@@ -63,6 +64,7 @@ def put_back(X):
 PROCESSED = {
     "JPEG 90": JPEGCompression(90),
     "JPEG 80": JPEGCompression(80),
+    "JPEG 60 to 95": FileFormat(lossless=0),
     "noise 0.05": GaussianNoise(0.05),
     "resized to 24": Downscale(24),
     "crop of 28": CenterCropResize(28),
@@ -83,7 +85,9 @@ NETWORKS = {
     COPY: lambda name: f"{name}, trained on",
     OTHER: lambda name: name.replace("0", "1", 1),
     **dict.fromkeys([*PROCESSED, *INSTRUCTIONS], lambda name: name),
-    f"{COPY}, JPEG 90": lambda name: f"{name}, trained on",
+    **dict.fromkeys(
+        [f"{COPY}, JPEG 90", f"{COPY}, JPEG 60 to 95"], lambda name: f"{name}, trained on"
+    ),
 }
 SOURCES = (*NETWORKS, ELSEWHERE, "real", "GAN")
 OPTIONS = (

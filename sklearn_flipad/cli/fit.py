@@ -80,7 +80,7 @@ def fit_attributor(options, run):
     X, of_own = _own_files(options, decoder, shape, run)
     n_own = (options.samples or method.default_n_samples(shape)) if X is None else len(X)
     if X is None:
-        of_own = [decoding_of_drawn(shape, options)] * n_own
+        of_own = [decoding_of_drawn(shape, options, options.jpeg)] * n_own
     check_sizes(n_own, n_negatives, options, method)
     if negatives is None:
         run.warn(
@@ -158,7 +158,7 @@ def _with_rate(options, method):
     """The options with the default of --fnr."""
     if options.fnr is not None:
         return options
-    is_searched = options.processing is not None and method.searches_processing
+    is_searched = options.processing is not None and method.is_distance
     return replace(options, fnr=_FNR_SEARCHED if is_searched else _FNR)
 
 
@@ -227,7 +227,8 @@ def _attributor(method, model, reference, options, seeds):
 def _processing(options, seeds):
     """Processing that searches are told of; with seeds, what is made again is compressed."""
     if options.processing is not None:
-        return [UnknownGeometry(), FileFormat(qualities=_QUALITIES)]
+        unknown = [UnknownGeometry(), FileFormat(qualities=_QUALITIES)]
+        return unknown if seeds is None else FileFormat(random_state=options.seed)
     return None if seeds is None or options.jpeg is None else JPEGCompression(options.jpeg)
 
 
@@ -283,7 +284,7 @@ def _negatives(options, decoder, shape, run):
         else:
             X = X.copy()
             X[~lossy] = compressed(X[~lossy], options.jpeg)
-        decodings = np.where(lossy, decodings, decoding_of_drawn(shape, options))
+        decodings = np.where(lossy, decodings, decoding_of_drawn(shape, options, options.jpeg))
     return X, decodings.tolist()
 
 

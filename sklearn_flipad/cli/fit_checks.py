@@ -64,6 +64,11 @@ def _check_processing(options, method):
         )
     if options.jpeg:
         raise ValueError("--processing compresses as well: leave out --jpeg.")
+    if method.follows_files and options.processing != "files":
+        raise ValueError(
+            f"{method.name} makes samples again in every value: of --processing, it takes files "
+            "alone, the format of each suspect's own file."
+        )
     if not _takes_processing(method):
         others = [name for name in COMMAND_METHODS if _takes_processing(METHODS[name])]
         raise ValueError(
@@ -73,7 +78,7 @@ def _check_processing(options, method):
 
 
 def _takes_processing(method):
-    return method.searches_processing or not method.is_distance
+    return method.searches_processing or method.follows_files or not method.is_distance
 
 
 def _stored_names(cls):

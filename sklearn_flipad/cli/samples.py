@@ -151,7 +151,7 @@ def drawn_samples(model, n, shape, layer, options, draw=None):
     if draw is None:
         drawing |= {**model.latents, "verbose": model.verbose, "layer": layer}
         draw = partial(sample, model.module)
-    decodings = [decoding_of_drawn(shape, options)] * n
+    decodings = [decoding_of_drawn(shape, options, options.jpeg)] * n
     if len(shape) == 2:
         X = draw(n, dtype="float32", **drawing)
         if options.bits != "float":
@@ -160,6 +160,9 @@ def drawn_samples(model, n, shape, layer, options, draw=None):
     if "layer" in drawing and layer is None:
         drawing["output_range"] = model.output_range
     X = draw(n, dtype="uint8", **drawing)
+    if isinstance(X, list):  # in formats that the method drew
+        qualities = [None if x.compression is None else x.compression.quality for x in X]
+        return X, [decoding_of_drawn(shape, options, quality) for quality in qualities]
     if options.processing is not None:
         return processed_at_random(X, options)
     return (X if quality is None else compressed(X, quality)), decodings
@@ -185,7 +188,7 @@ def processed_at_random(X, options):
         ]
         return [x for (x,), _ in found], [decoding for _, (decoding,) in found]
     files, decodings = _processed_at_random(X, options)
-    return np.stack(files), decodings
+    return (files if METHODS[options.method].follows_files else np.stack(files)), decodings
 
 
 def _processed_at_random(X, options):
@@ -208,16 +211,16 @@ def _processed_at_random(X, options):
     return files, decodings
 
 
-def decoding_of_drawn(shape, options):
+def decoding_of_drawn(shape, options, quality=None):
     """The steps of decoding a file of a drawn sample, as a decoder would tell them."""
     size = "x".join(map(str, shape[:0:-1]))
     if len(shape) == 2:
         bits = "32-bit float" if options.bits == "float" else f"{options.bits}-bit"
         return f"WAV {options.rate} Hz {bits} mono"
     mode = "L" if shape[0] == 1 else "RGB"
-    if options.jpeg is None:
+    if quality is None:
         return f"PNG {size} {mode}"
-    return f"JPEG {size} {mode} of quality {options.jpeg}{' 4:2:0' if mode == 'RGB' else ''}"
+    return f"JPEG {size} {mode} of quality {quality}{' 4:2:0' if mode == 'RGB' else ''}"
 
 
 def compressed(X, quality):

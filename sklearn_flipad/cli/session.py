@@ -36,6 +36,7 @@ _TERMS = {
     "python": "in Python {}",
     "moved output_range": "--output-range with the two numbers of {}",
     "jpeg": "--jpeg and that quality",
+    "files": "--processing files",
     "no jpeg": "PNG files, without --jpeg",
     "bits": "--bits and that number",
     "lr": "--lr logistic and --negatives",

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.evaluation._bases import ImagePerturbation, rng_of
 from sklearn_flipad.evaluation._earlier_jpeg import earlier_quality
-from sklearn_flipad.evaluation.perturbations import JPEGCompression
+from sklearn_flipad.evaluation.perturbations import JPEGCompression, WebPCompression
 
 __all__ = ["FileFormat"]
 
@@ -164,6 +164,20 @@ class FileFormat(ImagePerturbation):
         if getattr(compression, "tables", None) is None:
             return compression.quality >= least
         return np.mean(compression.tables[0]) <= np.mean(_luma_table(least))
+
+    def is_told(self, suspect):
+        """Return whether a suspect's file tells all of its compression: lossy WebP does not.
+
+        Parameters
+        ----------
+        suspect : ndarray, shape (channels, height, width)
+            An image that knows its file.
+
+        Returns
+        -------
+        bool
+        """
+        return not isinstance(suspect.compression, WebPCompression)
 
     def earlier_quality(self, suspect):
         """Return the JPEG quality by which a suspect was compressed before its file was saved.

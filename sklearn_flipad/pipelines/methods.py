@@ -121,6 +121,8 @@ default="samples"
         Whether minus the score is a distance of the sample, which is shown on a logarithmic axis.
     searches_processing : bool, default=False
         Whether `make` takes unknown processing of suspects, which is then searched.
+    follows_files : bool, default=False
+        Whether `make` takes :class:`~sklearn_flipad.evaluation.FileFormat` alone as processing.
 
     Attributes
     ----------
@@ -141,6 +143,7 @@ default="samples"
     detector: dict = field(default_factory=dict)
     is_distance: bool = False
     searches_processing: bool = False
+    follows_files: bool = False
 
     @property
     def held_out(self):
@@ -274,6 +277,7 @@ _ROWS = (
         judges=("images", "signals"),
         n_samples=400,
         is_distance=True,
+        follows_files=True,
     ),
     Method(
         "rawpad",

@@ -91,10 +91,9 @@ def reproduction_views(detector, X):
 def seed_views(detector, X):
     """Views of what the model makes of the seeds of samples, beside the samples."""
     found = detector.search(X)
-    made = np.asarray(found.samples).reshape(X.shape)
     views = []
-    for k, (sample, again) in enumerate(zip(X, made, strict=True)):
-        view = _compared(sample, again, *_AGAIN)
+    for k, (sample, again) in enumerate(zip(X, found.samples, strict=True)):
+        view = _compared(sample, again.reshape(sample.shape), *_AGAIN)
         log10_p = found.log_p_values[k] / np.log(10)
         settings = "".join(f", {name} {value}" for name, value in found.settings[k].items())
         matches = found.matches
@@ -110,11 +109,18 @@ def seed_views(detector, X):
                 "The seed is found. For chance to do it, one would have to try about "
                 f"{_power(np.log10(n) - log10_p)} seeds that have nothing to do with the file."
             )
+        elif found.identical[k]:
+            text += (
+                f"That is above {detector.level:g}, so that the correlation alone does not tell "
+                "the seed, but what the model makes of it does."
+            )
         else:
             text += (
                 f"That is above {detector.level:g}: no seed is found, and the picture is no more "
                 "than that of one of the candidates."
             )
+        if getattr(sample, "compression", None) is not None:
+            text += " What the model makes of it is compressed as the file is."
         equal, largest = found.equal[k, found.best[k]], found.distances[k, found.best[k]]
         if equal == 1:
             text += f" All {sample.size:,} values are identical."

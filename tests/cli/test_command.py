@@ -307,6 +307,19 @@ def test_seeds_of_a_diffusion_model(flipad, tmp_path):
     assert table["verdict"].tolist() == ["own", "not own"]
     assert table["score"].tolist() == [0, -255]
     assert table["warning"].isna().all()
+    # Of files of any format: as each of them is.
+    write_images(tmp_path / "jpeg", own, ".png")
+    _, messages, _ = flipad(
+        *fit, "--seeds", "0:9", "--processing", "platform", "--overwrite", code=1
+    )
+    assert "takes files alone" in messages
+    flipad(*fit, "--seeds", "5000:5300", "--processing", "files", "--overwrite")
+    page = tmp_path / "files.html"
+    flipad("score", out, tmp_path / "jpeg", "-o", tmp_path / "files.csv", "--report", page, *code)
+    table = pd.read_csv(tmp_path / "files.csv")
+    assert table["verdict"].tolist() == ["own", "own", "not own"]
+    assert table["score"].tolist() == [0, 0, -255]
+    assert "What the model makes of it is compressed as the file is." in page.read_text()
     # A range, and what the file says of it.
     flipad(*fit, "--seeds", "0:1000", "--overwrite")
     described, _, _ = flipad("inspect", out, "--json")

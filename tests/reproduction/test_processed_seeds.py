@@ -1,16 +1,21 @@
 """Seeds of processed samples: known processing, and the second inversion."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.preprocessing import FunctionTransformer
 
-from sklearn_flipad import SeedDetector
-from sklearn_flipad.evaluation import FileFormat, UnknownProcessing
+from sklearn_flipad import SeedDetector, make_seeded
+from sklearn_flipad.base.file_images import FileImage
+from sklearn_flipad.evaluation import FileFormat, UnknownGeometry, UnknownProcessing
 from sklearn_flipad.evaluation.perturbations import GaussianBlur, GaussianNoise, JPEGCompression
 from sklearn_flipad.evaluation.random_processing import RandomProcessing
 from sklearn_flipad.generators import DiffusionSampler, TorchNoise
 from sklearn_flipad.reproduction import ReproductionDetector, SeedSearch, match_seeds
+from sklearn_flipad.scoring import ImageDecoder
 from tests.diffusion_models import flow_sampler
 
 SHAPE = (1, 16, 16)
@@ -23,6 +28,13 @@ JPEG = JPEGCompression(80)
 def own():
     """Images of three candidates."""
     return SeedDetector(MODEL, seeds=SEEDS).sample(3)
+
+
+def file_of(image, name, **options):
+    """An image as a file holds it."""
+    file = io.BytesIO()
+    Image.fromarray(image[0]).save(file, name, **options)
+    return ImageDecoder(mode="L")(file.getvalue())[0]
 
 
 def floats_of(own):
@@ -51,6 +63,55 @@ def test_the_detector_processes_too(own):
     detector.fit(X)
     assert detector.score_samples(X).tolist() == [0, 0, 0]
     assert detector.predict(own).tolist() == [-1, -1, -1]
+
+
+def test_files_are_compared_as_each_is_compressed(own, tmp_path):
+    search = SeedSearch(MODEL, SEEDS, processing=FileFormat())
+    files = [file_of(own[0], "PNG"), file_of(own[1], "JPEG", quality=85)]
+    files += [file_of(own[2], "JPEG", quality=62), file_of(255 - own[2], "JPEG", quality=62)]
+    found = search.search(files)
+    assert found.identical.tolist() == [True, True, True, False]
+    assert np.array_equal(found.samples[:3], np.stack(files[:3]))
+    assert search.search(files[2:]).identical.tolist() == [True, False]
+    # Compression that another file has is not what this one has.
+    assert not search.search([FileImage(files[1], JPEGCompression(90))]).identical.any()
+
+
+@pytest.mark.parametrize(
+    ("suspect", "error"),
+    [
+        (lambda x: x, "does not say how its file is compressed"),
+        (lambda x: file_of(x, "JPEG", quality=40), "more strongly than JPEG of quality 60"),
+        (lambda x: file_of(x, "WEBP", quality=80), r"pass processing=WebPCompression\(80\)"),
+        (lambda x: FileImage(x[:, 1:]), "several shapes"),
+    ],
+)
+def test_files_that_cannot_be_compared(own, suspect, error):
+    detector = SeedDetector(MODEL, seeds=SEEDS, processing=FileFormat()).fit(own)
+    for search in (
+        detector.score_samples,
+        SeedSearch(MODEL, SEEDS, processing=FileFormat()).search,
+    ):
+        with pytest.raises(ValueError, match=error):
+            search([FileImage(own[0]), suspect(own[1])])
+
+
+def test_the_detector_draws_files_too(own):
+    detector = SeedDetector(MODEL, seeds=SEEDS, processing=FileFormat(lossless=0.5))
+    X = detector.sample(8)
+    assert len({None if x.compression is None else x.compression.quality for x in X}) > 3
+    assert detector.fit(X).score_samples(X).tolist() == [0] * 8
+    attributor = make_seeded(MODEL, seeds=SEEDS, processing=FileFormat(), fnr=0.3).fit(X)
+    assert attributor.predict([*X[:2], FileImage(255 - own[0])]).tolist() == [1, 1, -1]
+
+
+def test_files_of_other_generators_are_refused(own):
+    generator = torch.nn.Sequential(torch.nn.Linear(4, 64), torch.nn.Unflatten(1, (1, 8, 8)))
+    options = {"latent_shape": (4,), "output_range": (-1, 1), "encoder": torch.nn.Flatten()}
+    for steps in (FileFormat(), [UnknownGeometry(), FileFormat()]):
+        detector = SeedDetector(generator, seeds=range(9), processing=steps, **options)
+        with pytest.raises(ValueError, match="followed for diffusion models"):
+            detector.sample(2)
 
 
 def test_noise_is_left_out(own):
@@ -88,7 +149,6 @@ def test_gray_levels_that_were_scaled_are_no_floats_of_the_model(own):
     [
         (UnknownProcessing(), "in place of UnknownProcessing"),
         ([JPEG, RandomProcessing("web")], "in place of RandomProcessing"),
-        (FileFormat(), "in place of FileFormat"),
         (FunctionTransformer(lambda X: X[:, :, 1:, 1:]), "put crops back in their place"),
     ],
 )

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 
-from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.base.gray_levels import from_gray_levels, to_gray_levels
 from sklearn_flipad.base.lanes import in_lanes
 from sklearn_flipad.base.sample_lists import as_sample_list, is_ragged
@@ -169,8 +168,7 @@ class GenerativeProcess:
                     f"{name} has not the size of the generator's, {self.sample_shape}. Pass "
                     "processing=[UnknownGeometry(), ...] for suspects of any size."
                 )
-        file_format = self.processing.file_format
-        return images if file_format is None else _of_files(images, files, file_format)
+        return self.processing.of_files(images, files)
 
     def framing(self, X):
         """The :class:`Framing` of samples of several sizes; None if they have the generator's."""
@@ -180,24 +178,3 @@ class GenerativeProcess:
         """Gray levels of several sizes in the generator's values and size."""
         like = torch.zeros((), dtype=self.latent_dtype, device=self.device)
         return framing.framed([from_gray_levels(x, self.output_range) for x in X], like)
-
-
-def _of_files(images, files, file_format):
-    """Images with the compressions of their files; ValueError if unknown or too strong."""
-    for number, file in enumerate(files):
-        if not isinstance(file, FileImage):
-            raise ValueError(
-                f"Sample {number} does not say how its file is compressed, and FileFormat() asks "
-                "for it. Of a file with a palette, or of fewer than 8 bits, it is not known what "
-                "was lost: take the file from which it was made, if there is one. Elsewhere pass a "
-                "list of images as ImageDecoder(mode=...)(data)[0] returns them, gray ones with "
-                "mode='L' and without size=, or as FileFormat().transform does; or name the "
-                "format, as in processing=[UnknownGeometry(), JPEGCompression(90)]."
-            )
-        if not file_format.covers(file):
-            raise ValueError(
-                f"The file of sample {number} is compressed more strongly than JPEG of quality "
-                f"{file_format.qualities[0]}, the least of FileFormat(qualities=...): what that "
-                "hides cannot be told. Take a better copy of the image if there is one."
-            )
-    return [FileImage(x, file._compression) for x, file in zip(images, files, strict=True)]

@@ -8,6 +8,7 @@ processing is fitted to each sample.
 import numpy as np
 import torch
 
+from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.generators.process.filter_and_tone import FilterAndTone
 from sklearn_flipad.generators.process.framing import Framing
 
@@ -90,6 +91,32 @@ class Processing:
                     "to each suspect. An encoder can be trained on random ones: "
                     "LatentEncoder(processing=...)."
                 )
+
+    def of_files(self, images, files):
+        """Images that know the compressions of their files, if a step asks for them.
+
+        ValueError if that of one is not known, or is too strong.
+        """
+        if self.file_format is None:
+            return images
+        for number, file in enumerate(files):
+            if not isinstance(file, FileImage):
+                raise ValueError(
+                    f"Sample {number} does not say how its file is compressed, and FileFormat() "
+                    "asks for it. Of a file with a palette, or of fewer than 8 bits, it is not "
+                    "known what was lost: take the file from which it was made, if there is one. "
+                    "Elsewhere pass a list of images as ImageDecoder(mode=...)(data)[0] returns "
+                    "them, gray ones with mode='L' and without size=, or as FileFormat().transform "
+                    "does; or name the format, as in processing=[..., JPEGCompression(90)]."
+                )
+            if not self.file_format.covers(file):
+                raise ValueError(
+                    f"The file of sample {number} is compressed more strongly than JPEG of quality "
+                    f"{self.file_format.qualities[0]}, the least of FileFormat(qualities=...): "
+                    "what that hides cannot be told. Take a better copy of the image if there is "
+                    "one."
+                )
+        return [FileImage(x, file._compression) for x, file in zip(images, files, strict=True)]
 
     def _variance(self, sample_shape, matrices):
         """Mean variance of the errors made on the way that reach the last step."""

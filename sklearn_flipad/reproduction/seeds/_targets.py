@@ -5,11 +5,13 @@ import inspect
 import numpy as np
 import torch
 
+from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.base.gray_levels import from_gray_levels, to_gray_levels
 from sklearn_flipad.base.messages import Message, Term
+from sklearn_flipad.base.sample_lists import as_objects, is_ragged
 from sklearn_flipad.base.samples import as_array, check_samples
 from sklearn_flipad.generators import DiffusionSampler
-from sklearn_flipad.generators.process.processing import Processing
+from sklearn_flipad.generators.process.processing import Processing, takes_lists
 from sklearn_flipad.reproduction._latent_functions import latent_function_of
 from sklearn_flipad.reproduction.detector import ReproductionDetector
 from sklearn_flipad.reproduction.seeds._latents import last_states
@@ -48,21 +50,46 @@ def _known(steps, sample_shape):
                 "the seed may be found all the same, but nothing tells the model from its copies "
                 "then."
             )
-        differs = not getattr(step, "is_known", True) or getattr(step, "is_file_format", False)
-        if differs or step is processing.unknown:
+        if not getattr(step, "is_known", True) or step is processing.unknown:
             raise ValueError(
                 "What the model makes of a seed is compared after known processing, the same for "
-                f"all suspects. Pass the steps themselves in place of {type(step).__name__}, or "
-                "compare noise that was found elsewhere by match_seeds."
+                "all suspects but for the format of their files, FileFormat(). Pass the steps "
+                f"themselves in place of {type(step).__name__}, or compare noise that was found "
+                "elsewhere by match_seeds."
             )
     if processing.steps:
-        shape = processing.apply(np.zeros((1, *sample_shape), np.uint8), None).shape[1:]
+        black = np.zeros((1, *sample_shape), np.uint8)
+        shape = processing.apply(black, [FileImage(black[0])]).shape[1:]
         if shape != sample_shape:
             raise ValueError(
                 f"Processing makes samples of shape {shape} of those of {sample_shape}: put crops "
                 "back in their place, suspects too."
             )
     return processing
+
+
+def files_of(X, array, processing):
+    """The suspects as images that know their files, where a step asks for it, else None of each."""
+    if processing.file_format is None:
+        return np.full(len(array), None)
+    images = processing.of_files(list(array), X)
+    for number, image in enumerate(images):
+        if not processing.file_format.is_told(image):
+            raise ValueError(
+                f"Sample {number} is of a lossy WebP file, which does not tell its quality, so "
+                "that nothing can be compressed alike in every value. Where it is known, pass "
+                "processing=WebPCompression(80) in place of FileFormat()."
+            )
+    return as_objects(images)
+
+
+def check_one_shape(X, sample_shape):
+    """Raise ValueError for a list of samples of several shapes."""
+    if is_ragged(X):
+        raise ValueError(
+            f"The samples have several shapes, and those of the model have {sample_shape}: leave "
+            "out the others."
+        )
 
 
 def _checked_values(array, processing, output_range):
@@ -128,12 +155,14 @@ class Diffusion:
     def checked(self, X):
         """Samples of shape (n, *sample_shape)."""
         shape, range_ = self.sample_shape, self.output_range
+        check_one_shape(X, shape)
         array = check_samples(self.sampler, X, output_range=range_, sample_shape=shape)
         return _checked_values(array.reshape(-1, *shape), self.processing, range_)
 
     def states(self, array, decoding):
         """Last states of samples, with which the inversion starts."""
-        return last_states(self.sampler, array, decoding, self.processing.steps)
+        followed = [x for x in self.processing.steps if x is not self.processing.file_format]
+        return last_states(self.sampler, array, decoding, followed)
 
     def deviations(self, array):
         """Deviations by which samples are inverted in turn; with None, each step is solved."""
@@ -147,12 +176,16 @@ class Diffusion:
         found = self.sampler.invert(states, **self._of(condition, len(states)), **options)
         return found, found.noise, condition
 
-    def made(self, noise, condition, in_levels):
-        """Samples of noise, of the condition of one sample, processed if they are gray levels."""
+    def made(self, noise, condition, in_levels, file=None):
+        """Samples of noise, of the condition of one sample, processed if they are gray levels.
+
+        `file` is an image that knows the file whose format they get, if the processing asks for it.
+        """
         condition = self._of(condition, len(noise))
         if not in_levels:
             return self.sampler.run(noise, **condition)
-        return self.processing.apply(self.sampler.images(noise, **condition), None)
+        images = self.sampler.images(noise, **condition)
+        return self.processing.apply(images, [file] * len(images))
 
     def _of(self, condition, n):
         both = {**condition, **self.own}
@@ -166,6 +199,13 @@ class Reproduced:
         self.detector, self.function = detector, latent_function_of(detector)
         self.sample_shape, self.latent_shape = self.function.sample_shape, self.function.space.shape
         steps = detector.processing if processing is None else processing
+        if takes_lists(steps):
+            raise ValueError(
+                "FileFormat() is followed for diffusion models. Of another generator, name the "
+                "format, as processing=JPEGCompression(90); or find latents by a "
+                "ReproductionDetector with processing=[UnknownGeometry(), FileFormat()], and "
+                "compare them by match_seeds."
+            )
         self.processing = _known(steps, self.sample_shape)
 
     @property
@@ -186,6 +226,7 @@ class Reproduced:
     def checked(self, X):
         """Samples of shape (n, *sample_shape)."""
         shape = self.sample_shape
+        check_one_shape(X, shape)
         try:
             range_ = self.output_range
         except ValueError:
@@ -209,7 +250,7 @@ class Reproduced:
         found = self.detector.reconstruct(array)
         return found, found.latents, {"number": torch.from_numpy(found.conditions)}
 
-    def made(self, noise, condition, in_levels):
+    def made(self, noise, condition, in_levels, _=None):
         """Samples of latents in one batch, of one condition, processed if they are gray levels."""
         function = self.function
         latents = torch.as_tensor(noise).to(function.device, function.dtype).flatten(1)

@@ -10,20 +10,26 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.base.labels import own_samples
 from sklearn_flipad.base.mixins import OffsetMixin, SharingMixin
 from sklearn_flipad.base.progress import progress
 from sklearn_flipad.base.samples import as_array, check_samples, record_samples
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.generators import DiffusionSampler, TorchNoise
+from sklearn_flipad.generators.process.processing import takes_lists
 from sklearn_flipad.reproduction._cloning import is_untrained
 from sklearn_flipad.reproduction.detector import ReproductionDetector
 from sklearn_flipad.reproduction.encoder import LatentEncoder
-from sklearn_flipad.reproduction.seeds._targets import target_of
+from sklearn_flipad.reproduction.seeds._targets import check_one_shape, target_of
 from sklearn_flipad.reproduction.seeds.candidates import SeedCandidates
 from sklearn_flipad.reproduction.seeds.search import SeedSearch
 
 __all__ = ["SeedDetector"]
+
+
+#: A file in place of the drawn one: its image knows that there is no loss.
+_LOSSLESS = FileImage(np.zeros((1, 1, 1), np.uint8))
 
 
 class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
@@ -162,6 +168,11 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    @property
+    def _takes_sizes(self):
+        """Whether samples come as a list of images that know their files."""
+        return takes_lists(self.processing)
+
     def fit(self, X, y=None):
         """Train the encoder if there is one to train; nothing else is learned.
 
@@ -260,7 +271,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
-        return search.search(array)
+        return search.search(X if self._takes_sizes else array)
 
     def sample(self, n_samples, *, dtype="uint8", random_state=0):
         """Draw samples of the model: those of different candidates, chosen at random.
@@ -279,6 +290,8 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
         Returns
         -------
         ndarray, shape (n_samples, *sample_shape)
+            With ``FileFormat()`` as the last step of `processing`, a list of images in formats that
+            it draws.
 
         Raises
         ------
@@ -296,9 +309,12 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
                 key = tuple(settings.values())
                 if key not in ready:
                     ready[key] = target.with_settings(settings)
-                x = ready[key].made(draw(seed), {}, dtype == "uint8")
+                x = ready[key].made(draw(seed), {}, dtype == "uint8", _LOSSLESS)
                 made.append(x[rng.randint(len(x))])
                 bar.update()
+        file_format = target.processing.file_format
+        if file_format is not None and dtype == "uint8":
+            return file_format.transform(made)
         return np.stack(made)
 
     def check_threshold(self, distances, threshold):
@@ -370,6 +386,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
         )
 
     def _checked(self, X, target, reset=False):
+        check_one_shape(X, target.sample_shape)
         array = check_samples(
             self,
             X,

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn_flipad.base.conditions import rows_of
 from sklearn_flipad.generators import TorchNoise
 from sklearn_flipad.reproduction.seeds._correlation import bonferroni, log_p_values
-from sklearn_flipad.reproduction.seeds._targets import target_of
+from sklearn_flipad.reproduction.seeds._targets import files_of, target_of
 from sklearn_flipad.reproduction.seeds.candidates import SeedCandidates
 from sklearn_flipad.reproduction.seeds.matching import SeedMatches, match_seeds
 
@@ -101,7 +101,9 @@ class SeedSearch:
     processing : transformer or sequence of transformer, default=None
         Known processing of suspects after they were generated, in this order, see
         :class:`~sklearn_flipad.ReproductionDetector`, whose own is the default. What the model
-        makes of a seed is processed too before it is compared; noise is refused.
+        makes of a seed is processed too before it is compared; noise is refused. With
+        :class:`~sklearn_flipad.evaluation.FileFormat` as the last step, it is compressed as each
+        suspect's own file, and suspects come in a list of images that know their files.
     n_jobs : int, default=None
         Processes that compare seeds, see :func:`~sklearn_flipad.reproduction.match_seeds`.
     verbose : int, default=0
@@ -175,13 +177,14 @@ class SeedSearch:
         """
         target = target_of(self.sampler, self.processing)
         array = target.checked(X)
+        files = files_of(X, array, target.processing)
         condition = rows_of(condition, len(array))
         states = target.states(array, self.decoding)
         deviations = target.deviations(array)
         found, rows = None, np.arange(len(array))
         for deviation in deviations:
             own = {name: value[rows] for name, value in condition.items()}
-            more = self._found(target, array[rows], states[rows], deviation, own)
+            more = self._found(target, array[rows], states[rows], deviation, own, files[rows])
             more = _tried(more, len(deviations))
             if found is None:
                 found = more
@@ -196,7 +199,7 @@ class SeedSearch:
                 break
         return found
 
-    def _found(self, target, array, states, deviation, condition):
+    def _found(self, target, array, states, deviation, condition, files):
         """The result by one inversion."""
         candidates = SeedCandidates.of(self.seeds).of_size(target.sample_shape)
         draw = TorchNoise(target.latent_shape) if self.draw is None else self.draw
@@ -213,7 +216,8 @@ class SeedSearch:
             own = inverted[source[i, k]]
             noise = draw(int(matches.seeds[i, k]))
             of_sample = {name: value[i : i + 1] for name, value in own.condition.items()}
-            return own.target.made(noise, of_sample, in_levels)[matches.positions[i, k]]
+            again = own.target.made(noise, of_sample, in_levels, files[i])
+            return again[matches.positions[i, k]]
 
         n, n_best = matches.seeds.shape
         again = np.array([[made(i, k) for k in range(n_best)] for i in range(n)])

@@ -13,11 +13,6 @@ from sklearn_flipad.reproduction import SeedDetector
 
 __all__ = ["Conditions"]
 
-#: Advice for files whose seeds are found, and what the model makes of these.
-_MADE_AGAIN = (
-    "Their seeds may be found all the same, but what the model makes of them is not processed so: "
-    "compare the two in the report."
-)
 #: Facts that are compared only where the compression is the same.
 _OF_JPEG = ("quality", "subsampling")
 
@@ -81,7 +76,7 @@ class Conditions:
                     else "The error rates do not hold for these files: 'not own' may mean "
                     f"{_meaning(name, counts)}."
                 ),
-                _MADE_AGAIN if self._made_again else _advice(name, counts),
+                _of_seeds(counts) if self._made_again else _advice(name, counts),
             )
             for name, counts in unlike.items()
             if name in self.own
@@ -110,6 +105,18 @@ def _meaning(name, counts):
         return "'saved otherwise', and 'own' may mean 'nearly'"
     meanings = {"compression": "'compressed'", "resizing": "'resized'", "bits": "'rounded'"}
     return meanings.get(name, "'saved otherwise'")
+
+
+def _of_seeds(counts):
+    """The same for files whose seeds are found, and what the model makes of these."""
+    advice = [
+        "Their seeds may be found all the same, but what the model makes of them is not processed "
+        "so: compare the two in the report"
+    ]
+    if any("JPEG" in value for value in counts):
+        follows = Term("processing=FileFormat()", "files")
+        advice += [", or fit an attributor with ", follows]
+    return Message(*advice, ".")
 
 
 def _advice(name, counts):
