@@ -19,8 +19,8 @@ __all__ = ["GenerativeProcess"]
 #: Rows that the generator is asked for at a time where no gradients are needed.
 _BATCH = 64
 #: Values of an image for each latent, at least: four equations for each unknown. With 4.2 to 5.1,
-#: of dcgan-0 at 18 pixels, 47 of 48 own samples were accepted, none of other architectures and one
-#: of 96 of two copies (``python -m benchmarks processed``); fewer were not measured.
+#: of dcgan-0 at 18 pixels, 48 of 48 own samples were accepted, none of other architectures and of
+#: two copies (``python -m benchmarks processed``); fewer were not measured.
 _N_VALUES = 4
 
 
