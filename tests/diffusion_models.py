@@ -16,11 +16,11 @@ class Velocity(torch.nn.Module):
         return torch.tanh(x + shift)
 
 
-def flow_sampler(side=8, n_steps=10):
-    """A sampler of images of 1 x `side` x `side` that needs no package and hardly any time."""
+def flow_sampler(side=8, n_steps=10, channels=1):
+    """A sampler of images of this size that needs no package and hardly any time."""
     t = np.linspace(1, 0, n_steps + 1)
     schedule = DiffusionSchedule.first_order(1 - t, t, t[:-1], prediction="flow")
-    return DiffusionSampler(Velocity(), schedule, latent_shape=(1, side, side))
+    return DiffusionSampler(Velocity(), schedule, latent_shape=(channels, side, side))
 
 
 def small_network(seed=0, **config):

@@ -115,8 +115,8 @@ def diffusion_network(name, folder, *, channels=CHANNELS, n_steps, n_steps_on):
     """The network of a seed, ``"0"``, or of one that starts from another; trained if it is missing.
 
     ``"0, trained on"`` starts from that of seed 0, and so does ``"0, flow"``, whose output is the
-    velocity of flow matching, and ``"0, classes"``, which is told the class. Networks that are not
-    ``"0"`` or trained on are trained for an eighth of the steps.
+    velocity of flow matching, and ``"0, classes"``, which is told the class and trained for half of
+    the steps. Other networks but ``"0"`` are trained for an eighth of them.
     """
     from diffusers import UNet2DModel
 
@@ -141,11 +141,12 @@ def diffusion_network(name, folder, *, channels=CHANNELS, n_steps, n_steps_on):
                     layers_per_block=1,
                     norm_num_groups=channels[0] // 4,
                 )
+        steps = {"trained on": n_steps_on, "0": n_steps, "classes": n_steps // 2}
         network = train(
             network.train(),
             *load_fashion_mnist("train", return_X_y=True),
             name=name,
-            n_steps={"trained on": n_steps_on, "0": n_steps}.get(kind, max(2, n_steps // 8)),
+            n_steps=max(2, steps.get(kind, n_steps // 8)),
             rate={"trained on": RATE_ON, "flow": RATE / 4, "classes": RATE / 4}.get(kind, RATE),
             path=path.with_suffix(".training"),
         )

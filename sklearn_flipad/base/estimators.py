@@ -34,6 +34,7 @@ __all__ = [
     "as_taken",
     "check_detector",
     "check_takes_sizes",
+    "detector_of",
     "detector_parameters",
     "last_step",
     "metadata_of",
@@ -103,7 +104,7 @@ def check_takes_sizes(estimator, X):
 def takes_sizes(estimator):
     """Whether an estimator takes samples of several sizes, as a list."""
     last = last_step(estimator)
-    return hasattr(last, "n_windows") or getattr(last, "_takes_sizes", False)
+    return hasattr(last, "n_windows") or getattr(last, "_takes_lists", False)
 
 
 def as_taken(attributor, samples):
@@ -114,8 +115,12 @@ def as_taken(attributor, samples):
 
 def takes_lists(attributor):
     """Whether a fitted attributor searches images of several sizes or files, as a list."""
-    detector = last_step(getattr(last_step(attributor), "estimator_", None))
-    return getattr(detector, "_takes_sizes", False)
+    return getattr(detector_of(attributor), "_takes_lists", False)
+
+
+def detector_of(attributor):
+    """The detector of a fitted attributor, None if it has no single one."""
+    return last_step(getattr(last_step(attributor), "estimator_", None))
 
 
 def step_parameters(estimator, params):

@@ -39,6 +39,7 @@ __all__ = [
 _DTYPES = (np.float64, np.float32, np.uint8)
 #: Sizes of the last axis that suggest that it holds the channels.
 _CHANNELS = (1, 3, 4)
+_OF_GRAY = " The model's images are gray: if the three channels are equal, pass"
 
 
 def as_array(X):
@@ -247,10 +248,10 @@ def _missing_step(shape, sample_shape):
         return " For a single sample pass X[None]."
     if sample_shape[0] == 1 and shape[1:] == sample_shape[1:]:
         return " The axis of the channel is missing: pass X[:, None]."
-    is_gray = sample_shape[0] == 1 and len(sample_shape) == 3
-    if is_gray and 3 in shape and shape[1:] in ((3, *sample_shape[1:]), (*sample_shape[1:], 3)):
-        channel = "X[:, :1]" if shape[1] == 3 else "np.moveaxis(X, -1, 1)[:, :1]"
-        return f" The model's images are gray: if the three channels are equal, pass {channel}."
+    if sample_shape[0] == 1 and shape[1:] == (3, *sample_shape[1:]):
+        return f"{_OF_GRAY} [x[:1] for x in X]."
+    if sample_shape[0] == 1 and shape[1:] == (*sample_shape[1:], 3):
+        return f"{_OF_GRAY} [np.moveaxis(x, -1, 0)[:1] for x in X]."
     if len(shape) == 4 and len(sample_shape) == 3 and shape[1] == sample_shape[0]:
         return (
             " Images of another size are judged as they are by reproduction with unknown processing"

@@ -144,7 +144,7 @@ def _search_seconds(detector, X, n):
     """Seconds of the training of an encoder, and of one start of a search for `n` samples."""
     seconds, detector = {}, _quiet(detector)
     X = X[:_N_FIRST]
-    if getattr(detector, "_takes_sizes", False):
+    if getattr(detector, "_takes_lists", False):
         X = [FileImage(x) for x in X]
     if isinstance(detector, SMInvDetector):
         n *= detector.n_restarts

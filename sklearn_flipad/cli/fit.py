@@ -158,7 +158,9 @@ def _with_rate(options, method):
     """The options with the default of --fnr."""
     if options.fnr is not None:
         return options
-    is_searched = options.processing is not None and method.is_distance
+    is_searched = options.processing is not None and (
+        method.searches_processing or method.follows_files
+    )
     return replace(options, fnr=_FNR_SEARCHED if is_searched else _FNR)
 
 

@@ -5,7 +5,7 @@ from math import ceil
 
 from sklearn_flipad.base.stored import Stored
 from sklearn_flipad.calibration.rules import as_rule
-from sklearn_flipad.cli.options import COMMAND_METHODS
+from sklearn_flipad.cli.options import COMMAND_METHODS, FILES
 from sklearn_flipad.cli.seeds import check_seeds
 from sklearn_flipad.cli.strata import strata_of_files
 from sklearn_flipad.pipelines.methods import METHODS
@@ -64,9 +64,9 @@ def _check_processing(options, method):
         )
     if options.jpeg:
         raise ValueError("--processing compresses as well: leave out --jpeg.")
-    if method.follows_files and options.processing != "files":
+    if method.follows_files and options.processing != FILES:
         raise ValueError(
-            f"{method.name} makes samples again in every value: of --processing, it takes files "
+            f"{method.name} makes samples again in every value: of --processing, it takes {FILES} "
             "alone, the format of each suspect's own file."
         )
     if not _takes_processing(method):

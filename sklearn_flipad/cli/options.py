@@ -17,6 +17,7 @@ from sklearn_flipad.pipelines.methods import METHODS
 
 __all__ = [
     "COMMAND_METHODS",
+    "FILES",
     "AsJson",
     "Code",
     "Evaluative",
@@ -37,6 +38,8 @@ __all__ = [
 
 #: Methods that ``fit`` offers.
 COMMAND_METHODS = [name for name, method in METHODS.items() if method.arguments is not None]
+#: In place of a preset of RandomProcessing, the formats that FileFormat draws.
+FILES = "files"
 #: Bits of a sample of a WAV file.
 _BITS = ("8", "16", "24", "32", "float")
 #: Ways to round to them, see quantize_audio.
@@ -164,9 +167,11 @@ class FitOptions:
     ] = None
     processing: _choice(
         "Processing",
-        PRESETS,
+        (*PRESETS, FILES),
         "For suspects that were processed in ways that nobody knows: own samples and negatives are "
-        "processed at random, as there. With reproduction, files of any size are judged.",
+        "processed at random, as there. With reproduction, files of any size are judged. "
+        f"'{FILES}' stands for JPEG and lossless files of what is not processed otherwise, and for "
+        "seeded for the format of each suspect's own file.",
         optional=True,
     ) = None
     strata: Annotated[
@@ -188,7 +193,8 @@ class FitOptions:
         float | None,
         typer.Option(
             help="False-negative rate: own samples that may be called 'not own'. By default 0.005; "
-            "0.05 where --processing is searched, since some searches of own samples fail."
+            "0.05 with --processing of reproduction and seeded, since some searches of own samples "
+            "fail."
         ),
     ] = None
     fpr: Annotated[

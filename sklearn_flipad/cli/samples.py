@@ -9,10 +9,11 @@ from PIL import Image
 
 from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.base.modules import device_of, evaluating
+from sklearn_flipad.cli.options import FILES
 from sklearn_flipad.datasets import quantize_audio
 from sklearn_flipad.datasets.files.listing import iter_files
 from sklearn_flipad.datasets.files.loading import read_each, read_samples
-from sklearn_flipad.evaluation import RandomProcessing, UnknownGeometry
+from sklearn_flipad.evaluation import FileFormat, RandomProcessing, UnknownGeometry
 from sklearn_flipad.evaluation.perturbations import JPEGCompression
 from sklearn_flipad.generators.sampling import sample
 from sklearn_flipad.pipelines.methods import METHODS
@@ -161,8 +162,7 @@ def drawn_samples(model, n, shape, layer, options, draw=None):
         drawing["output_range"] = model.output_range
     X = draw(n, dtype="uint8", **drawing)
     if isinstance(X, list):  # in formats that the method drew
-        qualities = [None if x.compression is None else x.compression.quality for x in X]
-        return X, [decoding_of_drawn(shape, options, quality) for quality in qualities]
+        return X, _decodings_of_files(X, options)
     if options.processing is not None:
         return processed_at_random(X, options)
     return (X if quality is None else compressed(X, quality)), decodings
@@ -178,17 +178,31 @@ def processed_at_random(X, options):
         # The preset draws the rest.
         sizes = UnknownGeometry(smallest=1, gain=0, offset=0, gamma=0, random_state=options.seed)
         X = sizes.fit_transform(X)
+    if options.processing == FILES:
+        files = FileFormat(random_state=options.seed).transform(X)
+        decodings = _decodings_of_files(files, options)
+        is_list = searches or METHODS[options.method].follows_files
+        return (files if is_list else np.stack(files)), decodings
     if isinstance(X, list):
         # Suspects may also be files without loss, which no preset but one makes.
         found = [
-            ([FileImage(x)], [decoding_of_drawn(x.shape, options)])
+            ([FileImage(x)], [decoding_of_drawn(x.shape, options, None)])
             if searches and k % _N_LOSSLESS == 0
             else _processed_at_random(x[None], options)
             for k, x in enumerate(X)
         ]
         return [x for (x,), _ in found], [decoding for _, (decoding,) in found]
     files, decodings = _processed_at_random(X, options)
-    return (files if METHODS[options.method].follows_files else np.stack(files)), decodings
+    return np.stack(files), decodings
+
+
+def _decodings_of_files(images, options):
+    """Steps of decoding the files of images that :class:`FileFormat` drew."""
+    qualities = [None if x.compression is None else x.compression.quality for x in images]
+    return [
+        decoding_of_drawn(x.shape, options, quality)
+        for x, quality in zip(images, qualities, strict=True)
+    ]
 
 
 def _processed_at_random(X, options):
@@ -211,7 +225,7 @@ def _processed_at_random(X, options):
     return files, decodings
 
 
-def decoding_of_drawn(shape, options, quality=None):
+def decoding_of_drawn(shape, options, quality):
     """The steps of decoding a file of a drawn sample, as a decoder would tell them."""
     size = "x".join(map(str, shape[:0:-1]))
     if len(shape) == 2:

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.evaluation._bases import ImagePerturbation, rng_of
 from sklearn_flipad.evaluation._earlier_jpeg import earlier_quality
-from sklearn_flipad.evaluation.perturbations import JPEGCompression, WebPCompression
+from sklearn_flipad.evaluation.perturbations import JPEGCompression
 
 __all__ = ["FileFormat"]
 
@@ -60,12 +60,13 @@ class FileFormat(ImagePerturbation):
     See Also
     --------
     sklearn_flipad.evaluation.perturbations.JPEGCompression : One format for all images.
+    sklearn_flipad.reproduction.SeedSearch : Compares what a model makes in the format of each file.
 
     Notes
     -----
     A WebP file does not tell its quality. It is taken to be that at which the decoded image takes
     as many bytes again, which is near it from 75 on, and too high for small ones: distances are
-    somewhat too large there.
+    somewhat too large there, and a search for seeds refuses such files.
 
     A file tells its last compression alone. Of an image that was compressed more strongly before,
     the error is larger than what its file tells, and own samples are called foreign;
@@ -164,20 +165,6 @@ class FileFormat(ImagePerturbation):
         if getattr(compression, "tables", None) is None:
             return compression.quality >= least
         return np.mean(compression.tables[0]) <= np.mean(_luma_table(least))
-
-    def is_told(self, suspect):
-        """Return whether a suspect's file tells all of its compression: lossy WebP does not.
-
-        Parameters
-        ----------
-        suspect : ndarray, shape (channels, height, width)
-            An image that knows its file.
-
-        Returns
-        -------
-        bool
-        """
-        return not isinstance(suspect.compression, WebPCompression)
 
     def earlier_quality(self, suspect):
         """Return the JPEG quality by which a suspect was compressed before its file was saved.

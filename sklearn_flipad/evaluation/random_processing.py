@@ -119,7 +119,6 @@ _PRESETS = {
         ("tone", 0.5),
         ("compress", 0.5, {"format": "jpeg", "quality": (80, 95)}),
     ),
-    "files": (("compress", 0.75, {"format": "jpeg", "quality": (60, 95)}),),
 }
 #: Names of the chains that a program may offer.
 PRESETS = tuple(_PRESETS)
@@ -157,12 +156,10 @@ class RandomProcessing(RandomChain, ImagePerturbation):
     - ``"screenshot"``, a cut of a screen that shows the image at another size and with other
       colors, saved without loss or as JPEG: crop (1), resize (0.5; 0.75 to 1.5), tone (0.5),
       compress (0.5; JPEG, 80 to 95).
-    - ``"files"``, images as they are, saved as JPEG or without loss: compress (0.75; JPEG, 60 to
-      95).
 
     Parameters
     ----------
-    chain : {"platform", "messenger", "screenshot", "files"} or sequence, default="platform"
+    chain : {"platform", "messenger", "screenshot"} or sequence, default="platform"
         A preset, or the steps: kinds, or tuples ``(kind, probability)`` or
         ``(kind, probability, ranges)``. ``ranges`` is a dict from a parameter to a number, a pair
         of numbers, or to the names to draw from; what it leaves out has the default range.

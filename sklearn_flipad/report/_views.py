@@ -120,7 +120,7 @@ def seed_views(detector, X):
                 "than that of one of the candidates."
             )
         if getattr(sample, "compression", None) is not None:
-            text += " What the model makes of it is compressed as the file is."
+            text += " What the model makes of the seed is compressed as the file is."
         equal, largest = found.equal[k, found.best[k]], found.distances[k, found.best[k]]
         if equal == 1:
             text += f" All {sample.size:,} values are identical."

@@ -65,7 +65,7 @@ class _SearchDetector(SharingMixin, OffsetMixin, BaseEstimator, ABC):
     }
 
     @property
-    def _takes_sizes(self):
+    def _takes_lists(self):
         """Whether samples may come as a list, of several sizes or files."""
         return takes_lists(getattr(self, "processing", None))
 
@@ -182,7 +182,7 @@ class _SearchDetector(SharingMixin, OffsetMixin, BaseEstimator, ABC):
 
     def _prepared(self, X, *, reset=False):
         """Samples on the generator's scale, and the process that makes such samples."""
-        if self._takes_sizes:
+        if self._takes_lists:
             return self._prepared_list(X)
         if is_ragged(X):
             check_takes_sizes(self, X)

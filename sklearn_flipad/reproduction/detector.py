@@ -22,8 +22,8 @@ from sklearn_flipad.reproduction.search.guided import GuidedSearch
 from sklearn_flipad.reproduction.search.metric import LatentMetric
 from sklearn_flipad.reproduction.search.plan import SearchPlan
 from sklearn_flipad.reproduction.search.reasons import (
-    warn_if_compressed_before,
     warn_if_written_otherwise,
+    warn_of_earlier_compression,
 )
 
 __all__ = ["ReproductionDetector"]
@@ -251,7 +251,7 @@ class ReproductionDetector(_SearchDetector):
     def _look_at(self, found, X, search):
         if self.distance == "l2":
             warn_if_written_otherwise(search, X, found)
-            warn_if_compressed_before(search, X, found)
+            warn_of_earlier_compression(search, X, found)
 
     def _guided(self, process, encoder, metric, bounds=()):
         plan = SearchPlan.of(

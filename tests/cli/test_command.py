@@ -319,7 +319,8 @@ def test_seeds_of_a_diffusion_model(flipad, tmp_path):
     table = pd.read_csv(tmp_path / "files.csv")
     assert table["verdict"].tolist() == ["own", "own", "not own"]
     assert table["score"].tolist() == [0, 0, -255]
-    assert "What the model makes of it is compressed as the file is." in page.read_text()
+    assert table["warning"].isna().all()
+    assert "What the model makes of the seed is compressed as the file is." in page.read_text()
     # A range, and what the file says of it.
     flipad(*fit, "--seeds", "0:1000", "--overwrite")
     described, _, _ = flipad("inspect", out, "--json")

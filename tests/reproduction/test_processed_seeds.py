@@ -22,6 +22,8 @@ SHAPE = (1, 16, 16)
 MODEL = flow_sampler(side=16)
 SEEDS = range(1000, 1400)
 JPEG = JPEGCompression(80)
+TURNED = Image.Exif()
+TURNED[0x0112] = 3
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +32,12 @@ def own():
     return SeedDetector(MODEL, seeds=SEEDS).sample(3)
 
 
-def file_of(image, name, **options):
+def file_of(image, name, mode=None, **options):
     """An image as a file holds it."""
-    file = io.BytesIO()
-    Image.fromarray(image[0]).save(file, name, **options)
-    return ImageDecoder(mode="L")(file.getvalue())[0]
+    file, own = io.BytesIO(), "L" if len(image) == 1 else "RGB"
+    pixels = image[0] if own == "L" else np.moveaxis(image, 0, -1)
+    Image.fromarray(np.ascontiguousarray(pixels)).convert(mode or own).save(file, name, **options)
+    return ImageDecoder(mode=own)(file.getvalue())[0]
 
 
 def floats_of(own):
@@ -82,7 +85,8 @@ def test_files_are_compared_as_each_is_compressed(own, tmp_path):
     [
         (lambda x: x, "does not say how its file is compressed"),
         (lambda x: file_of(x, "JPEG", quality=40), "more strongly than JPEG of quality 60"),
-        (lambda x: file_of(x, "WEBP", quality=80), r"pass processing=WebPCompression\(80\)"),
+        (lambda x: file_of(x, "WEBP", quality=80), "does not tell all of its compression"),
+        (lambda x: file_of(x, "JPEG", exif=TURNED), "does not tell all of its compression"),
         (lambda x: FileImage(x[:, 1:]), "several shapes"),
     ],
 )
@@ -94,6 +98,36 @@ def test_files_that_cannot_be_compared(own, suspect, error):
     ):
         with pytest.raises(ValueError, match=error):
             search([FileImage(own[0]), suspect(own[1])])
+
+
+def test_colors_of_files():
+    model = flow_sampler(side=16, channels=3)
+    (image,) = SeedDetector(model, seeds=SEEDS).sample(1)
+    search = SeedSearch(model, SEEDS, processing=FileFormat()).search
+    for options in ({}, {"subsampling": 0}, {"progressive": True}):
+        assert search([file_of(image, "JPEG", quality=90, **options)]).identical.all()
+    for file in (
+        file_of(image, "JPEG", quality=90, keep_rgb=True),
+        file_of(image, "JPEG", "CMYK", quality=90),
+        file_of(image, "JPEG", "L", quality=90),
+    ):
+        with pytest.raises(ValueError, match="does not tell all of its compression"):
+            search([file])
+
+
+def test_files_that_were_compressed_before_are_named(own):
+    before = JPEGCompression(60).fit_transform(own)
+    files = [file_of(before[0], "PNG"), file_of(before[1], "JPEG", quality=92)]
+    with pytest.warns(UserWarning, match=r"\[JPEGCompression\(60\), FileFormat\(\)\]"):
+        found = SeedSearch(MODEL, SEEDS, processing=FileFormat()).search(files)
+    assert not found.identical.any()
+    steps = [JPEGCompression(60), FileFormat()]
+    assert SeedSearch(MODEL, SEEDS, processing=steps).search(files).identical.all()
+
+
+def test_qualities_are_checked(own):
+    with pytest.raises(ValueError, match="'qualities' parameter of FileFormat"):
+        SeedSearch(MODEL, SEEDS, processing=FileFormat(qualities=60)).search(list(own))
 
 
 def test_the_detector_draws_files_too(own):

@@ -95,6 +95,7 @@ def test_draws_are_different_candidates():
         (LOG[:0], {}, "no seeds"),
         (pd.DataFrame({"Seed": [1]}), {}, "it has 'Seed'. The column of the seeds is named 'seed'"),
         (pd.DataFrame({"seed;steps": ["1;20"]}), {}, r"read_csv\(path, sep=';'\)"),
+        (pd.DataFrame({"seed\tsteps": ["1\t20"]}), {}, r"read_csv\(path, sep='\\t'\)"),
         ("requests.json", {}, "is a .csv or a .parquet file"),
     ],
 )

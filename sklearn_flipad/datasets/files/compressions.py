@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn_flipad.datasets.files.containers import lossy_webp_size
 from sklearn_flipad.evaluation.perturbations import JPEGCompression, WebPCompression
 
-__all__ = ["compression_of"]
+__all__ = ["compression_of", "repeats"]
 
 _BEST = 100
 
@@ -20,6 +20,17 @@ def compression_of(image, data):
         return JPEGCompression.from_image(image)
     size = lossy_webp_size(data) if image.format == "WEBP" else None
     return None if size is None else partial(_webp_of_size, size)
+
+
+def repeats(image, data):
+    """Whether :func:`compression_of` makes the file again: of WebP and other colors nearly."""
+    if image.format != "JPEG":
+        return lossy_webp_size(data) is None if image.format == "WEBP" else True
+    # Red, green and blue as they are have these numbers, or Adobe's mark.
+    is_rgb = image.mode == "RGB" and (
+        image.info.get("adobe_transform") == 0 or [part[0] for part in image.layer] == [82, 71, 66]
+    )
+    return image.mode in ("L", "RGB") and not is_rgb
 
 
 def _webp_of_size(n_bytes, levels):

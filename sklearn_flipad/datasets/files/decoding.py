@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from sklearn_flipad.base.file_images import FileImage
-from sklearn_flipad.datasets.files.compressions import compression_of
+from sklearn_flipad.datasets.files.compressions import compression_of, repeats
 from sklearn_flipad.datasets.files.containers import (
     lossy_webp_size,
     separate_jpeg,
@@ -88,15 +88,17 @@ def decode_image(data, *, size, mode, max_pixels):
     width, height = image.size
     if width * height > max_pixels:
         raise ValueError(f"{width}x{height} pixels, more than max_pixels={max_pixels}")
-    compression = compression_of(image, data)
+    compression, is_repeatable = compression_of(image, data), repeats(image, data)
     image, steps = _flattened(image, data)
     orientation = read_orientation(exif)
+    is_repeatable &= compression is None or orientation == 1
     if orientation != 1:
         image = image.transpose(_TRANSPOSE[orientation])
         steps.append(f"EXIF orientation {orientation} applied")
     if mode == "L" and image.mode in ("RGB", "RGBA") and _is_gray(image):
         steps.append("equal channels taken as one")
     elif image.mode != mode and (image.mode, mode) != ("RGBA", "RGB"):  # it is opaque by now
+        is_repeatable &= compression is None
         steps.append(f"{image.mode} converted to {mode}")
     image = image.convert(mode)
     is_resized = size is not None and image.size != (size, size)
@@ -108,7 +110,9 @@ def decode_image(data, *, size, mode, max_pixels):
     pixels = pixels[None] if mode == "L" else np.ascontiguousarray(np.moveaxis(pixels, 2, 0))
     # Of a resized image, or of few colors, nothing says what another would look like in that file.
     is_known = not is_resized and not has_few_colors(steps[0].split()[2])
-    return FileImage(pixels, compression) if is_known else pixels, tuple(steps)
+    if is_known:
+        pixels = FileImage(pixels, compression, is_repeatable)
+    return pixels, tuple(steps)
 
 
 def read_orientation(exif):

@@ -311,9 +311,10 @@ class DiffusionSampler(Invertible, Denoising, nn.Module):
         except (IndexError, RuntimeError) as error:
             if not condition or isinstance(error, torch.OutOfMemoryError):
                 raise
+            advice = "Classes are integers from 0 on, below their number, one for each sample."
             raise ValueError(
-                f"The network cannot be called with {', '.join(condition)}: {error}. Classes are "
-                "integers from 0 on, below their number."
+                f"The network cannot be called with {', '.join(condition)}: {error}."
+                + (f" {advice}" if "class_labels" in condition else "")
             ) from error
         if hasattr(output, "sample"):
             output = output.sample

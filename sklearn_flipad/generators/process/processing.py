@@ -78,7 +78,10 @@ class Processing:
                 f"processing has {type(found[0]).__name__}, the format of a suspect's own file, "
                 "before other steps: it comes once, and last."
             )
-        return found[0] if found else None
+        if not found:
+            return None
+        found[0]._validate_params()
+        return found[0]
 
     def check_known(self):
         """ValueError if a step differs from sample to sample, which no search can repeat."""
@@ -102,12 +105,12 @@ class Processing:
         for number, file in enumerate(files):
             if not isinstance(file, FileImage):
                 raise ValueError(
-                    f"Sample {number} does not say how its file is compressed, and FileFormat() "
-                    "asks for it. Of a file with a palette, or of fewer than 8 bits, it is not "
-                    "known what was lost: take the file from which it was made, if there is one. "
-                    "Elsewhere pass a list of images as ImageDecoder(mode=...)(data)[0] returns "
-                    "them, gray ones with mode='L' and without size=, or as FileFormat().transform "
-                    "does; or name the format, as in processing=[..., JPEGCompression(90)]."
+                    f"Sample {number} does not say how its file is compressed. Of a file with a "
+                    "palette, or of fewer than 8 bits, it is not known what was lost: take the "
+                    "file from which it was made, if there is one. Elsewhere FileFormat() asks for "
+                    "a list of images as ImageDecoder(mode=...)(data)[0] returns them, gray ones "
+                    "with mode='L' and without size=, or as FileFormat().transform does; or name "
+                    "the format, as in processing=[..., JPEGCompression(90)]."
                 )
             if not self.file_format.covers(file):
                 raise ValueError(
@@ -116,7 +119,7 @@ class Processing:
                     "what that hides cannot be told. Take a better copy of the image if there is "
                     "one."
                 )
-        return [FileImage(x, file._compression) for x, file in zip(images, files, strict=True)]
+        return [file.alike(x) for x, file in zip(images, files, strict=True)]
 
     def _variance(self, sample_shape, matrices):
         """Mean variance of the errors made on the way that reach the last step."""

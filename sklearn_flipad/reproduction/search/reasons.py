@@ -11,9 +11,10 @@ from torch import nn
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.modules import evaluating
 from sklearn_flipad.base.randomness import Purpose, separate_stream
+from sklearn_flipad.reproduction._earlier_compression import warn_if_compressed_before
 from sklearn_flipad.reproduction.search.records import REPRODUCED
 
-__all__ = ["N_TRIED", "found_reason", "warn_if_compressed_before", "warn_if_written_otherwise"]
+__all__ = ["N_TRIED", "found_reason", "warn_if_written_otherwise", "warn_of_earlier_compression"]
 
 #: Samples that are searched again for each reason.
 N_TRIED = 8
@@ -131,26 +132,19 @@ def _by_batch_statistics(search, X, latents, conditions, median):
     )
 
 
-def warn_if_compressed_before(search, X, found):
+def warn_of_earlier_compression(search, X, found):
     """Warn of samples that are far, and were compressed before their files were saved."""
     processing = search.process.processing
     file_format, unknown = processing.file_format, processing.unknown
     if file_format is None:
         return
     far = [X[k] for k in np.flatnonzero(found.distances > _OF_FILE)]
-    qualities = [q for x in far if (q := file_format.earlier_quality(x)) is not None]
-    if not qualities:
-        return
     first = "" if unknown is None else f"{type(unknown).__name__}(), "
-    warnings.warn(
-        f"{len(qualities)} of {len(X)} samples were compressed as JPEG before their files were "
-        f"saved, one of them by quality {qualities[0]}, which the files do not tell: own samples "
-        "are called foreign then. Judge them by an attributor whose processing= names each "
-        f"compression, as in [{first}JPEGCompression({qualities[0]}), JPEGCompression(90)] for "
-        "a file of quality 90, and fit it to own samples that were compressed so.",
-        UserWarning,
-        stacklevel=5,
+    advice = (
+        f"[{first}JPEGCompression({{}}), JPEGCompression(90)] for a file of quality 90, and fit it "
+        "to own samples that were compressed so"
     )
+    warn_if_compressed_before(file_format, far, len(X), advice)
 
 
 def _is_batch_norm(module):

@@ -12,6 +12,7 @@ from sklearn_flipad.base.sample_lists import as_objects, is_ragged
 from sklearn_flipad.base.samples import as_array, check_samples
 from sklearn_flipad.generators import DiffusionSampler
 from sklearn_flipad.generators.process.processing import Processing, takes_lists
+from sklearn_flipad.reproduction._earlier_compression import warn_if_compressed_before
 from sklearn_flipad.reproduction._latent_functions import latent_function_of
 from sklearn_flipad.reproduction.detector import ReproductionDetector
 from sklearn_flipad.reproduction.seeds._latents import last_states
@@ -23,6 +24,10 @@ from sklearn_flipad.reproduction.seeds._latents import last_states
 #: 5, 2 and 0; resized to 24 0.25, 0.23, 0.22 and 0.20, without 14, 16, 19 and 27. The mean noise of
 #: copies of both deviations finds fewer than the better one: after JPEG 80 2 do not suffice.
 N_COPIES, DEVIATIONS = 2, (0.05, 0.2)
+#: In place of a suspect, an image whose file has no loss.
+LOSSLESS = FileImage(np.zeros((1, 1, 1), np.uint8))
+#: Largest p-value of a seed that counts as found, as of :class:`SeedDetector`.
+_FOUND = 1e-6
 #: Share of the range by which scaled gray levels differ from these: float32 rounds by 6e-8 of it.
 _ROUNDING = 1e-6
 
@@ -59,7 +64,7 @@ def _known(steps, sample_shape):
             )
     if processing.steps:
         black = np.zeros((1, *sample_shape), np.uint8)
-        shape = processing.apply(black, [FileImage(black[0])]).shape[1:]
+        shape = processing.apply(black, [LOSSLESS]).shape[1:]
         if shape != sample_shape:
             raise ValueError(
                 f"Processing makes samples of shape {shape} of those of {sample_shape}: put crops "
@@ -74,13 +79,23 @@ def files_of(X, array, processing):
         return np.full(len(array), None)
     images = processing.of_files(list(array), X)
     for number, image in enumerate(images):
-        if not processing.file_format.is_told(image):
+        if not image.is_repeatable:
             raise ValueError(
-                f"Sample {number} is of a lossy WebP file, which does not tell its quality, so "
-                "that nothing can be compressed alike in every value. Where it is known, pass "
-                "processing=WebPCompression(80) in place of FileFormat()."
+                f"The file of sample {number} does not tell all of its compression: of lossy WebP "
+                "it is the quality, of JPEG how it was turned, or colors other than the model's. "
+                "Take another file of the image if there is one."
             )
     return as_objects(images)
+
+
+def warn_of_files(found, files, processing):
+    """Warn of samples whose seed is found and that were compressed before they were saved."""
+    if processing.file_format is None:
+        return
+    others = files[(found.log_p_values <= np.log(_FOUND)) & ~found.identical]
+    warn_if_compressed_before(
+        processing.file_format, others, len(files), "[JPEGCompression({}), FileFormat()]"
+    )
 
 
 def check_one_shape(X, sample_shape):
@@ -201,10 +216,13 @@ class Reproduced:
         steps = detector.processing if processing is None else processing
         if takes_lists(steps):
             raise ValueError(
-                "FileFormat() is followed for diffusion models. Of another generator, name the "
-                "format, as processing=JPEGCompression(90); or find latents by a "
-                "ReproductionDetector with processing=[UnknownGeometry(), FileFormat()], and "
-                "compare them by match_seeds."
+                Message(
+                    "The format of each file is followed for diffusion models. Of another "
+                    "generator, name it, by ",
+                    Term("processing=JPEGCompression(90)", "jpeg"),
+                    "; or find latents with processing=[UnknownGeometry(), FileFormat()] of "
+                    "make_reproduction, and compare them by match_seeds.",
+                )
             )
         self.processing = _known(steps, self.sample_shape)
 
@@ -250,7 +268,7 @@ class Reproduced:
         found = self.detector.reconstruct(array)
         return found, found.latents, {"number": torch.from_numpy(found.conditions)}
 
-    def made(self, noise, condition, in_levels, _=None):
+    def made(self, noise, condition, in_levels, file=None):
         """Samples of latents in one batch, of one condition, processed if they are gray levels."""
         function = self.function
         latents = torch.as_tensor(noise).to(function.device, function.dtype).flatten(1)

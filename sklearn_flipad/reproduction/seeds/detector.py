@@ -10,7 +10,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.base.labels import own_samples
 from sklearn_flipad.base.mixins import OffsetMixin, SharingMixin
 from sklearn_flipad.base.progress import progress
@@ -21,15 +20,16 @@ from sklearn_flipad.generators.process.processing import takes_lists
 from sklearn_flipad.reproduction._cloning import is_untrained
 from sklearn_flipad.reproduction.detector import ReproductionDetector
 from sklearn_flipad.reproduction.encoder import LatentEncoder
-from sklearn_flipad.reproduction.seeds._targets import check_one_shape, target_of
+from sklearn_flipad.reproduction.seeds._targets import (
+    LOSSLESS,
+    check_one_shape,
+    files_of,
+    target_of,
+)
 from sklearn_flipad.reproduction.seeds.candidates import SeedCandidates
 from sklearn_flipad.reproduction.seeds.search import SeedSearch
 
 __all__ = ["SeedDetector"]
-
-
-#: A file in place of the drawn one: its image knows that there is no loss.
-_LOSSLESS = FileImage(np.zeros((1, 1, 1), np.uint8))
 
 
 class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
@@ -56,7 +56,9 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
     latent_shape, sampler, output_range
         See :class:`~sklearn_flipad.ReproductionDetector`; a ``DiffusionSampler`` needs none.
     processing : transformer or sequence of transformer, default=None
-        Known processing of suspects, see :class:`~sklearn_flipad.reproduction.SeedSearch`.
+        Known processing of suspects, see :class:`~sklearn_flipad.reproduction.SeedSearch`. With
+        :class:`~sklearn_flipad.evaluation.FileFormat` as the last step, samples come in a list of
+        images that know their files.
     level : float, default=1e-6
         Largest p-value, Bonferroni's, of a seed that counts as found. One that makes the sample
         again in every value always does.
@@ -169,7 +171,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
         self.verbose = verbose
 
     @property
-    def _takes_sizes(self):
+    def _takes_lists(self):
         """Whether samples come as a list of images that know their files."""
         return takes_lists(self.processing)
 
@@ -271,7 +273,24 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
-        return search.search(X if self._takes_sizes else array)
+        return search.search(X if self._takes_lists else array)
+
+    def check_files(self, X):
+        """Raise ValueError for samples that cannot be searched.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, *sample_shape) or (n, n_features), or list of ndarray
+            Samples.
+
+        Raises
+        ------
+        ValueError
+            If X does not fit the model; or with ``FileFormat()``, if the file of a sample does not
+            tell its compression, or is compressed more strongly than its `qualities`.
+        """
+        target = target_of(self._model(), self.processing)
+        files_of(X, target.checked(self._checked(X, target)), target.processing)
 
     def sample(self, n_samples, *, dtype="uint8", random_state=0):
         """Draw samples of the model: those of different candidates, chosen at random.
@@ -309,7 +328,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
                 key = tuple(settings.values())
                 if key not in ready:
                     ready[key] = target.with_settings(settings)
-                x = ready[key].made(draw(seed), {}, dtype == "uint8", _LOSSLESS)
+                x = ready[key].made(draw(seed), {}, dtype == "uint8", LOSSLESS)
                 made.append(x[rng.randint(len(x))])
                 bar.update()
         file_format = target.processing.file_format

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn_flipad.base.conditions import rows_of
 from sklearn_flipad.generators import TorchNoise
 from sklearn_flipad.reproduction.seeds._correlation import bonferroni, log_p_values
-from sklearn_flipad.reproduction.seeds._targets import files_of, target_of
+from sklearn_flipad.reproduction.seeds._targets import files_of, target_of, warn_of_files
 from sklearn_flipad.reproduction.seeds.candidates import SeedCandidates
 from sklearn_flipad.reproduction.seeds.matching import SeedMatches, match_seeds
 
@@ -155,8 +155,9 @@ class SeedSearch:
 
         Parameters
         ----------
-        X : array-like, shape (n, *sample_shape) or (n, n_features)
-            Suspects: uint8 gray levels, or floats as the model returns them.
+        X : array-like, shape (n, *sample_shape) or (n, n_features), or list of ndarray
+            Suspects: uint8 gray levels, or floats as the model returns them; with ``FileFormat()``,
+            a list of gray levels that know their files.
         **condition
             What else the network of a diffusion model is called with, such as ``class_labels``, a
             tensor with a row for each sample, or a sequence of numbers.
@@ -168,10 +169,10 @@ class SeedSearch:
         Raises
         ------
         ValueError
-            If X does not fit the model or holds gray levels that were scaled to floats, a condition
-            has not a row for each sample, the sampler cannot be run backward, seeds, settings or
-            `draw` are not valid, or processing is not known, draws noise, or is not of gray levels
-            of this size.
+            If X does not fit the model or holds gray levels that were scaled to floats, the file of
+            a sample does not tell its compression, a condition has not a row for each sample or is
+            a setting too, the sampler cannot be run backward, seeds, settings or `draw` are not
+            valid, or processing is not known, draws noise, or is not of gray levels of this size.
         TypeError
             If `sampler` is something else, or a step of processing is no perturbation.
         """
@@ -197,11 +198,17 @@ class SeedSearch:
             rows = np.flatnonzero(~settled)
             if not len(rows):
                 break
+        warn_of_files(found, files, target.processing)
         return found
 
     def _found(self, target, array, states, deviation, condition, files):
         """The result by one inversion."""
         candidates = SeedCandidates.of(self.seeds).of_size(target.sample_shape)
+        if both := {*candidates.names} & {*condition}:
+            raise ValueError(
+                f"{', '.join(sorted(both))} is both a setting of the candidates and an argument: "
+                "leave out one of them."
+            )
         draw = TorchNoise(target.latent_shape) if self.draw is None else self.draw
         inverted, parts = [], []
         for block in zip(candidates.seeds, candidates.settings, candidates.rows, strict=True):

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import torch
 
-from sklearn_flipad.base.estimators import as_taken, last_step, takes_lists
+from sklearn_flipad.base.estimators import as_taken, detector_of, last_step, takes_lists
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.datasets.files.facts import facts_of
 from sklearn_flipad.datasets.files.listing import plain_reason
@@ -50,6 +50,8 @@ class BatchScorer:
         self.stratum_of = stratum_of(attributor)
         # Slight changes are those of images of one size.
         self._takes_sizes = takes_lists(attributor) and not self.stability
+        detector = detector_of(attributor)
+        self._check = getattr(detector, "check_files", None) if takes_lists(attributor) else None
         # Warnings are caught for the whole process, and an attributor need not be thread-safe.
         self._lock = threading.Lock()
 
@@ -82,6 +84,8 @@ class BatchScorer:
             row["n_bytes"], row["sha256"] = len(data), hashlib.sha256(data).hexdigest()
             sample, steps = self.decoder(data)
             sample = np.asanyarray(sample)  # an image of a file knows its compression
+            if self._check is not None:
+                self._check([sample])
         except Exception as error:
             row["reason"] = safe_text(plain_reason(error))
             return None

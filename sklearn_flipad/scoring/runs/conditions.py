@@ -1,6 +1,6 @@
 """Files that were made otherwise than those of the samples that calibrated the attributor."""
 
-from sklearn_flipad.base.estimators import last_step
+from sklearn_flipad.base.estimators import detector_of, last_step, takes_lists
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.datasets.files.facts import (
     IN_COLOR,
@@ -31,15 +31,16 @@ class Conditions:
         self._known = {}
         check = getattr(calibrator, "threshold_warnings", list)
         self._of_thresholds = check()
-        estimator = getattr(calibrator, "estimator_", None)
-        self._made_again = isinstance(last_step(estimator), SeedDetector)
+        self._made_again = isinstance(detector_of(attributor), SeedDetector)
+        # What is made again is compressed as each file is.
+        self._follows_files = self._made_again and takes_lists(attributor)
 
     def unlike(self, decoding):
         """Facts, by name, that a file of that decoding has and own samples do not."""
         if decoding not in self._known:
             facts = facts_of(decoding or "")
             found = {name: v for name, v in facts.items() if not self._is_usual(name, v)}
-            if "compression" in found:
+            if "compression" in found or self._follows_files:
                 found = {name: v for name, v in found.items() if name not in _OF_JPEG}
                 if found.get("colors") == IN_COLOR:  # gray with errors of the compression
                     del found["colors"]
