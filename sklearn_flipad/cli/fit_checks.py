@@ -64,21 +64,19 @@ def _check_processing(options, method):
         )
     if options.jpeg:
         raise ValueError("--processing compresses as well: leave out --jpeg.")
-    if method.follows_files and options.processing != FILES:
-        raise ValueError(
-            f"{method.name} makes samples again in every value: of --processing, it takes {FILES} "
-            "alone, the format of each suspect's own file."
-        )
+    if method.follows_files and options.processing == FILES:
+        return
     if not _takes_processing(method):
         others = [name for name in COMMAND_METHODS if _takes_processing(METHODS[name])]
+        or_files = f", or --processing {FILES}" if method.follows_files else ""
         raise ValueError(
-            f"{method.name} searches samples whose processing is known. For unknown processing, "
-            f"choose --method {', '.join(others)}."
+            f"{method.name} searches samples whose processing is known{or_files}. For unknown "
+            f"processing, choose --method {', '.join(others)}."
         )
 
 
 def _takes_processing(method):
-    return method.searches_processing or method.follows_files or not method.is_distance
+    return method.searches_processing or not method.is_distance
 
 
 def _stored_names(cls):

@@ -40,8 +40,8 @@ def test_networks_are_told_the_class_or_all_are_tried(run_small):
 def test_quality_of_the_networks(run_small):
     rows = run_small("diffusion_networks", "--networks", "own")
     found = {(row["sampler"], row["network"]): row for row in rows}
-    assert {*found} == {("DDIM 20", "own"), ("classes, DDIM 20", "own"), ("", "real")}
-    assert found["", "real"]["distance"] < found["DDIM 20", "own"]["distance"]
+    assert {*found} == {("DDIM 20", "own"), ("classes, DDIM 20", "own")}
+    assert all(row["distance"] > 100 and 0 <= row["beyond range"] <= 1 for row in rows)
     assert 0 <= found["classes, DDIM 20", "own"]["of its class"] <= 1
     assert "of its class" not in found["DDIM 20", "own"]
 

@@ -312,7 +312,7 @@ def test_seeds_of_a_diffusion_model(flipad, tmp_path):
     _, messages, _ = flipad(
         *fit, "--seeds", "0:9", "--processing", "platform", "--overwrite", code=1
     )
-    assert "takes files alone" in messages
+    assert "or --processing files" in messages
     flipad(*fit, "--seeds", "5000:5300", "--processing", "files", "--overwrite")
     page = tmp_path / "files.html"
     flipad("score", out, tmp_path / "jpeg", "-o", tmp_path / "files.csv", "--report", page, *code)
