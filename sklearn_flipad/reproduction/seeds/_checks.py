@@ -4,6 +4,9 @@ from numbers import Integral
 
 import numpy as np
 
+#: Largest p-value of a seed that counts as found, the default of :class:`SeedDetector`.
+FOUND = 1e-6
+
 
 def checked_seeds(seeds):
     """Seeds as a range or an array of integers of one axis; ValueError if they are none."""

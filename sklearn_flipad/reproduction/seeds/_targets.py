@@ -15,6 +15,7 @@ from sklearn_flipad.generators.process.processing import Processing, takes_lists
 from sklearn_flipad.reproduction._earlier_compression import warn_if_compressed_before
 from sklearn_flipad.reproduction._latent_functions import latent_function_of
 from sklearn_flipad.reproduction.detector import ReproductionDetector
+from sklearn_flipad.reproduction.seeds._checks import FOUND
 from sklearn_flipad.reproduction.seeds._latents import last_states
 
 #: Copies and their deviations, see DiffusionSampler.invert. Correlations with the true noise of 40
@@ -26,8 +27,6 @@ from sklearn_flipad.reproduction.seeds._latents import last_states
 N_COPIES, DEVIATIONS = 2, (0.05, 0.2)
 #: In place of a suspect, an image whose file has no loss.
 LOSSLESS = FileImage(np.zeros((1, 1, 1), np.uint8))
-#: Largest p-value of a seed that counts as found, as of :class:`SeedDetector`.
-_FOUND = 1e-6
 #: Share of the range by which scaled gray levels differ from these: float32 rounds by 6e-8 of it.
 _ROUNDING = 1e-6
 
@@ -92,7 +91,7 @@ def warn_of_files(found, files, processing):
     """Warn of samples whose seed is found and that were compressed before they were saved."""
     if processing.file_format is None:
         return
-    others = files[(found.log_p_values <= np.log(_FOUND)) & ~found.identical]
+    others = files[(found.log_p_values <= np.log(FOUND)) & ~found.identical]
     warn_if_compressed_before(
         processing.file_format, others, len(files), "[JPEGCompression({}), FileFormat()]"
     )

@@ -8,15 +8,13 @@ import numpy as np
 
 from sklearn_flipad.base.conditions import rows_of
 from sklearn_flipad.generators import TorchNoise
+from sklearn_flipad.reproduction.seeds._checks import FOUND
 from sklearn_flipad.reproduction.seeds._correlation import bonferroni, log_p_values
 from sklearn_flipad.reproduction.seeds._targets import files_of, target_of, warn_of_files
 from sklearn_flipad.reproduction.seeds.candidates import SeedCandidates
 from sklearn_flipad.reproduction.seeds.matching import SeedMatches, match_seeds
 
 __all__ = ["SeedSearch", "SeedSearchResult"]
-
-#: Largest p-value at which an identical sample settles the search.
-_SETTLED = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +192,7 @@ class SeedSearch:
                 before = found.identical[rows]
                 better = (more.identical > before) | (more.identical == before) & is_less
                 found = _with_rows(found, rows[better], more, better)
-            settled = found.identical & (found.log_p_values <= np.log(_SETTLED))
+            settled = found.identical & (found.log_p_values <= np.log(FOUND))
             rows = np.flatnonzero(~settled)
             if not len(rows):
                 break
