@@ -321,6 +321,12 @@ def diffusion():
     )
     yield "the nearest one is {:.0f} gray levels away", (min(copies),)
     yield "Its nearest image is {:.0f} gray levels away", (min(others),)
+    files = row("diffusion", source="JPEG 60 to 95")
+    assert files["identical"] == files["found"]
+    yield "So do {} of {} files", (files["identical"], files["n"])
+    assert not any(found["identical"] for found in rows("diffusion") if "copy" in found["source"])
+    beyond = [found["beyond range"] for found in rows("diffusion_networks")]
+    yield "At most a share of {:.4f} of their values", (max(beyond),)
     floats = rows("diffusion", source="own, floats")
     assert all(found["found"] == found["identical"] == found["n"] for found in floats)
     # The level 1e-6 of 10^6 candidates and two inversions, for the sizes of the page.
