@@ -321,6 +321,9 @@ def diffusion():
     )
     yield "the nearest one is {:.0f} gray levels away", (min(copies),)
     yield "Its nearest image is {:.0f} gray levels away", (min(others),)
+    untold = row("diffusion", source="own, class not told")
+    assert untold["identical"] == untold["found"]
+    yield "{} of {} seeds are found with their class", (untold["found"], untold["n"])
     files = row("diffusion", source="JPEG 60 to 95")
     assert files["identical"] == files["found"]
     yield "So do {} of {} files", (files["identical"], files["n"])
