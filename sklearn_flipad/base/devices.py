@@ -2,7 +2,13 @@
 
 import torch
 
-__all__ = ["resolve_device"]
+__all__ = ["DEVICE_ERRORS", "resolve_device"]
+
+#: What torch raises where the fault is not that of the data.
+DEVICE_ERRORS = (
+    torch.OutOfMemoryError,
+    getattr(torch, "AcceleratorError", torch.OutOfMemoryError),
+)
 
 
 def resolve_device(device):

@@ -181,7 +181,7 @@ def processed_at_random(X, options):
     if options.processing == FILES:
         files = FileFormat(random_state=options.seed).transform(X)
         decodings = _decodings_of_files(files, options)
-        is_list = searches or METHODS[options.method].follows_files
+        is_list = isinstance(X, list) or METHODS[options.method].follows_files
         return (files if is_list else np.stack(files)), decodings
     if isinstance(X, list):
         # Suspects may also be files without loss, which no preset but one makes.

@@ -66,7 +66,8 @@ class FileFormat(ImagePerturbation):
     -----
     A WebP file does not tell its quality. It is taken to be that at which the decoded image takes
     as many bytes again, which is near it from 75 on, and too high for small ones: distances are
-    somewhat too large there, and a search for seeds refuses such files.
+    somewhat too large there, and a search for seeds refuses such files. JPEG files are taken to be
+    written by libjpeg, as Pillow does; other encoders may round otherwise.
 
     A file tells its last compression alone. Of an image that was compressed more strongly before,
     the error is larger than what its file tells, and own samples are called foreign;

@@ -5,7 +5,7 @@ import warnings
 __all__ = ["warn_if_compressed_before"]
 
 
-def warn_if_compressed_before(file_format, X, n, advice):
+def warn_if_compressed_before(file_format, X, n, advice, stacklevel):
     """Warn if some of `n` samples, X, which know their files, were compressed more strongly before.
 
     In `advice`, the processing to name, ``{}`` stands for their quality.
@@ -20,5 +20,5 @@ def warn_if_compressed_before(file_format, X, n, advice):
         "foreign then. Judge them by an attributor whose processing= names each compression, as in "
         f"{advice.format(quality)}.",
         UserWarning,
-        stacklevel=6,
+        stacklevel=stacklevel,
     )

@@ -1,6 +1,7 @@
 """Seeds of processed samples: known processing, and the second inversion."""
 
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -122,7 +123,25 @@ def test_files_that_were_compressed_before_are_named(own):
         found = SeedSearch(MODEL, SEEDS, processing=FileFormat()).search(files)
     assert not found.identical.any()
     steps = [JPEGCompression(60), FileFormat()]
-    assert SeedSearch(MODEL, SEEDS, processing=steps).search(files).identical.all()
+    search = SeedSearch(MODEL, SEEDS, processing=steps)
+    assert search.search(files).identical.all()
+    # What is known is not missing.
+    other = JPEGCompression(60).fit_transform(np.where(own > 128, own - 1, own + 1).astype("uint8"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not search.search([file_of(x, "PNG") for x in other]).identical.any()
+
+
+def test_subsampling_that_cannot_be_written():
+    image = Image.fromarray(np.zeros((16, 16, 3), np.uint8))
+    file = io.BytesIO()
+    image.save(file, "JPEG", subsampling=2)
+    data = file.getvalue()
+    assert ImageDecoder()(data)[0].is_repeatable
+    # Sampling factors 2x2 of the luma in the frame's header, made 1x2.
+    place = data.index(b"\xff\xc0") + 11
+    assert data[place] == 0x22
+    assert not ImageDecoder()(data[:place] + b"\x12" + data[place + 1 :])[0].is_repeatable
 
 
 def test_qualities_are_checked(own):
@@ -140,11 +159,14 @@ def test_the_detector_draws_files_too(own):
 
 
 def test_files_of_other_generators_are_refused(own):
-    generator = torch.nn.Sequential(torch.nn.Linear(4, 64), torch.nn.Unflatten(1, (1, 8, 8)))
+    generator = torch.nn.Sequential(torch.nn.Linear(4, 256), torch.nn.Unflatten(1, SHAPE))
     options = {"latent_shape": (4,), "output_range": (-1, 1), "encoder": torch.nn.Flatten()}
-    for steps in (FileFormat(), [UnknownGeometry(), FileFormat()]):
+    for steps, error in (
+        (FileFormat(), "followed for diffusion models"),
+        ([UnknownGeometry(), FileFormat()], "FileFormat\\(\\). Pass the steps themselves"),
+    ):
         detector = SeedDetector(generator, seeds=range(9), processing=steps, **options)
-        with pytest.raises(ValueError, match="followed for diffusion models"):
+        with pytest.raises(ValueError, match=error):
             detector.sample(2)
 
 

@@ -4,7 +4,7 @@ import io
 from functools import partial
 
 import numpy as np
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from sklearn_flipad.datasets.files.containers import lossy_webp_size
 from sklearn_flipad.evaluation.perturbations import JPEGCompression, WebPCompression
@@ -23,14 +23,16 @@ def compression_of(image, data):
 
 
 def repeats(image, data):
-    """Whether :func:`compression_of` makes the file again: of WebP and other colors nearly."""
+    """Whether :func:`compression_of` makes the file again, and not another one like it."""
     if image.format != "JPEG":
         return lossy_webp_size(data) is None if image.format == "WEBP" else True
     # Red, green and blue as they are have these numbers, or Adobe's mark.
     is_rgb = image.mode == "RGB" and (
         image.info.get("adobe_transform") == 0 or [part[0] for part in image.layer] == [82, 71, 66]
     )
-    return image.mode in ("L", "RGB") and not is_rgb
+    if image.mode == "RGB":  # one of the subsamplings that Pillow writes
+        return not is_rgb and JpegImagePlugin.get_sampling(image) >= 0
+    return image.mode == "L"
 
 
 def _webp_of_size(n_bytes, levels):

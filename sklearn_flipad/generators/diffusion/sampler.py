@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from sklearn_flipad.base.conditions import as_tensors
+from sklearn_flipad.base.devices import DEVICE_ERRORS
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.modules import check_returned, device_of, evaluating, float_type_of, unwrap
 from sklearn_flipad.generators.diffusion._denoising import Denoising
@@ -309,7 +310,7 @@ class DiffusionSampler(Invertible, Denoising, nn.Module):
         try:
             output = self.network(x, t, **condition)
         except (IndexError, RuntimeError) as error:
-            if not condition or isinstance(error, torch.OutOfMemoryError):
+            if not condition or isinstance(error, DEVICE_ERRORS):
                 raise
             advice = "Classes are integers from 0 on, below their number, one for each sample."
             raise ValueError(

@@ -144,7 +144,7 @@ def warn_of_earlier_compression(search, X, found):
         f"[{first}JPEGCompression({{}}), JPEGCompression(90)] for a file of quality 90, and fit it "
         "to own samples that were compressed so"
     )
-    warn_if_compressed_before(file_format, far, len(X), advice)
+    warn_if_compressed_before(file_format, far, len(X), advice, stacklevel=6)
 
 
 def _is_batch_norm(module):

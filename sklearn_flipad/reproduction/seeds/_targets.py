@@ -11,7 +11,7 @@ from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.base.sample_lists import as_objects, is_ragged
 from sklearn_flipad.base.samples import as_array, check_samples
 from sklearn_flipad.generators import DiffusionSampler
-from sklearn_flipad.generators.process.processing import Processing, takes_lists
+from sklearn_flipad.generators.process.processing import Processing
 from sklearn_flipad.reproduction._earlier_compression import warn_if_compressed_before
 from sklearn_flipad.reproduction._latent_functions import latent_function_of
 from sklearn_flipad.reproduction.detector import ReproductionDetector
@@ -81,7 +81,7 @@ def files_of(X, array, processing):
         if not image.is_repeatable:
             raise ValueError(
                 f"The file of sample {number} does not tell all of its compression: of lossy WebP "
-                "it is the quality, of JPEG how it was turned, or colors other than the model's. "
+                "it is the quality, of JPEG how it was turned, or other colors or subsampling. "
                 "Take another file of the image if there is one."
             )
     return as_objects(images)
@@ -89,12 +89,18 @@ def files_of(X, array, processing):
 
 def warn_of_files(found, files, processing):
     """Warn of samples whose seed is found and that were compressed before they were saved."""
-    if processing.file_format is None:
+    *known, last = processing.steps or [None]
+    # A compression that is known is not missing.
+    if last is None or last is not processing.file_format or any(map(_compresses, known)):
         return
     others = files[(found.log_p_values <= np.log(FOUND)) & ~found.identical]
-    warn_if_compressed_before(
-        processing.file_format, others, len(files), "[JPEGCompression({}), FileFormat()]"
-    )
+    steps = "".join(f"{type(step).__name__}(...), " for step in known)
+    advice = f"[{steps}JPEGCompression({{}}), FileFormat()]"
+    warn_if_compressed_before(last, others, len(files), advice, stacklevel=4)
+
+
+def _compresses(step):
+    return hasattr(step, "quality")
 
 
 def check_one_shape(X, sample_shape):
@@ -213,7 +219,8 @@ class Reproduced:
         self.detector, self.function = detector, latent_function_of(detector)
         self.sample_shape, self.latent_shape = self.function.sample_shape, self.function.space.shape
         steps = detector.processing if processing is None else processing
-        if takes_lists(steps):
+        self.processing = _known(steps, self.sample_shape)
+        if self.processing.file_format is not None:
             raise ValueError(
                 Message(
                     "The format of each file is followed for diffusion models. Of another "
@@ -223,7 +230,6 @@ class Reproduced:
                     "make_reproduction, and compare them by match_seeds.",
                 )
             )
-        self.processing = _known(steps, self.sample_shape)
 
     @property
     def output_range(self):

@@ -246,7 +246,7 @@ class SeedDetector(SharingMixin, OffsetMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like, shape (n, *sample_shape) or (n, n_features)
+        X : array-like, shape (n, *sample_shape) or (n, n_features), or list of ndarray
             Samples.
 
         Returns

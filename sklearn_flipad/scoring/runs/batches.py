@@ -5,8 +5,8 @@ import threading
 import warnings
 
 import numpy as np
-import torch
 
+from sklearn_flipad.base.devices import DEVICE_ERRORS
 from sklearn_flipad.base.estimators import as_taken, detector_of, last_step, takes_lists
 from sklearn_flipad.base.messages import Message, Term
 from sklearn_flipad.datasets.files.facts import facts_of
@@ -30,7 +30,7 @@ _MAX_WAITING = 2**27
 #: Bytes of the largest file for decoders without a limit of their own.
 _MAX_BYTES = 2**30
 #: Errors that are not the fault of a sample, and end the run.
-_EXHAUSTED = (MemoryError, torch.OutOfMemoryError, getattr(torch, "AcceleratorError", MemoryError))
+_EXHAUSTED = (MemoryError, *DEVICE_ERRORS)
 #: Warnings for developers, which rows do not show.
 _OF_CODE = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ResourceWarning)
 

@@ -40,6 +40,8 @@ class Conditions:
         if decoding not in self._known:
             facts = facts_of(decoding or "")
             found = {name: v for name, v in facts.items() if not self._is_usual(name, v)}
+            if self._follows_files:
+                found.pop("compression", None)
             if "compression" in found or self._follows_files:
                 found = {name: v for name, v in found.items() if name not in _OF_JPEG}
                 if found.get("colors") == IN_COLOR:  # gray with errors of the compression
