@@ -230,7 +230,7 @@ def run(options, results):
 
 def table(rows):
     """The table of the documentation."""
-    columns = (*KEYS, "found", "wrong", "identical", "correlation", "least correlation")
+    columns = (*KEYS, "found", "identical", "correlation", "least correlation")
     columns += ("distance", "least distance")
     return _ordered(rows)[list(columns)]
 

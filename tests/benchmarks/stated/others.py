@@ -321,6 +321,7 @@ def diffusion():
     )
     yield "the nearest one is {:.0f} gray levels away", (min(copies),)
     yield "Its nearest image is {:.0f} gray levels away", (min(others),)
+    assert not any(found["wrong"] for found in rows("diffusion"))
     untold = row("diffusion", source="own, class not told")
     assert untold["identical"] == untold["found"]
     yield "{} of {} seeds are found with their class", (untold["found"], untold["n"])
