@@ -20,12 +20,8 @@ from sklearn_flipad.generators.process.processing import takes_lists
 from sklearn_flipad.reproduction._cloning import is_untrained
 from sklearn_flipad.reproduction.detector import ReproductionDetector
 from sklearn_flipad.reproduction.encoder import LatentEncoder
-from sklearn_flipad.reproduction.seeds._targets import (
-    LOSSLESS,
-    check_one_shape,
-    files_of,
-    target_of,
-)
+from sklearn_flipad.reproduction.seeds._suspects import LOSSLESS, check_one_shape, files_of
+from sklearn_flipad.reproduction.seeds._targets import target_of
 from sklearn_flipad.reproduction.seeds.candidates import SeedCandidates
 from sklearn_flipad.reproduction.seeds.search import SeedSearch
 

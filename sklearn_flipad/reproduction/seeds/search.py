@@ -10,7 +10,8 @@ from sklearn_flipad.base.conditions import rows_of
 from sklearn_flipad.generators import TorchNoise
 from sklearn_flipad.reproduction.seeds._checks import FOUND
 from sklearn_flipad.reproduction.seeds._correlation import bonferroni, log_p_values
-from sklearn_flipad.reproduction.seeds._targets import files_of, target_of, warn_of_files
+from sklearn_flipad.reproduction.seeds._suspects import files_of, warn_of_files
+from sklearn_flipad.reproduction.seeds._targets import target_of
 from sklearn_flipad.reproduction.seeds.candidates import SeedCandidates
 from sklearn_flipad.reproduction.seeds.matching import SeedMatches, match_seeds
 
