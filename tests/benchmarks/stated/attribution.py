@@ -63,8 +63,8 @@ def experiments():
     assert (at.loc[best, "combined"] > 0.95).all()
     yield "weakness under blur ({:.2f} to {:.2f})", at.loc["blur 3", ["FLIPAD", "combined"]]
     hard = at.loc[["noise 0.1", "platform"]]
-    (combined,) = set(hard["combined"].round(2))
-    yield "({:.2f} against {:.2f} and {:.2f})", (combined, *hard["RawPAD"])
+    (pixels,) = set(hard["RawPAD"].round(2))
+    yield "({:.2f} and {:.2f} against {:.2f})", (*hard["combined"], pixels)
     of_dct = unseen(rows("perturbed", method="DCTPAD", fnr=0.005))
     auc = pd.DataFrame(of_dct).groupby("perturbation")["auc"].mean()
     yield "its scores have a mean AUC of {}", (span("{:.2f}", auc),)
