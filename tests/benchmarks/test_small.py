@@ -16,6 +16,7 @@ ELSEWHERE = {
     "content": "test_super_resolution.py",
     "denoisers": "test_denoisers.py",
     "diffusion": "test_diffusion.py",
+    "diffusion_networks": "test_diffusion.py",
     "ladder": "test_ladder.py",
     "large_latents": "test_sound.py",
     "latent_diffusion": "test_latent_diffusion.py",
