@@ -144,7 +144,7 @@ def made(network, n_steps, seeds, options, floats=False):
 
 
 def condition_of(network, seeds):
-    """What a network is called with for the images of seeds, whose classes come in turn."""
+    """Arguments of a network for the images of seeds, whose classes come in turn."""
     return {"class_labels": np.asarray(seeds) % N_CLASSES} if has_classes(network) else {}
 
 
@@ -168,10 +168,8 @@ def searched(source, name, rows, n_seeds, options):
     sampler, seeds = sampler_of(*SAMPLERS[name], options), seeds_of(rows, n_seeds)
     candidates, condition = range(n_seeds), condition_of(SAMPLERS[name][0], seeds)
     if source == UNTOLD:
-        condition, candidates = (
-            {},
-            SeedCandidates.of_each(candidates, class_labels=range(N_CLASSES)),
-        )
+        condition = {}
+        candidates = SeedCandidates.of_each(candidates, class_labels=range(N_CLASSES))
     search = SeedSearch(sampler, candidates, n_best=1, processing=processing)
     found, seconds = timed(search.search, X, **condition)
     noise = [TorchNoise(sampler.latent_shape)(int(seed)).numpy().ravel() for seed in seeds]

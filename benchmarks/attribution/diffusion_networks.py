@@ -1,4 +1,4 @@
-"""How good the diffusion networks are whose seeds are searched.
+"""Quality of the diffusion networks whose seeds are searched.
 
 The share of sampled values that leave the range, the Fréchet distance of the images to real ones,
 and of a network that is told classes, the share of images that a classifier finds to be of theirs.

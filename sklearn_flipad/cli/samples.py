@@ -198,10 +198,8 @@ def processed_at_random(X, options):
 
 def _decodings_of_files(images, options):
     """Steps of decoding the files of images that :class:`FileFormat` drew."""
-    qualities = [None if x.compression is None else x.compression.quality for x in images]
     return [
-        decoding_of_drawn(x.shape, options, quality)
-        for x, quality in zip(images, qualities, strict=True)
+        decoding_of_drawn(x.shape, options, getattr(x.compression, "quality", None)) for x in images
     ]
 
 

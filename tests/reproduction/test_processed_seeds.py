@@ -69,7 +69,7 @@ def test_the_detector_processes_too(own):
     assert detector.predict(own).tolist() == [-1, -1, -1]
 
 
-def test_files_are_compared_as_each_is_compressed(own, tmp_path):
+def test_files_are_compared_as_each_is_compressed(own):
     search = SeedSearch(MODEL, SEEDS, processing=FileFormat())
     files = [file_of(own[0], "PNG"), file_of(own[1], "JPEG", quality=85)]
     files += [file_of(own[2], "JPEG", quality=62), file_of(255 - own[2], "JPEG", quality=62)]

@@ -61,18 +61,14 @@ def files_of(X, array, processing):
 
 def warn_of_files(found, files, processing):
     """Warn of samples whose seed is found and that were compressed before they were saved."""
-    *known, last = processing.steps or [None]
+    file_format, known = processing.file_format, processing.steps[:-1]
     # A compression that is known is not missing.
-    if last is None or last is not processing.file_format or any(map(_compresses, known)):
+    if file_format is None or any(hasattr(step, "quality") for step in known):
         return
     others = files[(found.log_p_values <= np.log(FOUND)) & ~found.identical]
     steps = "".join(f"{type(step).__name__}(...), " for step in known)
     advice = f"[{steps}JPEGCompression({{}}), FileFormat()]"
-    warn_if_compressed_before(last, others, len(files), advice, stacklevel=4)
-
-
-def _compresses(step):
-    return hasattr(step, "quality")
+    warn_if_compressed_before(file_format, others, len(files), advice, stacklevel=4)
 
 
 def check_one_shape(X, sample_shape):

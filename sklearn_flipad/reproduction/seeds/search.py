@@ -179,12 +179,19 @@ class SeedSearch:
         array = target.checked(X)
         files = files_of(X, array, target.processing)
         condition = rows_of(condition, len(array))
+        candidates = SeedCandidates.of(self.seeds).of_size(target.sample_shape)
+        if both := {*candidates.names} & {*condition}:
+            raise ValueError(
+                f"{', '.join(sorted(both))} is both a setting of the candidates and an argument: "
+                "leave out one of them."
+            )
         states = target.states(array, self.decoding)
         deviations = target.deviations(array)
         found, rows = None, np.arange(len(array))
         for deviation in deviations:
             own = {name: value[rows] for name, value in condition.items()}
-            more = self._found(target, array[rows], states[rows], deviation, own, files[rows])
+            parts = array[rows], states[rows], deviation, own, files[rows]
+            more = self._found(target, candidates, *parts)
             more = _tried(more, len(deviations))
             if found is None:
                 found = more
@@ -200,14 +207,8 @@ class SeedSearch:
         warn_of_files(found, files, target.processing)
         return found
 
-    def _found(self, target, array, states, deviation, condition, files):
+    def _found(self, target, candidates, array, states, deviation, condition, files):
         """The result by one inversion."""
-        candidates = SeedCandidates.of(self.seeds).of_size(target.sample_shape)
-        if both := {*candidates.names} & {*condition}:
-            raise ValueError(
-                f"{', '.join(sorted(both))} is both a setting of the candidates and an argument: "
-                "leave out one of them."
-            )
         draw = TorchNoise(target.latent_shape) if self.draw is None else self.draw
         inverted, parts = [], []
         for block in zip(candidates.seeds, candidates.settings, candidates.rows, strict=True):
