@@ -15,7 +15,12 @@ from sklearn_flipad.evaluation import FileFormat, UnknownGeometry, UnknownProces
 from sklearn_flipad.evaluation.perturbations import GaussianBlur, GaussianNoise, JPEGCompression
 from sklearn_flipad.evaluation.random_processing import RandomProcessing
 from sklearn_flipad.generators import DiffusionSampler, TorchNoise
-from sklearn_flipad.reproduction import ReproductionDetector, SeedSearch, match_seeds
+from sklearn_flipad.reproduction import (
+    ReproductionDetector,
+    SeedCandidates,
+    SeedSearch,
+    match_seeds,
+)
 from sklearn_flipad.scoring import ImageDecoder
 from tests.diffusion_models import flow_sampler
 
@@ -142,6 +147,15 @@ def test_subsampling_that_cannot_be_written():
     place = data.index(b"\xff\xc0") + 11
     assert data[place] == 0x22
     assert not ImageDecoder()(data[:place] + b"\x12" + data[place + 1 :])[0].is_repeatable
+
+
+def test_a_setting_is_no_argument_too():
+    model = flow_sampler()
+    X = model.images(TorchNoise((1, 8, 8))(3), class_labels=[1])
+    candidates = SeedCandidates.of_each(range(9), class_labels=[0, 1])
+    with pytest.raises(ValueError, match="class_labels is both a setting"):
+        SeedSearch(model, candidates).search(X, class_labels=[1])
+    assert SeedSearch(model, candidates).search(X).identical.all()
 
 
 def test_qualities_are_checked(own):
