@@ -259,6 +259,10 @@ def run(options, results):
 
 def table(rows):
     """Accuracies: a line for each owner and method, a column for each source."""
+    kinds = list(dict.fromkeys(row["method"].partition(DECODED)[0] for row in rows))
+    # What is measured later, or with other negatives, stands beside its kind.
+    kinds.sort(key=lambda kind: [*METHODS, kind].index(kind))
+    rows = sorted(rows, key=lambda row: kinds.index(row["method"].partition(DECODED)[0]))
     return accuracy_table(rows, "owner")
 
 

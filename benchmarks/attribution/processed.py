@@ -113,18 +113,20 @@ OPTIONS = (
 )
 
 
+def encoder_of(owner, generator, seen, options):
+    """An encoder of samples that were processed, kept in a folder."""
+    digest = hashlib.sha256(repr(seen).encode()).hexdigest()[:8]
+    name = f"{owner}-{type(seen).__name__}-{digest}"
+    return trained_encoder(generator, name, options.work, options.max_steps, processing=seen)[0]
+
+
 def fitted(method, owner, generator, step, options):
     """An attributor of processed samples."""
     if method in TOLD:
-        # An encoder of what is known, and for a search that is told nothing that of the unknown,
-        # in the generator's size.
+        # For a search that is told nothing, an encoder of the unknown in the generator's size.
         told = TOLD[method](step)
         seen = [UnknownProcessing(), *unknown(step)[1:]] if told is None else told
-        digest = hashlib.sha256(repr(seen).encode()).hexdigest()[:8]
-        name = f"{owner}-{type(seen).__name__}-{digest}"
-        encoder, _ = trained_encoder(
-            generator, name, options.work, options.max_steps, processing=seen
-        )
+        encoder = encoder_of(owner, generator, seen, options)
         attributor = make_reproduction(
             generator, encoder, quick=options.quick, processing=told, fnr=options.fnr
         )
