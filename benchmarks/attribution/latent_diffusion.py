@@ -259,11 +259,13 @@ def run(options, results):
 
 def table(rows):
     """Accuracies: a line for each owner and method, a column for each source."""
-    kinds = list(dict.fromkeys(row["method"].partition(DECODED)[0] for row in rows))
-    # What is measured later, or with other negatives, stands beside its kind.
-    kinds.sort(key=lambda kind: [*METHODS, kind].index(kind))
-    rows = sorted(rows, key=lambda row: kinds.index(row["method"].partition(DECODED)[0]))
-    return accuracy_table(rows, "owner")
+
+    def place(row):
+        kind, decoded, _ = row["method"].partition(DECODED)
+        return [*METHODS, kind].index(kind), decoded
+
+    # Whenever it was measured, a method stands beside the same with other negatives.
+    return accuracy_table(sorted(rows, key=place), "owner")
 
 
 TABLES = {"latent_diffusion": table}
