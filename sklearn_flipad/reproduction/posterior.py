@@ -71,9 +71,7 @@ class LatentPosteriorDetector(BaseEstimator):
         density; or minus the root mean square residual there, in units of `noise`.
     n_starts : int, default=16
         Starts of the search, from the latents of the nearest of `n_drawn` samples. Own rows
-        whose search fails decide the threshold, so there should be enough: with 3 starts from
-        20,000 samples, 2 % of the rows of ``redwine/kl-wgan-0`` were not reproduced, with the
-        defaults none of 256.
+        whose search fails decide the threshold, so there should be enough.
     n_drawn : int, default=100000
         Samples of the generator that starts are taken from.
     max_iter : int, default=20

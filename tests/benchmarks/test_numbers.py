@@ -1,7 +1,8 @@
-"""The numbers in the pages are those of the committed results.
+"""The numbers in the pages, and beside constants, are those of the committed results.
 
 `stated` has the phrases of the pages that say what was measured. A number that looks measured and
-is in none of them must be a setting, which `SETTINGS` names.
+is in none of them must be a setting, which `SETTINGS` names. A comment with such a number names the
+command that measures it.
 """
 
 import re
@@ -9,7 +10,7 @@ import re
 import pytest
 
 from benchmarks.results import read_results
-from tests.benchmarks.stated import PAGES, results
+from tests.benchmarks.stated import PAGES, SOURCES, results
 from tests.benchmarks.test_tables import RESULTS, ROOT, TABLES
 
 #: Decimals, and integers with a unit of a measurement.
@@ -87,6 +88,15 @@ SETTINGS = {
     ),
     "docs/threads.rst": ("spins 100 times", "not within 100 seconds"),
 }
+#: Numbers of comments that follow from others.
+COMPUTED = (
+    "scipy 1.11 takes matrices alone",
+    "1.1 % in an image of 32x32",
+    "0.5 GB in double precision",
+    "1 GB in single precision",
+    "here below 1.002",
+)
+PACKAGE = ROOT / "sklearn_flipad"
 DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.rst")))
 
 
@@ -127,6 +137,29 @@ def test_pages_name_the_commands_of_their_numbers(page):
     for name in results.USED:
         benchmark = TABLES.get(name) or read_results(RESULTS / f"{name}.jsonl")[0][0]["benchmark"]
         assert f"python -m benchmarks {benchmark}" in text
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_constants_say_what_was_measured(source):
+    text = " ".join(re.sub(r"(?m)^ *#:? ", "", (PACKAGE / source).read_text()).split())
+    for phrase, values in SOURCES[source]():
+        assert phrase.format(*values) in text
+    assert "``python -m benchmarks constants``" in text
+
+
+def test_comments_name_the_commands_of_their_numbers():
+    for path in PACKAGE.rglob("*.py"):
+        for comment in re.findall(r"(?m)(?:^ *#.*\n)+", path.read_text()):
+            text = " ".join(re.sub(r"(?m)^ *#:? ?", "", comment).split())
+            named = "``python -m benchmarks" in text or "``tests/" in text
+            text = re.sub("`+[^`]+`+", "_", text)
+            assert named or not unknown(_without_computed(text)), path
+
+
+def _without_computed(text):
+    for phrase in COMPUTED:
+        text = text.replace(phrase, "")
+    return text
 
 
 def test_pages_exist():

@@ -13,6 +13,7 @@ from tests.processes import preload
 
 #: Those that have tests of their own, since what they take from elsewhere is replaced.
 ELSEWHERE = {
+    "constants": "test_constants.py",
     "content": "test_super_resolution.py",
     "denoisers": "test_denoisers.py",
     "diffusion": "test_diffusion.py",

@@ -77,8 +77,7 @@ class GenerativeProcess:
     def box_moves(self, latents):
         """Changes of latents that move boxes by a pixel, shape (4, n_columns); none without boxes.
 
-        A wrong box is a minimum of its own: of four own samples of dcgan-0, of eight, that ended
-        above 0.5 gray levels, the boxes were 0.8 to 1 pixel beside the right ones.
+        A box that is a pixel beside the right one is a minimum of its own.
         """
         moves = latents.new_zeros(4 if self.n_box else 0, latents.shape[1])
         for row in range(len(moves)):

@@ -1,7 +1,4 @@
-"""Unit images that share an image because their images under a matrix do not overlap.
-
-One image for each takes 5.9 s of set-up in the place of 2.6 s for 64x64 RGB images.
-"""
+"""Unit images that share an image because their images under a matrix do not overlap."""
 
 import numpy as np
 import torch

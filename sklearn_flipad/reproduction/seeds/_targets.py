@@ -18,12 +18,12 @@ from sklearn_flipad.reproduction.seeds._suspects import (
     known_processing,
 )
 
-#: Copies and their deviations, see DiffusionSampler.invert. Correlations with the true noise of 40
-#: images, DDIM of 20 steps, and how many of them do not suffice among 10^6 seeds, with 0.05, 0.1,
-#: 0.2 and 0.4: medians of own images 0.59, 0.52, 0.47 and 0.41, all suffice; after JPEG 80 0.34,
-#: 0.37, 0.38 and 0.36, without 5, 2, 0 and 0; noise of 0.05, 0.29, 0.34, 0.38 and 0.37, without 6,
-#: 5, 2 and 0; resized to 24 0.25, 0.23, 0.22 and 0.20, without 14, 16, 19 and 27. The mean noise of
-#: copies of both deviations finds fewer than the better one: after JPEG 80 2 do not suffice.
+#: Copies and their deviations, see DiffusionSampler.invert. Correlations with the noise of the best
+#: of 5,000 seeds of 48 images, DDIM of 20 steps, and how many suffice among 10^6, with 0.05, 0.1,
+#: 0.2 and 0.4: medians of own images 0.59, 0.52, 0.47 and 0.42, 47, 47, 47 and 47 found; after JPEG
+#: 80 0.33, 0.37, 0.37 and 0.35, 44, 46, 47 and 46 found; noise of 0.05, 0.31, 0.35, 0.38 and 0.37,
+#: 40, 45, 45 and 45; resized to 24 0.23, 0.22, 0.21 and 0.20, 29, 25, 21 and 18. The smaller one
+#: suits resized images, the larger one noise and JPEG (``python -m benchmarks constants``).
 N_COPIES, DEVIATIONS = 2, (0.05, 0.2)
 
 

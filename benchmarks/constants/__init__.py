@@ -1,0 +1,1 @@
+"""Constants of the library, each beside other values of it."""
