@@ -27,7 +27,7 @@ OPTIONS = (
 
 
 def path_of(name):
-    """Where a constant is set."""
+    """The place in the package that sets a constant."""
     return f"sklearn_flipad.{name.partition(', ')[0]}"
 
 

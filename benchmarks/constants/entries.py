@@ -1,4 +1,4 @@
-"""Which constants there are, with which values, and what is measured with each."""
+"""The constants, their values, and the measurement that is made with each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

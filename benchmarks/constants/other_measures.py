@@ -1,10 +1,10 @@
-"""What inversions of diffusion models find, what files tell, and how long steps take."""
+"""Inversions of diffusion models, compressions that are seen in files, and times of steps."""
 
 import numpy as np
 
 from benchmarks.attribution import diffusion
+from benchmarks.attribution.shipped import FIRST_SEEDS
 from benchmarks.data.diffusion import ddim_scheduler
-from benchmarks.data.generators import SHIPPED
 from benchmarks.machine import timed
 from sklearn_flipad.base.file_images import FileImage
 from sklearn_flipad.calibration.likelihood_ratios import KernelDensityLR
@@ -26,7 +26,6 @@ __all__ = [
 
 #: Candidates for which evidence has to suffice.
 _N_CANDIDATES = 1_000_000
-_FIRST_OWNERS = tuple(name for name in SHIPPED if name.endswith("-0"))
 
 
 def noise_of_processed(options):
@@ -36,12 +35,12 @@ def noise_of_processed(options):
     less: what it adds is more than is seen here.
     """
     row, rows = {}, slice(0, options.n_suspects)
+    sampler = diffusion.sampler_of(*diffusion.SAMPLERS[diffusion.VARIED], options)
+    least = np.log(diffusion.LEVEL * options.n_seeds / _N_CANDIDATES)
     for source in ("own", "JPEG 80", "noise 0.05", "resized to 24"):
         X, known = diffusion.samples_of(source, diffusion.VARIED, rows, options)
-        sampler = diffusion.sampler_of(*diffusion.SAMPLERS[diffusion.VARIED], options)
         search = SeedSearch(sampler, range(options.n_seeds), n_best=1, processing=known)
         found = search.search(X)
-        least = np.log(diffusion.LEVEL * options.n_seeds / _N_CANDIDATES)
         right = found.seeds == diffusion.seeds_of(rows, options.n_seeds)
         row[source] = {
             "n": len(X),
@@ -91,7 +90,7 @@ def refused_schedulers(_):
 def seen_before(options):
     """Images of four models in which a JPEG compression is seen that came before their file's."""
     n = options.n_suspects
-    X = np.concatenate([sample(load_pretrained(name), n, random_state=2) for name in _FIRST_OWNERS])
+    X = np.concatenate([sample(load_pretrained(name), n, random_state=2) for name in FIRST_SEEDS])
     rng = np.random.default_rng(0)
     first = rng.integers(50, 81, len(X))
     second = first + rng.integers(10, 16, len(X))
@@ -114,8 +113,8 @@ def seen_before(options):
     qualities = {name: [seen(x) for x in images] for name, images in twice.items()}
     counts = {name: sum(x is not None for x in found) for name, found in qualities.items()}
     pairs = zip(qualities["before JPEG"], first, strict=True)
-    near = sum(found is not None and bool(abs(found - quality) <= 2) for found, quality in pairs)
-    return {"n": len(X), **counts, "before JPEG, within 2": near}
+    near = sum(found is not None and abs(found - quality) <= 2 for found, quality in pairs)
+    return {"n": len(X), **counts, "before JPEG, within 2": int(near)}
 
 
 def time_of_seeds(options):

@@ -1,4 +1,4 @@
-"""What a search of latents does with own samples, and with those of copies and of others."""
+"""Outcomes of a search of latents for own samples, and for those of copies and of others."""
 
 from collections import Counter
 
@@ -46,7 +46,7 @@ def measure_guess(options, *, owner, **params):
 
 
 def outcomes(detector, tests):
-    """What the search of each source's samples found, own ones first, and in how many trials."""
+    """Outcomes, distances and trials of the search of each source's samples, own ones first."""
     row, own = {}, None
     for source, X in tests.items():
         found, seconds = timed(detector.reconstruct, X)

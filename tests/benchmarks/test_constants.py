@@ -20,7 +20,7 @@ QUICK = (
 
 
 def set_now(name):
-    """What is set in the package."""
+    """The value that is set in the package."""
     place, _, attribute = path_of(name).rpartition(".")
     return inspect.getattr_static(pkgutil.resolve_name(place), attribute)
 

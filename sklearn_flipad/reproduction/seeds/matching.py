@@ -17,8 +17,8 @@ from sklearn_flipad.reproduction.seeds._correlation import bonferroni, log_p_val
 __all__ = ["SeedMatches", "match_seeds"]
 
 #: Seeds whose noise is held in memory at once, by each thread. Blocks are the same whatever the
-#: number of threads, so that results are. Of 4x64x64 noise, 5,000 seeds take
-#: 0.30, 0.30 and 0.33 s with 16, 64 and 256 (``python -m benchmarks constants``).
+#: number of threads, so that results are. Of 4x64x64 noise, 5,000 seeds take 0.30, 0.30
+#: and 0.33 s with 16, 64 and 256 (``python -m benchmarks constants``).
 _BLOCK = 64
 
 

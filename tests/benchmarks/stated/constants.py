@@ -6,7 +6,7 @@ _SEARCH = "reproduction.detector.SearchOptions"
 
 
 def of(constant, value):
-    """What was measured with one value of a constant."""
+    """The row that was measured with one value of a constant."""
     return row("constants", constant=constant, value=value)
 
 
@@ -91,42 +91,26 @@ def options():
     assert default[others]["rejected"] == default[others]["n"]
     yield (
         "all {} own samples were reproduced (in {:.0f} trials on average)",
-        (
-            default[own]["reproduced"],
-            default[own]["trials"],
-        ),
+        (default[own]["reproduced"], default[own]["trials"]),
     )
     yield (
         "all {} samples of others rejected ({:.0f})",
-        (
-            default[others]["rejected"],
-            default[others]["trials"],
-        ),
+        (default[others]["rejected"], default[others]["trials"]),
     )
     n = sum(default[source]["n"] for source in copies)
     yield (
         "none of {} of two copies with noise of 10 % reproduced ({:.0f})",
-        (
-            n,
-            trials("default", *copies),
-        ),
+        (n, trials("default", *copies)),
     )
     checkpoints = "checkpoints=(20, 40, 60, 80)"
     yield (
         "others took {:.0f} trials and copies {:.0f}. The",
-        (
-            trials(checkpoints, others),
-            trials(checkpoints, *copies),
-        ),
+        (trials(checkpoints, others), trials(checkpoints, *copies)),
     )
     largest = of(_SEARCH, "quantile=1.0")[others]
     yield (
         "{} of {} samples of others were undecided, after {:.0f} trials",
-        (
-            largest["n"] - largest["rejected"],
-            largest["n"],
-            largest["trials"],
-        ),
+        (largest["n"] - largest["rejected"], largest["n"], largest["trials"]),
     )
     yield (
         "multiple of the usual distance. With 2, others took {:.0f} trials",
@@ -188,10 +172,7 @@ def guided():
     assert len(set(at(name, "own", "reproduced", "none", "default"))) == 1
     yield (
         "the farthest ended at {:.2f} gray levels without them, and at {:.2f} with",
-        (
-            without,
-            found,
-        ),
+        (without, found),
     )
 
 
